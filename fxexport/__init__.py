@@ -1,0 +1,86 @@
+"""fxexport: PyTorch models to ONNX with their ifs and loops intact.
+
+The names below load on first use, so that ``import fxexport`` is instant and does not import
+PyTorch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fxexport.errors import (
+        FxExportError,
+        MissingLoweringError,
+        ModelError,
+        OutputError,
+        UnsupportedError,
+        UsageError,
+        VerificationError,
+    )
+    from fxexport.export import Exported, export
+    from fxexport.inputs import Dim
+    from fxexport.lowering import register_lowering
+    from fxexport.report import Report
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Dim",
+    "Exported",
+    "FxExportError",
+    "MissingLoweringError",
+    "ModelError",
+    "OutputError",
+    "Report",
+    "UnsupportedError",
+    "UsageError",
+    "VerificationError",
+    "__version__",
+    "export",
+    "register_lowering",
+]
+
+_HOME_OF = {
+    "Dim": "fxexport.inputs",
+    "Exported": "fxexport.export",
+    "FxExportError": "fxexport.errors",
+    "MissingLoweringError": "fxexport.errors",
+    "ModelError": "fxexport.errors",
+    "OutputError": "fxexport.errors",
+    "Report": "fxexport.report",
+    "UnsupportedError": "fxexport.errors",
+    "UsageError": "fxexport.errors",
+    "VerificationError": "fxexport.errors",
+    "export": "fxexport.export",
+    "register_lowering": "fxexport.lowering",
+}
+
+
+class _Package(ModuleType):
+    """This package; it keeps `fxexport.export` the function, although a submodule has that name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Python binds a submodule to its parent after importing it.
+        if name == "export" and isinstance(value, ModuleType):
+            value = value.export
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'fxexport' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

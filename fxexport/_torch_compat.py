@@ -1,0 +1,383 @@
+"""Every use of private PyTorch API, in one place (tried on torch 2.11, 2.13 and 2.15).
+
+A new PyTorch version that moves one of these breaks this file and its test
+(``tests/test_torch_compat.py``), and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import sympy
+import torch
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch._subclasses.functional_tensor import FunctionalTensor, FunctionalTensorMode
+from torch.fx.experimental.sym_node import SymNode
+from torch.fx.experimental.symbolic_shapes import (
+    GuardOnDataDependentSymNode,
+    ShapeEnv,
+    statically_known_true,
+)
+from torch.utils._python_dispatch import (
+    TorchDispatchMode,
+    _disable_current_modes,
+    _disable_infra_mode,
+)
+from torch.utils._sympy.value_ranges import ValueRanges
+
+from fxexport.capture.frames import locations_of_summary
+from fxexport.source import SourceLocation
+
+__all__ = [
+    "FakeTensor",
+    "FakeTensorMode",
+    "FunctionalTensor",
+    "FunctionalTensorMode",
+    "METADATA_OPS",
+    "GuardOnDataDependentSymNode",
+    "ProxySlotMode",
+    "ShapeState",
+    "SizeEnv",
+    "below_autograd",
+    "mha_fastpath_disabled",
+    "no_recording",
+    "statically_known_true",
+]
+
+SymScalar = torch.SymInt | torch.SymFloat | torch.SymBool
+
+# What a guard that cannot be proven is decided by: (expression) -> value, or an exception.
+GuardPolicy = Callable[[Any], Any]
+
+# The fields of a ShapeEnv that a learnt fact changes. Facts learnt inside a branch hold only
+# there, so they are saved before it and put back after it.
+_FACT_FIELDS = (
+    "replacements",
+    "replacements_slocs",
+    "var_to_range",
+    "var_to_range_sloc",
+    "axioms",
+    "divisible",
+    "size_like",
+    "deferred_runtime_asserts",
+    "num_deferred_runtime_asserts",
+)
+
+ShapeState = dict[str, Any]
+
+
+class SizeEnv(ShapeEnv):
+    """A ShapeEnv all of whose symbols are unbacked, with facts that can be scoped.
+
+    No symbol has a hint, so PyTorch's kernels never specialise on an example's size without a
+    word: what they cannot prove goes to `policy`, which decides, records or refuses.
+    """
+
+    def __init__(self, policy: GuardPolicy) -> None:
+        super().__init__(
+            allow_scalar_outputs=True,
+            allow_dynamic_output_shape_ops=True,
+            assume_static_by_default=False,
+            specialize_zero_one=False,
+            duck_shape=False,
+        )
+        self._policy = policy
+        # symbol -> a value to decide by where a kernel must decide; see capture/assumptions.py
+        self.hints: dict[Any, Any] = {}
+
+    # ShapeEnv caches these two by their arguments alone, which is wrong once facts are taken
+    # back at the end of a branch.
+    _maybe_guard_rel = ShapeEnv._maybe_guard_rel.__wrapped__
+
+    def evaluate_expr(  # type: ignore[override]
+        self,
+        orig_expr: Any,
+        hint: Any = None,
+        fx_node: Any = None,
+        size_oblivious: bool = False,
+        fallback_value: bool | None = None,
+        *,
+        forcing_spec: bool = False,
+    ) -> Any:
+        try:
+            return self._evaluate_expr(
+                orig_expr, hint, fx_node, size_oblivious, fallback_value, forcing_spec=forcing_spec
+            )
+        except GuardOnDataDependentSymNode:
+            return sympy.sympify(self._policy(orig_expr))
+
+    def save_facts(self) -> ShapeState:
+        """All facts known now; give them back with `restore_facts`."""
+        state = {}
+        for name in _FACT_FIELDS:
+            value = getattr(self, name)
+            if name == "deferred_runtime_asserts":
+                value = {key: list(asserts) for key, asserts in value.items()}
+            state[name] = copy.copy(value)
+        return state
+
+    def restore_facts(self, state: ShapeState) -> None:
+        """Forgets the facts learnt since `save_facts`; symbols made since then keep their ranges."""
+        for name in _FACT_FIELDS:
+            value = copy.copy(state[name])
+            if name in ("var_to_range", "var_to_range_sloc"):
+                value = {**getattr(self, name), **value}
+            setattr(self, name, value)
+        self._replacements_version_counter = getattr(self, "_replacements_version_counter", 0) + 1
+        self._version_counter += 1
+
+    def assume(self, condition: torch.SymBool | bool, message: str) -> None:
+        """Takes a condition on sizes as a fact from here on."""
+        if not isinstance(condition, torch.SymBool):
+            return
+        expr = condition.node.expr
+        if not isinstance(expr, sympy.logic.boolalg.BooleanAtom):
+            self.guard_or_defer_runtime_assert(expr, message)
+
+    def set_range(self, symbol: Any, lower: int | None, upper: int | None) -> None:
+        """Limits an integer symbol to a range (None: no bound on that side)."""
+        known = self.var_to_range[symbol]
+        wanted = ValueRanges(
+            known.lower if lower is None else lower, known.upper if upper is None else upper
+        )
+        self.var_to_range[symbol] = known & wanted
+        self._version_counter += 1
+
+    def set_bounds(self, symbol: Any, bounds: Any) -> None:
+        """Gives a symbol the range that `bound_sympy` found for an expression."""
+        self.var_to_range[symbol] = self.var_to_range[symbol] & bounds
+        self._version_counter += 1
+
+    def hint_as(self, symbol: Any, expr: Any) -> None:
+        """Gives a symbol the hint that an expression of symbols with hints has."""
+        value = expr.xreplace(self.hints)
+        if value.is_number or value in (sympy.true, sympy.false):
+            self.hints[symbol] = value
+
+    def mark_size(self, symbol: Any) -> None:
+        """Says that a symbol is the size of a dimension, so never negative."""
+        self.set_range(symbol, 0, None)
+        self.size_like.add(symbol)
+        self._version_counter += 1
+
+
+METADATA_OPS = tuple(FunctionalTensor.metadata_fns) + (torch.ops.prim.device.default,)
+
+
+def make_sym_node(expr: Any, env: ShapeEnv, kind: type) -> Any:
+    """The node that a SymInt, SymFloat or SymBool is made of."""
+    return SymNode(expr, env, kind, None)
+
+
+def fake_like(tensor: torch.Tensor, sizes: Sequence[Any]) -> torch.Tensor:
+    """A fake tensor of the same dtype and device with other symbols for its sizes."""
+    return torch.empty(sizes, dtype=tensor.dtype, device=tensor.device)
+
+
+class UserMode(TorchDispatchMode):
+    """An ordinary dispatch mode, without the start-up cost of PyTorch's compiler."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+
+def _no_functional_mode() -> contextlib.AbstractContextManager[Any]:
+    return contextlib.contextmanager(_disable_infra_mode)(
+        torch._C._TorchDispatchModeKey.FUNCTIONAL
+    )
+
+
+def inner_of(tensor: torch.Tensor) -> torch.Tensor:
+    """The fake tensor inside a functional one, after pending writes to its base."""
+    with _no_functional_mode():
+        torch._sync(tensor)
+        return torch._from_functional_tensor(tensor.elem)  # type: ignore[attr-defined]
+
+
+def replace_inner(tensor: torch.Tensor, fake: torch.Tensor) -> None:
+    """Gives a functional tensor that is no view another value; its views are regenerated."""
+    with _no_functional_mode():
+        elem = tensor.elem  # type: ignore[attr-defined]
+        torch._functionalize_replace(elem, fake)
+        torch._functionalize_commit_update(elem)
+        torch._functionalize_sync(elem)
+
+
+def fake_of_real(tensor: torch.Tensor, mode: FakeTensorMode) -> torch.Tensor:
+    """A fake tensor with the static shape of a real one; the data is not touched."""
+    with only_mode(mode):
+        fake = torch.empty_strided(
+            tensor.shape, tensor.stride(), dtype=tensor.dtype, device=tensor.device
+        )
+    return fake
+
+
+def only_mode(mode: FakeTensorMode) -> contextlib.AbstractContextManager[Any]:
+    """Dispatch with this mode alone."""
+    stack = contextlib.ExitStack()
+    stack.enter_context(_disable_current_modes())
+    stack.enter_context(mode)
+    return stack
+
+
+@functools.cache
+def is_composite(func: Any) -> bool:
+    """Whether PyTorch itself expresses an operator through others."""
+    if not torch._C._dispatch_has_kernel(func.name()):
+        return False
+    return bool(func._can_decompose())
+
+
+@functools.cache
+def _alias_plan(func: Any) -> tuple[tuple[tuple[int, str], ...], tuple[tuple[int, int, str], ...]]:
+    """From the schema: arguments that are written; (result, argument) pairs that share memory."""
+    schema = func._schema
+    written, shared = [], []
+    for k, arg in enumerate(schema.arguments):
+        info = arg.alias_info
+        if info is None:
+            continue
+        if info.is_write:
+            written.append((k, arg.name))
+        for r, ret in enumerate(schema.returns):
+            other = ret.alias_info
+            if other is not None and not info.is_write and _same_alias(info, other):
+                shared.append((r, k, arg.name))
+    return tuple(written), tuple(shared)
+
+
+def _same_alias(a: Any, b: Any) -> bool:
+    return bool((a.before_set | a.after_set) & (b.before_set | b.after_set))
+
+
+def _argument(args: Sequence[Any], kwargs: dict[str, Any], k: int, name: str) -> Any:
+    return args[k] if k < len(args) else kwargs.get(name)
+
+
+def _tensors(value: Any) -> list[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        return [value]
+    if isinstance(value, (list, tuple)):
+        return [item for item in value if isinstance(item, torch.Tensor)]
+    return []
+
+
+def written_arguments(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> list[torch.Tensor]:
+    """The tensors that an operator writes to, by its schema."""
+    written, _ = _alias_plan(func)
+    return [tensor for k, name in written for tensor in _tensors(_argument(args, kwargs, k, name))]
+
+
+def views_in(
+    func: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Pairs (result, argument) where the result is a view of the argument, by the schema."""
+    _, shared = _alias_plan(func)
+    pairs = []
+    for r, k, name in shared:
+        several = len(func._schema.returns) > 1
+        for source in _tensors(_argument(args, kwargs, k, name)):
+            pairs.extend((view, source) for view in _tensors(out[r] if several else out))
+    return pairs
+
+
+def no_recording() -> contextlib.AbstractContextManager[Any]:
+    """Size arithmetic inside is not seen by the recorder."""
+    from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing
+
+    return disable_proxy_modes_tracing()
+
+
+class ProxySlotMode(TorchDispatchMode):
+    """A dispatch mode below functionalization and above fake tensors.
+
+    PyTorch keeps one place for such a mode (its own ProxyTorchDispatchMode); a mode that claims
+    it sees functional ops only, while an ordinary mode sits above functionalization and sees
+    ``add_`` and ``copy_``. Arithmetic on symbolic scalars comes to `__sym_dispatch__`.
+    """
+
+    class _Tracer:
+        # PyTorch looks a tensor up here before it lets a mode in this place handle it.
+        tensor_tracker: dict[Any, Any] = {}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._mode_key = torch._C._TorchDispatchModeKey.PROXY
+        self.tracer = self._Tracer()
+        self.pre_dispatch = False
+        self.enter_stack: list[Any] = []
+
+    @classmethod
+    def is_infra_mode(cls) -> bool:
+        return True
+
+    def __sym_dispatch__(
+        self, func: Callable[..., Any], types: Any, args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> Any:
+        raise NotImplementedError
+
+
+@contextlib.contextmanager
+def below_autograd() -> Iterator[None]:
+    """Lets dispatch modes see composite operators (linear, layer_norm, …) whole."""
+    guard = torch._C._AutoDispatchBelowAutograd()
+    try:
+        yield
+    finally:
+        del guard
+
+
+@contextlib.contextmanager
+def mha_fastpath_disabled() -> Iterator[None]:
+    """Keeps attention modules off their fused kernels, which have no fake implementation."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+def real_truth(tensor: torch.Tensor) -> bool:
+    """The truth of a real one-element tensor, read outside all modes."""
+    with _disable_current_modes(), without_function_modes():
+        return bool(tensor.detach().reshape(()).item())
+
+
+def real_list(tensor: torch.Tensor) -> Any:
+    """The values of a real tensor as nested lists, read outside all modes."""
+    with _disable_current_modes(), without_function_modes():
+        return tensor.detach().tolist()
+
+
+def no_dispatch_modes() -> contextlib.AbstractContextManager[Any]:
+    """Ops inside run as if nothing were captured."""
+    return _disable_current_modes()
+
+
+def without_function_modes() -> contextlib.AbstractContextManager[Any]:
+    """PyTorch's functions inside go past our function mode."""
+    return torch._C.DisableTorchFunction()
+
+
+def location_of_assert(item: Any) -> SourceLocation | None:
+    """The user's line behind a runtime assert of a ShapeEnv."""
+    return _location_in(item.stack.summary())
+
+
+def location_of_fact(env: ShapeEnv, symbol: Any) -> SourceLocation | None:
+    """The user's line that gave a symbol its value, found among the asserts that name it."""
+    for asserts in env.deferred_runtime_asserts.values():
+        for item in asserts:
+            if symbol in item.expr.free_symbols:
+                return location_of_assert(item)
+    return None
+
+
+def _location_in(summary: Any) -> SourceLocation | None:
+    return next(iter(locations_of_summary(summary)), None)

@@ -1,0 +1,148 @@
+"""Decides what PyTorch asks about sizes and cannot prove, and keeps account of it.
+
+No symbol has a hint, so PyTorch's kernels ask here instead of specialising on an example in
+silence. A question about emptiness or size one is answered with the general case; any other
+answer is taken from the example's sizes, becomes a fact, and is reported as an assumption. A
+decision that the program itself makes on a size, in code that is not staged, pins the dimension
+or is refused.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import sympy
+
+from fxexport import _torch_compat as compat
+from fxexport.capture.frames import is_torch_internal, user_location
+from fxexport.capture.session import Session
+from fxexport.errors import UnsupportedError
+from fxexport.graph.captured import Constraint
+from fxexport.source import SourceLocation
+
+__all__ = ["Assumptions", "PinNeeded"]
+
+_MACHINERY = ("torch/fx/", "torch/__init__.py", "torch/utils/_sympy", "torch/_logging", "sympy/")
+
+
+class PinNeeded(Exception):
+    """Code that cannot be staged needs dimensions to be fixed."""
+
+    def __init__(self, symbols: set[Any], location: SourceLocation | None) -> None:
+        super().__init__(str(symbols))
+        self.symbols = symbols
+        self.location = location
+
+
+class Assumptions:
+    """The policy of a capture's size environment."""
+
+    def __init__(self) -> None:
+        self.session: Session = None  # type: ignore[assignment]
+        self.names: dict[Any, str] = {}
+        self.made: list[tuple[Any, SourceLocation | None]] = []
+
+    def decide(self, expr: Any) -> Any:
+        """The value of an expression that cannot be proven."""
+        env = self.session.env
+        kernel = self._asked_by_kernel()
+        if kernel:
+            general = _general_case(expr)
+            if general is not None:
+                return general
+        value = expr.xreplace(env.hints)
+        inputs = expr.free_symbols <= self.names.keys()
+        known = value.is_number or value in (sympy.true, sympy.false)
+        if not kernel or not known or not inputs:
+            self._refuse(expr, inputs)
+        boolean = isinstance(expr, sympy.logic.boolalg.Boolean)
+        fact = (expr if value else sympy.Not(expr)) if boolean else sympy.Eq(expr, value)
+        with compat.no_recording():
+            env.guard_or_defer_runtime_assert(fact, "assumed by a kernel")
+        if self.session.depth == 0:
+            self.made.append((fact, user_location()))
+        return value
+
+    def _refuse(self, expr: Any, inputs: bool) -> None:
+        location = user_location()
+        if inputs:
+            raise PinNeeded(set(expr.free_symbols), location)
+        raise UnsupportedError(
+            "Python needs the value of a number here that is known only when the model runs",
+            location=location,
+            hint="decide it with an if statement in code that fxexport can read, or compute it on tensors",
+        )
+
+    def _asked_by_kernel(self) -> bool:
+        """Whether PyTorch's own code asks, rather than a line of the program."""
+        if self.session.recorder.in_kernel:
+            return True
+        frame = sys._getframe(2)
+        while frame is not None:
+            file = frame.f_code.co_filename
+            if not any(part in file for part in _MACHINERY) and "_torch_compat" not in file:
+                return is_torch_internal(file)
+            frame = frame.f_back  # type: ignore[assignment]
+        return False
+
+    # -- afterwards ------------------------------------------------------------------------------
+
+    def constraints(self) -> list[Constraint]:
+        """What must hold between the input dimensions, from all facts of the main path."""
+        env = self.session.env
+        facts: list[tuple[Any, SourceLocation | None]] = [*self.made, *self.session.required]
+        for asserts in env.deferred_runtime_asserts.values():
+            facts.extend((item.expr, compat.location_of_assert(item)) for item in asserts)
+        found: dict[str, Constraint] = {}
+        for expr, location in facts:
+            simple = self._plain(expr)
+            if simple is None:
+                continue
+            text = self._text(simple)
+            found.setdefault(text, Constraint(text, self._predicate(simple), location))
+        return list(found.values())
+
+    def _plain(self, expr: Any) -> Any:
+        """The expression over input dimensions alone; None if it has others or says nothing."""
+        if not expr.free_symbols or not expr.free_symbols <= self.names.keys():
+            return None
+        if self._follows_from_range(expr):
+            return None
+        return expr
+
+    def _follows_from_range(self, expr: Any) -> bool:
+        """Whether a fact says no more than that a size is not negative."""
+        simple = isinstance(expr, (sympy.Ge, sympy.Le, sympy.Gt, sympy.Lt))
+        if not simple or len(expr.free_symbols) != 1:
+            return False
+        symbol = next(iter(expr.free_symbols))
+        return all(bool(expr.xreplace({symbol: sympy.Integer(n)})) for n in (0, 1, 2, 3, 1000))
+
+    def _text(self, expr: Any) -> str:
+        named = expr.xreplace({s: sympy.Symbol(name, integer=True) for s, name in self.names.items()})
+        text = str(named)
+        if isinstance(named, sympy.Eq):
+            text = f"{named.lhs} == {named.rhs}"
+        elif isinstance(named, sympy.Ne):
+            text = f"{named.lhs} != {named.rhs}"
+        return text
+
+    def _predicate(self, expr: Any) -> Callable[[Mapping[str, int]], bool]:
+        names = {symbol: self.names[symbol] for symbol in expr.free_symbols}
+
+        def holds(sizes: Mapping[str, int]) -> bool:
+            values = {s: sympy.Integer(sizes[name]) for s, name in names.items() if name in sizes}
+            return len(values) < len(names) or bool(expr.xreplace(values))
+
+        return holds
+
+
+def _general_case(expr: Any) -> bool | None:
+    """Emptiness and size one say nothing about a kernel's result: take the general case."""
+    if isinstance(expr, (sympy.Eq, sympy.Ne)):
+        for side in (expr.lhs, expr.rhs):
+            if side in (0, 1):
+                return isinstance(expr, sympy.Ne)
+    return None

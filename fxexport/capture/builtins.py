@@ -1,0 +1,347 @@
+"""Python's own functions where an argument is known only when the model runs.
+
+Python's `len`, `range`, `min`, `int` and so on insist on real numbers, or decide conditions by
+themselves. Each function here does what Python's does, and stages where it must.
+"""
+
+from __future__ import annotations
+
+import builtins
+import copy
+import functools
+import math
+import operator
+from collections import deque
+from collections.abc import Callable, Iterable
+from types import BuiltinFunctionType, BuiltinMethodType, FunctionType, MethodWrapperType
+from typing import Any
+
+import torch
+
+from fxexport import _torch_compat as compat
+from fxexport.capture import iteration
+from fxexport.capture.frames import user_location
+from fxexport.capture.iteration import Dynamic
+from fxexport.capture.operators import Operators
+from fxexport.capture.session import Poison, is_symbolic, sym_type
+from fxexport.errors import UnsupportedError
+
+__all__ = ["Builtins"]
+
+_MUTATORS = frozenset(
+    "append extend insert pop remove clear sort reverse update setdefault popitem add discard "
+    "appendleft popleft extendleft rotate difference_update intersection_update "
+    "symmetric_difference_update __setitem__ __delitem__ __iadd__ move_to_end".split()
+)
+_TORCH_MATH = ("sqrt", "exp", "log", "log2", "sin", "cos", "tan", "tanh", "atan")
+
+
+class Builtins:
+    """Finds the replacement for a function that rewritten code calls."""
+
+    def __init__(self, convert: Callable[[Any], Any]) -> None:
+        self.operators: Operators = None  # type: ignore[assignment]
+        self._convert = convert
+        names = (
+            "len enumerate zip map filter reversed range min max sum any all abs int float bool "
+            "round isinstance type list tuple set dict divmod str repr setattr delattr sorted iter print"
+        ).split()
+        self._table: dict[Any, Callable[..., Any]] = {
+            getattr(builtins, name): getattr(self, f"_{name}") for name in names
+        }
+        for name in ("floor", "ceil", "trunc", "isnan", "isinf", "isfinite", *_TORCH_MATH):
+            self._table[getattr(math, name)] = functools.partial(self._math, name)
+        self._table[math.prod] = self._prod
+        self._table[functools.reduce] = self._reduce
+        self._table[copy.copy] = self._copied(copy.copy)
+        self._table[copy.deepcopy] = self._copied(copy.deepcopy)
+        self._table[operator.not_] = lambda value: self.operators.not_(value)
+        self._table[operator.contains] = lambda items, item: self.operators.contains(item, items)
+        self._table[torch.cond] = self._cond
+
+    def replacement_for(self, function: Any) -> Any:
+        """The function to call instead, None for none."""
+        if isinstance(function, Poison):
+            raise function.refuse()
+        if isinstance(function, (torch.jit.ScriptFunction, torch.jit.ScriptModule)):
+            raise UnsupportedError(
+                "a TorchScript function or module is called here; fxexport reads Python source only",
+                location=user_location(),
+                hint="call the Python function that was scripted",
+            )
+        try:
+            found = self._table.get(function)
+        except TypeError:
+            return None
+        if found is not None:
+            return found
+        if isinstance(function, (BuiltinMethodType, BuiltinFunctionType, MethodWrapperType)):
+            owner = getattr(function, "__self__", None)
+            if isinstance(owner, (list, dict, set, deque)):
+                return self._method(function, owner)
+        original = getattr(function, "_torchdynamo_orig_callable", None)
+        if original is not None:
+            return self._convert(original)
+        module = getattr(function, "__module__", None)
+        if module == "torch.utils.checkpoint" and getattr(function, "__name__", "") == "checkpoint":
+            return self._checkpoint
+        return None
+
+    def _method(self, method: Any, owner: Any) -> Any:
+        if method.__name__ in _MUTATORS:
+            self.operators.touch(owner)
+        if method.__name__ == "sort":
+            return lambda **kwargs: owner.__init__(self._sorted(owner, **kwargs))
+        if method.__name__ in ("index", "count", "remove") and isinstance(owner, list):
+            return functools.partial(self._search, method, owner)
+        if method.__name__ == "copy":
+            return lambda: self.operators.fresh(method())
+        return None
+
+    def _search(self, method: Any, owner: list[Any], item: Any, *bounds: Any) -> Any:
+        if is_symbolic(item) or any(is_symbolic(x) or isinstance(x, torch.Tensor) for x in owner):
+            if not any(x is item for x in owner):
+                raise UnsupportedError(
+                    f"list.{method.__name__}() on values that are known only when the model runs",
+                    location=user_location(),
+                    hint="compare tensors instead",
+                )
+        return method(item, *bounds)
+
+    def _copied(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda value, *args: self.operators.fresh(function(value, *args))
+
+    # -- lengths and iteration -------------------------------------------------------------------
+
+    def _len(self, value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            if value.dim() == 0:
+                raise TypeError("len() of a 0-d tensor")
+            return value.shape[0]
+        if isinstance(value, Dynamic):
+            return value.length
+        own = getattr(type(value), "__len__", None)
+        if type(own) is FunctionType:
+            return self._convert(own)(value)
+        return len(value)
+
+    def _enumerate(self, iterable: Any, start: Any = 0) -> Any:
+        return iteration.dynamic_enumerate(iterable, start)
+
+    def _zip(self, *iterables: Any, strict: bool = False) -> Any:
+        return iteration.dynamic_zip(*iterables, strict=strict)
+
+    def _map(self, function: Any, *iterables: Any) -> Any:
+        return iteration.dynamic_map(self._convert(function), *iterables)
+
+    def _filter(self, function: Any, iterable: Any) -> Any:
+        test = (lambda value: value) if function is None else self._convert(function)
+        items = self.operators.iterate(iterable)
+        return (item for item in items if self.operators.truth(test(item)))
+
+    def _reversed(self, iterable: Any) -> Any:
+        return iteration.dynamic_reversed(iterable)
+
+    def _range(self, *args: Any) -> Any:
+        return iteration.dynamic_range(*[self._index(arg) for arg in args])
+
+    def _index(self, value: Any) -> Any:
+        """A number where Python asks for an index."""
+        return value.item() if isinstance(value, torch.Tensor) else value
+
+    def _iter(self, iterable: Any, *sentinel: Any) -> Any:
+        if sentinel:
+            return iter(self._convert(iterable), *sentinel)
+        return self.operators.iterate(iterable)
+
+    def _list(self, iterable: Any = ()) -> Any:
+        return self.operators.fresh(list(self._items(iterable)))
+
+    def _tuple(self, iterable: Any = ()) -> Any:
+        return tuple(self._items(iterable))
+
+    def _set(self, iterable: Any = ()) -> Any:
+        return self.operators.fresh(set(self._items(iterable)))
+
+    def _dict(self, *args: Any, **kwargs: Any) -> Any:
+        return self.operators.fresh(dict(*args, **kwargs))
+
+    def _items(self, iterable: Any) -> Iterable[Any]:
+        return self.operators.iterate(iterable) if isinstance(iterable, (torch.Tensor, Poison)) else iterable
+
+    def _sorted(self, iterable: Any, *, key: Any = None, reverse: bool = False) -> Any:
+        items = list(self._items(iterable))
+        keys = [self._convert(key)(item) for item in items] if key is not None else items
+        if any(is_symbolic(k) or isinstance(k, torch.Tensor) for k in keys):
+            raise UnsupportedError(
+                "sorting a Python list by values that are known only when the model runs",
+                location=user_location(),
+                hint="stack them into a tensor and use torch.sort",
+            )
+        order = sorted(range(len(items)), key=keys.__getitem__, reverse=reverse)
+        return self.operators.fresh([items[k] for k in order])
+
+    # -- numbers -----------------------------------------------------------------------------------
+
+    def _min(self, *args: Any, **kwargs: Any) -> Any:
+        return self._extreme(min, torch.sym_min, lambda a, b: b < a, args, kwargs)
+
+    def _max(self, *args: Any, **kwargs: Any) -> Any:
+        return self._extreme(max, torch.sym_max, lambda a, b: b > a, args, kwargs)
+
+    def _extreme(self, plain: Any, symbolic: Any, better: Any, args: Any, kwargs: Any) -> Any:
+        if len(args) == 1 and isinstance(args[0], torch.Tensor) and args[0].dim() == 1:
+            return args[0].min() if plain is min else args[0].max()
+        items = list(self._items(args[0])) if len(args) == 1 else list(args)
+        key = kwargs.get("key")
+        keys = [self._convert(key)(item) for item in items] if key is not None else items
+        if not any(is_symbolic(k) or isinstance(k, torch.Tensor) for k in keys):
+            if not items:
+                return plain(items, **kwargs)
+            return items[keys.index(plain(keys))]
+        best, best_key = items[0], keys[0]
+        for item, item_key in zip(items[1:], keys[1:], strict=True):
+            if key is None and all(sym_type(v) is int for v in (item, best)):
+                best = best_key = symbolic(best, item)
+                continue
+            choose = better(best_key, item_key)
+            best, best_key = self.operators.if_exp(
+                choose, lambda a=(item, item_key): a, lambda a=(best, best_key): a, ()
+            )
+        return best
+
+    def _sum(self, iterable: Any, start: Any = 0) -> Any:
+        if isinstance(iterable, torch.Tensor) and isinstance(iteration.rows(iterable), Dynamic):
+            dtype = torch.int64 if iterable.dtype == torch.bool else iterable.dtype
+            return iterable.sum(0, dtype=dtype) + start
+        total = start
+        for item in self._items(iterable):
+            total = total + item
+        return total
+
+    def _prod(self, iterable: Any, *, start: Any = 1) -> Any:
+        total = start
+        for item in self._items(iterable):
+            total = total * item
+        return total
+
+    def _any(self, iterable: Any) -> Any:
+        return self._quantify(iterable, self.operators.or_, stop=True)
+
+    def _all(self, iterable: Any) -> Any:
+        return self._quantify(iterable, self.operators.and_, stop=False)
+
+    def _quantify(self, iterable: Any, connect: Any, stop: bool) -> Any:
+        if isinstance(iterable, torch.Tensor) and iterable.dim() == 1:
+            truth = iterable != 0
+            return (truth.any() if stop else truth.all()).item()
+        total: Any = not stop
+        for item in self._items(iterable):
+            value = self.operators.as_bool(item)
+            if value is stop:
+                return stop
+            if value is not (not stop):
+                total = value if total is (not stop) else connect(lambda a=total: a, lambda b=value: b)
+        return total.item() if isinstance(total, torch.Tensor) else total
+
+    def _abs(self, value: Any) -> Any:
+        return abs(value)
+
+    def _int(self, value: Any = 0, *base: Any) -> Any:
+        value = self._index(value)
+        if isinstance(value, torch.SymBool):
+            return torch.sym_ite(value, 1, 0)
+        return torch.sym_int(value) if is_symbolic(value) else int(value, *base)
+
+    def _float(self, value: Any = 0.0) -> Any:
+        value = self._index(value)
+        if isinstance(value, torch.SymBool):
+            value = torch.sym_ite(value, 1, 0)
+        return torch.sym_float(value) if is_symbolic(value) else float(value)
+
+    def _bool(self, value: Any = False) -> Any:
+        truth = self.operators.as_bool(value)
+        return truth.item() if isinstance(truth, torch.Tensor) else truth
+
+    def _round(self, value: Any, ndigits: Any = None) -> Any:
+        if isinstance(value, torch.Tensor):
+            return value.round() if ndigits is None else value.round(decimals=ndigits)
+        if isinstance(value, torch.SymInt):
+            return value
+        if isinstance(value, torch.SymFloat) and ndigits is not None:
+            raise UnsupportedError(
+                "round(x, n) of a number that is known only when the model runs",
+                location=user_location(),
+                hint="use torch.round(x, decimals=n) on a tensor",
+            )
+        return round(value) if ndigits is None else round(value, ndigits)
+
+    def _divmod(self, a: Any, b: Any) -> Any:
+        return (a // b, a % b)
+
+    def _math(self, name: str, value: Any) -> Any:
+        function = getattr(math, name)
+        value = self._index(value)
+        if not is_symbolic(value):
+            return function(value)
+        if name in ("floor", "ceil", "trunc"):
+            return value if isinstance(value, torch.SymInt) else function(value)
+        number = self._float(value)
+        if name == "isnan":
+            return number != number
+        if name in ("isinf", "isfinite"):
+            inside = self.operators.and_(lambda: number < math.inf, lambda: number > -math.inf)
+            if name == "isfinite":
+                return inside
+            return self.operators.and_(lambda: number == number, lambda: self.operators.not_(inside))
+        return self.operators.session.recorder.scalar_op(function, number)
+
+    def _reduce(self, function: Any, iterable: Any, *initial: Any) -> Any:
+        return functools.reduce(self._convert(function), self._items(iterable), *initial)
+
+    # -- objects -----------------------------------------------------------------------------------
+
+    def _isinstance(self, value: Any, kinds: Any) -> bool:
+        if isinstance(value, Poison):
+            raise value.refuse()
+        if is_symbolic(value):
+            kind = sym_type(value)
+            assert kind is not None
+            return isinstance(kind(0), kinds) or isinstance(value, kinds)
+        if isinstance(value, Dynamic):
+            return isinstance(range(0), kinds)
+        return isinstance(value, kinds)
+
+    def _type(self, *args: Any) -> Any:
+        if len(args) == 1:
+            if isinstance(args[0], compat.FunctionalTensor):
+                return torch.Tensor
+            if is_symbolic(args[0]):
+                return sym_type(args[0])
+        return type(*args)
+
+    def _str(self, *args: Any) -> Any:
+        return str(*args)
+
+    def _repr(self, value: Any) -> Any:
+        return repr(value)
+
+    def _setattr(self, owner: Any, name: str, value: Any) -> None:
+        self.operators.set_attr(value, owner, name)
+
+    def _delattr(self, owner: Any, name: str) -> None:
+        self.operators.del_attr(owner, name)
+
+    def _print(self, *args: Any, **kwargs: Any) -> None:
+        self.operators.session.note("note", "print() runs at export only; the file prints nothing")
+
+    def _checkpoint(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """Activation checkpointing is about training only."""
+        for name in ("use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug"):
+            kwargs.pop(name, None)
+        return self._convert(function)(*args, **kwargs)
+
+    def _cond(self, test: Any, then: Any, other: Any, operands: Any = ()) -> Any:
+        """torch.cond is an if with its branches spelled out."""
+        a, b = self._convert(then), self._convert(other)
+        return self.operators.if_exp(test, lambda: a(*operands), lambda: b(*operands), ())

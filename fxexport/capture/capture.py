@@ -1,0 +1,353 @@
+"""From a Python model to a captured graph. Nothing is run: capture sees fake tensors only."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sympy
+import torch
+
+from fxexport import _torch_compat as compat
+from fxexport.capture.assumptions import Assumptions, PinNeeded
+from fxexport.capture.builtins import Builtins
+from fxexport.capture.convert import Converter
+from fxexport.capture.frames import frames_of_traceback, raised_by_fxexport
+from fxexport.capture.operators import Operators
+from fxexport.capture.session import Poison, Session, sym_type
+from fxexport.capture.torch_functions import FunctionMode
+from fxexport.errors import FxExportError, ModelError, UnsupportedError
+from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec, OutputSpec
+from fxexport.outputs import named_leaves
+from fxexport.report.model import Report
+
+__all__ = ["CaptureRequest", "capture"]
+
+_ATTEMPTS = 8
+
+
+@dataclass(frozen=True)
+class CaptureRequest:
+    """What to capture.
+
+    Attributes:
+        model: the module or function to call.
+        inputs: the file's inputs; dynamic dimensions are DimRanges.
+        hints: a valid size for every dimension of every input.
+        rebuild: from one value an input to the arguments of the call.
+        pinnable: names of the dimensions that may be held at one size where the model needs it.
+        output_names: names for the outputs, as far as given.
+        decomposition_for: how to express an operator through others, None to keep it.
+        keep_composite: which composite operators to record whole.
+    """
+
+    model: Callable[..., Any]
+    inputs: Sequence[InputSpec]
+    hints: Sequence[tuple[int, ...]]
+    rebuild: Callable[[Sequence[Any]], tuple[tuple[Any, ...], dict[str, Any]]]
+    pinnable: frozenset[str]
+    output_names: Sequence[str]
+    decomposition_for: Callable[[Any], Any]
+    keep_composite: Callable[[Any], bool]
+
+
+def capture(request: CaptureRequest, report: Report) -> CapturedGraph:
+    """Captures a model.
+
+    Args:
+        request: the model and its inputs.
+        report: gets a finding for everything that is decided here.
+
+    Returns:
+        The graph; its inputs are the request's with pinned dimensions made static.
+
+    Raises:
+        UnsupportedError: something in the model cannot be kept.
+        ModelError: the model itself raised.
+    """
+    inputs = list(request.inputs)
+    for _ in range(_ATTEMPTS):
+        attempt = Report()
+        try:
+            graph, pins = _Attempt(request, inputs, attempt).run()
+        except PinNeeded as need:
+            raise AssertionError("handled in run") from need
+        if not pins:
+            for finding in attempt.findings:
+                report.add(finding.kind, finding.message, finding.location)
+            return graph
+        inputs = _pinned(request, inputs, pins, report)
+    raise UnsupportedError("the dimensions that must be static do not settle")
+
+
+def _pinned(
+    request: CaptureRequest,
+    inputs: Sequence[InputSpec],
+    pins: dict[str, tuple[int | None, Any]],
+    report: Report,
+) -> list[InputSpec]:
+    """The inputs with dimensions made static, or a refusal where the user asked for them."""
+    out = []
+    for spec, sizes in zip(inputs, request.hints, strict=True):
+        shape = list(spec.shape)
+        for k, dim in enumerate(shape):
+            if not isinstance(dim, DimRange) or dim.name not in pins:
+                continue
+            value, location = pins[dim.name]
+            size = sizes[k] if value is None else value
+            where = f"dimension {k} of {spec.name!r}"
+            if dim.name not in request.pinnable:
+                raise UnsupportedError(
+                    f"{where} was asked to be dynamic, but this line needs it to be {size}",
+                    location=location,
+                    hint="leave that dimension out of `dynamic`",
+                )
+            shape[k] = size
+            report.add("pinned", f"{where} is {size}: the model needs it", location)
+        out.append(InputSpec(spec.name, spec.kind, spec.dtype, tuple(shape)))
+    return out
+
+
+class _Attempt:
+    """One run of the model on fake tensors."""
+
+    def __init__(self, request: CaptureRequest, inputs: Sequence[InputSpec], report: Report) -> None:
+        self._request = request
+        self._inputs = list(inputs)
+        self._names = _weight_names(request.model)
+        self._assumptions = Assumptions()
+        self.session = Session(
+            report,
+            self._assumptions.decide,
+            request.decomposition_for,
+            request.keep_composite,
+            self._name_of,
+        )
+        self._assumptions.session = self.session
+        converter = Converter(lambda function: builtins.replacement_for(function))
+        builtins = Builtins(converter.callable_for)
+        self._operators = Operators(self.session, converter)
+        converter.runtime = builtins.operators = self._operators
+        self._converter = converter
+
+    def _name_of(self, tensor: torch.Tensor) -> str:
+        name = self._names.get(id(tensor))
+        if name is None:
+            name = f"constant_{sum(n.startswith('constant_') for n in self._names.values())}"
+            self._names[id(tensor)] = name
+        return name
+
+    def run(self) -> tuple[CapturedGraph, dict[str, tuple[int | None, Any]]]:
+        """The graph, and the dimensions to pin before another attempt."""
+        session, recorder = self.session, self.session.recorder
+        try:
+            with (
+                _left_as_found(self._request.model),
+                session.journal.scope() as scope,
+                torch.no_grad(),
+                compat.below_autograd(),
+                compat.mha_fastpath_disabled(),
+                session.tensors.active(),
+                FunctionMode(self._operators),
+            ):
+                values = self._make_inputs()
+                args, kwargs = self._request.rebuild(values)
+                try:
+                    result = self._call(args, kwargs)
+                    outputs = self._outputs(result)
+                    flat = [self._output_node(value) for _, value in outputs]
+                finally:
+                    scope.undo()
+                module = recorder.finish(
+                    recorder.frame, recorder.frame.graph.find_nodes(op="placeholder"), flat, []
+                )
+        except PinNeeded as need:
+            return CapturedGraph(torch.fx.GraphModule({}, torch.fx.Graph()), [], []), self._pins_for(need)
+        graph = CapturedGraph(
+            module,
+            self._inputs,
+            self._output_specs(outputs),
+            recorder.weights,
+            self._assumptions.constraints(),
+        )
+        return graph, self._pins_found()
+
+    def _make_inputs(self) -> list[Any]:
+        session, recorder = self.session, self.session.recorder
+        symbols: dict[str, Any] = {}
+        values = []
+        for spec, sizes in zip(self._inputs, self._request.hints, strict=True):
+            if spec.kind != "tensor":
+                value = recorder.fresh_scalar(_SYM_OF[spec.kind])
+                recorder.add_input(spec.name, value)
+                values.append(value)
+                continue
+            shape = [
+                self._size(dim, hint, symbols) if isinstance(dim, DimRange) else dim
+                for dim, hint in zip(spec.shape, sizes, strict=True)
+            ]
+            with compat.only_mode(session.fake_mode):
+                fake = torch.empty(shape, dtype=spec.dtype)
+            recorder.add_input(spec.name, fake)
+            values.append(session.tensors.wrap(fake))
+        return values
+
+    def _size(self, dim: DimRange, hint: int, symbols: dict[str, Any]) -> Any:
+        if dim.name not in symbols:
+            env = self.session.env
+            size = self.session.recorder.fresh_scalar(torch.SymInt)
+            symbol = size.node.expr
+            env.mark_size(symbol)
+            env.set_range(symbol, dim.min, dim.max)
+            # Sizes 0 and 1 are special cases; an assumption is made for the general one.
+            env.hints[symbol] = sympy.Integer(hint if hint >= 2 else max(2, dim.min))
+            self._assumptions.names[symbol] = dim.name
+            symbols[dim.name] = size
+        return symbols[dim.name]
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            return self._converter.callable_for(self._request.model)(*args, **kwargs)
+        except (FxExportError, PinNeeded):
+            raise
+        except Exception as error:
+            if raised_by_fxexport(error.__traceback__):
+                raise
+            places = frames_of_traceback(error.__traceback__)
+            location = getattr(error, "fx_location", None) or next(iter(places), None)
+            if isinstance(error, compat.GuardOnDataDependentSymNode):
+                raise UnsupportedError(
+                    "PyTorch cannot work this out for sizes that are known only when the model runs",
+                    location=location,
+                ) from error
+            raise ModelError(
+                f"the model raised {type(error).__name__}: {error}", location=location
+            ) from error
+
+    # -- outputs ---------------------------------------------------------------------------------
+
+    def _outputs(self, result: Any) -> list[tuple[str, Any]]:
+        """The tensors and numbers in a result, in order, with names."""
+        found = named_leaves(result, _is_output)
+        if not found:
+            raise ModelError("the model returns no tensor, so there is nothing to export")
+        for _, value in found:
+            if isinstance(value, Poison):
+                raise value.refuse()
+        return found
+
+    def _output_node(self, value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            value = self.session.tensors.inner(value)
+        return self.session.recorder.node_of(value)
+
+    def _output_specs(self, outputs: Sequence[tuple[str, Any]]) -> list[OutputSpec]:
+        taken = {spec.name for spec in self._inputs}
+        specs = []
+        given = list(self._request.output_names)
+        for k, (path, value) in enumerate(outputs):
+            name = given[k] if k < len(given) else _output_name(path, k, len(outputs), taken)
+            taken.add(name)
+            kind: Any = "tensor" if isinstance(value, torch.Tensor) else sym_type(value).__name__  # type: ignore[union-attr]
+            specs.append(OutputSpec(name, kind))
+        return specs
+
+    # -- dimensions that cannot move -------------------------------------------------------------
+
+    def _pins_found(self) -> dict[str, tuple[int | None, Any]]:
+        """Dimensions that the facts of the main path hold at one size."""
+        env = self.session.env
+        pins: dict[str, tuple[int | None, Any]] = {}
+        for symbol, name in self._assumptions.names.items():
+            value = env.replace(symbol)
+            bounds = env.var_to_range[symbol]
+            if value.is_number or bounds.is_singleton():
+                size = int(value if value.is_number else bounds.lower)
+                pins[name] = (size, compat.location_of_fact(env, symbol))
+        return pins
+
+    def _pins_for(self, need: PinNeeded) -> dict[str, tuple[int | None, Any]]:
+        names = {self._assumptions.names[symbol] for symbol in need.symbols}
+        if not names <= self._request.pinnable:
+            raise UnsupportedError(
+                "this line decides something on a dimension that was asked to be dynamic, in code "
+                "that fxexport cannot stage",
+                location=need.location,
+                hint="leave that dimension out of `dynamic`",
+            ) from None
+        return {name: (None, need.location) for name in names}
+
+
+def _is_output(value: Any) -> bool:
+    return isinstance(value, (torch.Tensor, Poison)) or sym_type(value) is not None
+
+
+_SYM_OF = {"int": torch.SymInt, "float": torch.SymFloat, "bool": torch.SymBool}
+
+
+def _output_name(path: str, index: int, count: int, taken: set[str]) -> str:
+    if not path:
+        base = "output"
+    elif path[0].isdigit():
+        base = f"output_{path}"
+    else:
+        base = "".join(c if c.isalnum() or c == "_" else "_" for c in path)
+    name = base
+    number = 1
+    while name in taken:
+        name = f"{base}_{number}"
+        number += 1
+    return name
+
+
+def _weight_names(model: Any) -> dict[int, str]:
+    """The names of a module's parameters and buffers by the tensors' identity."""
+    module = model if isinstance(model, torch.nn.Module) else getattr(model, "__self__", None)
+    if not isinstance(module, torch.nn.Module):
+        return {}
+    names: dict[int, str] = {}
+    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        names.setdefault(id(tensor), name)
+    return names
+
+
+@contextlib.contextmanager
+def _left_as_found(model: Any) -> Iterator[None]:
+    """Puts every attribute of a module and its submodules back as it was."""
+    module = model if isinstance(model, torch.nn.Module) else getattr(model, "__self__", None)
+    modules = list(module.modules()) if isinstance(module, torch.nn.Module) else []
+    saved = [(m, {k: _copy(v) for k, v in vars(m).items()}) for m in modules]
+    try:
+        yield
+    finally:
+        for m, state in saved:
+            _restore(vars(m), state)
+
+
+def _copy(value: Any) -> Any:
+    """A shallow copy of the containers that a module keeps its state in."""
+    return (value, value.copy()) if isinstance(value, (dict, list, set)) else (value, None)
+
+
+def _restore(namespace: dict[str, Any], state: dict[str, Any]) -> None:
+    for key in list(namespace):
+        if key not in state:
+            del namespace[key]
+    for key, (value, content) in state.items():
+        namespace[key] = value
+        if content is None:
+            continue
+        if isinstance(value, list):
+            value[:] = content
+        elif not _same_content(value, content):
+            value.clear()
+            value.update(content)
+
+
+def _same_content(value: Any, content: Any) -> bool:
+    """Whether a dict or set holds the very same objects as before."""
+    if isinstance(value, dict):
+        return len(value) == len(content) and all(value.get(k) is v for k, v in content.items())
+    return bool(value == content)

@@ -1,0 +1,256 @@
+"""Finds the source of functions as they are called, rewrites and compiles them.
+
+A function that has no source, or is none of the model's business (PyTorch's internals, the
+standard library), runs as it is; a condition on a tensor in it is refused where it is met.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import linecache
+import sysconfig
+from collections.abc import Callable
+from types import CellType, CodeType, FunctionType, MethodType
+from typing import Any
+
+import torch
+
+from fxexport.capture.frames import is_torch_internal
+from fxexport.capture.rewrite import RUNTIME, rewrite_function
+
+__all__ = ["Converter"]
+
+_STDLIB = sysconfig.get_paths()["stdlib"]
+# Packages whose code never branches on the model's tensors, or does so in ways of its own.
+_LEFT_ALONE = frozenset(
+    {
+        "fxexport", "numpy", "sympy", "onnx", "onnxscript", "onnx_ir", "onnxruntime", "rich",
+        "typing_extensions", "pytest", "_pytest", "packaging", "yaml", "networkx", "scipy",
+        "huggingface_hub", "safetensors", "tokenizers", "tqdm", "PIL",
+    }
+)  # fmt: skip
+# Parts of torch that wrap or are the user's functions and layers.
+_TORCH_CONVERTED = ("torch/nn/", "torch/utils/_contextlib.py", "torch/amp/autocast_mode.py")
+_NOT_CONVERTED_IN_NN = ("torch/nn/init.py", "torch/nn/parameter.py", "torch/nn/parallel/")
+
+
+class Converter:
+    """Turns callables into ones whose control flow asks the operators.
+
+    One converter serves one capture. `runtime` must be set to the operators object before the
+    first call.
+    """
+
+    def __init__(self, replacement_for: Callable[[Any], Any]) -> None:
+        self.runtime: Any = None
+        self._replacement_for = replacement_for
+        self._functions: dict[CodeType, CodeType | None] = {}
+        self._converted: set[CodeType] = set()
+        self.failures: dict[CodeType, str] = {}
+
+    # -- what a call in rewritten code becomes ---------------------------------------------------
+
+    def callable_for(self, function: Any) -> Any:
+        """What to call instead of `function`."""
+        replacement = self._replacement_for(function)
+        if replacement is not None:
+            return replacement
+        kind = type(function)
+        if kind is FunctionType:
+            return self.converted(function)
+        if kind is MethodType:
+            inner = function.__func__
+            if type(inner) is FunctionType:
+                return MethodType(self.converted(inner), function.__self__)
+            return functools.partial(self.callable_for(inner), function.__self__)
+        if kind is functools.partial:
+            return functools.partial(
+                self.callable_for(function.func), *function.args, **function.keywords
+            )
+        if kind is functools._lru_cache_wrapper:
+            # A cache keyed by arguments cannot hold what depends on the model's values.
+            return self.callable_for(function.__wrapped__)
+        if isinstance(function, type):
+            return self._constructor(function)
+        call = getattr(kind, "__call__", None)
+        if type(call) is FunctionType:
+            return MethodType(self.converted(call), function)
+        return function
+
+    def _constructor(self, cls: type) -> Any:
+        """A class: its ``__init__`` is converted if it is plain Python."""
+        init = cls.__init__
+        if (
+            type(init) is not FunctionType
+            or type(cls) is not type
+            or cls.__new__ is not object.__new__
+            or issubclass(cls, (BaseException, torch.nn.Module))
+        ):
+            return self._noting(cls)
+        converted = self.converted(init)
+        if converted is init:
+            return self._noting(cls)
+
+        def construct(*args: Any, **kwargs: Any) -> Any:
+            value = self.runtime.fresh(cls.__new__(cls))
+            converted(value, *args, **kwargs)
+            return value
+
+        return construct
+
+    def _noting(self, cls: type) -> Any:
+        return lambda *args, **kwargs: self.runtime.fresh(cls(*args, **kwargs))
+
+    # -- conversion ------------------------------------------------------------------------------
+
+    def converted(self, function: FunctionType) -> FunctionType:
+        """The function with its control flow staged; itself where it is left as it is."""
+        code = function.__code__
+        if code in self._converted:
+            return function
+        if code not in self._functions:
+            self._functions[code] = self._compile(function)
+        new_code = self._functions[code]
+        if new_code is None:
+            return function
+        return self._with_code(function, new_code)
+
+    def _with_code(self, function: FunctionType, code: CodeType) -> FunctionType:
+        cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+        closure = []
+        for name in code.co_freevars:
+            closure.append(CellType(self.runtime) if name == RUNTIME else cells[name])
+        new = FunctionType(code, function.__globals__, function.__name__, function.__defaults__, tuple(closure))
+        new.__kwdefaults__ = function.__kwdefaults__
+        new.__qualname__ = function.__qualname__
+        new.__module__ = function.__module__
+        new.__dict__.update(function.__dict__)
+        return new
+
+    def _compile(self, function: FunctionType) -> CodeType | None:
+        code = function.__code__
+        if not _is_converted(function):
+            return None
+        if code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
+            self.failures[code] = "it is asynchronous"
+            return None
+        found = _find_source(function)
+        if found is None:
+            self.failures[code] = "its source cannot be found"
+            return None
+        node, class_name = found
+        new = rewrite_function(node, class_name)
+        compiled = _compile_function(new, code)
+        self._converted.update(_codes_in(compiled))
+        return compiled
+
+
+def _is_converted(function: FunctionType) -> bool:
+    """Whether a function's control flow may matter to the model."""
+    file = function.__code__.co_filename.replace("\\", "/")
+    if file.startswith("<") and not linecache.getlines(function.__code__.co_filename):
+        return False
+    module = (function.__globals__.get("__name__") or "").split(".")[0]
+    if module in _LEFT_ALONE or module == "_fxexport_replacements":
+        return False
+    if any(part in file for part in _NOT_CONVERTED_IN_NN):
+        return False
+    if is_torch_internal(function.__code__.co_filename):
+        return any(part in file for part in _TORCH_CONVERTED)
+    if file.startswith(_STDLIB) and "site-packages" not in file:
+        return False
+    return not hasattr(function, "__fx_keep__")
+
+
+@functools.lru_cache(maxsize=512)
+def _parsed(file: str, text: str) -> ast.Module | None:
+    try:
+        return ast.parse(text, file)
+    except SyntaxError:
+        return None
+
+
+@functools.lru_cache(maxsize=512)
+def _functions_of(file: str, text: str) -> dict[int, list[tuple[Any, str | None]]]:
+    """First line -> functions that begin there, with the class that each stands in."""
+    tree = _parsed(file, text)
+    table: dict[int, list[tuple[Any, str | None]]] = {}
+    if tree is None:
+        return table
+
+    def visit(node: ast.AST, class_name: str | None) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                line = child.lineno
+                if not isinstance(child, ast.Lambda) and child.decorator_list:
+                    line = min(line, child.decorator_list[0].lineno)
+                table.setdefault(line, []).append((child, class_name))
+            visit(child, child.name if isinstance(child, ast.ClassDef) else class_name)
+
+    visit(tree, None)
+    return table
+
+
+def _find_source(function: FunctionType) -> tuple[Any, str | None] | None:
+    code = function.__code__
+    lines = linecache.getlines(code.co_filename, function.__globals__)
+    if not lines:
+        return None
+    candidates = _functions_of(code.co_filename, "".join(lines)).get(code.co_firstlineno, [])
+    if code.co_name == "<lambda>":
+        candidates = [c for c in candidates if isinstance(c[0], ast.Lambda) and _same_lambda(c[0], code)]
+    else:
+        candidates = [c for c in candidates if getattr(c[0], "name", None) == code.co_name]
+    return candidates[0] if candidates else None
+
+
+def _same_lambda(node: ast.Lambda, code: CodeType) -> bool:
+    """Several lambdas may stand on one line: the columns of the code tell them apart."""
+    columns = [
+        (line, column)
+        for line, _, column, _ in code.co_positions()
+        if line is not None and column is not None and (line, column) != (code.co_firstlineno, 0)
+    ]
+    if not columns:
+        return False
+    body = node.body
+    begin, end = (body.lineno, body.col_offset), (body.end_lineno, body.end_col_offset)
+    return begin <= min(columns) and max(columns) <= end  # type: ignore[operator]
+
+
+def _compile_function(node: Any, original: CodeType) -> CodeType:
+    """Compiles a function inside a factory that gives it the free variables it had."""
+    free = [*original.co_freevars, RUNTIME]
+    if "__class__" not in free:
+        free.append("__class__")
+    factory = ast.parse(f"def factory({', '.join(free)}): pass").body[0]
+    assert isinstance(factory, ast.FunctionDef)
+    if isinstance(node, ast.Lambda):
+        factory.body = [ast.Return(node)]
+    else:
+        factory.body = [node]
+    module = ast.fix_missing_locations(ast.Module([factory], []))
+    compiled = compile(module, original.co_filename, "exec", dont_inherit=True, flags=_future_flags(original))
+    outer = next(const for const in compiled.co_consts if isinstance(const, CodeType))
+    return next(
+        const for const in outer.co_consts if isinstance(const, CodeType) and const.co_name == original.co_name
+    )
+
+
+def _future_flags(code: CodeType) -> int:
+    import __future__
+
+    mask = 0
+    for name in __future__.all_feature_names:
+        mask |= getattr(__future__, name).compiler_flag
+    return code.co_flags & mask
+
+
+def _codes_in(code: CodeType) -> list[CodeType]:
+    found = [code]
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            found.extend(_codes_in(const))
+    return found

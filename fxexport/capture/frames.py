@@ -1,0 +1,102 @@
+"""Finding the user's lines in a Python stack."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable
+from functools import lru_cache
+from types import FrameType, TracebackType
+from typing import Any
+
+import torch
+
+from fxexport.source import SourceLocation
+
+__all__ = ["frames_of_traceback", "is_torch_internal", "user_frames", "user_location"]
+
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_TORCH = os.path.dirname(os.path.abspath(torch.__file__)) + os.sep
+_TORCH_NN = os.path.join(_TORCH, "nn") + os.sep
+_STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
+_ENTRY = os.path.join(_HERE, "capture", "capture.py")
+_PACKAGES = os.sep + "site-packages" + os.sep
+
+# Lower is more the user's own.
+_USER, _LIBRARY, _TORCH_LAYER, _INTERNAL = range(4)
+
+
+@lru_cache(maxsize=4096)
+def _rank(file: str) -> int:
+    if file.startswith(_TORCH_NN):
+        return _TORCH_LAYER
+    if file.startswith((_TORCH, _HERE)) or file.startswith("<"):
+        return _INTERNAL
+    if _PACKAGES in file:
+        return _LIBRARY
+    if file.startswith(_STDLIB):
+        return _INTERNAL
+    return _USER
+
+
+def is_torch_internal(file: str) -> bool:
+    """True for PyTorch's files other than its layers in torch.nn."""
+    return file.startswith(_TORCH) and not file.startswith(_TORCH_NN)
+
+
+def _locations(stack: list[tuple[str, int, str]]) -> tuple[SourceLocation, ...]:
+    """The stack's user frames, innermost first, the user's own files before libraries'."""
+    kept = [(_rank(file), SourceLocation(file, line, name)) for file, line, name in stack]
+    kept = [(rank, place) for rank, place in kept if rank < _INTERNAL]
+    own = [place for rank, place in kept if rank == _USER]
+    if own:
+        return tuple(own)
+    library = [place for rank, place in kept if rank == _LIBRARY]
+    return tuple(library or [place for _, place in kept])
+
+
+def _walk(frame: FrameType | None) -> list[tuple[str, int, str]]:
+    stack = []
+    while frame is not None:
+        code = frame.f_code
+        if code.co_filename == _ENTRY:
+            break  # the program that called fxexport is no part of the model
+        if _rank(code.co_filename) < _INTERNAL:
+            stack.append((code.co_filename, frame.f_lineno, code.co_name))
+        frame = frame.f_back
+    return stack
+
+
+def user_frames(limit: int = 8) -> tuple[SourceLocation, ...]:
+    """The user's frames on the present stack, innermost first."""
+    return _locations(_walk(sys._getframe(1)))[:limit]
+
+
+def user_location() -> SourceLocation | None:
+    """The user's innermost line on the present stack."""
+    frames = user_frames(1)
+    return frames[0] if frames else None
+
+
+def frames_of_traceback(traceback: TracebackType | None) -> tuple[SourceLocation, ...]:
+    """The user's frames of an exception, innermost first."""
+    stack = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        stack.append((code.co_filename, traceback.tb_lineno, code.co_name))
+        traceback = traceback.tb_next
+    return _locations(stack[::-1])
+
+
+def raised_by_fxexport(traceback: TracebackType | None) -> bool:
+    """Whether an exception comes from a line of ours: a bug of fxexport, not of the model."""
+    last = None
+    while traceback is not None:
+        last, traceback = traceback, traceback.tb_next
+    return last is not None and last.tb_frame.f_code.co_filename.startswith(_HERE)
+
+
+def locations_of_summary(summary: Iterable[Any]) -> tuple[SourceLocation, ...]:
+    """The user's frames of a `traceback.StackSummary` (outermost first), innermost first."""
+    return _locations([(f.filename, f.lineno, f.name) for f in reversed(list(summary))])

@@ -1,0 +1,193 @@
+"""Who changed what: the places a piece of the program may write to, and how to take it back.
+
+While a branch or a loop body is tried, every write to a place that existed before is noted with
+the value it had. Afterwards the writes are undone, and what both ways leave there is merged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import CellType
+from typing import Any
+
+import torch
+
+__all__ = ["UNSET", "AttributeSlot", "CellSlot", "ContainerSlot", "ContentsSlot", "GlobalSlot", "Journal", "Slot"]
+
+
+class _Unset:
+    """A variable, attribute or item that is not there."""
+
+    def __repr__(self) -> str:
+        return "<not set>"
+
+
+UNSET = _Unset()
+
+
+class Slot:
+    """A place that holds a value."""
+
+    key: tuple[Any, ...]
+    name: str
+
+    def get(self) -> Any:
+        """The value there now, UNSET if there is none."""
+        raise NotImplementedError
+
+    def set(self, value: Any) -> None:
+        """Puts a value there; UNSET removes it."""
+        raise NotImplementedError
+
+
+class CellSlot(Slot):
+    """A local variable."""
+
+    def __init__(self, cell: CellType, name: str) -> None:
+        self._cell, self.name = cell, name
+        self.key = ("cell", id(cell))
+
+    def get(self) -> Any:
+        try:
+            return self._cell.cell_contents
+        except ValueError:
+            return UNSET
+
+    def set(self, value: Any) -> None:
+        if value is not UNSET:
+            self._cell.cell_contents = value
+        elif self.get() is not UNSET:
+            del self._cell.cell_contents
+
+
+class GlobalSlot(Slot):
+    """A global variable of a module."""
+
+    def __init__(self, namespace: dict[str, Any], name: str) -> None:
+        self._namespace, self.name = namespace, name
+        self.key = ("global", id(namespace), name)
+
+    def get(self) -> Any:
+        return self._namespace.get(self.name, UNSET)
+
+    def set(self, value: Any) -> None:
+        if value is UNSET:
+            self._namespace.pop(self.name, None)
+        else:
+            self._namespace[self.name] = value
+
+
+class AttributeSlot(Slot):
+    """An attribute of an object."""
+
+    def __init__(self, owner: Any, attribute: str) -> None:
+        self._owner, self._attribute = owner, attribute
+        self.name = f"{type(owner).__name__}.{attribute}"
+        self.key = ("attribute", id(owner), attribute)
+
+    def get(self) -> Any:
+        return getattr(self._owner, self._attribute, UNSET)
+
+    def set(self, value: Any) -> None:
+        if value is not UNSET:
+            setattr(self._owner, self._attribute, value)
+        elif hasattr(self._owner, self._attribute):
+            delattr(self._owner, self._attribute)
+
+
+class ContainerSlot(Slot):
+    """All that a list, dict, set or deque holds."""
+
+    def __init__(self, container: Any) -> None:
+        self._container = container
+        self.name = f"a {type(container).__name__}"
+        self.key = ("container", id(container))
+
+    @property
+    def container(self) -> Any:
+        """The container itself."""
+        return self._container
+
+    def get(self) -> Any:
+        kind = dict if isinstance(self._container, dict) else type(self._container)
+        return kind(self._container) if kind in (list, dict, set) else list(self._container)
+
+    def set(self, value: Any) -> None:
+        self._container.clear()
+        if isinstance(self._container, (dict, set)):
+            self._container.update(value)
+        else:
+            self._container.extend(value)
+
+
+class ContentsSlot(Slot):
+    """The values in a tensor that is written in place."""
+
+    def __init__(
+        self,
+        tensor: torch.Tensor,
+        read: Callable[[torch.Tensor], torch.Tensor],
+        write: Callable[[torch.Tensor, torch.Tensor], None],
+    ) -> None:
+        self._tensor, self._read, self._write = tensor, read, write
+        self.name = "a tensor written in place"
+        self.key = ("contents", id(tensor))
+
+    def get(self) -> Any:
+        return self._read(self._tensor)
+
+    def set(self, value: Any) -> None:
+        self._write(self._tensor, value)
+
+
+@dataclass
+class Scope:
+    """The writes of one piece of the program."""
+
+    serial: int
+    old: dict[tuple[Any, ...], tuple[Slot, Any]] = field(default_factory=dict)
+
+    def undo(self) -> None:
+        """Gives every place the value that it had at the start."""
+        for slot, value in reversed(self.old.values()):
+            slot.set(value)
+
+    def slots(self) -> list[Slot]:
+        """The places written to, in the order of the first write."""
+        return [slot for slot, _ in self.old.values()]
+
+
+class Journal:
+    """The open scopes, innermost last, and the objects made since each of them opened."""
+
+    def __init__(self) -> None:
+        self._scopes: list[Scope] = []
+        self._made: dict[int, tuple[Any, int]] = {}
+        self._serial = 0
+
+    @contextlib.contextmanager
+    def scope(self) -> Iterator[Scope]:
+        """Notes the writes made inside."""
+        self._serial += 1
+        scope = Scope(self._serial)
+        self._scopes.append(scope)
+        try:
+            yield scope
+        finally:
+            self._scopes.remove(scope)
+
+    def made(self, value: Any) -> Any:
+        """Notes that an object is new: writes to it do not matter to scopes that end before it."""
+        if self._scopes:
+            self._serial += 1
+            self._made[id(value)] = (value, self._serial)
+        return value
+
+    def touch(self, slot: Slot, owner: Any) -> None:
+        """To be called before `slot`, a part of `owner`, is written to."""
+        _, born = self._made.get(id(owner), (None, 0))
+        for scope in self._scopes:
+            if born < scope.serial and slot.key not in scope.old:
+                scope.old[slot.key] = (slot, slot.get())

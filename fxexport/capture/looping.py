@@ -1,0 +1,286 @@
+"""Stages a loop: the body is recorded until what it carries from trip to trip is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from fxexport import _torch_compat as compat
+from fxexport.capture.branching import condition_of
+from fxexport.capture.frames import user_location
+from fxexport.capture.journal import UNSET, ContainerSlot, Scope, Slot
+from fxexport.capture.patterns import (
+    Constant,
+    NeedsFirstTrip,
+    Number,
+    Parts,
+    Pattern,
+    TensorOf,
+    Widening,
+    leaves_of,
+    make,
+)
+from fxexport.capture.merge import parts_of
+from fxexport.capture.recorder import Frame
+from fxexport.capture.session import Poison, Session, sym_type
+from fxexport.errors import FxExportError, UnsupportedError
+from fxexport.graph.ops import loop
+
+__all__ = ["stage_loop"]
+
+_ROUNDS = 12
+
+
+@dataclass
+class _Trip:
+    """One recording of the body."""
+
+    frame: Frame
+    scope: Scope
+    inputs: list[Any]
+    starts: list[Any]
+    ends: list[Any]
+    condition: Any
+    new_slots: list[Slot] = field(default_factory=list)
+
+
+def stage_loop(
+    session: Session,
+    trip: Callable[[Any], None],
+    going: Callable[[], Any],
+    slots: Sequence[Slot],
+    trip_count: Any,
+    first: Any = True,
+) -> None:
+    """Records a loop.
+
+    Args:
+        session: the capture.
+        trip: runs the body once; called with the trip number.
+        going: tells after a trip whether there is another one (any condition).
+        slots: variables that the loop may bind.
+        trip_count: upper bound on the trips (int or SymInt), None for none.
+        first: whether there is a first trip (a condition that `condition_of` has seen).
+
+    Raises:
+        NeedsFirstTrip: the loop can only be staged after its first trip.
+        UnsupportedError: something in the body cannot be carried.
+    """
+    place = user_location()
+    slots = list(slots)
+    patterns: list[Pattern] = [Constant(slot.get()) for slot in slots]
+    widening = Widening(session)
+    for _ in range(_ROUNDS):
+        recorded = _record(session, trip, going, slots, patterns, trip_count)
+        if recorded.new_slots:
+            slots.extend(recorded.new_slots)
+            patterns.extend(Constant(slot.get()) for slot in recorded.new_slots)
+            continue
+        widened = [
+            widening.widen(pattern, start, end, slot.name)
+            for pattern, start, end, slot in zip(
+                patterns, recorded.starts, recorded.ends, slots, strict=True
+            )
+        ]
+        _refuse_unkept(slots, widened)
+        if _equal(widened, patterns):
+            break
+        patterns = widened
+    else:
+        raise UnsupportedError(
+            "what this loop carries from trip to trip does not settle", location=place
+        )
+    _write_node(session, recorded, slots, patterns, trip_count, first)
+    session.report.add("loop", "kept as a loop", place)
+
+
+def _refuse_unkept(slots: Sequence[Slot], patterns: Sequence[Pattern]) -> None:
+    """A place other than a variable cannot be left without a value."""
+    for slot, pattern in zip(slots, patterns, strict=True):
+        if not isinstance(pattern, Constant) or not isinstance(pattern.value, Poison):
+            continue
+        if isinstance(slot, ContainerSlot):
+            raise UnsupportedError(
+                f"{slot.name} changes its length in a loop whose trips are known only at run time",
+                location=pattern.value.location,
+                hint="write into a tensor of fixed size, or concatenate tensors (torch.cat) instead",
+            )
+        if slot.key[0] != "cell":
+            raise pattern.value.refuse()
+
+
+def _equal(a: Sequence[Pattern], b: Sequence[Pattern]) -> bool:
+    return all(_equal_pattern(x, y) for x, y in zip(a, b, strict=True))
+
+
+def _equal_pattern(a: Pattern, b: Pattern) -> bool:
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, Constant) and isinstance(b, Constant):
+        return a.value is b.value or (isinstance(a.value, Poison) and isinstance(b.value, Poison))
+    if isinstance(a, Parts) and isinstance(b, Parts):
+        return len(a.items) == len(b.items) and _equal(a.items, b.items)
+    if isinstance(a, TensorOf) and isinstance(b, TensorOf):
+        return [d is None for d in a.dims] == [d is None for d in b.dims]
+    return isinstance(a, Number) and isinstance(b, Number) and a.kind is b.kind
+
+
+def _record(
+    session: Session,
+    trip: Callable[[Any], None],
+    going: Callable[[], Any],
+    slots: Sequence[Slot],
+    patterns: Sequence[Pattern],
+    trip_count: Any,
+) -> _Trip:
+    """Runs the body once on values of the patterns, and takes its writes back."""
+    recorder, tensors = session.recorder, session.tensors
+    facts = session.env.save_facts()
+    session.depth += 1
+    scope: Scope | None = None
+    before = {slot.key: slot.get() for slot in slots}
+    try:
+        with recorder.body() as frame, session.journal.scope() as scope:
+            index = recorder.fresh_scalar(torch.SymInt)
+            session.env.set_range(index.node.expr, 0, None)
+            inputs = [recorder.add_input("trip", index)]
+            if trip_count is not None:
+                with compat.no_recording():
+                    session.env.assume(index < trip_count, "trip number")
+
+            def carried(value: Any, pattern: Pattern) -> Any:
+                inputs.append(recorder.add_input("carried", value))
+                return tensors.wrap(value) if isinstance(value, torch.Tensor) else value
+
+            starts = []
+            for slot, pattern in zip(slots, patterns, strict=True):
+                session.journal.touch(slot, None)
+                start = make(session, pattern, carried)
+                if not isinstance(pattern, Constant):
+                    _may_share(session, start, before[slot.key])
+                    slot.set(start)
+                starts.append(start)
+            trip(index)
+            condition = condition_of(session, going())
+            ends = [slot.get() for slot in slots]
+            known = {slot.key for slot in slots}
+            new_slots = [slot for slot in scope.slots() if slot.key not in known]
+        return _Trip(frame, scope, inputs, starts, ends, condition, new_slots)
+    except FxExportError:
+        raise
+    except NeedsFirstTrip:
+        raise
+    except Exception as error:
+        if getattr(error, "fx_raised", False):
+            raise UnsupportedError(
+                f"every trip of this loop raises {type(error).__name__}: {error}",
+                location=getattr(error, "fx_location", None),
+            ) from error
+        raise
+    finally:
+        session.depth -= 1
+        if scope is not None:
+            scope.undo()
+        session.env.restore_facts(facts)
+
+
+
+
+def _may_share(session: Session, start: Any, initial: Any) -> None:
+    """On the first trip a carried tensor is the one from before the loop, by whatever name."""
+    if isinstance(start, torch.Tensor):
+        session.merged_from(start, initial)
+        return
+    for part, old in zip(parts_of(start) or [], parts_of(initial) or [], strict=False):
+        _may_share(session, part, old)
+
+
+def _write_node(
+    session: Session,
+    recorded: _Trip,
+    slots: Sequence[Slot],
+    patterns: Sequence[Pattern],
+    trip_count: Any,
+    first: Any,
+) -> None:
+    """Writes the loop node and gives every place its value after the loop."""
+    recorder, tensors = session.recorder, session.tensors
+    initial: list[Any] = []
+    final: list[Any] = []
+    for slot, pattern, end in zip(slots, patterns, recorded.ends, strict=True):
+        initial.extend(_nodes(session, pattern, slot.get()))
+        with recorder.reopened(recorded.frame):
+            final.extend(_nodes(session, pattern, end))
+    with recorder.reopened(recorded.frame):
+        condition = recorder.node_of(
+            tensors.inner(recorded.condition)
+            if isinstance(recorded.condition, torch.Tensor)
+            else recorded.condition
+        )
+    values: list[Any] = []
+
+    def result(value: Any, pattern: Pattern) -> Any:
+        values.append(value)
+        return tensors.wrap(value) if isinstance(value, torch.Tensor) else value
+
+    finals = [make(session, pattern, result) for pattern in patterns]
+    captured = list(recorded.frame.captures)
+    body = recorder.finish(recorded.frame, recorded.inputs, [condition, *final], captured)
+    first_node = recorder.node_of(tensors.inner(first) if isinstance(first, torch.Tensor) else first)
+    node = recorder.emit(
+        loop,
+        recorder.node_of(trip_count),
+        first_node,
+        recorder.add_body(body, "body"),
+        tuple(initial),
+        tuple(captured),
+        val=tuple(values),
+    )
+    recorder.bind(tuple(values), node)
+    for slot, pattern, value in zip(slots, patterns, finals, strict=True):
+        if not isinstance(pattern, Constant) or isinstance(pattern.value, Poison):
+            _may_share(session, value, slot.get())
+            session.journal.touch(slot, None)
+            slot.set(value)
+
+
+def _nodes(session: Session, pattern: Pattern, value: Any) -> list[Any]:
+    """The nodes of the present frame for the variables of a pattern in a value."""
+    if isinstance(pattern, Constant):
+        return []
+    if value is UNSET:
+        return [_filler(session, leaf) for leaf in leaves_of(pattern)]
+    if isinstance(pattern, Parts):
+        parts = parts_of(value) or []
+        return [
+            node
+            for item, part in zip(pattern.items, parts, strict=True)
+            for node in _nodes(session, item, part)
+        ]
+    recorder = session.recorder
+    if isinstance(pattern, Number):
+        return [recorder.node_of(_as_kind(value, pattern.kind))]
+    assert isinstance(pattern, TensorOf)
+    if not isinstance(value, torch.Tensor):
+        value = torch.scalar_tensor(value, dtype=pattern.dtype)
+    return [recorder.node_of(session.tensors.inner(value))]
+
+
+def _as_kind(value: Any, kind: type) -> Any:
+    have = sym_type(value)
+    if have is bool and kind is not bool:
+        value = torch.sym_ite(value, 1, 0) if isinstance(value, torch.SymBool) else int(value)
+    return torch.sym_float(value) if kind is float and have is not float else value
+
+
+def _filler(session: Session, pattern: Pattern) -> Any:
+    """What a variable holds that no trip reads before it is bound."""
+    if isinstance(pattern, Number):
+        return pattern.kind(0)
+    assert isinstance(pattern, TensorOf)
+    sizes = [dim if dim is not None else 0 for dim in pattern.dims]
+    empty = torch.zeros(sizes, dtype=pattern.dtype)
+    return session.recorder.node_of(session.tensors.inner(empty))

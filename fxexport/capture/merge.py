@@ -1,0 +1,287 @@
+"""Merges what the two ways through a branch leave behind into values that stand for both.
+
+Equal values stay as they are. Tensors of one dtype and rank become one output, with a new symbol
+for every dimension that differs; numbers become symbolic numbers. Containers of one structure are
+merged item by item. A variable that has no merged value is poisoned: only reading it is refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from fxexport import _torch_compat as compat
+from fxexport.capture.frames import user_location
+from fxexport.capture.journal import UNSET
+from fxexport.capture.session import Poison, Session, sym_type
+
+__all__ = ["Leaf", "Merge", "Mismatch", "leaf_kind", "rebuild_like", "same_constant"]
+
+
+class Mismatch(Exception):
+    """Two values that no single value can stand for; the message says why."""
+
+
+class Leaf:
+    """An output of the branch: what it is on each side, and how it is made after it."""
+
+    def __init__(self, then: Any, other: Any, kind: type | None, dtype: torch.dtype | None) -> None:
+        self.then, self.other = then, other
+        self.kind = kind  # int, float or bool; None for a tensor
+        self.dtype = dtype
+
+
+def leaf_kind(value: Any) -> type | None:
+    """torch.Tensor, int, float or bool for a value that a graph can hold; None for others."""
+    if isinstance(value, torch.Tensor):
+        return torch.Tensor
+    return sym_type(value)
+
+
+def same_constant(a: Any, b: Any) -> bool:
+    """Whether two Python objects are interchangeable constants."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, (str, bytes, torch.dtype, torch.device, range, slice, type(None), complex)):
+        return bool(a == b)
+    if callable(a) and getattr(a, "__self__", None) is not None:
+        return bool(a == b)
+    return False
+
+
+def rebuild_like(value: Any, items: list[Any]) -> Any:
+    """A container like `value` (list, tuple, named tuple, dict, dataclass) around other items."""
+    if isinstance(value, dict):
+        return type(value)(zip(value, items, strict=True)) if type(value) is dict else _dict_like(value, items)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        clone = object.__new__(type(value))
+        clone.__dict__.update(value.__dict__)
+        for field, item in zip(dataclasses.fields(value), items, strict=True):
+            object.__setattr__(clone, field.name, item)
+        return clone
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*items)
+    if isinstance(value, torch.Size):
+        return tuple(items)
+    return type(value)(items)
+
+
+def _dict_like(value: Any, items: list[Any]) -> Any:
+    clone = type(value)()
+    for key, item in zip(value, items, strict=True):
+        clone[key] = item
+    return clone
+
+
+def parts_of(value: Any) -> list[Any] | None:
+    """The items of a container that is merged item by item; None for any other value."""
+    if isinstance(value, dict):
+        return list(value.values())
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [getattr(value, field.name, UNSET) for field in dataclasses.fields(value)]
+    return None
+
+
+class Merge:
+    """Collects the outputs of one branch while values are merged, then makes the results."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.leaves: list[Leaf] = []
+        self._made: dict[tuple[int, int], Any] = {}
+        self._keep: list[Any] = []
+
+    def plan(self, then: Any, other: Any, name: str) -> Any:
+        """Merges two values; leaves in the result stand for outputs. Poison where it cannot be."""
+        try:
+            return self.merged(then, other)
+        except Mismatch as reason:
+            return Poison(
+                name, f"{name!r} is not the same kind of value on both ways: {reason}", user_location()
+            )
+
+    def merged(self, then: Any, other: Any) -> Any:
+        """Like `plan`, but raises Mismatch."""
+        if then is other:
+            return then
+        key = (id(then), id(other))
+        if key not in self._made:
+            self._keep.append((then, other))
+            self._made[key] = self._merged(then, other)
+        return self._made[key]
+
+    def _merged(self, then: Any, other: Any) -> Any:
+        for value in (then, other):
+            if isinstance(value, Poison):
+                return value
+        if then is UNSET or other is UNSET:
+            return self._defined(other if then is UNSET else then, then is UNSET)
+        kinds = leaf_kind(then), leaf_kind(other)
+        if kinds[0] is not None and kinds[1] is not None:
+            return self._leaf(then, other, kinds)
+        items = parts_of(then), parts_of(other)
+        if items[0] is not None and items[1] is not None and type(then) is type(other):
+            if len(items[0]) != len(items[1]) or (
+                isinstance(then, dict) and list(then) != list(other)
+            ):
+                raise Mismatch(f"a {type(then).__name__} of {len(items[0])} against {len(items[1])} items")
+            merged = [self.merged(a, b) for a, b in zip(*items, strict=True)]
+            return self.session.journal.made(rebuild_like(then, merged))
+        if same_constant(then, other):
+            return then
+        if type(then) is type(other) and kinds == (None, None):
+            return self._equal_objects(then, other)
+        raise Mismatch(f"{describe(then)} on one, {describe(other)} on the other")
+
+    def _equal_objects(self, then: Any, other: Any) -> Any:
+        if isinstance(then, (set, frozenset)) and then == other:
+            return then
+        raise Mismatch(f"two different {type(then).__name__} objects")
+
+    def _defined(self, value: Any, missing_then: bool) -> Any:
+        """A value that only one side binds: the other side yields something that nobody reads."""
+        if leaf_kind(value) is not None:
+            filler = _Filler(value)
+            return self._leaf_of(filler if missing_then else value, value if missing_then else filler, value)
+        parts = parts_of(value)
+        if parts is not None:
+            merged = [self.merged(UNSET, p) if missing_then else self.merged(p, UNSET) for p in parts]
+            return self.session.journal.made(rebuild_like(value, merged))
+        return value
+
+    def _leaf(self, then: Any, other: Any, kinds: tuple[Any, Any]) -> Any:
+        session = self.session
+        if torch.Tensor in kinds:
+            return self._tensor_leaf(then, other)
+        if session.same(then, other) and session.in_scope(then):
+            return then
+        if kinds[0] is kinds[1]:
+            return self._leaf_of(then, other, then)
+        kind = float if float in kinds else int
+        session.note(
+            "assumption",
+            f"a number that is {kinds[0].__name__} on one way and {kinds[1].__name__} on the other "
+            f"is a {kind.__name__} in the file",
+        )
+        return self._append(Leaf(then, other, kind, None))
+
+    def _leaf_of(self, then: Any, other: Any, like: Any) -> Any:
+        if isinstance(like, torch.Tensor):
+            return self._append(Leaf(then, other, None, like.dtype))
+        return self._append(Leaf(then, other, sym_type(like), None))
+
+    def _append(self, leaf: Leaf) -> Leaf:
+        self.leaves.append(leaf)
+        return leaf
+
+    def _tensor_leaf(self, then: Any, other: Any) -> Any:
+        tensor, number = (then, other) if isinstance(then, torch.Tensor) else (other, then)
+        if not isinstance(number, torch.Tensor):
+            if tensor.dim() != 0 or not _fits(sym_type(number), tensor.dtype):
+                raise Mismatch(f"{describe(tensor)} on one, the number {number} on the other")
+        elif then.dim() != other.dim():
+            raise Mismatch(f"a tensor of {then.dim()} dimensions on one, of {other.dim()} on the other")
+        elif then.dtype != other.dtype:
+            raise Mismatch(f"a tensor of {then.dtype} on one, of {other.dtype} on the other")
+        return self._append(Leaf(then, other, None, tensor.dtype))
+
+    # -- after both sides are known --------------------------------------------------------------
+
+    def output(self, leaf: Leaf, side: str) -> Any:
+        """The node or constant of an output on one side; its frame must be open."""
+        value = getattr(leaf, side)
+        opposite = leaf.other if side == "then" else leaf.then
+        if isinstance(value, _Filler):
+            return self._fill(opposite, leaf)
+        recorder = self.session.recorder
+        if leaf.kind is not None:
+            return self._scalar_node(value, leaf.kind)
+        if not isinstance(value, torch.Tensor):
+            value = self._scalar_tensor(value, leaf.dtype)
+        return recorder.node_of(self.session.tensors.inner(value))
+
+    def _scalar_node(self, value: Any, kind: type) -> Any:
+        if kind is float and sym_type(value) is not float:
+            value = torch.sym_float(value) if sym_type(value) is int else _number(value, float)
+        elif kind is int and sym_type(value) is bool:
+            value = _number(value, int)
+        return self.session.recorder.node_of(value)
+
+    def _scalar_tensor(self, value: Any, dtype: torch.dtype | None) -> torch.Tensor:
+        return torch.scalar_tensor(value, dtype=dtype)
+
+    def _fill(self, like: Any, leaf: Leaf) -> Any:
+        if leaf.kind is not None:
+            return leaf.kind(0)
+        # Sizes known outside keep the shape fixed; the others may be anything, so nothing.
+        sizes = [
+            size if self.session.in_scope(size) else 0 for size in self.session.tensors.inner(like).shape
+        ]
+        return self.session.recorder.node_of(
+            self.session.tensors.inner(torch.zeros(sizes, dtype=leaf.dtype))
+        )
+
+    def value_after(self, leaf: Leaf) -> Any:
+        """The value that stands for a leaf after the branch (not bound to a node yet)."""
+        session = self.session
+        if leaf.kind is not None:
+            fresh = session.recorder.fresh_scalar(_SYM_OF[leaf.kind])
+            return fresh
+        shapes = [
+            tuple(session.tensors.inner(v).shape)
+            for v in (leaf.then, leaf.other)
+            if isinstance(v, torch.Tensor)
+        ]
+        sizes = [self._size(dims) for dims in zip(*shapes, strict=True)] if shapes else []
+        with compat.only_mode(session.fake_mode):
+            return torch.empty(sizes, dtype=leaf.dtype)
+
+    def _size(self, dims: tuple[Any, ...]) -> Any:
+        first, *rest = dims
+        if self.session.in_scope(first) and all(self.session.same(first, d) for d in rest):
+            return first
+        return self.session.fresh_size(*dims)
+
+
+class _Filler:
+    """Stands for a value that is never read."""
+
+    def __init__(self, like: Any) -> None:
+        self.like = like
+
+
+_SYM_OF = {int: torch.SymInt, float: torch.SymFloat, bool: torch.SymBool}
+
+
+def _fits(kind: type | None, dtype: torch.dtype) -> bool:
+    """Whether a Python number keeps its value and category in a tensor of this dtype."""
+    if kind is bool:
+        return True
+    if kind is int:
+        return dtype != torch.bool
+    return dtype.is_floating_point
+
+
+def _number(value: Any, kind: type) -> Any:
+    if isinstance(value, torch.SymBool):
+        as_int = torch.sym_ite(value, 1, 0)
+        return torch.sym_float(as_int) if kind is float else as_int
+    return kind(value)
+
+
+def describe(value: Any) -> str:
+    """A value in a few words for a message."""
+    if isinstance(value, torch.Tensor):
+        return f"a {value.dtype} tensor of {value.dim()} dimensions"
+    if value is None:
+        return "None"
+    if value is UNSET:
+        return "nothing"
+    return f"a {type(value).__name__}"

@@ -1,0 +1,223 @@
+"""What a loop-carried place holds from trip to trip: the part that stays and the part that varies.
+
+A pattern starts as the constant that the place holds before the loop. Each time the body leaves
+something else there, it is widened: a dimension, a number or a tensor becomes a variable of the
+loop. Widening ends, since each step only turns something fixed into something free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from fxexport import _torch_compat as compat
+from fxexport.capture.frames import user_location
+from fxexport.capture.journal import UNSET
+from fxexport.capture.merge import Mismatch, describe, leaf_kind, parts_of, rebuild_like, same_constant
+from fxexport.capture.session import Poison, Session, sym_type
+
+__all__ = ["Constant", "NeedsFirstTrip", "Number", "Parts", "Pattern", "TensorOf", "Widening", "leaves_of"]
+
+
+class NeedsFirstTrip(Exception):
+    """The place holds another kind of value before the first trip than after it."""
+
+
+class Pattern:
+    """Base of the patterns."""
+
+
+@dataclass
+class Constant(Pattern):
+    """The same object on every trip."""
+
+    value: Any
+
+
+@dataclass
+class TensorOf(Pattern):
+    """A tensor; a dimension is None where it may differ from trip to trip."""
+
+    dtype: torch.dtype
+    dims: tuple[Any, ...]
+
+
+@dataclass
+class Number(Pattern):
+    """A Python number of one type."""
+
+    kind: type
+
+
+@dataclass
+class Parts(Pattern):
+    """A container of a fixed structure; `like` shows its type and keys."""
+
+    like: Any
+    items: list[Pattern]
+
+
+def leaves_of(pattern: Pattern) -> list[Pattern]:
+    """The tensors and numbers in a pattern, in order."""
+    if isinstance(pattern, Parts):
+        return [leaf for item in pattern.items for leaf in leaves_of(item)]
+    return [] if isinstance(pattern, Constant) else [pattern]
+
+
+class Widening:
+    """Compares what a trip starts with and what it leaves."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def widen(self, pattern: Pattern, start: Any, end: Any, name: str) -> Pattern:
+        """The pattern that holds for both; a poisoned constant where none does.
+
+        Args:
+            pattern: the pattern so far.
+            start: the value that the trip began with (made from the pattern).
+            end: the value at the end of the trip.
+            name: the place, for messages.
+
+        Raises:
+            NeedsFirstTrip: only the value before the loop does not fit; peel a trip.
+        """
+        try:
+            return self._widen(pattern, start, end)
+        except Mismatch as reason:
+            text = f"{name!r} is not the same kind of value on every trip of the loop: {reason}"
+            return Constant(Poison(name, text, user_location()))
+
+    def _widen(self, pattern: Pattern, start: Any, end: Any) -> Pattern:
+        if end is start:
+            return pattern
+        if isinstance(end, Poison):
+            return Constant(end)
+        if isinstance(pattern, Constant):
+            return self._widen_constant(pattern, end)
+        if isinstance(pattern, TensorOf):
+            return self._widen_tensor(pattern, end)
+        if isinstance(pattern, Number):
+            return self._widen_number(pattern, end)
+        assert isinstance(pattern, Parts)
+        parts = parts_of(end)
+        if parts is None or len(parts) != len(pattern.items) or type(end) is not type(start):
+            raise Mismatch(f"{describe(start)} before a trip, {describe(end)} after it")
+        starts = parts_of(start) or []
+        items = [self._widen(p, s, e) for p, s, e in zip(pattern.items, starts, parts, strict=True)]
+        return Parts(pattern.like, items)
+
+    def _widen_constant(self, pattern: Constant, end: Any) -> Pattern:
+        value = pattern.value
+        if isinstance(value, Poison):
+            return pattern
+        if value is UNSET:
+            return self._shape_of(end)
+        if end is UNSET:
+            raise Mismatch("it is deleted in the loop")
+        kinds = leaf_kind(value), leaf_kind(end)
+        if kinds[0] is torch.Tensor and kinds[1] is torch.Tensor:
+            if value.dim() != end.dim() or value.dtype != end.dtype:
+                # Only the first trip may start with something else: then it is peeled off.
+                raise NeedsFirstTrip(f"{describe(value)} before the loop, {describe(end)} after a trip")
+            return self._widen_tensor(self._tensor_pattern(value), end)
+        if kinds[0] is not None and kinds[1] is torch.Tensor:
+            if end.dim() == 0 and _fits(sym_type(value), end.dtype):
+                return self._tensor_pattern(end)
+            raise NeedsFirstTrip(f"a number before the loop, {describe(end)} after a trip")
+        if kinds[0] is not None and kinds[1] is not None:
+            if self.session.same(value, end):
+                return pattern
+            return self._widen_number(Number(kinds[0]), end)
+        return self._widen_object(pattern, value, end)
+
+    def _widen_object(self, pattern: Constant, value: Any, end: Any) -> Pattern:
+        if value is None and end is not None:
+            raise NeedsFirstTrip(f"None before the loop, {describe(end)} after a trip")
+        old, new = parts_of(value), parts_of(end)
+        if old is not None and new is not None and type(value) is type(end):
+            if len(old) != len(new) or (isinstance(value, dict) and list(value) != list(end)):
+                raise Mismatch(f"{describe(value)} of {len(old)} items, then of {len(new)}")
+            items = [self._widen(Constant(a), a, b) for a, b in zip(old, new, strict=True)]
+            return Parts(value, items)
+        if same_constant(value, end) or (isinstance(value, (set, frozenset)) and value == end):
+            return pattern
+        raise Mismatch(f"{describe(value)} before a trip, {describe(end)} after it")
+
+    def _widen_tensor(self, pattern: TensorOf, end: Any) -> Pattern:
+        if leaf_kind(end) in (int, float, bool):
+            if not pattern.dims and _fits(sym_type(end), pattern.dtype):
+                return pattern
+            raise Mismatch("a tensor before a trip, a number after it")
+        if not isinstance(end, torch.Tensor):
+            raise Mismatch(f"a tensor before a trip, {describe(end)} after it")
+        if end.dim() != len(pattern.dims):
+            raise Mismatch(f"a tensor of {len(pattern.dims)} dimensions, then of {end.dim()}")
+        if end.dtype != pattern.dtype:
+            raise Mismatch(f"a tensor of {pattern.dtype}, then of {end.dtype}")
+        sizes = self.session.tensors.inner(end).shape
+        dims = tuple(
+            old if old is not None and self.session.same(old, new) else None
+            for old, new in zip(pattern.dims, sizes, strict=True)
+        )
+        return TensorOf(pattern.dtype, dims)
+
+    def _widen_number(self, pattern: Number, end: Any) -> Pattern:
+        kind = sym_type(end)
+        if kind is pattern.kind:
+            return pattern
+        if kind is not None:
+            wider = float if float in (kind, pattern.kind) else int
+            self.session.note(
+                "assumption",
+                f"a number that is {pattern.kind.__name__} on some trips of the loop and "
+                f"{kind.__name__} on others is a {wider.__name__} in the file",
+            )
+            return Number(wider)
+        if isinstance(end, torch.Tensor) and end.dim() == 0 and _fits(pattern.kind, end.dtype):
+            return self._tensor_pattern(end)
+        raise Mismatch(f"a number before a trip, {describe(end)} after it")
+
+    def _tensor_pattern(self, tensor: torch.Tensor) -> TensorOf:
+        sizes = self.session.tensors.inner(tensor).shape
+        return TensorOf(tensor.dtype, tuple(s if self.session.in_scope(s) else None for s in sizes))
+
+    def _shape_of(self, end: Any) -> Pattern:
+        """The pattern of a variable that the loop binds first: any value fits before it."""
+        if isinstance(end, torch.Tensor):
+            return self._tensor_pattern(end)
+        kind = leaf_kind(end)
+        if kind is not None:
+            return Number(kind)
+        parts = parts_of(end)
+        if parts is not None:
+            return Parts(end, [self._shape_of(part) for part in parts])
+        return Constant(end)
+
+
+def _fits(kind: type | None, dtype: torch.dtype) -> bool:
+    if kind is float:
+        return dtype.is_floating_point
+    return kind is bool or dtype != torch.bool
+
+
+def make(session: Session, pattern: Pattern, leaf: Callable[[Any, Pattern], Any]) -> Any:
+    """A value of a pattern; `leaf` is called with a fake tensor or Sym scalar for each variable."""
+    if isinstance(pattern, Constant):
+        return pattern.value
+    if isinstance(pattern, Parts):
+        items = [make(session, item, leaf) for item in pattern.items]
+        return session.journal.made(rebuild_like(pattern.like, items))
+    if isinstance(pattern, Number):
+        return leaf(session.recorder.fresh_scalar(_SYM_OF[pattern.kind]), pattern)
+    assert isinstance(pattern, TensorOf)
+    sizes = [session.fresh_size() if dim is None else dim for dim in pattern.dims]
+    with compat.only_mode(session.fake_mode):
+        fake = torch.empty(sizes, dtype=pattern.dtype)
+    return leaf(fake, pattern)
+
+
+_SYM_OF = {int: torch.SymInt, float: torch.SymFloat, bool: torch.SymBool}

@@ -1,0 +1,163 @@
+"""What one capture works with: the modes, the journal, the report, and small services on them."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import sympy
+import torch
+
+from fxexport import _torch_compat as compat
+from fxexport.capture.frames import user_location
+from fxexport.capture.journal import ContentsSlot, Journal
+from fxexport.capture.recorder import Recorder
+from fxexport.capture.tensors import TensorMode
+from fxexport.errors import UnsupportedError
+from fxexport.report.model import FindingKind, Report
+
+__all__ = ["Poison", "Session", "is_symbolic", "sym_type"]
+
+SYM = (torch.SymInt, torch.SymFloat, torch.SymBool)
+
+
+class Poison:
+    """A variable that has no single value after a branch or loop; reading it is refused."""
+
+    def __init__(self, name: str, reason: str, location: Any) -> None:
+        self.name, self.reason, self.location = name, reason, location
+
+    def refuse(self) -> UnsupportedError:
+        """The refusal for a read of the variable."""
+        return UnsupportedError(self.reason, location=self.location or user_location())
+
+
+def is_symbolic(value: Any) -> bool:
+    """Whether a Python scalar is known only when the model runs."""
+    return isinstance(value, SYM)
+
+
+def sym_type(value: Any) -> type | None:
+    """int, float or bool for a Python or symbolic scalar; None for anything else."""
+    for kind, symbolic in ((bool, torch.SymBool), (int, torch.SymInt), (float, torch.SymFloat)):
+        if isinstance(value, (kind, symbolic)):
+            return kind
+    return None
+
+
+class Session:
+    """The state of one capture."""
+
+    def __init__(
+        self,
+        report: Report,
+        policy: Callable[[Any], Any],
+        decomposition_for: Callable[[Any], Any],
+        keep_composite: Callable[[Any], bool],
+        name_of: Callable[[torch.Tensor], str],
+    ) -> None:
+        self.report = report
+        self.env = compat.SizeEnv(policy)
+        self.fake_mode = compat.FakeTensorMode(shape_env=self.env)
+        self.recorder = Recorder(self.env, decomposition_for)
+        self.tensors = TensorMode(
+            self.fake_mode, self.recorder, keep_composite, name_of, self._about_to_write
+        )
+        self.journal = Journal()
+        self.try_depth = 0
+        self.required: list[tuple[Any, Any]] = []
+        self.depth = 0
+        # merged tensor -> the tensors that it may share memory with in PyTorch
+        self._merged: list[tuple[weakref.ref[Any], list[weakref.ref[Any]]]] = []
+
+    # -- findings ------------------------------------------------------------------------------
+
+    def note(self, kind: FindingKind, message: str) -> None:
+        """Adds a finding at the user's present line."""
+        self.report.add(kind, message, user_location())
+
+    def require(self, condition: Any) -> None:
+        """Makes a condition on sizes something that the file takes for granted."""
+        if isinstance(condition, torch.SymBool) and self.depth == 0:
+            self.required.append((condition.node.expr, user_location()))
+
+    # -- tensors -------------------------------------------------------------------------------
+
+    def contents(self, tensor: torch.Tensor) -> ContentsSlot:
+        """The place that holds the values of a tensor that is no view."""
+        return ContentsSlot(
+            tensor,
+            lambda t: self.tensors.wrap(self.tensors.inner(t)),
+            lambda t, value: self.tensors.replace(t, self.tensors.inner(value)),
+        )
+
+    def _about_to_write(self, base: torch.Tensor) -> None:
+        for merged_ref, sources in self._merged:
+            merged = merged_ref()
+            if merged is None:
+                continue
+            alive = [source for ref in sources if (source := ref()) is not None]
+            if (base is merged and alive) or any(base is source for source in alive):
+                raise UnsupportedError(
+                    "a tensor is written in place that shares memory with another one on one way "
+                    "through a branch or loop and not on the other",
+                    location=user_location(),
+                    hint="make a new tensor instead (y = y + 1), or clone() it in the branch",
+                )
+        self.journal.touch(self.contents(base), base)
+
+    def merged_from(self, merged: torch.Tensor, *sources: Any) -> None:
+        """Remembers what a merged tensor may share memory with, to refuse later writes."""
+        bases = [self.tensors.base_of(s) for s in sources if isinstance(s, compat.FunctionalTensor)]
+        if bases:
+            self._merged.append((weakref.ref(merged), [weakref.ref(base) for base in bases]))
+
+    # -- sizes ---------------------------------------------------------------------------------
+
+    def known(self, condition: Any) -> bool | None:
+        """True or False where a symbolic bool is certain, None where it is not."""
+        if not isinstance(condition, torch.SymBool):
+            return bool(condition)
+        with compat.no_recording():
+            if compat.statically_known_true(condition):
+                return True
+            if compat.statically_known_true(torch.sym_not(condition)):
+                return False
+        return None
+
+    def same(self, a: Any, b: Any) -> bool:
+        """Whether two Python or symbolic scalars certainly have the same type and value."""
+        if a is b:
+            return True
+        if sym_type(a) is not sym_type(b):
+            return False
+        if not is_symbolic(a) and not is_symbolic(b):
+            return bool(a == b) or (a != a and b != b)
+        expr_a, expr_b = expression(a), expression(b)
+        if expr_a == expr_b:
+            return True
+        if sym_type(a) is not int:
+            return False
+        with compat.no_recording():
+            return bool(compat.statically_known_true(a == b))
+
+    def in_scope(self, value: Any) -> bool:
+        """Whether a scalar can be computed in the frame that is open now."""
+        if not is_symbolic(value):
+            return True
+        return all(self.recorder.knows(symbol) for symbol in value.node.expr.free_symbols)
+
+    def fresh_size(self, *like: Any) -> torch.SymInt:
+        """A new symbol for a dimension that takes one of the given sizes."""
+        size = self.recorder.fresh_scalar(torch.SymInt)
+        symbol = size.node.expr
+        self.env.mark_size(symbol)
+        for value in like:
+            self.env.hint_as(symbol, expression(value))
+        return size
+
+
+def expression(value: Any) -> Any:
+    """The sympy expression of a Python or symbolic scalar."""
+    return value.node.expr if is_symbolic(value) else sympy.sympify(value)

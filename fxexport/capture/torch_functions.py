@@ -1,0 +1,212 @@
+"""Functions of PyTorch that would read a value, or bake a size in, before any op is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from fxexport import _torch_compat as compat
+from fxexport.capture import indexing
+from fxexport.capture.frames import user_location
+from fxexport.capture.iteration import Dynamic, rows
+from fxexport.capture.operators import Operators
+from fxexport.capture.session import SYM, is_symbolic, sym_type
+from fxexport.errors import UnsupportedError
+
+__all__ = ["FunctionMode"]
+
+_SIZED = (
+    torch.zeros, torch.ones, torch.empty, torch.full, torch.rand, torch.randn, torch.eye,
+    torch.arange, torch.linspace, torch.Tensor.view, torch.Tensor.reshape, torch.Tensor.expand,
+    torch.Tensor.repeat, torch.Tensor.new_zeros, torch.Tensor.new_ones, torch.Tensor.new_full,
+    torch.Tensor.new_empty, torch.reshape, torch.narrow, torch.Tensor.narrow, torch.Tensor.select,
+    torch.select, torch.topk, torch.Tensor.topk,
+)  # fmt: skip
+
+
+class FunctionMode(TorchFunctionMode):
+    """Sees PyTorch's functions with the arguments that the program gave."""
+
+    def __init__(self, operators: Operators) -> None:
+        super().__init__()
+        self._operators = operators
+        self._session = operators.session
+        tensor = torch.Tensor
+        self._table: dict[Any, Callable[..., Any]] = {
+            tensor.__getitem__: self._get_item,
+            tensor.__setitem__: self._set_item,
+            torch.tensor: self._tensor,
+            torch.as_tensor: self._as_tensor,
+            torch.asarray: self._as_tensor,
+            tensor.new_tensor: lambda self_, *a, **k: self._tensor(*a, **{"dtype": self_.dtype, **k}),
+            tensor.__bool__: self._truth,
+            torch.is_nonzero: self._nonzero,
+            tensor.is_nonzero: self._nonzero,
+            tensor.__len__: self._len,
+            tensor.__iter__: self._iter,
+            tensor.tolist: self._tolist,
+            torch.equal: self._equal,
+            tensor.equal: self._equal,
+            torch.allclose: self._allclose,
+            tensor.allclose: self._allclose,
+            tensor.__contains__: lambda items, item: (items == item).any().item(),
+            tensor.data.__get__: lambda self_: self_.detach(),
+            tensor.requires_grad_: lambda self_, *a, **k: self_,
+        }
+        for name in ("__int__", "__float__", "__index__", "numpy", "__array__", "__complex__"):
+            self._table[getattr(tensor, name)] = self._reader(name)
+        for function in _SIZED:
+            self._table[function] = self._sized(function)
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        special = self._table.get(func) if func.__hash__ is not None else None
+        if special is None:
+            return func(*args, **kwargs)
+        with self:
+            return special(*args, **kwargs)
+
+    # PyTorch leaves the mode while it calls __torch_function__; `raw` is the plain function.
+    def _raw(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        with compat.without_function_modes():
+            return function(*args, **kwargs)
+
+    def _get_item(self, tensor: torch.Tensor, index: Any) -> Any:
+        if indexing.needs_taking_apart(index):
+            return indexing.get_item(tensor, index)
+        return self._raw(torch.Tensor.__getitem__, tensor, index)
+
+    def _set_item(self, tensor: torch.Tensor, index: Any, value: Any) -> None:
+        tensor = self._session.tensors.lift(tensor)
+        if is_symbolic(value):
+            value = torch.scalar_tensor(value, dtype=tensor.dtype)
+        if indexing.needs_taking_apart(index):
+            indexing.set_item(tensor, index, value)
+        else:
+            self._raw(torch.Tensor.__setitem__, tensor, index, value)
+
+    def _sized(self, function: Any) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            own = 1 if args and isinstance(args[0], torch.Tensor) and function not in _SIZED[:9] else 0
+            args = (*args[:own], *(_as_number(arg) for arg in args[own:]))
+            if function in (torch.full, torch.Tensor.new_full) and len(args) > own + 1:
+                pass
+            return self._raw(function, *args, **{key: _as_number(v) for key, v in kwargs.items()})
+
+        return call
+
+    # -- tensors made of numbers -----------------------------------------------------------------
+
+    def _tensor(self, data: Any, *, dtype: Any = None, device: Any = None, **kwargs: Any) -> Any:
+        if not _has_dynamic(data):
+            return self._raw(torch.tensor, data, dtype=dtype, device=device, **kwargs)
+        if dtype is None:
+            dtype = _common_dtype(data)
+        return _built(data, dtype, device)
+
+    def _as_tensor(self, data: Any, dtype: Any = None, device: Any = None, **kwargs: Any) -> Any:
+        if isinstance(data, torch.Tensor):
+            return data.to(dtype=dtype or data.dtype)
+        return self._tensor(data, dtype=dtype, device=device)
+
+    # -- values that are read --------------------------------------------------------------------
+
+    def _truth(self, tensor: torch.Tensor) -> bool:
+        return self._operators.truth(tensor)
+
+    def _nonzero(self, tensor: torch.Tensor) -> Any:
+        return self._operators.as_bool(tensor)
+
+    def _len(self, tensor: torch.Tensor) -> Any:
+        if tensor.dim() == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return tensor.shape[0]
+
+    def _iter(self, tensor: torch.Tensor) -> Any:
+        return iter(rows(tensor))
+
+    def _is_stored(self, tensor: torch.Tensor) -> bool:
+        return (
+            not isinstance(tensor, compat.FunctionalTensor)
+            and not self._session.tensors.was_written(tensor)
+            and tensor.device.type != "meta"
+        )
+
+    def _tolist(self, tensor: torch.Tensor) -> Any:
+        if self._is_stored(tensor):
+            return compat.real_list(tensor)
+        if tensor.dim() == 0:
+            return tensor.item()
+        items = rows(tensor)
+        if isinstance(items, Dynamic):
+            raise UnsupportedError(
+                "tolist() of a tensor whose size is known only when the model runs",
+                location=user_location(),
+                hint="keep it a tensor",
+            )
+        return self._session.journal.made([self._tolist(item) for item in items])
+
+    def _reader(self, name: str) -> Callable[..., Any]:
+        def read(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+            if self._is_stored(tensor):
+                with compat.no_dispatch_modes():
+                    return self._raw(getattr(torch.Tensor, name), tensor, *args, **kwargs)
+            raise UnsupportedError(
+                f"the value of a tensor is read here ({name.strip('_')}); it is known only when "
+                "the model runs",
+                location=user_location(),
+                hint="compute with the tensor itself, or use .item() in a condition or a size",
+            )
+
+        return read
+
+    def _equal(self, a: torch.Tensor, b: torch.Tensor) -> Any:
+        if a.dim() != b.dim():
+            return False
+        same_shape = self._operators.eq(tuple(a.shape), tuple(b.shape))
+        return self._operators.and_(lambda: same_shape, lambda: (a == b).all().item())
+
+    def _allclose(self, a: torch.Tensor, b: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        return torch.isclose(a, b, *args, **kwargs).all().item()
+
+
+def _as_number(value: Any) -> Any:
+    """A tensor used as a size, as the number that it holds."""
+    if isinstance(value, torch.Tensor) and value.dim() == 0:
+        return value.item()
+    if isinstance(value, (tuple, list)) and any(isinstance(item, torch.Tensor) for item in value):
+        return type(value)(_as_number(item) for item in value)
+    return value
+
+
+def _has_dynamic(data: Any) -> bool:
+    if isinstance(data, (list, tuple)):
+        return any(_has_dynamic(item) for item in data)
+    return isinstance(data, (torch.Tensor, *SYM))
+
+
+def _common_dtype(data: Any) -> torch.dtype:
+    if isinstance(data, torch.Tensor):
+        return data.dtype
+    if isinstance(data, (list, tuple)):
+        dtypes = [_common_dtype(item) for item in data]
+        result = dtypes[0] if dtypes else torch.get_default_dtype()
+        for dtype in dtypes[1:]:
+            result = torch.promote_types(result, dtype)
+        return result
+    kind = sym_type(data)
+    return {bool: torch.bool, int: torch.int64}.get(kind, torch.get_default_dtype())  # type: ignore[arg-type]
+
+
+def _built(data: Any, dtype: torch.dtype, device: Any) -> torch.Tensor:
+    """A tensor from nested lists, number by number: nothing is read."""
+    if isinstance(data, (list, tuple)):
+        return torch.stack([_built(item, dtype, device) for item in data])
+    if isinstance(data, torch.Tensor):
+        return data.detach().clone().to(dtype)
+    return torch.scalar_tensor(data, dtype=dtype, device=device)

@@ -1,0 +1,166 @@
+"""The command line: its options and how they are read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fxexport import __version__
+
+__all__ = ["Options", "parse_options"]
+
+_AXES = re.compile(r"[A-Za-z_][\w.]*:-?\d.*|[^-].*:.*=.*")
+"""What can only be the value of --dynamic: ``x:0``, or anything with both ``:`` and ``=``."""
+
+_EPILOG = (
+    "Exit codes: 0 exported and verified; 1 refused, the model does something that cannot be kept; "
+    "2 wrong usage; 3 exported, but the check disagrees. "
+    "The model's file is run: do not export what you would not run."
+)
+
+
+class ReportFormat(StrEnum):
+    """How the report is printed."""
+
+    text = "text"
+    json = "json"
+
+
+@dataclass
+class Options:
+    """The command line, read."""
+
+    model: str
+    output: Path | None = None
+    inputs: list[str] = field(default_factory=list)
+    dynamic: list[str] = field(default_factory=list)
+    target: str = "onnxruntime"
+    opset: int | None = None
+    verify: bool = True
+    external_data: bool | None = None
+    train: bool = False
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+
+def parse_options(arguments: list[str]) -> Options | int:
+    """The options, or an exit code when there is nothing to do (--help, --version)."""
+    app = typer.Typer(
+        add_completion=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.command(epilog=_EPILOG)(_command)
+    command = typer.main.get_command(app)
+    parsed: Options | int | None = command.main(
+        _with_dynamic_values(arguments), prog_name="fxexport", standalone_mode=False
+    )
+    return 0 if parsed is None else parsed
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"fxexport {__version__}")
+        raise typer.Exit
+
+
+def _command(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="model.py, model.py:object or package.mod:object")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="File or folder to write to.", show_default="MODEL's name, here"
+        ),
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            metavar="NAME=DTYPE[SIZES]",
+            help="An input, for example x=float32[1,3,224,224] or n=3. Repeatable.",
+        ),
+    ] = None,
+    dynamic: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--dynamic",
+            metavar="[AXES]",
+            help="Sizes that may vary: all that can (no value), or for example "
+            "x:0=batch[1..8],2=height. Repeatable.",
+        ),
+    ] = None,
+    target: Annotated[str, typer.Option(help="What will run the file.")] = "onnxruntime",
+    opset: Annotated[
+        int | None, typer.Option(help="ONNX opset, from 18.", show_default="the target's best")
+    ] = None,
+    no_verify: Annotated[
+        bool, typer.Option("--no-verify", help="Do not compare the file with PyTorch.")
+    ] = False,
+    external_data: Annotated[
+        bool,
+        typer.Option("--external-data", help="Weights in a .data file, whatever their size."),
+    ] = False,
+    train: Annotated[
+        bool, typer.Option("--train", help="Keep the model's training mode (default: eval mode).")
+    ] = False,
+    report: Annotated[
+        ReportFormat, typer.Option("--report", help="How the report is printed.")
+    ] = ReportFormat.text,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only the file's path, or the error.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Everything in the report, and tracebacks.")
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", callback=_show_version, is_eager=True
+        ),
+    ] = False,
+) -> Options:
+    """Exports a PyTorch model to ONNX with its ifs and loops intact, and checks the result."""
+    return Options(
+        model=model,
+        output=output,
+        inputs=inputs or [],
+        dynamic=dynamic or [],
+        target=target,
+        opset=opset,
+        verify=not no_verify,
+        external_data=True if external_data else None,
+        train=train,
+        json=report is ReportFormat.json,
+        quiet=quiet,
+        verbose=verbose,
+    )
+
+
+def _with_dynamic_values(arguments: Sequence[str]) -> list[str]:
+    """Gives every --dynamic a value: what follows it if that says axes, else an empty text.
+
+    So ``--dynamic model.py`` leaves the model alone.
+    """
+    filled: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        if filled and filled[-1] == "--dynamic":
+            taken = _AXES.fullmatch(argument) is not None
+            filled[-1] = f"--dynamic={argument if taken else ''}"
+            if taken:
+                continue
+        filled.append(argument)
+        if argument == "--":
+            return [*filled, *rest]
+    if filled and filled[-1] == "--dynamic":
+        filled[-1] = "--dynamic="
+    return filled

@@ -1,0 +1,99 @@
+"""What can go wrong, told apart: the user's model, the user's call, our own bugs.
+
+Every :class:`FxExportError` is about the user's program or call. It says what was expected,
+what came and what to do, and it names the user's file, line and code. Any other exception
+that leaves fxexport is a bug of ours.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fxexport.export import Exported
+    from fxexport.source import SourceLocation
+
+__all__ = [
+    "FxExportError",
+    "ModelError",
+    "MissingLoweringError",
+    "OutputError",
+    "UnsupportedError",
+    "UsageError",
+    "VerificationError",
+]
+
+
+class FxExportError(Exception):
+    """A refusal that the user can act on.
+
+    Attributes:
+        message: what was expected and what came, in the user's terms.
+        location: the user's line that it is about, or None if no line is to blame.
+        hint: the change that would make it work, or an empty string.
+        others: further refusals met in the same run, each with its own place.
+    """
+
+    exit_code = 1
+    others: tuple[FxExportError, ...] = ()
+
+    def __init__(
+        self, message: str, *, location: SourceLocation | None = None, hint: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.location = location
+        self.hint = hint
+
+    def __str__(self) -> str:
+        parts = [self.message]
+        if self.location is not None:
+            parts.append(f"  at {self.location.describe()}")
+        if self.hint:
+            parts.append(f"  hint: {self.hint}")
+        return "\n".join(parts)
+
+
+class UnsupportedError(FxExportError):
+    """The model does something that cannot be kept in the file (exit code 1)."""
+
+
+class MissingLoweringError(UnsupportedError):
+    """An ATen operator has no ONNX form here yet (exit code 1).
+
+    Attributes:
+        operator: the operator's full name, for example ``aten::svd``.
+    """
+
+    def __init__(
+        self, message: str, *, operator: str, location: SourceLocation | None = None, hint: str = ""
+    ) -> None:
+        super().__init__(message, location=location, hint=hint)
+        self.operator = operator
+
+
+class ModelError(FxExportError):
+    """The user's model itself raised while it was captured (exit code 1)."""
+
+
+class UsageError(FxExportError):
+    """The call or the command line is wrong (exit code 2)."""
+
+    exit_code = 2
+
+
+class OutputError(FxExportError):
+    """The file could not be written (exit code 2)."""
+
+    exit_code = 2
+
+
+class VerificationError(FxExportError):
+    """The file was written, but it does not agree with PyTorch (exit code 3).
+
+    Attributes:
+        exported: what was exported all the same, with its report; None if nothing is left of it.
+    """
+
+    exit_code = 3
+    exported: Exported | None = None

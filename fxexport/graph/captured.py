@@ -1,0 +1,134 @@
+"""The graph that every front-end yields and that everything after it works on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import fx
+
+from fxexport.graph.ops import branch, loop
+from fxexport.source import SourceLocation
+
+__all__ = ["CapturedGraph", "Constraint", "DimRange", "InputSpec", "OutputSpec", "bodies_of", "source_of"]
+
+
+@dataclass(frozen=True)
+class DimRange:
+    """A dynamic dimension: its name and the sizes it may take (`max` None: no bound)."""
+
+    name: str
+    min: int = 0
+    max: int | None = None
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """One input of the file.
+
+    Attributes:
+        name: input name in the file.
+        kind: "tensor", or the Python type of a scalar input.
+        dtype: dtype in the file (int64, float64 and bool for scalars).
+        shape: an int for a static dimension, a DimRange for a dynamic one; () for scalars.
+    """
+
+    name: str
+    kind: Literal["tensor", "int", "float", "bool"]
+    dtype: torch.dtype
+    shape: tuple[int | DimRange, ...] = ()
+
+
+@dataclass(frozen=True)
+class OutputSpec:
+    """One output of the file: its name and the Python type that eager PyTorch gives for it."""
+
+    name: str
+    kind: Literal["tensor", "int", "float", "bool"] = "tensor"
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A relation between dimensions that the file takes for granted.
+
+    Attributes:
+        text: the relation in the user's terms, for example ``x.shape[2] % 32 == 0``.
+        holds: tells whether given sizes (by dimension name) satisfy it.
+        location: the line that needs it.
+    """
+
+    text: str
+    holds: Callable[[Mapping[str, int]], bool]
+    location: SourceLocation | None = None
+
+
+@dataclass
+class CapturedGraph:
+    """A `torch.fx` graph of functional ATen ops plus `branch` and `loop`.
+
+    The root takes one placeholder an input, in the order of `inputs`; its output node holds one
+    tuple, in the order of `outputs`, of nodes or of Python scalars. Node kinds:
+
+    * ``get_attr`` in the root only: a weight (key of `weights`) or the GraphModule of a body.
+    * ``call_function``: an `OpOverload`, `branch`, `loop`, `operator.getitem` on a node with
+      several results, or a function on Python scalars (`fxexport.graph.scalars`).
+    * bodies (`GraphModule`s on the attribute that a get_attr node of their parent graph names)
+      take everything they use as placeholders.
+
+    ``node.meta``: ``val`` holds the fake tensor, Sym scalar or Python scalar that the node
+    yields (a tuple for several results); ``source`` the `SourceLocation`s of the user's frames,
+    innermost first.
+
+    Attributes:
+        module: the root.
+        inputs: the file's inputs.
+        outputs: the file's outputs.
+        weights: real tensors by name (parameters, buffers, constants); never read in capture.
+        constraints: relations between dynamic dimensions that must hold.
+    """
+
+    module: fx.GraphModule
+    inputs: list[InputSpec]
+    outputs: list[OutputSpec]
+    weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    constraints: list[Constraint] = field(default_factory=list)
+
+    def run(self, *flat_inputs: Any) -> tuple[Any, ...]:
+        """Runs the graph eagerly in PyTorch on flat inputs; returns the flat outputs."""
+        with torch.no_grad():
+            return tuple(self.module(*flat_inputs))
+
+    def graphs(self) -> Iterator[fx.GraphModule]:
+        """The root and all bodies, parents first."""
+        todo = [self.module]
+        while todo:
+            module = todo.pop()
+            yield module
+            todo.extend(body for node in module.graph.nodes for body in bodies_of(module, node))
+
+    def __str__(self) -> str:
+        return "\n".join(
+            f"{'root' if k == 0 else f'body {k}'}:\n{module.graph}"
+            for k, module in enumerate(self.graphs())
+        )
+
+
+def bodies_of(module: fx.GraphModule, node: fx.Node) -> list[fx.GraphModule]:
+    """The bodies of a branch (then, else) or loop (body) node; [] for any other node."""
+    if node.op != "call_function":
+        return []
+    if node.target is branch:
+        names = node.args[1:3]
+    elif node.target is loop:
+        names = node.args[2:3]
+    else:
+        return []
+    return [getattr(module, arg.target) for arg in names if isinstance(arg, fx.Node)]  # type: ignore[arg-type]
+
+
+def source_of(node: fx.Node) -> SourceLocation | None:
+    """The user's innermost line that made this node."""
+    source = node.meta.get("source") or ()
+    return source[0] if source else None

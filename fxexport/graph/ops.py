@@ -1,0 +1,73 @@
+"""The two operators that the branch-preserving graph has beyond ATen: ``branch`` and ``loop``.
+
+Both are plain Python functions, so a graph runs eagerly in PyTorch. Their semantics are those
+of ONNX If and Loop, with every captured value passed explicitly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+__all__ = ["branch", "loop"]
+
+
+def branch(
+    condition: torch.Tensor | bool,
+    then_body: Callable[..., tuple[Any, ...]],
+    else_body: Callable[..., tuple[Any, ...]],
+    operands: Sequence[Any],
+) -> tuple[Any, ...]:
+    """Runs one of two bodies.
+
+    Args:
+        condition: bool tensor with one element, or a Python bool.
+        then_body: graph run when the condition holds; takes the operands, returns a tuple.
+        else_body: the other graph; same operands, as many outputs, of the same dtypes and ranks.
+        operands: all values that either body uses.
+
+    Returns:
+        The outputs of the body that ran.
+    """
+    return then_body(*operands) if bool(condition) else else_body(*operands)
+
+
+def loop(
+    trip_count: int | None,
+    condition: torch.Tensor | bool,
+    body: Callable[..., tuple[Any, ...]],
+    carried: Sequence[Any],
+    captured: Sequence[Any],
+    scan_shapes: Sequence[tuple[Sequence[int], torch.dtype]] = (),
+) -> tuple[Any, ...]:
+    """Runs a body while the condition holds, at most `trip_count` times.
+
+    Args:
+        trip_count: upper bound on the number of trips; None for no bound.
+        condition: whether to make the first trip.
+        body: graph called as ``body(i, *carried, *captured)``; returns
+            ``(condition, *carried, *scan_rows)``.
+        carried: initial values of the loop-carried values.
+        captured: values that the body uses and that do not change.
+        scan_shapes: shape and dtype of one row of each scan output, for zero trips.
+
+    Returns:
+        The final carried values, then each scan output stacked on a new first dimension.
+    """
+    state = tuple(carried)
+    rows: list[tuple[Any, ...]] = []
+    trip = 0
+    going = bool(condition)
+    while going and (trip_count is None or trip < trip_count):
+        going_on, *values = body(trip, *state, *captured)
+        state = tuple(values[: len(state)])
+        rows.append(tuple(values[len(state) :]))
+        going = bool(going_on)
+        trip += 1
+    scans = [
+        torch.stack([row[k] for row in rows]) if rows else torch.empty((0, *shape), dtype=dtype)
+        for k, (shape, dtype) in enumerate(scan_shapes)
+    ]
+    return (*state, *scans)

@@ -1,0 +1,150 @@
+"""Which argument of a call is which parameter."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from fxexport.errors import UsageError
+from fxexport.inputs.specs import TensorSpec
+
+__all__ = ["BoundCall", "CallBinder", "normalise_call"]
+
+
+@dataclass(frozen=True)
+class BoundCall:
+    """A call's arguments by name.
+
+    Attributes:
+        values: arguments in the order of the parameters; those of ``*args`` are called args_0,
+            args_1, …; those of ``**kwargs`` by their key.
+        positional: the names of those that were given by position.
+    """
+
+    values: dict[str, Any]
+    positional: tuple[str, ...]
+
+
+def normalise_call(
+    inputs: Any, kwargs: Mapping[str, Any] | None
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments that a user's `inputs` and `kwargs` stand for.
+
+    One tensor, spec or scalar is one argument; a dict is taken as keyword arguments; a tuple or a
+    list as positional ones.
+    """
+    keywords = dict(kwargs or {})
+    if isinstance(inputs, Mapping):
+        twice = [name for name in inputs if name in keywords]
+        if twice:
+            raise UsageError(f"{twice[0]!r} is given in inputs and in kwargs")
+        wrong = [name for name in inputs if not isinstance(name, str)]
+        if wrong:
+            raise UsageError(
+                f"a dict of inputs has argument names as keys, got {wrong[0]!r}",
+                hint="to give a dict as the only argument, write inputs=({...},)",
+            )
+        return (), {**inputs, **keywords}
+    if isinstance(inputs, (torch.Tensor, np.ndarray, TensorSpec, int, float)):
+        return (inputs,), keywords
+    if isinstance(inputs, (tuple, list)):
+        return tuple(inputs), keywords
+    raise UsageError(
+        f"inputs must be a tuple, a dict by argument name or a tensor, got {type(inputs).__name__}"
+    )
+
+
+class CallBinder:
+    """Binds calls of one function or method.
+
+    Attributes:
+        variadic: the name of its ``*args`` parameter, or an empty string.
+    """
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._name = getattr(call, "__name__", type(call).__name__)
+        self._signature = _signature_of(call)
+        parameters = self._signature.parameters.values() if self._signature else ()
+        self.variadic = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "")
+
+    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> BoundCall:
+        """Names the arguments of one call.
+
+        Raises:
+            UsageError: when they do not fit the parameters.
+        """
+        if self._signature is None:
+            names = tuple(f"input_{k}" for k in range(len(args)))
+            return BoundCall({**dict(zip(names, args, strict=True)), **kwargs}, names)
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise UsageError(
+                f"the inputs do not fit {self._name}{self._signature}: {error}",
+                hint=self._hint(args, kwargs),
+            ) from None
+        return self._named(bound, len(args))
+
+    def default(self, name: str) -> Any:
+        """The default value of a parameter; `inspect.Parameter.empty` without one."""
+        parameters = self._signature.parameters if self._signature else {}
+        return parameters[name].default if name in parameters else inspect.Parameter.empty
+
+    def _named(self, bound: inspect.BoundArguments, given_by_position: int) -> BoundCall:
+        values: dict[str, Any] = {}
+        positional: list[str] = []
+        for name, value in bound.arguments.items():
+            kind = bound.signature.parameters[name].kind
+            if kind is inspect.Parameter.VAR_POSITIONAL:
+                rest = {f"{name}_{k}": item for k, item in enumerate(value)}
+                values.update(rest)
+                positional.extend(rest)
+            elif kind is inspect.Parameter.VAR_KEYWORD:
+                values.update(value)
+            else:
+                values[name] = value
+                if len(positional) < given_by_position:
+                    positional.append(name)
+        return BoundCall(values, tuple(positional))
+
+    def _hint(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+        if not args and not kwargs:
+            return (
+                "give example inputs, or a shape and a dtype for each, "
+                "for example inputs=(fxexport.TensorSpec(torch.float32, (1, 3, 224, 224)),)"
+                " or --input x=float32[1,3,224,224]"
+            )
+        if not args:
+            return "to give a dict as the only argument, write inputs=({...},)"
+        return f"got {len(args)} by position and {len(kwargs)} by name"
+
+
+def _signature_of(call: Callable[..., Any]) -> inspect.Signature | None:
+    """The parameters of a call; None where Python does not know them."""
+    schema = getattr(call, "schema", None)  # scripted functions and methods
+    if hasattr(schema, "arguments"):
+        return _signature_of_schema(schema)
+    try:
+        return inspect.signature(call)
+    except (TypeError, ValueError):
+        return None
+
+
+def _signature_of_schema(schema: Any) -> inspect.Signature:
+    empty = inspect.Parameter.empty
+    return inspect.Signature(
+        [
+            inspect.Parameter(
+                argument.name,
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                default=argument.default_value if argument.has_default_value() else empty,
+            )
+            for argument in schema.arguments
+            if argument.name != "self"
+        ]
+    )

@@ -1,0 +1,271 @@
+"""The user's call as the inputs of a file."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+
+from fxexport.errors import UsageError
+from fxexport.graph.captured import InputSpec
+from fxexport.inputs.binding import CallBinder, normalise_call
+from fxexport.inputs.checking import check_value, equal_constants
+from fxexport.inputs.dynamic import DynamicRequests, InputTree, read_dynamic
+from fxexport.inputs.flatten import Leaf, Node, leaves_of, map_leaves, matching_leaves, take_apart
+from fxexport.inputs.sizes import choose_sizes, name_dimensions
+from fxexport.inputs.specs import TensorSpec, check_tensor, is_fake
+
+__all__ = ["PreparedInputs", "prepare_inputs"]
+
+ScalarKind = Literal["int", "float", "bool"]
+
+_SCALARS: dict[type, tuple[ScalarKind, torch.dtype]] = {
+    bool: ("bool", torch.bool),
+    int: ("int", torch.int64),
+    float: ("float", torch.float64),
+}
+
+
+@dataclass
+class PreparedInputs:
+    """The inputs of a file, and the way to them from a call and back.
+
+    Attributes:
+        specs: the file's inputs in order; dynamic dimensions are DimRanges.
+        examples: for each, a tensor or a Python scalar; None where only its shape is known.
+        hints: for each, a concrete valid size for every dimension.
+        auto: whether every dimension is tried (``dynamic=True``).
+        constants: Python values that become part of the file, by name.
+        pinnable: names of the dimensions that were only asked to be tried; capture may hold
+            them at the example's size. All others were declared, and must stay dynamic.
+    """
+
+    specs: list[InputSpec]
+    examples: list[Any | None]
+    hints: list[tuple[int, ...]]
+    auto: bool
+    constants: list[tuple[str, Any]]
+    pinnable: frozenset[str] = frozenset()
+    _binder: CallBinder = field(repr=False, default=None)  # type: ignore[assignment]
+    _roots: dict[str, Node] = field(repr=False, default_factory=dict)
+    _positional: tuple[str, ...] = ()
+    _file_leaves: list[Leaf] = field(repr=False, default_factory=list)
+
+    def rebuild(self, flat_values: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The call that flat file inputs stand for, containers and constants put back.
+
+        Args:
+            flat_values: one value an input, in the order of `specs`.
+
+        Returns:
+            Positional and keyword arguments, given in the way that the user gave them.
+        """
+        if len(flat_values) != len(self.specs):
+            raise UsageError(f"expected {len(self.specs)} inputs, got {len(flat_values)}")
+        by_leaf = dict(zip(self._file_leaves, flat_values, strict=True))
+        values = {
+            name: map_leaves(root, lambda leaf: by_leaf.get(leaf, leaf.value))
+            for name, root in self._roots.items()
+        }
+        args = tuple(values[name] for name in self._positional)
+        kwargs = {name: values[name] for name in values if name not in self._positional}
+        return args, kwargs
+
+    def flatten(self, args: Any, kwargs: Mapping[str, Any] | None = None) -> list[Any]:
+        """The file inputs of another call.
+
+        Args:
+            args: positional arguments; or a dict by name, or one tensor, as for an export.
+            kwargs: keyword arguments.
+
+        Raises:
+            UsageError: for another structure, dtype, rank, fixed size or constant than at export,
+                and for sizes outside the declared ranges.
+        """
+        args, keywords = normalise_call(args, kwargs)
+        given = self._binder.bind(args, keywords).values
+        self._check_names(given)
+        by_leaf: dict[Leaf, Any] = {}
+        for name, root in self._roots.items():
+            if name in given:
+                by_leaf.update(matching_leaves(root, given[name]))
+        sizes: dict[str, int] = {}
+        flat = []
+        for spec, leaf in zip(self.specs, self._file_leaves, strict=True):
+            flat.append(check_value(spec, by_leaf.pop(leaf), sizes))
+        for leaf, value in by_leaf.items():
+            if not equal_constants(leaf.value, value):
+                raise UsageError(
+                    f"{leaf.path} was {leaf.value!r} when the model was exported, and that is "
+                    f"part of the file; got {value!r}",
+                    hint="export again with the new value"
+                    + (
+                        f', or make it an input with dynamic={{"{leaf.path}": True}}'
+                        if isinstance(leaf.value, (int, float))
+                        else ""
+                    ),
+                )
+        return flat
+
+    def _check_names(self, given: Mapping[str, Any]) -> None:
+        """Constants may be left out; arguments may be added where the default says the same."""
+        empty = inspect.Parameter.empty
+        for name, root in self._roots.items():
+            if name not in given and any(leaf in self._file_leaves for leaf in leaves_of(root)):
+                raise UsageError(f"the input {name!r} is missing; it was given at export")
+        for name, value in given.items():
+            default = self._binder.default(name)
+            if name not in self._roots and (
+                default is empty or not equal_constants(default, value)
+            ):
+                raise UsageError(
+                    f"{name!r} was not given when the model was exported",
+                    hint="export again with it",
+                )
+
+
+def prepare_inputs(
+    call: Callable[..., Any],
+    inputs: Any,
+    kwargs: Mapping[str, Any] | None,
+    dynamic: Any,
+    input_names: Sequence[str] | None = None,
+) -> PreparedInputs:
+    """Turns a user's call into a flat list of file inputs.
+
+    Args:
+        call: the model's forward (bound), or the function.
+        inputs: a tuple of arguments, a dict of them by name, or a single tensor. Tensors may be
+            real, meta or fake, NumPy arrays or `TensorSpec`s.
+        kwargs: further arguments by name.
+        dynamic: which dimensions and scalars are dynamic, in any of the forms of `export`.
+        input_names: names for the file's inputs in their order; missing ones keep the
+            parameter's name.
+
+    Raises:
+        UsageError: when the arguments do not fit the call, or cannot be inputs of a file.
+    """
+    args, keywords = normalise_call(inputs, kwargs)
+    binder = CallBinder(call)
+    bound = binder.bind(args, keywords)
+    roots = {name: take_apart(name, value) for name, value in bound.values.items()}
+    leaves = [leaf for root in roots.values() for leaf in leaves_of(root)]
+    for leaf in leaves:
+        _check_leaf(leaf)
+    unique = _unique_names(leaves)
+    tensors = [leaf for leaf in leaves if isinstance(leaf.value, (torch.Tensor, TensorSpec))]
+    aliases = dict(zip(input_names or (), tensors, strict=False))
+    names = {**aliases, **{unique[leaf]: leaf for leaf in leaves}}
+    requests = read_dynamic(dynamic, InputTree(roots, bound.positional, binder.variadic, names))
+    file_leaves = [leaf for leaf in leaves if leaf in requests.scalars or leaf in tensors]
+    final = _file_names([unique[leaf] for leaf in file_leaves], input_names)
+    return _prepared(
+        binder,
+        roots,
+        bound.positional,
+        dict(zip(file_leaves, final, strict=True)),
+        requests,
+        dynamic is True,
+    )
+
+
+def _prepared(
+    binder: CallBinder,
+    roots: dict[str, Node],
+    positional: tuple[str, ...],
+    file_names: dict[Leaf, str],
+    requests: DynamicRequests,
+    auto: bool,
+) -> PreparedInputs:
+    """Puts everything together once it is known which leaves are inputs."""
+    shapes, pinnable = name_dimensions(
+        {name: leaf.value for leaf, name in file_names.items()},
+        {file_names[leaf]: dims for leaf, dims in requests.dims.items()},
+    )
+    hints = choose_sizes({name: leaf.value for leaf, name in file_names.items()}, shapes)
+    specs, examples = [], []
+    for leaf, name in file_names.items():
+        value = leaf.value
+        if isinstance(value, (torch.Tensor, TensorSpec)):
+            specs.append(InputSpec(name, "tensor", value.dtype, shapes[name]))
+            no_data = isinstance(value, TensorSpec) or is_fake(value)
+            examples.append(None if no_data else value)
+        else:
+            kind, dtype = _SCALARS[type(value)]
+            specs.append(InputSpec(name, kind, dtype))
+            examples.append(value)
+    leaves = [leaf for root in roots.values() for leaf in leaves_of(root)]
+    return PreparedInputs(
+        specs=specs,
+        examples=examples,
+        hints=[hints[name] for name in file_names.values()],
+        auto=auto,
+        constants=[(leaf.path, leaf.value) for leaf in leaves if leaf not in file_names],
+        pinnable=pinnable,
+        _binder=binder,
+        _roots=roots,
+        _positional=positional,
+        _file_leaves=list(file_names),
+    )
+
+
+def _check_leaf(leaf: Leaf) -> None:
+    """Refuses tensors that ONNX does not know, and objects that hide tensors."""
+    value = leaf.value
+    if isinstance(value, (torch.Tensor, TensorSpec)):
+        check_tensor(leaf.path, value)
+        return
+    if isinstance(value, (int, float)) and type(value) not in _SCALARS:
+        # An enum member or another subclass has a meaning that a plain number has not.
+        return
+    hidden = getattr(value, "__dict__", None)
+    if isinstance(hidden, dict) and not isinstance(value, (torch.nn.Module, type)):
+        held = [name for name, item in hidden.items() if _holds_tensor(item)]
+        if held:
+            raise UsageError(
+                f"the input {leaf.path!r} is a {type(value).__name__} with tensors inside "
+                f"({', '.join(held)}); they cannot be told from constants",
+                hint="pass the tensors in a tuple, list, dict, named tuple or dataclass",
+            )
+
+
+def _holds_tensor(value: Any) -> bool:
+    if isinstance(value, torch.Tensor):
+        return True
+    return isinstance(value, (list, tuple)) and any(isinstance(v, torch.Tensor) for v in value)
+
+
+def _unique_names(leaves: Sequence[Leaf]) -> dict[Leaf, str]:
+    """The leaves' paths, told apart where two are spelt the same."""
+    taken: set[str] = set()
+    names: dict[Leaf, str] = {}
+    for leaf in leaves:
+        name, count = leaf.path, 0
+        while name in taken:
+            count += 1
+            name = f"{leaf.path}_{count}"
+        taken.add(name)
+        names[leaf] = name
+    return names
+
+
+def _file_names(defaults: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
+    """The names in the file: the user's first, then the defaults."""
+    if wanted is None:
+        return list(defaults)
+    if isinstance(wanted, str) or not all(isinstance(name, str) and name for name in wanted):
+        raise UsageError(f"input_names must be a list of names, got {wanted!r}")
+    if len(wanted) > len(defaults):
+        raise UsageError(
+            f"input_names has {len(wanted)} names; the file has {len(defaults)} inputs "
+            f"({', '.join(defaults) or 'none'})",
+            hint="Python values that are not dynamic are constants, not inputs",
+        )
+    names = [*wanted, *defaults[len(wanted) :]]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"two inputs would be called {twice[0]!r}; names must be unique")
+    return names

@@ -1,0 +1,36 @@
+"""From the branch-preserving graph to ONNX."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fxexport.lowering.convert import lower
+    from fxexport.lowering.decompositions import decomposition_for, keep_composite
+    from fxexport.lowering.registry import Registration, is_lowerable, register_lowering
+
+__all__ = [
+    "Registration",
+    "decomposition_for",
+    "is_lowerable",
+    "keep_composite",
+    "lower",
+    "register_lowering",
+]
+
+_HOMES = {
+    "lower": "convert",
+    "decomposition_for": "decompositions",
+    "keep_composite": "decompositions",
+    "Registration": "registry",
+    "is_lowerable": "registry",
+    "register_lowering": "registry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)

@@ -1,0 +1,396 @@
+"""Writing ONNX nodes: what a lowering gets as ``op``."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+import torch
+
+from fxexport.errors import UnsupportedError
+from fxexport.lowering import dtypes
+from fxexport.lowering.folding import FOLD_LIMIT, fold
+from fxexport.lowering.shapes import infer_shape
+from fxexport.lowering.values import Dim, Value
+from fxexport.source import SourceLocation
+
+__all__ = ["Names", "OpBuilder", "Operand"]
+
+Operand = Value | int | float | bool | Sequence[Any] | np.ndarray[Any, Any] | None
+
+
+class Names:
+    """Names, each given once over the whole file."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._next: dict[str, int] = {}
+
+    def __call__(self, wanted: str) -> str:
+        """The wanted name, with a number behind it when it is taken."""
+        name = wanted
+        while name in self._taken:
+            count = self._next.get(wanted, 0) + 1
+            self._next[wanted] = count
+            name = f"{wanted}_{count}"
+        self._taken.add(name)
+        return name
+
+
+@functools.cache
+def _signature(op_type: str, opset: int) -> ir.schemas.OpSignature:
+    """The schema of an ONNX operator (a memo: the answer never changes)."""
+    import onnx
+
+    schema = onnx.defs.get_schema(op_type, max_inclusive_version=opset, domain="")
+    return ir.schemas.OpSignature.from_op_schema(schema)
+
+
+class OpBuilder:
+    """Writes nodes into the graph that is being made.
+
+    ``op.Relu(x)`` writes a node of that ONNX operator and returns its output (a tuple when it has
+    several). Attributes are keyword arguments; ``_outputs`` sets the number of outputs. Python
+    numbers and lists become constants of the dtype that the operator's schema asks for.
+
+    Attributes:
+        opset: version of the ONNX operator set.
+        graph: the graph (or body) that nodes go to.
+        val: what the PyTorch operator yields: fake tensor, scalar, or a tuple of them.
+        sources: the user's lines that the node is for, innermost first.
+        indices_used: whether the second of the operator's results is used.
+    """
+
+    def __init__(self, root: ir.Graph, opset: int) -> None:
+        self.opset = opset
+        self.graph = root
+        self.val: Any = None
+        self.sources: tuple[SourceLocation, ...] = ()
+        self.names = Names()
+        self.node_names = Names()
+        self.prefix = ""
+        self.indices_used = True
+        self._root = root
+        self._constants: dict[tuple[Any, ...], Value] = {}
+        self._known: dict[int, np.ndarray[Any, Any]] = {}
+
+    # Writing nodes
+
+    def __getattr__(self, op_type: str) -> Callable[..., Any]:
+        if not op_type[:1].isupper():
+            raise AttributeError(op_type)
+        return functools.partial(self.emit, op_type)
+
+    def emit(self, op_type: str, *args: Operand, _outputs: int = 1, **attributes: Any) -> Any:
+        """Writes one node of the standard operator set."""
+        signature = _signature(op_type, self.opset)
+        inputs, binding = self._inputs(signature, args)
+        attributes = {key: value for key, value in attributes.items() if value is not None}
+        folded = self._fold(op_type, inputs, attributes) if _outputs == 1 else None
+        if folded is not None:
+            return folded
+        outputs = self.write(op_type, inputs, attributes, _outputs)
+        shape = infer_shape(op_type, inputs, attributes, self.constant)
+        for k, output in enumerate(outputs):
+            param = signature.outputs[min(k, len(signature.outputs) - 1)]
+            dtype = self._output_dtype(op_type, param, binding, attributes)
+            if dtype is not None:
+                output.type = ir.TensorType(dtype)
+            if shape is not None and (k == 0 or op_type in ("TopK", "MaxPool")):
+                output.shape = ir.Shape(shape)
+        return outputs[0] if _outputs == 1 else outputs
+
+    def one(self, op_type: str, *args: Operand, **attributes: Any) -> Value:
+        """`emit` for an operator with one output."""
+        value = self.emit(op_type, *args, **attributes)
+        assert isinstance(value, Value)
+        return value
+
+    def write(
+        self,
+        op_type: str,
+        inputs: Sequence[ir.Value | None],
+        attributes: Mapping[str, Any],
+        outputs: int = 1,
+        *,
+        domain: str = "",
+        name: str = "",
+    ) -> tuple[Value, ...]:
+        """Appends a node as it is; types are the caller's business."""
+        base = name or (f"{self.prefix}_{op_type}" if self.prefix else op_type)
+        label = self.node_names(base)
+        values = tuple(Value(self, name=self.names(base)) for _ in range(outputs))
+        node = ir.node(
+            op_type, inputs, attributes or None, domain=domain, outputs=values, name=label
+        )
+        if self.sources:
+            node.metadata_props["pkg.fxexport.source"] = self.sources[0].describe()
+            node.metadata_props["pkg.torch.onnx.stack_trace"] = "\n".join(
+                source.describe() for source in reversed(self.sources)
+            )
+        self.graph.append(node)
+        return values
+
+    @contextmanager
+    def into(self, body: ir.Graph) -> Iterator[None]:
+        """Nodes written meanwhile go to a body."""
+        outer = self.graph, self.val, self.sources, self.prefix
+        self.graph = body
+        try:
+            yield
+        finally:
+            self.graph, self.val, self.sources, self.prefix = outer
+
+    # Constants
+
+    def const(self, value: Any, dtype: ir.DataType) -> Value:
+        """A constant, shared by the whole file."""
+        array = np.asarray(value)
+        if array.dtype.kind == "f" and dtypes.is_int(dtype) and array.size:
+            array = np.trunc(array)
+        if array.dtype.kind == "i" and dtype.numpy().kind == "u":
+            array = array.astype(np.int64).astype(dtype.numpy())  # wraps, as in PyTorch
+        with np.errstate(over="ignore"):
+            array = array.astype(dtype.numpy())
+        key = (dtype, array.shape, array.tobytes())
+        found = self._constants.get(key)
+        if found is None:
+            name = self.names(_constant_name(array, dtype))
+            tensor = ir.Tensor(array, dtype=dtype, name=name)
+            found = self.initializer(tensor, name)
+            self._constants[key] = found
+            if array.size <= FOLD_LIMIT:
+                self._known[id(found)] = array
+        return found
+
+    def initializer(self, tensor: ir.TensorProtocol, name: str) -> Value:
+        """Registers a tensor of the file under a name that is already reserved."""
+        value = Value(
+            self,
+            name=name,
+            type=ir.TensorType(tensor.dtype),
+            shape=ir.Shape(list(tensor.shape)),
+            const_value=tensor,
+        )
+        self._root.register_initializer(value)
+        return value
+
+    def constant(self, value: Any) -> np.ndarray[Any, Any] | None:
+        """The array of a small constant, None for anything else."""
+        return None if value is None else self._known.get(id(value))
+
+    def i64(self, values: int | Sequence[int]) -> Value:
+        """An int64 constant."""
+        return self.const(np.asarray(values, dtype=np.int64), ir.DataType.INT64)
+
+    # Dtypes
+
+    def cast(self, x: Operand, dtype: ir.DataType) -> Value:
+        """The operand in a dtype; the operand itself when it has it."""
+        if not isinstance(x, Value):
+            return self.const(x, dtype)
+        if x.dtype == dtype:
+            return x
+        if dtypes.is_float(x.dtype) and dtype in (
+            ir.DataType.INT8,
+            ir.DataType.INT16,
+            ir.DataType.UINT8,
+            ir.DataType.UINT16,
+        ):
+            x = self.one("Cast", x, to=ir.DataType.INT32)
+        if x.dtype in (ir.DataType.FLOAT16, ir.DataType.BFLOAT16) and dtype == ir.DataType.BOOL:
+            x = self.one("Cast", x, to=ir.DataType.FLOAT)
+        return self.one("Cast", x, to=dtype)
+
+    def common(self, *operands: Operand) -> ir.DataType:
+        """The dtype that PyTorch converts these operands to."""
+        return dtypes.from_torch(dtypes.promote(_as_promoted(x) for x in operands if x is not None))
+
+    def promote(self, *operands: Operand) -> list[Value]:
+        """The operands in their common dtype."""
+        dtype = self.common(*operands)
+        return [self.cast(x, dtype) for x in operands]
+
+    @property
+    def dtype(self) -> ir.DataType:
+        """Dtype of the PyTorch operator's (first) result."""
+        val = self.val[0] if isinstance(self.val, (tuple, list)) else self.val
+        if isinstance(val, torch.Tensor):
+            return dtypes.from_torch(val.dtype)
+        return dtypes.kind_dtype(val)
+
+    # Shapes
+
+    def size(self, x: Value, dim: int) -> int | Value:
+        """The size of a dimension: an int when static, else a 0-d int64 value."""
+        static = x.dims[dim]
+        if static is not None:
+            return static
+        return self.one("Squeeze", self.size1(x, dim), [0])
+
+    def size1(self, x: Value, dim: int) -> Value:
+        """The size of a dimension as a tensor with one element."""
+        static = x.dims[dim]
+        if static is not None:
+            return self.i64([static])
+        dim %= x.rank
+        return self.one("Shape", x, start=dim, end=dim + 1)
+
+    def sizes(self, parts: Sequence[int | Value]) -> Value:
+        """A shape from ints and int64 values."""
+        if all(isinstance(part, int) for part in parts):
+            return self.i64(list(parts))  # type: ignore[arg-type]
+        pieces: list[Value] = []
+        run: list[int] = []
+        for part in parts:
+            if isinstance(part, Value):
+                known = self.constant(part)
+                if known is None:
+                    if run:
+                        pieces.append(self.i64(run))
+                        run = []
+                    pieces.append(self.vector(part))
+                else:
+                    run.append(int(known.reshape(())))
+            else:
+                run.append(int(part))
+        if run:
+            pieces.append(self.i64(run))
+        return pieces[0] if len(pieces) == 1 else self.one("Concat", *pieces, axis=0)
+
+    def vector(self, x: Operand) -> Value:
+        """A number as an int64 tensor with one element."""
+        if not isinstance(x, Value):
+            return self.i64([int(x)])  # type: ignore[arg-type]
+        x = self.cast(x, ir.DataType.INT64)
+        return x if x.rank == 1 else self.one("Reshape", x, [1])
+
+    def shape(self, x: Value) -> Value:
+        """The whole shape."""
+        if all(dim is not None for dim in x.dims):
+            return self.i64([int(dim) for dim in x.dims if dim is not None])
+        return self.one("Shape", x)
+
+    def reshape(self, x: Value, parts: Sequence[int | Value]) -> Value:
+        """Reshapes to sizes that may be symbolic; a size of 0 means 0."""
+        zero = any(part == 0 if isinstance(part, int) else True for part in parts)
+        allow = 1 if zero and not any(isinstance(p, int) and p == -1 for p in parts) else None
+        return self.one("Reshape", x, self.sizes(parts), allowzero=allow)
+
+    # Refusing
+
+    def refuse(self, message: str, hint: str = "") -> UnsupportedError:
+        """The error for something that cannot be kept, at the user's line."""
+        return UnsupportedError(
+            message, location=self.sources[0] if self.sources else None, hint=hint
+        )
+
+    # Inside
+
+    def _inputs(
+        self, signature: ir.schemas.OpSignature, args: Sequence[Operand]
+    ) -> tuple[list[Value | None], dict[str, ir.DataType]]:
+        params = signature.inputs
+        binding: dict[str, ir.DataType] = {}
+        paired = [(arg, params[min(k, len(params) - 1)]) for k, arg in enumerate(args)]
+        for arg, param in paired:
+            if isinstance(arg, Value) and arg.dtype is not None:
+                binding.setdefault(param.type_constraint.name, arg.dtype)
+        inputs: list[Value | None] = []
+        for arg, param in paired:
+            if arg is None or isinstance(arg, Value):
+                inputs.append(arg)
+            elif isinstance(arg, (list, tuple)) and any(isinstance(v, Value) for v in arg):
+                inputs.append(self.sizes(arg))
+            else:
+                inputs.append(self.const(arg, _constant_dtype(arg, param, binding)))
+        while inputs and inputs[-1] is None:
+            inputs.pop()
+        for value, (_, param) in zip(inputs, paired, strict=False):
+            if value is not None and value.dtype is not None:
+                binding.setdefault(param.type_constraint.name, value.dtype)
+        return inputs, binding
+
+    def _output_dtype(
+        self,
+        op_type: str,
+        param: ir.schemas.Parameter,
+        binding: Mapping[str, ir.DataType],
+        attributes: Mapping[str, Any],
+    ) -> ir.DataType | None:
+        constraint = param.type_constraint
+        if constraint.name in binding:
+            return binding[constraint.name]
+        if len(constraint.allowed_types) == 1:
+            return next(iter(constraint.allowed_types)).dtype
+        named = attributes.get("to", attributes.get("dtype"))
+        if named is not None:
+            return ir.DataType(int(named))
+        value = attributes.get("value")
+        if isinstance(value, ir.TensorProtocol):
+            return value.dtype
+        if op_type in ("ConstantOfShape", "RandomNormal", "RandomUniform"):
+            return ir.DataType.FLOAT
+        return next(iter(binding.values()), None)
+
+    def _fold(
+        self, op_type: str, inputs: Sequence[Value | None], attributes: Mapping[str, Any]
+    ) -> Value | None:
+        if op_type == "Shape" and inputs[0] is not None and inputs[0].shape is not None:
+            dims = inputs[0].dims[attributes.get("start", 0) : attributes.get("end")]
+            return self.i64([d for d in dims if d is not None]) if None not in dims else None
+        arrays = [self.constant(value) for value in inputs]
+        if any(a is None and v is not None for a, v in zip(arrays, inputs, strict=True)):
+            return None
+        result = fold(op_type, arrays, attributes)
+        if result is None:
+            return None
+        return self.const(result, ir.DataType.from_numpy(result.dtype))
+
+
+def _constant_name(array: np.ndarray[Any, Any], dtype: ir.DataType) -> str:
+    """A readable name: ``const_1_i64``, ``const_i64_3`` for longer ones."""
+    if array.size == 1:
+        number = array.reshape(()).item()
+        if isinstance(number, (int, bool)) or (
+            math.isfinite(number) and len(f"{number:g}") < 8 and float(f"{number:g}") == number
+        ):
+            text = str(number) if isinstance(number, bool) else f"{number:g}"
+            shape = "" if array.ndim == 0 else f"_{array.ndim}d"
+            return f"const_{text}_{dtype.short_name()}{shape}"
+    return f"const_{dtype.short_name()}_{'x'.join(map(str, array.shape)) or 'scalar'}"
+
+
+def _constant_dtype(
+    arg: Any, param: ir.schemas.Parameter, binding: Mapping[str, ir.DataType]
+) -> ir.DataType:
+    allowed = param.type_constraint.allowed_types
+    bound = binding.get(param.type_constraint.name)
+    if bound is not None:
+        return bound
+    if len(allowed) == 1:
+        return next(iter(allowed)).dtype
+    kind = np.asarray(arg).dtype.kind
+    if kind == "b":
+        return ir.DataType.BOOL
+    if kind == "f" and np.asarray(arg).size:
+        return ir.DataType.FLOAT
+    return ir.DataType.INT64
+
+
+def _as_promoted(x: Operand) -> tuple[torch.dtype, int]:
+    if isinstance(x, Value):
+        if x.is_number:
+            return dtypes.scalar_dtype(x.elem), -1
+        return dtypes.to_torch(x.elem), x.rank
+    return dtypes.scalar_dtype(dtypes.kind_dtype(x)), -1
+
+
+def static(dims: Sequence[Dim]) -> bool:
+    """Whether every size is known."""
+    return all(dim is not None for dim in dims)

@@ -1,0 +1,72 @@
+"""What is done to a model once it is written."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+__all__ = ["clean_up"]
+
+
+def clean_up(model: ir.Model) -> None:
+    """Drops what nothing uses and what only passes values on, in every body, in place.
+
+    Nothing is computed here and nothing moves from one graph to another, so a branch stays what
+    it is; constants were folded where they were written.
+    """
+    _drop_identities(model.graph)
+    _drop_unused(model.graph)
+    _drop_unused_initializers(model)
+
+
+def _drop_identities(root: ir.Graph) -> None:
+    for graph in _graphs(root):
+        for node in list(graph):
+            if node.op_type != "Identity" or node.domain:
+                continue
+            source, result = node.inputs[0], node.outputs[0]
+            if source is None or result.is_graph_output():
+                continue
+            result.replace_all_uses_with(source)
+            graph.remove(node, safe=True)
+
+
+def _drop_unused(root: ir.Graph) -> None:
+    # Bodies after the nodes behind them: a node that goes takes its bodies' uses with it.
+    for node in reversed(list(root)):
+        if not any(output.uses() or output.is_graph_output() for output in node.outputs):
+            _release(node)
+            root.remove(node, safe=True)
+            continue
+        for body in _bodies(node):
+            _drop_unused(body)
+
+
+def _release(node: ir.Node) -> None:
+    for body in _bodies(node):
+        body.outputs.clear()
+        for inner in reversed(list(body)):
+            _release(inner)
+            body.remove(inner, safe=True)
+
+
+def _drop_unused_initializers(model: ir.Model) -> None:
+    initializers = model.graph.initializers
+    for name, value in list(initializers.items()):
+        if not value.uses() and not value.is_graph_output():
+            del initializers[name]
+
+
+def _bodies(node: ir.Node) -> list[ir.Graph]:
+    return [
+        attribute.as_graph()
+        for attribute in node.attributes.values()
+        if attribute.type == ir.AttributeType.GRAPH
+    ]
+
+
+def _graphs(root: ir.Graph) -> list[ir.Graph]:
+    found = [root]
+    for node in root:
+        for body in _bodies(node):
+            found.extend(_graphs(body))
+    return found

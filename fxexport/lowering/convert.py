@@ -1,0 +1,313 @@
+"""Walking a captured graph and writing it as an ONNX model."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import onnx_ir as ir
+import torch
+from torch import fx
+from torch.fx.experimental.symbolic_shapes import is_concrete_int
+
+from fxexport.errors import FxExportError, MissingLoweringError, UnsupportedError
+from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec, source_of
+from fxexport.graph.ops import branch, loop
+from fxexport.graph.scalars import SCALAR_FUNCTIONS
+from fxexport.lowering import dtypes
+from fxexport.lowering.builder import OpBuilder
+from fxexport.lowering.registry import operator_name, own_lowering, user_lowering
+from fxexport.lowering.values import Value
+from fxexport.lowering.weights import WeightTensor
+
+__all__ = ["GraphWriter", "lower"]
+
+
+def lower(graph: CapturedGraph, *, opset: int, producer_version: str = "") -> ir.Model:
+    """Writes a captured graph as an ONNX model.
+
+    Args:
+        graph: the graph; it is not changed.
+        opset: version of the ONNX operator set, 18 or later.
+        producer_version: version to name as the model's producer.
+
+    Returns:
+        The model. Its weights point at the graph's tensors; they are read when it is written.
+
+    Raises:
+        MissingLoweringError: an operator has no ONNX form.
+        UnsupportedError: an operator's arguments have none.
+    """
+    import onnx
+
+    from fxexport.lowering.cleanup import clean_up
+
+    newest = onnx.defs.onnx_opset_version()
+    if not 18 <= opset <= newest:
+        raise UnsupportedError(
+            f"expected an ONNX opset from 18 to {newest}, got {opset}",
+            hint="leave the opset out to get the one that the target takes best",
+        )
+    root = ir.Graph([], [], nodes=[], opset_imports={"": opset}, name="main")
+    writer = GraphWriter(graph, OpBuilder(root, opset))
+    writer.write_root()
+    model = ir.Model(
+        root,
+        ir_version=onnx.helper.find_min_ir_version_for(
+            [onnx.helper.make_opsetid("", opset)], ignore_unknown=True
+        ),
+        producer_name="fxexport",
+        producer_version=producer_version,
+    )
+    clean_up(model)
+    return model
+
+
+class GraphWriter:
+    """Writes one captured graph, bodies included.
+
+    Attributes:
+        op: the builder that nodes are written with.
+    """
+
+    def __init__(self, graph: CapturedGraph, op: OpBuilder) -> None:
+        self.op = op
+        self._graph = graph
+        self._symbols: dict[str, str] = {}
+        self._weights: dict[Any, Value] = {}
+
+    # The root
+
+    def write_root(self) -> None:
+        """Writes the root graph with its inputs and outputs."""
+        graph, op = self._graph, self.op
+        for name in [spec.name for spec in graph.inputs] + [spec.name for spec in graph.outputs]:
+            op.names(name)
+        for name in graph.weights:
+            op.names(name)
+        placeholders = graph.module.graph.find_nodes(op="placeholder")
+        arguments = []
+        for node, spec in zip(placeholders, graph.inputs, strict=True):
+            arguments.append(self._input(node, spec))
+        op.graph.inputs.extend(arguments)
+        results = self.write_nodes(graph.module, arguments)
+        (output,) = graph.module.graph.find_nodes(op="output")
+        vals = [_val_of(arg) for arg in output.args[0]]
+        for spec, result, val in zip(graph.outputs, results, vals, strict=True):
+            value = self.as_output(result, val, set())
+            assert value.producer() is not None
+            value.name = spec.name
+            op.graph.outputs.append(value)
+
+    def _input(self, node: fx.Node, spec: InputSpec) -> Value:
+        val = node.meta.get("val")
+        dims: list[int | str] = []
+        for k, dim in enumerate(spec.shape):
+            dims.append(dim.name if isinstance(dim, DimRange) else dim)
+            if isinstance(dim, DimRange) and isinstance(val, torch.Tensor):
+                self._symbols.setdefault(str(val.shape[k]), dim.name)
+        return Value(
+            self.op,
+            is_number=spec.kind != "tensor",
+            name=spec.name,
+            type=ir.TensorType(dtypes.from_torch(spec.dtype)),
+            shape=ir.Shape(dims),
+        )
+
+    # Nodes
+
+    def write_nodes(self, module: fx.GraphModule, arguments: Sequence[Any]) -> list[Any]:
+        """Writes a graph's nodes into the builder's current graph; returns its outputs."""
+        env: dict[fx.Node, Any] = {}
+        left = iter(arguments)
+        for node in module.graph.nodes:
+            if node.op == "placeholder":
+                env[node] = next(left)
+            elif node.op == "get_attr":
+                env[node] = self._attribute(module, node)
+            elif node.op == "call_function":
+                env[node] = self._call(module, node, env)
+            elif node.op == "output":
+                outputs = node.args[0]
+                outputs = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
+                return [env[arg] if isinstance(arg, fx.Node) else arg for arg in outputs]
+            else:
+                raise RuntimeError(f"a captured graph has no {node.op} nodes")
+        raise RuntimeError("a captured graph has no output node")
+
+    def _attribute(self, module: fx.GraphModule, node: fx.Node) -> Any:
+        name = str(node.target)
+        tensor = self._graph.weights.get(name)
+        if tensor is None:
+            return getattr(module, name)
+        key = _identity(tensor)
+        found = self._weights.get(key)
+        if found is None:
+            found = self.op.initializer(WeightTensor(tensor, name), name)
+            self._weights[key] = found
+        return found
+
+    def _call(self, module: fx.GraphModule, node: fx.Node, env: Mapping[fx.Node, Any]) -> Any:
+        op = self.op
+        args = fx.map_arg(node.args, lambda n: env[n])
+        kwargs = fx.map_arg(node.kwargs, lambda n: env[n])
+        if node.target is operator.getitem:
+            return args[0][args[1]]
+        op.sources = tuple(node.meta.get("source") or ())
+        op.prefix = node.name
+        op.val = node.meta.get("val")
+        op.indices_used = _second_used(node)
+        try:
+            if node.target is branch or node.target is loop:
+                from fxexport.lowering.control_flow import write_branch, write_loop
+
+                write = write_branch if node.target is branch else write_loop
+                return write(self, node, args, kwargs)
+            result = self._lower(node, args, kwargs)
+        except FxExportError as error:
+            if error.location is None:
+                error.location = source_of(node)
+            raise
+        return self._finish(result, op.val, node.name)
+
+    def _lower(self, node: fx.Node, args: Any, kwargs: Any) -> Any:
+        target = node.target
+        if isinstance(target, torch._ops.OpOverload):
+            name = operator_name(target)
+            function = user_lowering(name) or own_lowering(name)
+            if function is not None:
+                return function(self.op, *args, **kwargs)
+            return self._from_library(target, name, args, kwargs)
+        if target in SCALAR_FUNCTIONS:
+            from fxexport.lowering.scalars import lower_scalar
+
+            return lower_scalar(self.op, target, args)
+        raise MissingLoweringError(
+            f"{getattr(target, '__name__', target)} has no ONNX form",
+            operator=str(target),
+            location=source_of(node),
+        )
+
+    def _from_library(
+        self, target: torch._ops.OpOverload, name: str, args: Any, kwargs: Any
+    ) -> Any:
+        from fxexport.lowering.torchlib import call_library, library_function
+
+        missing = MissingLoweringError(
+            f"the operator {name} has no ONNX form here yet",
+            operator=name,
+            location=self.op.sources[0] if self.op.sources else None,
+            hint=f'add one with fxexport.register_lowering("{name}", lambda op, ...: ...), '
+            "or write the line with other operators",
+        )
+        if library_function(name) is None:
+            raise missing
+        if torch.Tag.pointwise in target.tags:
+            tensors = [a for a in args if isinstance(a, Value) and not a.is_number]
+            if len({t.elem for t in tensors}) > 1:
+                dtype = self.op.common(*tensors)
+                args = [self.op.cast(a, dtype) if a in tensors else a for a in args]
+        try:
+            result = call_library(self.op, name, args, kwargs)
+        except NotImplementedError as error:
+            missing.message = f"{missing.message} for these arguments: {error}"
+            raise missing from error
+        return self._library_dtypes(result)
+
+    def _library_dtypes(self, result: Any) -> Any:
+        val = self.op.val
+        if isinstance(result, (list, tuple)):
+            vals = val if isinstance(val, (list, tuple)) else [val]
+            return [
+                self.op.cast(r, dtypes.from_torch(v.dtype)) if isinstance(v, torch.Tensor) else r
+                for r, v in zip(result, vals, strict=False)
+            ]
+        return self.op.cast(result, self.op.dtype)
+
+    # Results
+
+    def _finish(self, result: Any, val: Any, name: str) -> Any:
+        if isinstance(val, (tuple, list)):
+            if not isinstance(result, (tuple, list)):
+                raise RuntimeError(f"{name} should give {len(val)} results")
+            return [
+                self._finish(r, v, f"{name}_{k}") if r is not None else None
+                for k, (r, v) in enumerate(zip(result, val, strict=False))
+            ]
+        if isinstance(result, (tuple, list)) and len(result) == 1:
+            result = result[0]
+        if not isinstance(result, Value):
+            return result
+        is_number = not isinstance(val, torch.Tensor)
+        if val is not None:
+            expected = dtypes.kind_dtype(val) if is_number else dtypes.from_torch(val.dtype)
+            if result.dtype is None:
+                result.type = ir.TensorType(expected)
+            elif result.dtype != expected:
+                raise RuntimeError(f"{name} was lowered to {result.dtype}, expected {expected}")
+        if result.is_number != is_number:
+            result = self.op.write("Identity", [result], {})[0]
+        result.is_number = is_number
+        if result.producer() is not None and (result.name or "").startswith(f"{self.op.prefix}_"):
+            result.name = self.op.names(name)
+        if val is not None:
+            self.describe(result, val)
+        return result
+
+    def describe(self, value: Value, val: Any) -> None:
+        """Sets a value's type and shape from the graph's metadata."""
+        if not isinstance(val, torch.Tensor):
+            value.type = ir.TensorType(dtypes.kind_dtype(val))
+            value.shape = ir.Shape([])
+            value.is_number = True
+            return
+        value.type = ir.TensorType(dtypes.from_torch(val.dtype))
+        if value.is_graph_input() and value.graph is self.op.graph and value.shape is not None:
+            return
+        value.shape = ir.Shape([self._dim(size) for size in val.shape])
+
+    def _dim(self, size: int | torch.SymInt) -> int | str | None:
+        if is_concrete_int(size):
+            return int(size)
+        return self._symbols.get(str(size))
+
+    def as_output(self, result: Any, val: Any, used: set[Value]) -> Value:
+        """A result as an output of the current graph: made there, and used for one output."""
+        op = self.op
+        if isinstance(val, torch.Tensor):
+            dtype = dtypes.from_torch(val.dtype)
+        else:
+            dtype = dtypes.kind_dtype(val)
+        value = op.cast(result, dtype)
+        producer = value.producer()
+        if producer is None or producer.graph is not op.graph or value in used:
+            value = op.write("Identity", [value], {})[0]
+            self.describe(value, val)
+        used.add(value)
+        return value
+
+
+def _second_used(node: fx.Node) -> bool:
+    """Whether anything but the first of a node's results is used."""
+    return any(
+        user.target is not operator.getitem or user.args[1] != 0 for user in node.users
+    )
+
+
+def _val_of(arg: Any) -> Any:
+    return arg.meta["val"] if isinstance(arg, fx.Node) else arg
+
+
+def _identity(tensor: torch.Tensor) -> Any:
+    """Equal for tensors that share all their memory, so that tied weights are written once."""
+    pointer = tensor.untyped_storage().data_ptr() if tensor.layout == torch.strided else 0
+    if not pointer:
+        return id(tensor)
+    return (
+        pointer,
+        tensor.storage_offset(),
+        tuple(tensor.shape),
+        tuple(tensor.stride()),
+        tensor.dtype,
+    )

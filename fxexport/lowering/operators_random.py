@@ -1,0 +1,83 @@
+"""Random numbers: the file draws its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import onnx_ir as ir
+
+from fxexport.lowering import dtypes
+from fxexport.lowering.builder import OpBuilder, Operand
+from fxexport.lowering.registry import Table
+from fxexport.lowering.values import Value
+
+LOWERINGS = Table()
+FLOAT = ir.DataType.FLOAT
+
+Size = Sequence[int | Value]
+
+
+def _draw(op: OpBuilder, name: str, shape: Value, dtype: ir.DataType, **attributes: Any) -> Value:
+    wide = dtype if dtypes.is_float(dtype) else FLOAT
+    like = op.one("Expand", op.const(0, wide), shape)
+    return op.one(name, like, dtype=int(wide), **attributes)
+
+
+@LOWERINGS("rand")
+def rand(op: OpBuilder, size: Size, **_: Any) -> Value:
+    return _draw(op, "RandomUniformLike", op.sizes(size), op.dtype)
+
+
+@LOWERINGS("randn")
+def randn(op: OpBuilder, size: Size, **_: Any) -> Value:
+    return _draw(op, "RandomNormalLike", op.sizes(size), op.dtype)
+
+
+@LOWERINGS("rand_like")
+def rand_like(op: OpBuilder, x: Value, **_: Any) -> Value:
+    return _draw(op, "RandomUniformLike", op.shape(x), op.dtype)
+
+
+@LOWERINGS("randn_like")
+def randn_like(op: OpBuilder, x: Value, **_: Any) -> Value:
+    return _draw(op, "RandomNormalLike", op.shape(x), op.dtype)
+
+
+def _integers(op: OpBuilder, shape: Value, low: Operand, high: Operand) -> Value:
+    first, last = op.cast(low, FLOAT), op.cast(high, FLOAT)
+    unit = _draw(op, "RandomUniformLike", shape, FLOAT)
+    number = op.one("Floor", unit * (last - first) + first)
+    return op.cast(op.one("Min", number, last - 1.0), op.dtype)
+
+
+@LOWERINGS("randint")
+def randint(op: OpBuilder, high: Operand, size: Size, **_: Any) -> Value:
+    return _integers(op, op.sizes(size), 0, high)
+
+
+@LOWERINGS("randint.low")
+def randint_low(op: OpBuilder, low: Operand, high: Operand, size: Size, **_: Any) -> Value:
+    return _integers(op, op.sizes(size), low, high)
+
+
+@LOWERINGS("randint_like")
+def randint_like(op: OpBuilder, x: Value, high: Operand, **_: Any) -> Value:
+    return _integers(op, op.shape(x), 0, high)
+
+
+@LOWERINGS("randint_like.low_dtype")
+def randint_like_low(op: OpBuilder, x: Value, low: Operand, high: Operand, **_: Any) -> Value:
+    return _integers(op, op.shape(x), low, high)
+
+
+@LOWERINGS("bernoulli")
+def bernoulli(op: OpBuilder, x: Value, **_: Any) -> Value:
+    unit = _draw(op, "RandomUniformLike", op.shape(x), x.elem)
+    return op.cast(unit < x, op.dtype)
+
+
+@LOWERINGS("bernoulli.p")
+def bernoulli_p(op: OpBuilder, x: Value, p: Operand = 0.5, **_: Any) -> Value:
+    unit = _draw(op, "RandomUniformLike", op.shape(x), FLOAT)
+    return op.cast(unit < op.cast(p, FLOAT), op.dtype)

@@ -1,0 +1,133 @@
+"""LSTM, GRU and RNN, kept whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import onnx_ir as ir
+
+from fxexport.lowering.builder import OpBuilder
+from fxexport.lowering.registry import Table
+from fxexport.lowering.values import Value
+
+LOWERINGS = Table()
+
+# ONNX's order of the gates, as places in PyTorch's order.
+_GATES = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2), "RNN": (0,)}
+
+
+def _in_order(op: OpBuilder, kind: str, weight: Value) -> Value:
+    """A weight with its gates in ONNX's order, and a leading dimension for the direction."""
+    order = _GATES[kind]
+    if len(order) > 1:
+        gates = op.emit(
+            "Split", weight, axis=0, num_outputs=len(order), _outputs=len(order)
+        )
+        weight = op.one("Concat", *(gates[k] for k in order), axis=0)
+    return op.one("Unsqueeze", weight, [0])
+
+
+def _joined(op: OpBuilder, parts: Sequence[Value]) -> Value:
+    return parts[0] if len(parts) == 1 else op.one("Concat", *parts, axis=0)
+
+
+def _layer_state(op: OpBuilder, state: Value, layer: int, directions: int, layers: int) -> Value:
+    if layers == 1:
+        return state
+    start = layer * directions
+    return op.one("Slice", state, [start], [start + directions], [0])
+
+
+def _run(
+    op: OpBuilder, kind: str, x: Value, states: Sequence[Value], params: Sequence[Value],
+    has_biases: bool, layers: int, dropout: float, train: bool, bidirectional: bool,
+    batch_first: bool, **attributes: Any,
+) -> list[Value]:
+    """All layers; the output, then the final states."""
+    if train and dropout:
+        raise op.refuse(f"{kind} with dropout in training mode", "call model.eval() first")
+    directions = 2 if bidirectional else 1
+    each = 4 if has_biases else 2
+    if len(params) != layers * directions * each:
+        raise op.refuse(f"{kind} with a projection (proj_size)", "use proj_size=0 and a Linear")
+    if batch_first:
+        x = op.one("Transpose", x, perm=[1, 0, 2])
+    hidden = params[1].dims[1]
+    finals: list[list[Value]] = [[] for _ in states]
+    for layer in range(layers):
+        weights: list[Value] = []
+        recurrent: list[Value] = []
+        biases: list[Value] = []
+        for direction in range(directions):
+            at = (layer * directions + direction) * each
+            weights.append(_in_order(op, kind, params[at]))
+            recurrent.append(_in_order(op, kind, params[at + 1]))
+            if has_biases:
+                both = [_in_order(op, kind, params[at + k]) for k in (2, 3)]
+                biases.append(op.one("Concat", *both, axis=1))
+        initial = [_layer_state(op, state, layer, directions, layers) for state in states]
+        results = op.emit(
+            kind,
+            x,
+            _joined(op, weights),
+            _joined(op, recurrent),
+            _joined(op, biases) if biases else None,
+            None,
+            *initial,
+            hidden_size=hidden,
+            direction="bidirectional" if bidirectional else "forward",
+            _outputs=1 + len(states),
+            **attributes,
+        )
+        for k, final in enumerate(results[1:]):
+            final.shape = ir.Shape([directions, None, None])
+            finals[k].append(final)
+        if bidirectional:
+            turned = op.one("Transpose", results[0], perm=[0, 2, 1, 3])
+            x = op.one("Reshape", turned, [0, 0, -1])
+        else:
+            x = op.one("Squeeze", results[0], [1])
+        x.shape = ir.Shape([None, None, None])
+    if batch_first:
+        x = op.one("Transpose", x, perm=[1, 0, 2])
+    return [x, *(_joined(op, parts) for parts in finals)]
+
+
+@LOWERINGS("lstm.input")
+def lstm(
+    op: OpBuilder, x: Value, hx: Sequence[Value], params: Sequence[Value], has_biases: bool,
+    num_layers: int, dropout: float, train: bool, bidirectional: bool, batch_first: bool,
+) -> list[Value]:
+    return _run(
+        op, "LSTM", x, hx, params, has_biases, num_layers, dropout, train, bidirectional,
+        batch_first,
+    )
+
+
+@LOWERINGS("gru.input")
+def gru(
+    op: OpBuilder, x: Value, hx: Value, params: Sequence[Value], has_biases: bool,
+    num_layers: int, dropout: float, train: bool, bidirectional: bool, batch_first: bool,
+) -> list[Value]:
+    return _run(
+        op, "GRU", x, [hx], params, has_biases, num_layers, dropout, train, bidirectional,
+        batch_first, linear_before_reset=1,
+    )
+
+
+def _plain(activation: str) -> Callable[..., list[Value]]:
+    def lowering(
+        op: OpBuilder, x: Value, hx: Value, params: Sequence[Value], has_biases: bool,
+        num_layers: int, dropout: float, train: bool, bidirectional: bool, batch_first: bool,
+    ) -> list[Value]:
+        return _run(
+            op, "RNN", x, [hx], params, has_biases, num_layers, dropout, train, bidirectional,
+            batch_first, activations=[activation] * (2 if bidirectional else 1),
+        )
+
+    return lowering
+
+
+LOWERINGS("rnn_tanh.input")(_plain("Tanh"))
+LOWERINGS("rnn_relu.input")(_plain("Relu"))

@@ -1,0 +1,23 @@
+"""What an export decided and found, and how that is shown."""
+
+from fxexport.report.json import as_json
+from fxexport.report.model import (
+    Finding,
+    FindingKind,
+    OutputDifference,
+    Report,
+    Uncovered,
+    Verification,
+    VerifiedCase,
+)
+
+__all__ = [
+    "Finding",
+    "FindingKind",
+    "OutputDifference",
+    "Report",
+    "Uncovered",
+    "Verification",
+    "VerifiedCase",
+    "as_json",
+]

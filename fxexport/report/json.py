@@ -1,0 +1,123 @@
+"""The report as plain JSON data: every key is always there, and keys keep their meaning."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from typing import Any
+
+from fxexport.errors import FxExportError
+from fxexport.report.model import Report, Verification, VerifiedCase
+from fxexport.source import SourceLocation
+
+__all__ = ["as_json", "as_json_text", "error_as_json", "file_size"]
+
+
+def as_json(report: Report | None = None, error: BaseException | None = None) -> dict[str, Any]:
+    """A report, or a refusal, as data that `json.dumps` takes.
+
+    Args:
+        report: what was exported; None when the export was refused.
+        error: why the export failed; None when it did not.
+
+    Returns:
+        A dict with the keys ok, model, target, opset, path, size_bytes, inputs, outputs,
+        findings, stages, verification and error. ``ok`` is True when a file was written and
+        nothing is known to be wrong with it.
+    """
+    shown = report or Report()
+    return {
+        "ok": error is None and report is not None,
+        "model": shown.model,
+        "target": shown.target,
+        "opset": shown.opset,
+        "path": shown.path,
+        "size_bytes": file_size(shown.path),
+        "inputs": shown.inputs,
+        "outputs": shown.outputs,
+        "findings": [finding.to_dict() for finding in shown.findings],
+        "stages": [{"name": name, "seconds": round(s, 6)} for name, s in shown.stages],
+        "verification": _verification(shown.verification),
+        "error": None if error is None else error_as_json(error),
+    }
+
+
+def as_json_text(report: Report | None = None, error: BaseException | None = None) -> str:
+    """`as_json` as text. Numbers that JSON lacks are the texts "inf", "-inf" and "nan"."""
+    return json.dumps(_finite(as_json(report, error)), indent=2, allow_nan=False, default=str)
+
+
+def error_as_json(error: BaseException) -> dict[str, Any]:
+    """A refusal as plain JSON data; ``others`` holds further ones met in the same run."""
+    known = isinstance(error, FxExportError)
+    location = error.location if isinstance(error, FxExportError) else None
+    return {
+        "type": type(error).__name__,
+        "message": error.message if isinstance(error, FxExportError) else str(error),
+        "location": _location(location),
+        "hint": error.hint if isinstance(error, FxExportError) else "",
+        "exit_code": getattr(error, "exit_code", 1) if known else None,
+        "operator": getattr(error, "operator", None),
+        "others": [error_as_json(other) for other in getattr(error, "others", ())],
+    }
+
+
+def file_size(path: str | os.PathLike[str]) -> int | None:
+    """Bytes in a model file and in the weights file beside it; None where there is no file."""
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        return None
+    weights = path + ".data"
+    beside = os.path.getsize(weights) if os.path.isfile(weights) else 0
+    return os.path.getsize(path) + beside
+
+
+def _location(location: SourceLocation | None) -> dict[str, Any] | None:
+    return None if location is None else dict(location.to_dict())
+
+
+def _verification(verification: Verification | None) -> dict[str, Any] | None:
+    if verification is None:
+        return None
+    return {
+        "ran": verification.ran,
+        "ok": verification.ok,
+        "message": verification.message,
+        "location": _location(verification.location),
+        "cases": [_case(case) for case in verification.cases],
+        "uncovered": [
+            {"kind": one.kind, "goal": one.goal, "location": _location(one.location)}
+            for one in verification.uncovered
+        ],
+        "notes": list(verification.notes),
+    }
+
+
+def _case(case: VerifiedCase) -> dict[str, Any]:
+    return {
+        "label": case.label,
+        "ok": case.ok,
+        "message": case.message,
+        "outputs": [
+            {
+                "name": output.name,
+                "ok": output.ok,
+                "max_abs": output.max_abs,
+                "max_rel": output.max_rel,
+                "message": output.message,
+            }
+            for output in case.outputs
+        ],
+    }
+
+
+def _finite(data: Any) -> Any:
+    """The data with floats that JSON cannot hold replaced by their names."""
+    if isinstance(data, float):
+        return data if math.isfinite(data) else str(data)
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return data

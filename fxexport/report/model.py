@@ -1,0 +1,143 @@
+"""What a report holds. How it is shown is the business of its neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from fxexport.source import SourceLocation
+
+__all__ = [
+    "Finding",
+    "FindingKind",
+    "OutputDifference",
+    "Report",
+    "Uncovered",
+    "Verification",
+    "VerifiedCase",
+]
+
+FindingKind = Literal[
+    "branch",  # an if kept as a branch
+    "loop",  # a loop kept as a loop
+    "folded",  # a condition decided at export
+    "unrolled",  # a loop written out at export
+    "pinned",  # a dimension that the model itself holds at one size
+    "relation",  # dimensions that must agree with each other
+    "assumption",  # anything else that the file takes for granted
+    "constant",  # an argument that became part of the file
+    "note",  # worth knowing
+]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was decided at export, with the line it was decided for."""
+
+    kind: FindingKind
+    message: str
+    location: SourceLocation | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The finding as plain JSON data."""
+        return {
+            "kind": self.kind,
+            "message": self.message,
+            "location": None if self.location is None else self.location.to_dict(),
+        }
+
+
+@dataclass(frozen=True)
+class OutputDifference:
+    """The worst difference seen on one output over one case.
+
+    Attributes:
+        name: output name.
+        ok: whether it is within tolerance.
+        max_abs: largest absolute difference; 0 for exact agreement.
+        max_rel: largest relative difference.
+        message: what is wrong, empty when ok.
+    """
+
+    name: str
+    ok: bool
+    max_abs: float = 0.0
+    max_rel: float = 0.0
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class VerifiedCase:
+    """One set of inputs on which the file was compared with PyTorch."""
+
+    label: str
+    ok: bool
+    outputs: tuple[OutputDifference, ...] = ()
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Uncovered:
+    """Something in the control flow that no comparison reached.
+
+    Attributes:
+        kind: "branch" or "loop".
+        goal: what never happened: "then", "else", "no trip", "one trip", "several trips",
+            "any trip".
+        location: the line of the branch or loop.
+    """
+
+    kind: str
+    goal: str
+    location: SourceLocation | None = None
+
+
+@dataclass
+class Verification:
+    """All comparisons of one file.
+
+    Attributes:
+        ran: False when nothing could be compared (then `message` says why).
+        cases: one entry per set of inputs.
+        message: why nothing ran, or the first disagreement in a sentence.
+        location: the user's line where the first disagreement starts, where it could be found.
+        uncovered: sides of branches and trip counts of loops that no comparison reached.
+        notes: what could not be compared, and why.
+    """
+
+    ran: bool
+    cases: list[VerifiedCase] = field(default_factory=list)
+    message: str = ""
+    location: SourceLocation | None = None
+    uncovered: list[Uncovered] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """True when something was compared and all of it agreed."""
+        return self.ran and bool(self.cases) and all(case.ok for case in self.cases)
+
+
+@dataclass
+class Report:
+    """Everything worth telling about one export."""
+
+    model: str = ""
+    target: str = ""
+    opset: int = 0
+    path: str = ""
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    stages: list[tuple[str, float]] = field(default_factory=list)
+    verification: Verification | None = None
+
+    def add(self, kind: FindingKind, message: str, location: SourceLocation | None = None) -> None:
+        """Records a finding once, however often it is met."""
+        finding = Finding(kind, message, location)
+        if finding not in self.findings:
+            self.findings.append(finding)
+
+    def of_kind(self, *kinds: FindingKind) -> list[Finding]:
+        """The findings of the given kinds, in the order they were made."""
+        return [finding for finding in self.findings if finding.kind in kinds]

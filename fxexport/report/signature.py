@@ -1,0 +1,69 @@
+"""The inputs and outputs of a file, as data and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fxexport.graph.captured import InputSpec
+
+__all__ = ["describe_input", "dimension_ranges", "dimensions_to_data", "type_text"]
+
+
+def describe_input(spec: InputSpec) -> dict[str, Any]:
+    """An input as plain data, the form that `Report.inputs` holds.
+
+    Returns:
+        name, kind ("tensor" or a Python scalar's type), dtype ("float32") and shape: ints, and
+        ``{"name", "min", "max"}`` for dynamic dimensions (max None: no bound).
+    """
+    return {
+        "name": spec.name,
+        "kind": spec.kind,
+        "dtype": str(spec.dtype).removeprefix("torch."),
+        "shape": dimensions_to_data(spec.shape),
+    }
+
+
+def dimensions_to_data(shape: Iterable[Any]) -> list[Any]:
+    """Dimensions as plain data: ints and texts stay, ranges become dicts."""
+    return [
+        dim if isinstance(dim, int | str) else {"name": dim.name, "min": dim.min, "max": dim.max}
+        for dim in shape
+    ]
+
+
+def type_text(entry: dict[str, Any]) -> str:
+    """What an input or output is, for example ``float32[batch, 3, height]`` or ``int``."""
+    kind = str(entry.get("kind", "tensor"))
+    if kind != "tensor":
+        return kind
+    dtype = str(entry.get("dtype", "tensor"))
+    shape = entry.get("shape")
+    if shape is None:
+        return dtype
+    return f"{dtype}[{', '.join(_dimension_name(dim) for dim in shape)}]"
+
+
+def dimension_ranges(entries: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """The sizes that each named dimension may take, for example ``{"batch": "1..8"}``."""
+    ranges = {}
+    for entry in entries:
+        for dim in entry.get("shape") or ():
+            if isinstance(dim, dict):
+                ranges[str(dim.get("name"))] = _range_text(dim)
+    return ranges
+
+
+def _dimension_name(dim: Any) -> str:
+    if isinstance(dim, dict):
+        return str(dim.get("name"))
+    return "?" if dim is None else str(dim)
+
+
+def _range_text(dim: dict[str, Any]) -> str:
+    low, high = dim.get("min") or 0, dim.get("max")
+    if high is None:
+        return f"{low} or more" if low else "any size"
+    return f"{low}..{high}"

@@ -1,0 +1,350 @@
+"""The report for people: compact text, coloured on a terminal and plain elsewhere.
+
+Nothing is wrapped here, so that ``file:line`` stays in one piece whatever the width.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+from collections.abc import Iterable, Sequence
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from fxexport.errors import FxExportError
+from fxexport.report.json import file_size
+from fxexport.report.model import (
+    Finding,
+    FindingKind,
+    OutputDifference,
+    Report,
+    Uncovered,
+    Verification,
+    VerifiedCase,
+)
+from fxexport.report.signature import dimension_ranges, type_text
+from fxexport.source import SourceLocation
+
+__all__ = ["print_error", "print_report"]
+
+_CAP = 12
+"""Entries shown of each section unless everything is asked for."""
+
+_CONTEXT = 2
+"""Lines of code shown on either side of the one that an error is about."""
+
+_SECTIONS: tuple[tuple[str, tuple[FindingKind, ...], str], ...] = (
+    ("Kept in the file", ("branch", "loop"), "green"),
+    ("Decided at export", ("folded", "unrolled"), "cyan"),
+    ("Sizes that the model itself fixes", ("pinned",), "yellow"),
+    ("Taken for granted", ("relation", "assumption"), "yellow"),
+    ("Became part of the file", ("constant",), "cyan"),
+    ("Notes", ("note",), "cyan"),
+)
+
+_KIND_NAMES = {"branch": "If", "loop": "Loop", "folded": "decided"}
+
+_GOALS = {
+    "then": "was never true",
+    "else": "was never false",
+    "no trip": "never with 0 trips",
+    "one trip": "never with 1 trip",
+    "several trips": "never with several trips",
+    "any trip": "never with any trip",
+}
+
+
+def print_report(console: Console, report: Report, *, verbose: bool = False) -> None:
+    """Prints a report.
+
+    Args:
+        console: where to.
+        report: what was exported.
+        verbose: show every entry and the time that each stage took.
+    """
+    _print_header(console, report)
+    _print_signature(console, report)
+    if not report.of_kind("branch", "loop"):
+        _section(console, "Kept in the file: no if or loop depends on the inputs")
+    for title, kinds, style in _SECTIONS:
+        _print_findings(console, title, report.of_kind(*kinds), style, verbose)
+    if report.verification is not None:
+        _print_verification(console, report.verification, verbose)
+    if verbose and report.stages:
+        _section(console, "Time")
+        _print_rows(console, [[name, f"{seconds:.2f} s"] for name, seconds in report.stages])
+    _print_verdict(console, report)
+
+
+def print_error(console: Console, error: BaseException, *, verbose: bool = False) -> None:
+    """Prints a refusal: what, where with the code around it, and what to do.
+
+    Args:
+        console: where to.
+        error: the refusal; others that it carries follow it.
+        verbose: show all of the others, not only the first ones.
+    """
+    _print_one_error(console, error)
+    others: Sequence[BaseException] = getattr(error, "others", ())
+    shown = others if verbose else others[: _CAP - 1]
+    for other in shown:
+        console.print()
+        _print_one_error(console, other)
+    if others:
+        console.print()
+        _line(console, _rest(f"{len(others) + 1} errors", len(others) - len(shown)), "bold")
+
+
+def _print_header(console: Console, report: Report) -> None:
+    _line(console, f"{report.model} -> {_relative(report.path)}" if report.path else report.model)
+    facts = [f"ONNX opset {report.opset}"] if report.opset else []
+    if report.target:
+        facts.append(f"for {report.target}")
+    size = file_size(report.path)
+    if size is not None:
+        facts.append(_size_text(size))
+    if facts:
+        _line(console, ", ".join(facts), "dim")
+
+
+def _print_signature(console: Console, report: Report) -> None:
+    rows: list[list[Text | str]] = []
+    for title, entries in (("inputs", report.inputs), ("outputs", report.outputs)):
+        for k, entry in enumerate(entries):
+            ranges = dimension_ranges([entry])
+            rows.append(
+                [
+                    Text(title if k == 0 else "", "bold"),
+                    Text(str(entry.get("name", "")), "cyan"),
+                    type_text(entry),
+                    Text(", ".join(f"{name}: {sizes}" for name, sizes in ranges.items()), "dim"),
+                ]
+            )
+    if rows:
+        console.print()
+        _print_rows(console, rows, indent="")
+
+
+def _print_findings(
+    console: Console, title: str, findings: list[Finding], style: str, verbose: bool
+) -> None:
+    if not findings:
+        return
+    groups = _grouped(findings, apart=verbose)
+    shown = groups if verbose else groups[:_CAP]
+    _section(console, title)
+    rows: list[list[Text | str]] = []
+    for first, more in shown:
+        kind = Text(_KIND_NAMES.get(first.kind, first.kind), style)
+        if first.location is None:
+            rows.append([kind, first.message + more])
+            continue
+        rows.append([kind, Text(_place(first.location), "cyan"), first.location.code])
+        rows.append(["", "", Text(first.message + more, "dim")])
+    _print_rows(console, rows)
+    if len(groups) > len(shown):
+        _line(console, "  " + _rest("", len(groups) - len(shown)), "dim")
+
+
+def _grouped(findings: list[Finding], *, apart: bool) -> list[tuple[Finding, str]]:
+    """The findings, those that say the same of several lines as one; and how many more there are.
+
+    Args:
+        findings: what was found.
+        apart: keep them all apart.
+    """
+    if apart:
+        return [(finding, "") for finding in findings]
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.kind, finding.message), []).append(finding)
+    return [
+        (group[0], f" (and at {len(group) - 1} more lines)" if len(group) > 1 else "")
+        for group in groups.values()
+    ]
+
+
+def _print_verification(console: Console, verification: Verification, verbose: bool) -> None:
+    if not verification.ran:
+        return
+    agreed = sum(case.ok for case in verification.cases)
+    _section(console, f"Compared with PyTorch: {agreed} of {len(verification.cases)} agree")
+    # Disagreements first: they must not be what a cap leaves out.
+    cases = sorted(verification.cases, key=lambda case: case.ok)
+    shown = cases if verbose else cases[:_CAP]
+    head = ["inputs", "output", "max abs diff", "max rel diff", ""]
+    rows: list[list[Text | str]] = [[Text(title, "dim") for title in head]]
+    for case in shown:
+        rows += _case_rows(case, verbose)
+    _print_rows(console, rows)
+    if len(cases) > len(shown):
+        _line(console, "  " + _rest("", len(cases) - len(shown)), "dim")
+    for note in verification.notes:
+        _line(console, f"  note: {note}", "yellow")
+    _print_uncovered(console, verification.uncovered, verbose)
+
+
+def _print_uncovered(console: Console, uncovered: list[Uncovered], verbose: bool) -> None:
+    """What no comparison went through: agreement says nothing about it."""
+    if not uncovered:
+        return
+    goals: dict[tuple[str, SourceLocation | None], list[str]] = {}
+    for one in uncovered:
+        goals.setdefault((one.kind, one.location), []).append(_GOALS.get(one.goal, one.goal))
+    shown = list(goals.items())[: None if verbose else _CAP]
+    _section(console, "Not reached by any comparison")
+    rows: list[list[Text | str]] = []
+    for (kind, location), texts in shown:
+        name = Text(_KIND_NAMES.get(kind, kind), "yellow")
+        if location is not None:
+            rows.append([name, Text(_place(location), "cyan"), location.code])
+            rows.append(["", "", Text(", ".join(texts), "dim")])
+        else:
+            rows.append([name, ", ".join(texts)])
+    _print_rows(console, rows)
+    if len(goals) > len(shown):
+        _line(console, "  " + _rest("", len(goals) - len(shown)), "dim")
+
+
+def _case_rows(case: VerifiedCase, verbose: bool) -> list[list[Text | str]]:
+    outputs: Sequence[OutputDifference] = case.outputs
+    if not verbose and outputs:
+        wrong = [output for output in outputs if not output.ok]
+        outputs = wrong[:_CAP] or [max(outputs, key=lambda output: output.max_abs)]
+    rows: list[list[Text | str]] = [
+        [
+            case.label if k == 0 else "",
+            output.name,
+            f"{output.max_abs:.2g}",
+            f"{output.max_rel:.2g}",
+            _verdict(output.ok, output.message),
+        ]
+        for k, output in enumerate(outputs)
+    ]
+    if case.message or not rows:
+        rows.append([case.label if not rows else "", "", "", "", _verdict(case.ok, case.message)])
+    return rows
+
+
+def _verdict(ok: bool, message: str) -> Text:
+    text = Text().append(*(("ok", "green") if ok else ("WRONG", "bold red")))
+    return text.append(f"  {message}") if message else text
+
+
+def _print_verdict(console: Console, report: Report) -> None:
+    console.print()
+    path = _relative(report.path) if report.path else "the model"
+    verification = report.verification
+    if verification is None:
+        _line(console, f"Exported {path}; not compared with PyTorch.", "bold yellow")
+    elif not verification.ran:
+        _line(console, f"Exported {path}; NOT compared with PyTorch.", "bold yellow")
+        _line(console, verification.message)
+    elif verification.ok:
+        limit = " wherever it was compared" if verification.uncovered else ""
+        _line(console, f"Exported {path}; it agrees with PyTorch{limit}.", "bold green")
+    else:
+        _line(console, f"{path} does NOT agree with PyTorch.", "bold red")
+        if verification.location is not None:
+            _line(console, "The difference starts here:")
+            _print_code(console, verification.location)
+
+
+def _print_one_error(console: Console, error: BaseException) -> None:
+    message = error.message if isinstance(error, FxExportError) else str(error)
+    head = Text().append("error: ", "bold red").append(message, "bold")
+    console.print(head, soft_wrap=True)
+    if not isinstance(error, FxExportError):
+        return
+    if error.location is not None:
+        _print_code(console, error.location)
+    if error.hint:
+        text = Text().append("  hint: ", "bold green").append(_hanging(error.hint, " " * 8))
+        console.print(text, soft_wrap=True)
+
+
+def _print_code(console: Console, location: SourceLocation) -> None:
+    """The place, then the line between its neighbours with a marker under its code."""
+    where = Text().append("  --> ", "blue").append(_place(location), "cyan")
+    if location.function:
+        where.append(f" in {location.function}", "dim")
+    console.print(where, soft_wrap=True)
+    if not location.code:
+        return
+    last = location.line + _CONTEXT
+    margin = len(str(last))
+    for number in range(max(1, location.line - _CONTEXT), last + 1):
+        code = linecache.getline(location.file, number).rstrip().expandtabs(4)
+        if not code and number > location.line and not linecache.getline(location.file, number):
+            break  # past the end of the file
+        here = number == location.line
+        text = Text().append(f"  {number:>{margin}} | ", "blue")
+        text.append(code, "bold" if here else "dim")
+        text.rstrip()
+        console.print(text, soft_wrap=True)
+        if here:
+            start = len(code) - len(code.lstrip())
+            marker = " " * start + "^" * cell_len(code.lstrip())
+            text = Text().append(f"  {'':>{margin}} | ", "blue").append(marker, "bold red")
+            console.print(text, soft_wrap=True)
+
+
+def _print_rows(console: Console, rows: Iterable[Sequence[Text | str]], indent: str = "  ") -> None:
+    """Aligned columns; the last one of a row may be as long as it likes."""
+    table = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
+    widths: dict[int, int] = {}
+    for row in table:
+        for k, cell in enumerate(row[:-1]):
+            widths[k] = max(widths.get(k, 0), cell.cell_len)
+    for row in table:
+        text = Text(indent)
+        for k, cell in enumerate(row):
+            text.append_text(cell)
+            if k < len(row) - 1:
+                text.append(" " * (widths[k] - cell.cell_len + 2))
+        text.rstrip()
+        console.print(text, soft_wrap=True)
+
+
+def _section(console: Console, title: str) -> None:
+    console.print()
+    _line(console, title, "bold")
+
+
+def _line(console: Console, text: str, style: str = "") -> None:
+    console.print(Text(text, style), soft_wrap=True)
+
+
+def _rest(text: str, left_out: int) -> str:
+    parts = [text] if text else []
+    if left_out:
+        parts.append(f"{left_out} more are not shown; -v shows all")
+    return "; ".join(parts)
+
+
+def _place(location: SourceLocation) -> str:
+    return f"{_relative(location.file)}:{location.line}"
+
+
+def _relative(path: str) -> str:
+    """A path below the current directory in its short form; any other as it is."""
+    try:
+        short = os.path.relpath(path)
+    except ValueError:  # another drive
+        return path
+    return path if short.startswith(os.pardir) else short
+
+
+def _hanging(text: str, indent: str) -> str:
+    return text.replace("\n", "\n" + indent)
+
+
+def _size_text(size: int) -> str:
+    amount = float(size)
+    for unit in ("bytes", "KB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"

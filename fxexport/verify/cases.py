@@ -1,0 +1,151 @@
+"""The sets of inputs that a file is compared on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from fxexport.graph.captured import CapturedGraph
+from fxexport.inputs import PreparedInputs
+from fxexport.verify.sizes import SizeMaker, Sizes
+from fxexport.verify.values import DEGENERATE, EXAMPLE, REGIMES, ValueMaker, numbers_in
+
+__all__ = ["Case", "CaseMaker", "Effort", "effort_for"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One set of inputs.
+
+    Attributes:
+        label: what a report calls it.
+        inputs: flat values, in the order of the file's inputs.
+        made: whether we made it up (then the model may refuse it).
+        degenerate: whether all elements of some input are alike.
+        empty: whether some dimension has size zero.
+    """
+
+    label: str
+    inputs: list[Any]
+    made: bool = True
+    degenerate: bool = False
+    empty: bool = False
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much to try: by the model's size, never by the clock, so that runs are alike.
+
+    Attributes:
+        cases: made inputs to compare on.
+        tries: made inputs to look for untaken branches with.
+        growth: how much larger than the example inputs may get.
+        max_trips: loop trips in all that made inputs may cause.
+    """
+
+    cases: int
+    tries: int
+    growth: int
+    max_trips: int
+
+
+def effort_for(graph: CapturedGraph, elements: int, budget: int) -> Effort:
+    """The effort that a model of this size is worth.
+
+    Args:
+        graph: the model.
+        elements: elements of its example inputs.
+        budget: made inputs to compare a small model on.
+    """
+    size = sum(weight.numel() for weight in graph.weights.values()) + 10 * elements
+    if size < 2_000_000:
+        return Effort(budget, 96, 16, 10_000)
+    if size < 10_000_000:
+        return Effort(min(budget, 5), 24, 4, 5_000)
+    return Effort(min(budget, 3), 6, 3, 2_000)
+
+
+class CaseMaker:
+    """Makes cases for one file."""
+
+    def __init__(
+        self, graph: CapturedGraph, prepared: PreparedInputs, seed: int, effort: Effort
+    ) -> None:
+        elements = sum(_count(hint) for hint in prepared.hints)
+        limit = max(elements * effort.growth, 4096)
+        self._sizes = SizeMaker(graph.inputs, prepared.hints, graph.constraints, limit)
+        self._numbers = numbers_in(graph)
+        # Values on a GPU must stay those of the example: an index out of range there breaks the
+        # whole process, where on the CPU it only raises.
+        examples = [value for value in prepared.examples if isinstance(value, torch.Tensor)]
+        places = [*graph.weights.values(), *examples]
+        self._device = next((t.device for t in places if t.device.type != "cpu"), None)
+        self._has_examples = any(value is not None for value in prepared.examples)
+        self._values = ValueMaker(graph.inputs, prepared.examples, self._numbers, seed)
+        self._count = len(graph.inputs)
+
+    def standard(self) -> Iterator[Case]:
+        """Other sizes, then other values."""
+        base = EXAMPLE if self._has_examples else "random"
+        sizes = self._sizes
+        if not self._has_examples:
+            yield self._case(sizes.describe(sizes.example), sizes.example, "random")
+        for label, other in sizes.standard():
+            yield self._case(label, other, base)
+        yield self._case("random values", sizes.example, "random")
+        for label, other in sizes.zeros():
+            yield self._case(label, other, base)
+        for regime in ("zeros", "large", "negative"):
+            yield self._case(f"values: {regime}", sizes.example, regime)
+
+    def searching(self, tries: int) -> Iterator[Case]:
+        """Ever other sizes and values, to reach what the cases before did not."""
+        pool = self._size_pool()
+        plain = [*([EXAMPLE] if self._has_examples else []), *REGIMES]
+        for k in range(tries):
+            sizes = pool[self._values.pick(len(pool))]
+            if k % 2:
+                regimes = [plain[self._values.pick(len(plain))] for _ in range(self._count)]
+            else:
+                regimes = [plain[k // 2 % len(plain)]] * self._count
+            words = ", ".join(dict.fromkeys(regimes))
+            yield self._filled(f"{self._sizes.describe(sizes)}; values: {words}", sizes, regimes)
+
+    def _size_pool(self) -> list[Sizes]:
+        maker = self._sizes
+        pool = [maker.example, *(sizes for _, sizes in maker.standard())]
+        for number in self._numbers:
+            for size in (int(number) - 1, int(number), int(number) + 1):
+                if maker.ranges and 0 < size <= 4096:
+                    pool.append(maker.towards(dict.fromkeys(maker.ranges, size)))
+                    pool.extend(
+                        maker.towards({**maker.example, name: size}) for name in maker.ranges
+                    )
+        return [sizes for k, sizes in enumerate(pool) if sizes not in pool[:k]]
+
+    def _case(self, label: str, sizes: Sizes, regime: str) -> Case:
+        return self._filled(label, sizes, [regime] * self._count)
+
+    def _filled(self, label: str, sizes: Sizes, regimes: Sequence[str]) -> Case:
+        if self._device is not None:
+            regimes = ["random" if r == "from the model" else r for r in regimes]
+        inputs = [
+            value.to(self._device) if isinstance(value, torch.Tensor) and self._device else value
+            for value in self._values.make(sizes, regimes)
+        ]
+        return Case(
+            label,
+            inputs,
+            degenerate=not DEGENERATE.isdisjoint(regimes),
+            empty=0 in sizes.values(),
+        )
+
+
+def _count(sizes: Sequence[int]) -> int:
+    count = 1
+    for size in sizes:
+        count *= size
+    return count

@@ -1,0 +1,137 @@
+"""One output of the file against PyTorch's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from fxexport.graph.captured import OutputSpec
+from fxexport.report.model import OutputDifference
+from fxexport.verify.tolerance import Tolerance, tolerance_for
+
+__all__ = ["as_tensor", "compare_outputs", "compare_values", "largest", "mismatches"]
+
+_SCALAR_DTYPES = {"int": torch.int64, "float": torch.float64, "bool": torch.bool}
+
+
+def compare_outputs(
+    specs: Sequence[OutputSpec],
+    expected: Sequence[Any],
+    got: Sequence[torch.Tensor],
+    working: torch.dtype | None,
+    input_scale: float,
+    *,
+    values: bool = True,
+) -> tuple[OutputDifference, ...]:
+    """Compares all outputs of one run.
+
+    Args:
+        specs: the file's outputs.
+        expected: what PyTorch gives, flat.
+        got: what the file gives.
+        working: the coarsest float dtype in the model.
+        input_scale: magnitude of the largest input.
+        values: False compares dtypes and ranks only (for models that draw random numbers).
+    """
+    if len(expected) != len(specs):
+        message = f"PyTorch returns {len(expected)} values here, the file {len(specs)}"
+        return tuple(OutputDifference(spec.name, False, message=message) for spec in specs)
+    return tuple(
+        _compare_output(spec, want, have, working, input_scale, values)
+        for spec, want, have in zip(specs, expected, got, strict=True)
+    )
+
+
+def compare_values(
+    name: str,
+    expected: torch.Tensor,
+    got: torch.Tensor,
+    tolerance: Tolerance,
+    input_scale: float,
+) -> OutputDifference:
+    """Compares dtype, shape and elements of two tensors; NaN equals NaN."""
+    if expected.dtype != got.dtype:
+        message = f"PyTorch gives {expected.dtype}, the file {got.dtype}"
+        return OutputDifference(name, False, message=message)
+    if expected.shape != got.shape:
+        message = f"PyTorch gives shape {list(expected.shape)}, the file {list(got.shape)}"
+        return OutputDifference(name, False, message=message)
+    wrong = mismatches(expected, got, tolerance, input_scale)
+    max_abs, max_rel = _largest_differences(expected, got)
+    count = int(wrong.sum())
+    if not count:
+        return OutputDifference(name, True, max_abs, max_rel)
+    place = tuple(wrong.nonzero()[0].tolist())
+    where = f"; the first at [{', '.join(map(str, place))}]" if place else ""
+    message = (
+        f"{count} of {wrong.numel()} elements differ{where}: PyTorch gives "
+        f"{expected[place].item()!r}, the file {got[place].item()!r}"
+    )
+    return OutputDifference(name, False, max_abs, max_rel, message)
+
+
+def mismatches(
+    expected: torch.Tensor, got: torch.Tensor, tolerance: Tolerance, input_scale: float
+) -> torch.Tensor:
+    """Which elements of two tensors of one shape differ by more than allowed."""
+    if not expected.dtype.is_floating_point:
+        return expected != got
+    a, b = expected.double(), got.double()
+    same = (a == b) | (a.isnan() & b.isnan())
+    near = (a - b).abs() <= tolerance.allowed(a, input_scale)
+    return ~(same | (near & a.isfinite() & b.isfinite()))
+
+
+def as_tensor(value: Any, kind: str = "tensor") -> torch.Tensor | None:
+    """A PyTorch result as a tensor on the CPU; None when it is not of the kind expected."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().cpu() if kind == "tensor" else None
+    if kind in _SCALAR_DTYPES and type(value).__name__ == kind:
+        return torch.tensor(value, dtype=_SCALAR_DTYPES[kind])
+    return None
+
+
+def largest(values: Sequence[Any]) -> float:
+    """Magnitude of the largest finite number among float tensors and scalars."""
+    result = 0.0
+    for value in values:
+        tensor = value if isinstance(value, torch.Tensor) else torch.tensor(float(value))
+        if tensor.dtype.is_floating_point and tensor.numel():
+            result = max(result, float(tensor.detach().double().nan_to_num(0, 0, 0).abs().max()))
+    return result
+
+
+def _compare_output(
+    spec: OutputSpec,
+    expected: Any,
+    got: torch.Tensor,
+    working: torch.dtype | None,
+    input_scale: float,
+    values: bool,
+) -> OutputDifference:
+    want = as_tensor(expected, spec.kind)
+    if want is None:
+        message = f"PyTorch returns a {type(expected).__name__} here, the file a {spec.kind}"
+        return OutputDifference(spec.name, False, message=message)
+    if not values:
+        right = want.dtype == got.dtype and want.dim() == got.dim()
+        message = (
+            f"PyTorch gives {want.dtype} of rank {want.dim()}, "
+            f"the file {got.dtype} of rank {got.dim()}"
+        )
+        return OutputDifference(spec.name, right, message="" if right else message)
+    tolerance = tolerance_for(want.dtype, working)
+    return compare_values(spec.name, want, got, tolerance, input_scale)
+
+
+def _largest_differences(expected: torch.Tensor, got: torch.Tensor) -> tuple[float, float]:
+    """Largest absolute and relative difference; infinite where only one side is finite."""
+    if not expected.numel():
+        return 0.0, 0.0
+    a, b = expected.double(), got.double()
+    same = (a == b) | (a.isnan() & b.isnan())
+    difference = torch.where(same, 0.0, (a - b).abs()).nan_to_num(float("inf"), float("inf"))
+    relative = difference / a.abs().clamp_min(torch.finfo(torch.float32).tiny)
+    return float(difference.max()), float(torch.where(same, 0.0, relative).max())

@@ -1,0 +1,125 @@
+"""Whether a difference is an error, or PyTorch's own result hangs on the last bit.
+
+An argmax of two nearly equal numbers, a rounding at .5, a condition at its threshold: there two
+right implementations differ. PyTorch itself shows it: its result changes as much when its inputs
+move by a rounding error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from fxexport.graph.captured import CapturedGraph
+from fxexport.report.model import OutputDifference
+from fxexport.verify.compare import as_tensor, mismatches
+from fxexport.verify.tolerance import tolerance_for
+
+__all__ = ["depends_on_ties", "draws_random_numbers", "is_unstable"]
+
+_ROUNDING: dict[torch.dtype, float] = {
+    torch.float64: 1e-14,
+    torch.float32: 4e-6,
+    torch.float16: 4e-3,
+    torch.bfloat16: 3e-2,
+}
+_TRIALS = 4
+
+# Operators whose results depend on the order of equal elements, which nothing defines.
+_ORDERING = (
+    "topk", "sort", "argsort", "argmax", "argmin", "max.dim", "min.dim", "mode", "median",
+    "kthvalue", "nms", "max_pool2d_with_indices", "max_pool3d_with_indices", "unique",
+)  # fmt: skip
+
+
+def draws_random_numbers(graph: CapturedGraph) -> bool:
+    """Whether any operator of the graph gives other results from call to call."""
+    return any(
+        torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
+        for module in graph.graphs()
+        for node in module.graph.nodes
+        if node.op == "call_function"
+    )
+
+
+def depends_on_ties(graph: CapturedGraph) -> bool:
+    """Whether any operator of the graph has to choose among equal elements."""
+    names = {
+        str(node.target).split("::")[-1].removeprefix("aten.")
+        for module in graph.graphs()
+        for node in module.graph.nodes
+        if node.op == "call_function" and hasattr(node.target, "overloadpacket")
+    }
+    return any(name.startswith(_ORDERING) for name in names)
+
+
+def is_unstable(
+    reference: Callable[[list[Any]], Any],
+    inputs: Sequence[Any],
+    expected: Sequence[Any],
+    got: Sequence[torch.Tensor],
+    wrong: Sequence[OutputDifference],
+    working: torch.dtype | None,
+) -> bool:
+    """Whether PyTorch's results change as much as the file's do, from a rounding error alone.
+
+    Args:
+        reference: PyTorch.
+        inputs: the inputs of the case.
+        expected: PyTorch's results for them.
+        got: the file's.
+        wrong: the comparison of each output.
+        working: the coarsest float dtype in the model.
+    """
+    others = []
+    for trial in range(_TRIALS):
+        moved = [_moved(value, trial, working) for value in inputs]
+        if all(a is b for a, b in zip(moved, inputs, strict=True)):
+            return False
+        try:
+            others.append(list(reference(moved)))
+        except Exception:  # the model's own code: it may raise anything
+            continue
+    return bool(others) and all(
+        difference.ok or _explained(expected[k], got[k], [other[k] for other in others], working)
+        for k, difference in enumerate(wrong)
+    )
+
+
+def _moved(value: Any, seed: int, working: torch.dtype | None) -> Any:
+    """A float input, each element off by about a rounding error; zeros stay zeros."""
+    if not isinstance(value, torch.Tensor) or value.dtype not in _ROUNDING or not value.any():
+        return value
+    step = max(_ROUNDING[value.dtype], _ROUNDING.get(working or value.dtype, 0.0))
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(value.shape, generator=generator, dtype=torch.float64).to(value.device)
+    return (value.double() * (1 + step * noise)).to(value.dtype)
+
+
+def _explained(
+    expected: Any, got: torch.Tensor, others: Sequence[Any], working: torch.dtype | None
+) -> bool:
+    """Whether as many elements change as much, from PyTorch's rounding alone."""
+    want = as_tensor(expected) if isinstance(expected, torch.Tensor) else torch.tensor(expected)
+    tensors = [o.detach().cpu() if isinstance(o, torch.Tensor) else torch.tensor(o) for o in others]
+    if want is None or want.dtype != got.dtype:
+        return False
+    if want.shape != got.shape:
+        return any(other.shape == got.shape for other in tensors)
+    if any(other.shape != want.shape for other in tensors):
+        return True
+    tolerance = tolerance_for(want.dtype, working)
+    count, size = _change(want, got, tolerance)
+    changes = [_change(want, other, tolerance) for other in tensors]
+    return count <= 2 * max(c for c, _ in changes) and size <= 2 * max(s for _, s in changes)
+
+
+def _change(a: torch.Tensor, b: torch.Tensor, tolerance: Any) -> tuple[int, float]:
+    """How many elements differ, and by how much at most."""
+    wrong = mismatches(a, b, tolerance, 1.0)
+    if not bool(wrong.any()):
+        return 0, 0.0
+    difference = (a.double() - b.double()).abs()[wrong].nan_to_num(float("inf"), float("inf"))
+    return int(wrong.sum()), float(difference.max())

@@ -1,0 +1,35 @@
+"""A corpus of small control-flow programs, by theme."""
+
+from __future__ import annotations
+
+import importlib
+
+from tests.programs.program import Program
+
+__all__ = ["THEMES", "all_programs"]
+
+THEMES = (
+    "branches",
+    "loops",
+    "loops_that_grow",
+    "scalars",
+    "early_exits",
+    "shapes",
+    "python_features",
+    "python_calls",
+    "functions",
+    "containers",
+    "modules",
+    "mutation_basic",
+    "pitfalls",
+    "pitfalls_shapes",
+    "refusals",
+)
+
+
+def all_programs() -> list[Program]:
+    """Every program of the corpus, theme by theme."""
+    found: list[Program] = []
+    for theme in THEMES:
+        found.extend(importlib.import_module(f"tests.programs.{theme}").PROGRAMS)
+    return found

@@ -1,0 +1,48 @@
+"""Inputs and outputs, as data and as text."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import torch
+
+from fxexport.graph.captured import DimRange, InputSpec
+from fxexport.report.signature import describe_input, dimension_ranges, type_text
+
+BATCH = {"name": "batch", "min": 1, "max": 8}
+
+
+def test_an_input_becomes_plain_data() -> None:
+    spec = InputSpec("x", "tensor", torch.float16, (DimRange("batch", 1, 8), 3))
+    shown = describe_input(spec)
+    assert json.loads(json.dumps(shown)) == {
+        "name": "x",
+        "kind": "tensor",
+        "dtype": "float16",
+        "shape": [BATCH, 3],
+    }
+
+
+@pytest.mark.parametrize(
+    ("entry", "text"),
+    [
+        ({"dtype": "float32", "shape": [BATCH, 3, "w"]}, "float32[batch, 3, w]"),
+        ({"dtype": "int64", "shape": []}, "int64[]"),
+        ({"dtype": "int64", "shape": [None]}, "int64[?]"),
+        ({"dtype": "int64"}, "int64"),
+        ({"kind": "bool", "dtype": "bool", "shape": []}, "bool"),
+    ],
+)
+def test_an_entry_as_text(entry: dict[str, Any], text: str) -> None:
+    assert type_text(entry) == text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [(0, None, "any size"), (1, None, "1 or more"), (0, 4, "0..4"), (2, 8, "2..8")],
+)
+def test_the_range_of_a_dimension_as_text(low: int, high: int | None, text: str) -> None:
+    entry = {"shape": [{"name": "n", "min": low, "max": high}, 3]}
+    assert dimension_ranges([entry]) == {"n": text}

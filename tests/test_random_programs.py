@@ -1,0 +1,72 @@
+"""Random programs: eager PyTorch, the graph and ONNX Runtime agree, or the program is refused."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.harness import Outcome, compare, flatten
+from tests.random_programs import generate, load, run
+
+slow = pytest.mark.slow
+COUNT = int(os.environ.get("FXEXPORT_RANDOM_PROGRAMS", "300"))
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Outcome]:
+    folder = tmp_path_factory.mktemp("random_programs")
+    return {seed: run(generate(seed), folder) for seed in range(COUNT)}
+
+
+def _listing(outcomes: dict[int, Outcome], *statuses: str) -> str:
+    return "\n".join(
+        f"# seed {seed}: {outcome.status}: {outcome.details}\n{generate(seed).source}"
+        for seed, outcome in outcomes.items()
+        if outcome.status in statuses
+    )
+
+
+@slow
+def test_no_program_gives_a_wrong_answer(outcomes: dict[int, Outcome]) -> None:
+    assert _listing(outcomes, "wrong") == ""
+
+
+@slow
+def test_no_program_crashes_the_export(outcomes: dict[int, Outcome]) -> None:
+    assert _listing(outcomes, "crashed") == ""
+
+
+@slow
+def test_few_programs_are_refused(
+    outcomes: dict[int, Outcome], capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = [seed for seed, outcome in outcomes.items() if outcome.status == "refused"]
+    with capsys.disabled():
+        print(f"\n{len(outcomes)} random programs, {len(refused)} refused {refused}")
+    assert len(refused) <= 0.05 * len(outcomes), _listing(outcomes, "refused")
+
+
+def test_generator_gives_the_same_program_again() -> None:
+    assert generate(7).source == generate(7).source
+    assert generate(7).source != generate(8).source
+
+
+@pytest.mark.parametrize("first", range(0, 300, 50))
+def test_programs_run_in_eager_with_finite_repeatable_results(first: int, tmp_path: Path) -> None:
+    for seed in range(first, first + 50):
+        program = generate(seed)
+        make = load(program.source, tmp_path, f"eager_program_{seed}")
+        for row in program.inputs():
+            with torch.no_grad():
+                result = flatten(make()(*copy.deepcopy(row)))
+                again = flatten(make()(*copy.deepcopy(row)))
+            assert compare(result, again) == "", program.source
+            for value in result:
+                finite = value.isfinite().all() if isinstance(value, torch.Tensor) else True
+                assert finite, program.source
+                assert isinstance(value, torch.Tensor) or math.isfinite(value), program.source
