@@ -14,6 +14,7 @@ from typing import Any
 
 import sympy
 import torch
+from torch._dispatch.python import enable_python_dispatcher
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch._subclasses.functional_tensor import FunctionalTensor, FunctionalTensorMode
 from torch.fx.experimental.sym_node import SymNode
@@ -163,6 +164,15 @@ class SizeEnv(ShapeEnv):
         self.set_range(symbol, 0, None)
         self.size_like.add(symbol)
         self._version_counter += 1
+
+
+def is_boolean(expr: Any) -> bool:
+    """Whether an expression is a truth value; to sympy every symbol is a Boolean too."""
+    return isinstance(
+        expr,
+        (sympy.core.relational.Relational, sympy.logic.boolalg.BooleanFunction,
+         sympy.logic.boolalg.BooleanAtom),
+    )  # fmt: skip
 
 
 METADATA_OPS = tuple(FunctionalTensor.metadata_fns) + (torch.ops.prim.device.default,)
@@ -320,6 +330,11 @@ class ProxySlotMode(TorchDispatchMode):
         self, func: Callable[..., Any], types: Any, args: Sequence[Any], kwargs: dict[str, Any]
     ) -> Any:
         raise NotImplementedError
+
+
+def python_kernels() -> contextlib.AbstractContextManager[None]:
+    """Lets Python implementations of operators run, which take symbolic sizes where C++ does not."""
+    return enable_python_dispatcher()
 
 
 @contextlib.contextmanager

@@ -9,23 +9,19 @@ or is refused.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import sympy
 
 from fxexport import _torch_compat as compat
-from fxexport.capture.frames import is_torch_internal, user_location
+from fxexport.capture.frames import user_location
 from fxexport.capture.session import Session
 from fxexport.errors import UnsupportedError
 from fxexport.graph.captured import Constraint
 from fxexport.source import SourceLocation
 
 __all__ = ["Assumptions", "PinNeeded"]
-
-_MACHINERY = ("torch/fx/", "torch/__init__.py", "torch/utils/_sympy", "torch/_logging", "sympy/")
-
 
 class PinNeeded(Exception):
     """Code that cannot be staged needs dimensions to be fixed."""
@@ -50,14 +46,14 @@ class Assumptions:
         kernel = self._asked_by_kernel()
         if kernel:
             general = _general_case(expr)
-            if general is not None:
+            if general is not None and expr.free_symbols <= env.size_like:
                 return general
         value = expr.xreplace(env.hints)
         inputs = expr.free_symbols <= self.names.keys()
         known = value.is_number or value in (sympy.true, sympy.false)
         if not kernel or not known or not inputs:
             self._refuse(expr, inputs)
-        boolean = isinstance(expr, sympy.logic.boolalg.Boolean)
+        boolean = compat.is_boolean(expr)
         fact = (expr if value else sympy.Not(expr)) if boolean else sympy.Eq(expr, value)
         with compat.no_recording():
             env.guard_or_defer_runtime_assert(fact, "assumed by a kernel")
@@ -77,15 +73,7 @@ class Assumptions:
 
     def _asked_by_kernel(self) -> bool:
         """Whether PyTorch's own code asks, rather than a line of the program."""
-        if self.session.recorder.in_kernel:
-            return True
-        frame = sys._getframe(2)
-        while frame is not None:
-            file = frame.f_code.co_filename
-            if not any(part in file for part in _MACHINERY) and "_torch_compat" not in file:
-                return is_torch_internal(file)
-            frame = frame.f_back  # type: ignore[assignment]
-        return False
+        return bool(self.session.recorder.in_kernel or self.session.tensors.dispatching)
 
     # -- afterwards ------------------------------------------------------------------------------
 
@@ -96,7 +84,7 @@ class Assumptions:
         for asserts in env.deferred_runtime_asserts.values():
             facts.extend((item.expr, compat.location_of_assert(item)) for item in asserts)
         found: dict[str, Constraint] = {}
-        for expr, location in facts:
+        for expr, location in [(part, place) for whole, place in facts for part in _conjuncts(whole)]:
             simple = self._plain(expr)
             if simple is None:
                 continue
@@ -137,6 +125,10 @@ class Assumptions:
             return len(values) < len(names) or bool(expr.xreplace(values))
 
         return holds
+
+
+def _conjuncts(expr: Any) -> tuple[Any, ...]:
+    return expr.args if isinstance(expr, sympy.And) else (expr,)
 
 
 def _general_case(expr: Any) -> bool | None:

@@ -19,10 +19,10 @@ from typing import Any
 import torch
 
 from fxexport import _torch_compat as compat
-from fxexport.capture import iteration
+from fxexport.capture import iteration, prelude
 from fxexport.capture.frames import user_location
 from fxexport.capture.iteration import Dynamic
-from fxexport.capture.operators import Operators
+from fxexport.capture.operators import Operators, text_of
 from fxexport.capture.session import Poison, is_symbolic, sym_type
 from fxexport.errors import UnsupportedError
 
@@ -44,7 +44,7 @@ class Builtins:
         self._convert = convert
         names = (
             "len enumerate zip map filter reversed range min max sum any all abs int float bool "
-            "round isinstance type list tuple set dict divmod str repr setattr delattr sorted iter print"
+            "round isinstance type list tuple set dict divmod str repr getattr setattr delattr sorted iter print"
         ).split()
         self._table: dict[Any, Callable[..., Any]] = {
             getattr(builtins, name): getattr(self, f"_{name}") for name in names
@@ -192,6 +192,8 @@ class Builtins:
     def _extreme(self, plain: Any, symbolic: Any, better: Any, args: Any, kwargs: Any) -> Any:
         if len(args) == 1 and isinstance(args[0], torch.Tensor) and args[0].dim() == 1:
             return args[0].min() if plain is min else args[0].max()
+        if len(args) == 1 and isinstance(args[0], Dynamic) and not kwargs:
+            return self._convert(prelude.min_of if plain is min else prelude.max_of)(args[0])
         items = list(self._items(args[0])) if len(args) == 1 else list(args)
         key = kwargs.get("key")
         keys = [self._convert(key)(item) for item in items] if key is not None else items
@@ -214,9 +216,11 @@ class Builtins:
         if isinstance(iterable, torch.Tensor) and isinstance(iteration.rows(iterable), Dynamic):
             dtype = torch.int64 if iterable.dtype == torch.bool else iterable.dtype
             return iterable.sum(0, dtype=dtype) + start
+        if isinstance(iterable, Dynamic):
+            return self._convert(prelude.sum_of)(iterable, start)
         total = start
         for item in self._items(iterable):
-            total = total + item
+            total = total + self.operators.number(item)
         return total
 
     def _prod(self, iterable: Any, *, start: Any = 1) -> Any:
@@ -226,9 +230,13 @@ class Builtins:
         return total
 
     def _any(self, iterable: Any) -> Any:
+        if isinstance(iterable, Dynamic):
+            return self._convert(prelude.any_of)(iterable)
         return self._quantify(iterable, self.operators.or_, stop=True)
 
     def _all(self, iterable: Any) -> Any:
+        if isinstance(iterable, Dynamic):
+            return self._convert(prelude.all_of)(iterable)
         return self._quantify(iterable, self.operators.and_, stop=False)
 
     def _quantify(self, iterable: Any, connect: Any, stop: bool) -> Any:
@@ -321,10 +329,14 @@ class Builtins:
         return type(*args)
 
     def _str(self, *args: Any) -> Any:
-        return str(*args)
+        return text_of(args[0]) if args and is_symbolic(args[0]) else str(*args)
 
     def _repr(self, value: Any) -> Any:
-        return repr(value)
+        return self._str(value) if is_symbolic(value) else repr(value)
+
+    def _getattr(self, owner: Any, name: str, *default: Any) -> Any:
+        self.operators.known_text(name)
+        return getattr(owner, name, *default)
 
     def _setattr(self, owner: Any, name: str, value: Any) -> None:
         self.operators.set_attr(value, owner, name)

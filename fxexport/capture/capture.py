@@ -16,7 +16,7 @@ from fxexport.capture.builtins import Builtins
 from fxexport.capture.convert import Converter
 from fxexport.capture.frames import frames_of_traceback, raised_by_fxexport
 from fxexport.capture.operators import Operators
-from fxexport.capture.session import Poison, Session, sym_type
+from fxexport.capture.session import Poison, Session, is_symbolic, sym_type
 from fxexport.capture.torch_functions import FunctionMode
 from fxexport.errors import FxExportError, ModelError, UnsupportedError
 from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec, OutputSpec
@@ -236,6 +236,11 @@ class _Attempt:
         for _, value in found:
             if isinstance(value, Poison):
                 raise value.refuse()
+            if is_symbolic(value) and value.node.expr in self.session.promoted:
+                raise UnsupportedError(
+                    "the model returns a number that is an int on one way and a float on another",
+                    hint="return one type: write 1.0 instead of 1, or wrap it in float()",
+                )
         return found
 
     def _output_node(self, value: Any) -> Any:

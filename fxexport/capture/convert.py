@@ -152,6 +152,8 @@ def _is_converted(function: FunctionType) -> bool:
     file = function.__code__.co_filename.replace("\\", "/")
     if file.startswith("<") and not linecache.getlines(function.__code__.co_filename):
         return False
+    if function.__module__ == "fxexport.capture.prelude":
+        return True
     module = (function.__globals__.get("__name__") or "").split(".")[0]
     if module in _LEFT_ALONE or module == "_fxexport_replacements":
         return False
@@ -227,15 +229,30 @@ def _compile_function(node: Any, original: CodeType) -> CodeType:
         free.append("__class__")
     factory = ast.parse(f"def factory({', '.join(free)}): pass").body[0]
     assert isinstance(factory, ast.FunctionDef)
+    name = original.co_name
     if isinstance(node, ast.Lambda):
         factory.body = [ast.Return(node)]
     else:
+        # Under its own name it would hide a global of that name from itself.
+        name = node.name = "_fx_function"
         factory.body = [node]
     module = ast.fix_missing_locations(ast.Module([factory], []))
     compiled = compile(module, original.co_filename, "exec", dont_inherit=True, flags=_future_flags(original))
     outer = next(const for const in compiled.co_consts if isinstance(const, CodeType))
-    return next(
-        const for const in outer.co_consts if isinstance(const, CodeType) and const.co_name == original.co_name
+    code = next(
+        const for const in outer.co_consts if isinstance(const, CodeType) and const.co_name == name
+    )
+    return _renamed(code, code.co_qualname, original.co_qualname).replace(co_name=original.co_name)
+
+
+def _renamed(code: CodeType, prefix: str, name: str) -> CodeType:
+    """The code, and all code inside it, with another qualified name in front."""
+    constants = tuple(
+        _renamed(const, prefix, name) if isinstance(const, CodeType) else const
+        for const in code.co_consts
+    )
+    return code.replace(
+        co_consts=constants, co_qualname=name + code.co_qualname.removeprefix(prefix)
     )
 
 

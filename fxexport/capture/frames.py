@@ -7,7 +7,7 @@ import sys
 import sysconfig
 from collections.abc import Iterable
 from functools import lru_cache
-from types import FrameType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 import torch
@@ -45,6 +45,13 @@ def is_torch_internal(file: str) -> bool:
     return file.startswith(_TORCH) and not file.startswith(_TORCH_NN)
 
 
+def _function_name(code: CodeType) -> str:
+    """The name of the user's function, also inside the closures that rewriting makes."""
+    parts = [part for part in code.co_qualname.split(".") if part != "<locals>"]
+    own = [part for part in parts if not part.startswith("_fx_")]
+    return own[-1] if own else code.co_name
+
+
 def _locations(stack: list[tuple[str, int, str]]) -> tuple[SourceLocation, ...]:
     """The stack's user frames, innermost first, the user's own files before libraries'."""
     kept = [(_rank(file), SourceLocation(file, line, name)) for file, line, name in stack]
@@ -63,7 +70,7 @@ def _walk(frame: FrameType | None) -> list[tuple[str, int, str]]:
         if code.co_filename == _ENTRY:
             break  # the program that called fxexport is no part of the model
         if _rank(code.co_filename) < _INTERNAL:
-            stack.append((code.co_filename, frame.f_lineno, code.co_name))
+            stack.append((code.co_filename, frame.f_lineno, _function_name(code)))
         frame = frame.f_back
     return stack
 
@@ -84,7 +91,7 @@ def frames_of_traceback(traceback: TracebackType | None) -> tuple[SourceLocation
     stack = []
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        stack.append((code.co_filename, traceback.tb_lineno, code.co_name))
+        stack.append((code.co_filename, traceback.tb_lineno, _function_name(code)))
         traceback = traceback.tb_next
     return _locations(stack[::-1])
 
@@ -99,4 +106,5 @@ def raised_by_fxexport(traceback: TracebackType | None) -> bool:
 
 def locations_of_summary(summary: Iterable[Any]) -> tuple[SourceLocation, ...]:
     """The user's frames of a `traceback.StackSummary` (outermost first), innermost first."""
-    return _locations([(f.filename, f.lineno, f.name) for f in reversed(list(summary))])
+    frames = [(f.filename, f.lineno, f.name) for f in reversed(list(summary))]
+    return _locations([(file, line, "" if name.startswith("_fx_") else name) for file, line, name in frames])

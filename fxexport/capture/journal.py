@@ -185,9 +185,21 @@ class Journal:
             self._made[id(value)] = (value, self._serial)
         return value
 
-    def touch(self, slot: Slot, owner: Any) -> None:
-        """To be called before `slot`, a part of `owner`, is written to."""
-        _, born = self._made.get(id(owner), (None, 0))
+    @property
+    def now(self) -> int:
+        """A number that grows with every scope; what is made inside a scope has at least its own."""
+        return self._serial
+
+    def touch(self, slot: Slot, owner: Any, born: int = 0) -> None:
+        """To be called before `slot`, a part of `owner`, is written to.
+
+        Args:
+            slot: the place.
+            owner: the object that it is a part of.
+            born: `now` when the owner was made, where that is known.
+        """
+        _, noted = self._made.get(id(owner), (None, 0))
+        born = max(born, noted)
         for scope in self._scopes:
             if born < scope.serial and slot.key not in scope.old:
                 scope.old[slot.key] = (slot, slot.get())

@@ -16,6 +16,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from fxexport.capture.matching import matches_as_ifs
+
 __all__ = ["RETURN_FLAG", "RETURN_VALUE", "lower_jumps"]
 
 RETURN_FLAG = "_fx_returned"
@@ -28,7 +30,7 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 def lower_jumps(body: Sequence[ast.stmt]) -> Block:
     """Lowers the jumps of one function body (not those of functions defined in it)."""
-    return _Lowering().tail(list(body))
+    return _Lowering().tail([matches_as_ifs(statement) for statement in body])
 
 
 @dataclass
@@ -48,20 +50,39 @@ def _walk(node: ast.AST, into_loops: bool) -> Iterator[ast.AST]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, (ast.stmt, ast.excepthandler, ast.match_case)):
             if isinstance(child, _LOOPS) and not into_loops:
-                for inner in _walk(child, True):
-                    if isinstance(inner, ast.Return):
-                        yield inner
+                yield from _leaving(child)
             else:
                 yield from _walk(child, into_loops)
+
+
+def _leaving(loop: ast.For | ast.While) -> Iterator[ast.AST]:
+    """The jumps that leave a loop statement: returns, and any jump in its else block."""
+    for statement in loop.body:
+        for inner in _walk(statement, True):
+            if isinstance(inner, ast.Return):
+                yield inner
+    for statement in loop.orelse:
+        if isinstance(statement, _LOOPS):
+            yield from _leaving(statement)
+        else:
+            yield from _walk(statement, False)
 
 
 def _has(node: ast.AST, *kinds: type) -> bool:
     """Whether a jump of these kinds leaves the statement (breaks of inner loops do not)."""
     if isinstance(node, _LOOPS):
-        return ast.Return in kinds and any(
-            isinstance(inner, ast.Return) for inner in _walk(node, True)
-        )
+        return any(isinstance(inner, kinds) for inner in _leaving(node))
     return any(isinstance(inner, kinds) for inner in _walk(node, False))
+
+
+def _is_forever(statement: ast.stmt) -> bool:
+    """A loop that only a return (or a raise) ends."""
+    return (
+        isinstance(statement, ast.While)
+        and isinstance(statement.test, ast.Constant)
+        and bool(statement.test.value)
+        and not any(_has(inner, ast.Break) for inner in statement.body)
+    )
 
 
 _JUMPS = (ast.Return, ast.Break, ast.Continue)
@@ -141,9 +162,12 @@ class _Lowering:
                 for case in statement.cases:
                     case.body = self.tail(case.body)
                 return [*out, statement]
+            forever = _is_forever(statement)
             out.append(_assign(RETURN_FLAG, _constant(False, statement), statement))
             out.extend(self.flagged(statement, None))
             back = ast.copy_location(ast.Return(_name(RETURN_VALUE, statement)), statement)
+            if forever:
+                return [*out, back]
             out.append(
                 _if(_name(RETURN_FLAG, statement), [back], self._closed(rest, statement), statement)
             )

@@ -32,6 +32,7 @@ class Leaf:
         self.then, self.other = then, other
         self.kind = kind  # int, float or bool; None for a tensor
         self.dtype = dtype
+        self.promoted = False
 
 
 def leaf_kind(value: Any) -> type | None:
@@ -170,7 +171,9 @@ class Merge:
             f"a number that is {kinds[0].__name__} on one way and {kinds[1].__name__} on the other "
             f"is a {kind.__name__} in the file",
         )
-        return self._append(Leaf(then, other, kind, None))
+        leaf = self._append(Leaf(then, other, kind, None))
+        leaf.promoted = True
+        return leaf
 
     def _leaf_of(self, then: Any, other: Any, like: Any) -> Any:
         if isinstance(like, torch.Tensor):
@@ -233,6 +236,8 @@ class Merge:
         session = self.session
         if leaf.kind is not None:
             fresh = session.recorder.fresh_scalar(_SYM_OF[leaf.kind])
+            if leaf.promoted:
+                session.promoted |= fresh.node.expr.free_symbols
             return fresh
         shapes = [
             tuple(session.tensors.inner(v).shape)

@@ -31,6 +31,7 @@ from fxexport.capture.looping import stage_loop
 from fxexport.capture.patterns import NeedsFirstTrip
 from fxexport.capture.session import Poison, Session, is_symbolic
 from fxexport.errors import FxExportError, UnsupportedError
+from fxexport.graph import scalars
 
 __all__ = ["Operators"]
 
@@ -54,6 +55,9 @@ _AUGMENT: dict[str, Callable[[Any, Any], Any]] = {
     "LShift": operator.ilshift,
     "RShift": operator.irshift,
 }
+# Exceptions that say nothing about the sizes or values of tensors.
+_HARMLESS = frozenset({"ImportError", "ModuleNotFoundError", "AttributeError", "NameError"})
+_BITWISE = {"BitAnd": operator.and_, "BitOr": operator.or_, "BitXor": operator.xor}
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -162,6 +166,61 @@ class Operators:
             )
         )
 
+    def and_value(self, *thunks: Callable[[], Any]) -> Any:
+        """``a and b`` where the value matters, not only its truth."""
+        return self._connect_values(thunks, stop=False)
+
+    def or_value(self, *thunks: Callable[[], Any]) -> Any:
+        """``a or b`` where the value matters."""
+        return self._connect_values(thunks, stop=True)
+
+    def _connect_values(self, thunks: tuple[Callable[[], Any], ...], stop: bool) -> Any:
+        first, *rest = thunks
+        value = first()
+        if not rest:
+            return value
+        condition = condition_of(self.session, value)
+        if isinstance(condition, bool):
+            return value if condition is stop else self._connect_values(tuple(rest), stop)
+
+        def left() -> Any:
+            # A bool that ended the chain is known; other values carry more than their truth.
+            return stop if isinstance(value, torch.SymBool) else value
+
+        def right() -> Any:
+            return self._connect_values(tuple(rest), stop)
+
+        then, other = (left, right) if stop else (right, left)
+        return self.read(stage_branch(self.session, condition, then, other))
+
+    def number(self, value: Any) -> Any:
+        """An operand of arithmetic: a symbolic bool counts as 0 or 1."""
+        if type(value) is torch.SymBool:
+            return torch.sym_ite(value, 1, 0)
+        return value
+
+    def _comparable(self, a: Any, b: Any) -> tuple[Any, Any]:
+        """Two values of which one is symbolic, with bools as the numbers that they are."""
+        if is_symbolic(a) or is_symbolic(b):
+            a, b = (int(v) if isinstance(v, bool) else self.number(v) for v in (a, b))
+        return a, b
+
+    def bitwise(self, name: str, a: Any, b: Any) -> Any:
+        """``a & b`` and kin; on two bools they are logic."""
+        bools = all(isinstance(value, (bool, torch.SymBool)) for value in (a, b))
+        if bools and (is_symbolic(a) or is_symbolic(b)):
+            if name == "BitXor":
+                a, b = self._comparable(a, b)
+                return a != b
+            return self._both(a, b) if name == "BitAnd" else self._either(a, b)
+        return _BITWISE[name](self.number(a), self.number(b))
+
+    def _both(self, a: Any, b: Any) -> Any:
+        return self.session.recorder.scalar_op(scalars.and_, a, b)
+
+    def _either(self, a: Any, b: Any) -> Any:
+        return self.session.recorder.scalar_op(scalars.or_, a, b)
+
     def as_bool(self, value: Any) -> Any:
         """The truth of a value: a bool, a SymBool or a bool tensor."""
         return condition_of(self.session, value)
@@ -187,18 +246,23 @@ class Operators:
                 if len(a) != len(b):
                     return False
                 return self.and_(*[lambda x=x, y=y: self.eq(x, y) for x, y in zip(a, b)], lambda: True)
+        self.known_text(a), self.known_text(b)
+        a, b = self._comparable(a, b)
         return a == b
 
     def ne(self, a: Any, b: Any) -> Any:
         """``a != b``."""
         if isinstance(a, (tuple, list)) and isinstance(b, (tuple, list)):
             return self.not_(self.eq(a, b))
+        self.known_text(a), self.known_text(b)
+        a, b = self._comparable(a, b)
         return a != b
 
     def contains(self, item: Any, container: Any) -> Any:
         """``item in container``."""
         if isinstance(container, Poison):
             raise container.refuse()
+        self.known_text(item)
         if isinstance(container, (tuple, list)) and (
             _dynamic_inside(container) or _is_dynamic(item)
         ):
@@ -274,13 +338,23 @@ class Operators:
         return error
 
     @contextlib.contextmanager
-    def trying(self) -> Iterator[None]:
-        """Around the body of a try statement that has handlers."""
+    def trying(self, caught: tuple[str, ...]) -> Iterator[None]:
+        """Around the body of a try statement whose handlers catch these."""
+        if all(name.split(".")[-1] in _HARMLESS for name in caught):
+            yield
+            return
+        before = self.session.env.num_deferred_runtime_asserts
         self.session.try_depth += 1
         try:
             yield
         finally:
             self.session.try_depth -= 1
+        if self.session.env.num_deferred_runtime_asserts > before:
+            raise UnsupportedError(
+                "whether this raises depends on the input's sizes, and the `try` around it may catch it",
+                location=user_location(),
+                hint="test the sizes with an if instead of catching the exception",
+            )
 
     # -- loops ---------------------------------------------------------------------------------
 
@@ -488,6 +562,16 @@ class Operators:
             start.back()
             self._python_for(items, body, slots, broken, may_stage=False)
 
+    def generator(self, iterable: Any, element: Callable[..., Any], several: bool) -> Any:
+        """A generator expression over one iterable."""
+        if isinstance(iterable, Poison):
+            raise iterable.refuse()
+        source = rows(iterable) if isinstance(iterable, torch.Tensor) else iterable
+        make = (lambda item: element(*self.unpack(item))) if several else element
+        if isinstance(source, Dynamic):
+            return Dynamic(source.length, lambda k: make(source.item(k)), "a generator")
+        return (make(item) for item in source)
+
     def iterate(self, iterable: Any) -> Any:
         """What Python iterates over by itself."""
         if isinstance(iterable, Poison):
@@ -498,6 +582,12 @@ class Operators:
 
     # -- reads and stores ----------------------------------------------------------------------
 
+    def outer_writes(self, reader: Any, globals_: tuple[str, ...]) -> None:
+        """Variables of enclosing functions, and globals, that the function called now may bind."""
+        names = tuple(_cells(reader))
+        for slot in _slots((reader,), tuple(n for n in names if n != "_fx_"), globals_):
+            self.session.journal.touch(slot, None)
+
     def read(self, value: Any) -> Any:
         """A read of a variable that branches or loops may bind."""
         if type(value) is Poison:
@@ -506,6 +596,7 @@ class Operators:
 
     def get_item(self, container: Any, key: Any) -> Any:
         """``container[key]``."""
+        self.known_text(key)
         if isinstance(key, torch.SymInt) and isinstance(container, (list, tuple, torch.nn.ModuleList)):
             return self._pick(container, key)
         return container[key]
@@ -543,7 +634,16 @@ class Operators:
 
     def formatted(self, value: Any) -> Any:
         """A value in an f-string."""
-        return _Text(str(value)) if is_symbolic(value) else value
+        return text_of(value) if is_symbolic(value) else value
+
+    def known_text(self, value: Any) -> None:
+        """Refuses text made of a number that is known only when the model runs."""
+        if isinstance(value, str) and _MARK in value:
+            raise UnsupportedError(
+                "text made of a number that is known only when the model runs decides something",
+                location=user_location(),
+                hint="compare the number itself",
+            )
 
     def set_attr(self, value: Any, owner: Any, name: str) -> None:
         """``owner.name = value``."""
@@ -557,6 +657,7 @@ class Operators:
 
     def set_item(self, value: Any, container: Any, key: Any) -> None:
         """``container[key] = value``."""
+        self.known_text(key)
         self.touch(container)
         container[key] = value
 
@@ -573,13 +674,18 @@ class Operators:
     def augment(self, name: str, old: Any, value: Any) -> Any:
         """``old op= value``."""
         self.touch(old)
-        return _AUGMENT[name](old, value)
+        if name in _BITWISE and isinstance(old, (bool, torch.SymBool)):
+            return self.bitwise(name, old, value)
+        return _AUGMENT[name](self.number(old), self.number(value))
 
 
-class _Text(str):
-    """Text made of a number that is known only when the model runs."""
+# Stands, unseen, in text that is made of a symbolic number.
+_MARK = "\u2060"
 
-    __slots__ = ()
+
+def text_of(value: Any) -> str:
+    """Text for a symbolic number: fit for messages, marked so that nothing is decided on it."""
+    return f"{_MARK}{value}"
 
 
 class _Checkpoint:

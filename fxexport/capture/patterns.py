@@ -47,9 +47,10 @@ class TensorOf(Pattern):
 
 @dataclass
 class Number(Pattern):
-    """A Python number of one type."""
+    """A Python number of one type; `promoted` if some trips leave one of another type."""
 
     kind: type
+    promoted: bool = False
 
 
 @dataclass
@@ -176,7 +177,7 @@ class Widening:
                 f"a number that is {pattern.kind.__name__} on some trips of the loop and "
                 f"{kind.__name__} on others is a {wider.__name__} in the file",
             )
-            return Number(wider)
+            return Number(wider, promoted=True)
         if isinstance(end, torch.Tensor) and end.dim() == 0 and _fits(pattern.kind, end.dtype):
             return self._tensor_pattern(end)
         raise Mismatch(f"a number before a trip, {describe(end)} after it")
@@ -212,7 +213,10 @@ def make(session: Session, pattern: Pattern, leaf: Callable[[Any, Pattern], Any]
         items = [make(session, item, leaf) for item in pattern.items]
         return session.journal.made(rebuild_like(pattern.like, items))
     if isinstance(pattern, Number):
-        return leaf(session.recorder.fresh_scalar(_SYM_OF[pattern.kind]), pattern)
+        number = session.recorder.fresh_scalar(_SYM_OF[pattern.kind])
+        if pattern.promoted:
+            session.promoted |= number.node.expr.free_symbols
+        return leaf(number, pattern)
     assert isinstance(pattern, TensorOf)
     sizes = [session.fresh_size() if dim is None else dim for dim in pattern.dims]
     with compat.only_mode(session.fake_mode):

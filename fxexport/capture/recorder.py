@@ -301,7 +301,7 @@ class Recorder(compat.ProxySlotMode):
 
     def scalar_of(self, expr: sympy.Basic) -> Any:
         """A symbolic scalar for an expression of known symbols."""
-        if isinstance(expr, sympy.logic.boolalg.Boolean):
+        if compat.is_boolean(expr):
             return torch.SymBool(self._sym_node(expr, bool))
         if expr.is_integer:
             return torch.SymInt(self._sym_node(expr, int))
@@ -381,7 +381,8 @@ class Recorder(compat.ProxySlotMode):
                 return result
         self.in_kernel += 1
         try:
-            out = func(*args, **kwargs)
+            with compat.python_kernels():
+                out = func(*args, **kwargs)
         finally:
             self.in_kernel -= 1
         return self.record(func, args, kwargs, out)

@@ -170,6 +170,11 @@ def _contains(nodes: Iterable[ast.AST], *kinds: type) -> bool:
     return False
 
 
+def _exception_names(handler: ast.ExceptHandler) -> str:
+    """What a handler catches, as text; empty for everything."""
+    return ast.unparse(handler.type) if handler.type is not None else ""
+
+
 class _Scope:
     """What is known of the function being rewritten."""
 
@@ -207,7 +212,7 @@ class _Rewriter(ast.NodeTransformer):
             self.scope.locals |= {n for n in _bound(node.body).names if n.startswith("_fx_")}
             self.scope.staged = self._staged_names(node.body)
             body = self.block(node.body)
-            node.body = [*self._declarations(node), *body]
+            node.body = [*self._declarations(node), *self._outer_writes(node), *body]
             return node
         finally:
             self.scope, self.hoisted = outer, outer_hoisted
@@ -250,6 +255,19 @@ class _Rewriter(ast.NodeTransformer):
         for inner in ast.walk(declaration):
             ast.copy_location(inner, node)
         return [declaration]
+
+    def _outer_writes(self, node: Any) -> list[ast.stmt]:
+        """Says which variables of other functions this one may write."""
+        if not self.scope.outer and not self.scope.globals:
+            return []
+        names: list[ast.expr] = [self._load(name, node) for name in sorted(self.scope.outer)]
+        template = ast.parse("lambda: 0", mode="eval").body
+        assert isinstance(template, ast.Lambda)
+        template.body = ast.copy_location(ast.Tuple(names, ast.Load()), node)
+        ast.copy_location(template.args, node)
+        reader = ast.copy_location(template, node)
+        call = self._operator("outer_writes", [reader, self._names(sorted(self.scope.globals), node)], node)
+        return [ast.copy_location(ast.Expr(call), node)]
 
     # -- statements ----------------------------------------------------------------------------
 
@@ -296,6 +314,8 @@ class _Rewriter(ast.NodeTransformer):
         call = ast.Call(function, list(args), [])
         for inner in (function.value, function, call):
             ast.copy_location(inner, like)
+            # A call that spans lines would be reported at its last one.
+            inner.end_lineno, inner.end_col_offset = inner.lineno, inner.col_offset
         return call
 
     def _names(self, names: Iterable[str], like: ast.AST) -> ast.expr:
@@ -327,10 +347,10 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_If(self, node: ast.If) -> Any:
         if _contains([node], ast.Yield, ast.YieldFrom, ast.Await):
-            node.test = self._operator("truth", [self.visit(node.test)], node)
+            node.test = self._operator("truth", [self._test(node.test)], node)
             node.body, node.orelse = self.block(node.body), self.block(node.orelse)
             return node
-        test = self.visit(node.test)
+        test = self._test(node.test)
         returns = self._returns(node)
         names = self._bindings([*node.body, *node.orelse])
         global_names = self._globals_bound([*node.body, *node.orelse])
@@ -356,13 +376,13 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_While(self, node: ast.While) -> Any:
         if _contains([node], ast.Yield, ast.YieldFrom, ast.Await):
-            node.test = self._operator("truth", [self.visit(node.test)], node)
+            node.test = self._operator("truth", [self._test(node.test)], node)
             node.body, node.orelse = self.block(node.body), self.block(node.orelse)
             return node
         names = self._bindings([node.test, *node.body])
         global_names = self._globals_bound(node.body)
         saved, self.hoisted = self.hoisted, []
-        test_body: list[ast.stmt] = [ast.copy_location(ast.Return(self.visit(node.test)), node)]
+        test_body: list[ast.stmt] = [ast.copy_location(ast.Return(self._test(node.test)), node)]
         test_body = [*self.hoisted, *test_body]
         self.hoisted = saved
         test = self._closure(self._fresh("test"), test_body, node.test)
@@ -416,6 +436,9 @@ class _Rewriter(ast.NodeTransformer):
         return node
 
     def visit_ClassDef(self, node: ast.ClassDef) -> Any:
+        for k, statement in enumerate(node.body):
+            if isinstance(statement, ast.FunctionDef):
+                node.body[k] = self.visit(_Mangle(node.name).visit(statement))
         return node
 
     def visit_Lambda(self, node: ast.Lambda) -> Any:
@@ -435,8 +458,9 @@ class _Rewriter(ast.NodeTransformer):
         for handler in node.handlers:
             handler.body = self.block(handler.body)
         if node.handlers:
+            caught = self._names([_exception_names(handler) for handler in node.handlers], node)
             trying = ast.With(
-                [ast.withitem(self._operator("trying", [], node), None)],
+                [ast.withitem(self._operator("trying", [caught], node), None)],
                 node.body,
             )
             node.body = [ast.copy_location(trying, node)]
@@ -461,7 +485,7 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_Assert(self, node: ast.Assert) -> Any:
         message = self.visit(node.msg) if node.msg else ast.copy_location(ast.Constant(None), node)
-        test = self.visit(node.test)
+        test = self._test(node.test)
         call = self._operator("assert_stmt", [test, self._lambda(message, node)], node)
         return ast.copy_location(ast.Expr(call), node)
 
@@ -605,20 +629,39 @@ class _Rewriter(ast.NodeTransformer):
         node.func = function
         return node
 
+    def _test(self, node: ast.expr) -> Any:
+        """An expression of which only the truth matters."""
+        if isinstance(node, ast.BoolOp):
+            name = "and_" if isinstance(node.op, ast.And) else "or_"
+            thunks = [self._lambda(self._test(value), value) for value in node.values]
+            return self._operator(name, thunks, node)
+        return self.visit(node)
+
     def visit_BoolOp(self, node: ast.BoolOp) -> Any:
-        name = "and_" if isinstance(node.op, ast.And) else "or_"
+        name = "and_value" if isinstance(node.op, ast.And) else "or_value"
         thunks = [self._lambda(self.visit(value), value) for value in node.values]
         return self._operator(name, thunks, node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
-        operand = self.visit(node.operand)
         if isinstance(node.op, ast.Not):
-            return self._operator("not_", [operand], node)
-        node.operand = operand
+            return self._operator("not_", [self._test(node.operand)], node)
+        node.operand = self._operator("number", [self.visit(node.operand)], node)
         return node
 
+    def visit_BinOp(self, node: ast.BinOp) -> Any:
+        # A symbolic bool is no number to PyTorch: arithmetic on it would decide it.
+        left, right = self.visit(node.left), self.visit(node.right)
+        if isinstance(node.op, (ast.BitAnd, ast.BitOr, ast.BitXor)):
+            symbol = ast.copy_location(ast.Constant(type(node.op).__name__), node)
+            return self._operator("bitwise", [symbol, left, right], node)
+        node.left, node.right = self._number(left), self._number(right)
+        return node
+
+    def _number(self, node: ast.expr) -> ast.expr:
+        return node if isinstance(node, ast.Constant) else self._operator("number", [node], node)
+
     def visit_IfExp(self, node: ast.IfExp) -> Any:
-        test = self.visit(node.test)
+        test = self._test(node.test)
         thunks = [self._lambda(self.visit(part), part) for part in (node.body, node.orelse)]
         names = self._names(self._bindings([node.body, node.orelse]), node)
         return self._operator("if_exp", [test, *thunks, names], node)
@@ -641,10 +684,16 @@ class _Rewriter(ast.NodeTransformer):
             return self._operator("get_item", [self.visit(node.value), self._index(node.slice)], node)
         return self.generic_visit(node)
 
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> Any:
+        for value in node.values:
+            if isinstance(value, ast.FormattedValue):
+                self.visit_FormattedValue(value)
+        return node
+
     def visit_FormattedValue(self, node: ast.FormattedValue) -> Any:
         node.value = self._operator("formatted", [self.visit(node.value)], node)
         if node.format_spec is not None:
-            node.format_spec = self.visit(node.format_spec)
+            self.visit_JoinedStr(node.format_spec)  # type: ignore[arg-type]
         return node
 
     def _display(self, node: Any) -> Any:
@@ -659,12 +708,31 @@ class _Rewriter(ast.NodeTransformer):
         # The loop stays Python's; a condition or an iterable that is dynamic is refused there.
         for generator in node.generators:
             generator.iter = self._operator("iterate", [self.visit(generator.iter)], node)
-            generator.ifs = [self._operator("truth", [self.visit(test)], test) for test in generator.ifs]
+            generator.ifs = [self._operator("truth", [self._test(test)], test) for test in generator.ifs]
         for name in ("elt", "key", "value"):
             if hasattr(node, name):
                 setattr(node, name, self.visit(getattr(node, name)))
         if isinstance(node, ast.GeneratorExp):
-            return node
+            return self._generator(node)
         return self._operator("fresh", [node], node)
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
+
+    def _generator(self, node: ast.GeneratorExp) -> Any:
+        """A generator over one thing, which any(), sum() and kin can loop over if it is dynamic."""
+        (first, *more) = node.generators
+        if more or first.ifs or not isinstance(first.target, (ast.Name, ast.Tuple)):
+            return node
+        names = [first.target] if isinstance(first.target, ast.Name) else first.target.elts
+        if not all(isinstance(name, ast.Name) for name in names) or _contains([node.elt], ast.NamedExpr):
+            return node
+        text = ", ".join(name.id for name in names if isinstance(name, ast.Name))
+        template = ast.parse(f"lambda {text}: 0", mode="eval").body
+        assert isinstance(template, ast.Lambda)
+        template.body = node.elt
+        for inner in (template.args, *template.args.args):
+            ast.copy_location(inner, node)
+        assert isinstance(first.iter, ast.Call)
+        several = ast.copy_location(ast.Constant(isinstance(first.target, ast.Tuple)), node)
+        source = first.iter.args[0]  # without the `iterate` around it
+        return self._operator("generator", [source, ast.copy_location(template, node), several], node)

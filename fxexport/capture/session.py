@@ -61,11 +61,19 @@ class Session:
         self.env = compat.SizeEnv(policy)
         self.fake_mode = compat.FakeTensorMode(shape_env=self.env)
         self.recorder = Recorder(self.env, decomposition_for)
-        self.tensors = TensorMode(
-            self.fake_mode, self.recorder, keep_composite, name_of, self._about_to_write
-        )
         self.journal = Journal()
+        self.tensors = TensorMode(
+            
+            self.fake_mode,
+            self.recorder,
+            keep_composite,
+            name_of,
+            self._about_to_write,
+            lambda: self.journal.now,
+        )
         self.try_depth = 0
+        # symbols of numbers that are ints on some ways and floats on others
+        self.promoted: set[Any] = set()
         self.required: list[tuple[Any, Any]] = []
         self.depth = 0
         # merged tensor -> the tensors that it may share memory with in PyTorch
@@ -105,7 +113,7 @@ class Session:
                     location=user_location(),
                     hint="make a new tensor instead (y = y + 1), or clone() it in the branch",
                 )
-        self.journal.touch(self.contents(base), base)
+        self.journal.touch(self.contents(base), base, self.tensors.born(base))
 
     def merged_from(self, merged: torch.Tensor, *sources: Any) -> None:
         """Remembers what a merged tensor may share memory with, to refuse later writes."""

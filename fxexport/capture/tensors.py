@@ -31,6 +31,7 @@ class TensorMode(compat.UserMode):
         keep_composite: Callable[[torch._ops.OpOverload], bool],
         name_of: Callable[[torch.Tensor], str],
         on_write: Callable[[torch.Tensor], None],
+        now: Callable[[], int],
     ) -> None:
         super().__init__()
         self.fake_mode = fake_mode
@@ -39,9 +40,13 @@ class TensorMode(compat.UserMode):
         self.keep_composite = keep_composite
         self.name_of = name_of
         self.on_write = on_write
+        self._now = now
+        self._born: Any = WeakIdKeyDictionary()
         self._lifted: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._base_of: Any = WeakIdKeyDictionary()
         self._quiet = 0
+        # How many of PyTorch's operators are being worked out just now.
+        self.dispatching = 0
 
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
@@ -60,7 +65,13 @@ class TensorMode(compat.UserMode):
     def wrap(self, fake: torch.Tensor) -> torch.Tensor:
         """A fresh functional tensor around a fake one."""
         with self.functional:
-            return compat.FunctionalTensor.to_functional(fake)
+            tensor = compat.FunctionalTensor.to_functional(fake)
+        self._born[tensor] = self._now()
+        return tensor
+
+    def born(self, tensor: torch.Tensor) -> int:
+        """The journal's number when a tensor of the program was made; 0 for one from outside."""
+        return self._born.get(tensor, 0)
 
     def inner(self, tensor: torch.Tensor) -> torch.Tensor:
         """The fake tensor that a tensor of the program holds now."""
@@ -116,6 +127,13 @@ class TensorMode(compat.UserMode):
             return func(*args, **kwargs)
         if not isinstance(func, torch._ops.OpOverload):
             return func(*args, **kwargs)
+        self.dispatching += 1
+        try:
+            return self._dispatched(func, args, kwargs)
+        finally:
+            self.dispatching -= 1
+
+    def _dispatched(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         args, kwargs = tree_map(self.lift, (tuple(args), dict(kwargs)))
         if self.keep_composite(func):
             return self._record_whole(func, args, kwargs)
@@ -131,6 +149,12 @@ class TensorMode(compat.UserMode):
         for view, source in compat.views_in(func, args, kwargs, out):
             if view is not source:
                 self._base_of[view] = self.base_of(source)
+        now = self._now()
+        for tensor in writes:
+            self._born.setdefault(tensor, 0)
+        for made in out if isinstance(out, (list, tuple)) else (out,):
+            if isinstance(made, torch.Tensor) and made not in self._born:
+                self._born[made] = now
         return out
 
     def _record_whole(self, func: Any, args: Any, kwargs: Any) -> Any:
@@ -138,7 +162,7 @@ class TensorMode(compat.UserMode):
         args, kwargs = tree_map(self._inner_or_same, (args, kwargs))
         self.recorder.in_kernel += 1
         try:
-            with compat.only_mode(self.fake_mode):
+            with compat.only_mode(self.fake_mode), compat.python_kernels():
                 out = func(*args, **kwargs)
         finally:
             self.recorder.in_kernel -= 1

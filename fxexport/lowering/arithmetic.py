@@ -68,4 +68,6 @@ def arc_tangent(op: OpBuilder, x: Value) -> Value:
     # tan(a - b) in terms of tan a and b; the rest of the angle is so small that tan is itself.
     exact = rough + (x * cosine - sine) / (cosine + x * sine)
     right = op.one("Where", x > 0.0, math.pi / 2, op.const(-math.pi / 2, x.elem))
-    return op.one("Where", op.one("Abs", x) < 1e30, exact, op.one("Where", op.one("IsNaN", x), x, right))
+    return op.one(
+        "Where", op.one("Abs", x) < 1e30, exact, op.one("Where", op.one("IsNaN", x), x, right)
+    )

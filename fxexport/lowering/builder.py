@@ -88,6 +88,27 @@ class OpBuilder:
 
     def emit(self, op_type: str, *args: Operand, _outputs: int = 1, **attributes: Any) -> Any:
         """Writes one node of the standard operator set."""
+        if op_type == "Where":
+            return self._where(*args)
+        return self._emit(op_type, *args, _outputs=_outputs, **attributes)
+
+    def _where(self, condition: Operand, a: Operand, b: Operand) -> Value:
+        """Where in a dtype that runtimes choose in: not bool, nor narrow integers."""
+        kinds = [x.elem for x in (a, b) if isinstance(x, Value)]
+        dtype = kinds[0] if kinds else None
+        if dtype == ir.DataType.BOOL:
+            test = self.cast(condition, dtype)
+            first, second = self.cast(a, dtype), self.cast(b, dtype)
+            return (test & first) | (~test & second)
+        if dtype is not None and dtypes.widened(dtype) != dtype:
+            wide = dtypes.widened(dtype)
+            first, second = (self.cast(self.cast(x, dtype), wide) for x in (a, b))
+            return self.cast(self._emit("Where", condition, first, second), dtype)
+        value = self._emit("Where", condition, a, b)
+        assert isinstance(value, Value)
+        return value
+
+    def _emit(self, op_type: str, *args: Operand, _outputs: int = 1, **attributes: Any) -> Any:
         signature = _signature(op_type, self.opset)
         inputs, binding = self._inputs(signature, args)
         attributes = {key: value for key, value in attributes.items() if value is not None}
@@ -174,7 +195,7 @@ class OpBuilder:
             self,
             name=name,
             type=ir.TensorType(tensor.dtype),
-            shape=ir.Shape(list(tensor.shape)),
+            shape=ir.Shape([int(size) for size in tensor.shape]),  # type: ignore[arg-type]
             const_value=tensor,
         )
         self._root.register_initializer(value)
@@ -336,6 +357,8 @@ class OpBuilder:
             return value.dtype
         if op_type in ("ConstantOfShape", "RandomNormal", "RandomUniform"):
             return ir.DataType.FLOAT
+        if op_type.endswith("Window"):
+            return ir.DataType(int(attributes.get("output_datatype", ir.DataType.FLOAT)))
         return next(iter(binding.values()), None)
 
     def _fold(

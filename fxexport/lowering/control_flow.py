@@ -12,6 +12,7 @@ from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
 from fxexport.graph.captured import source_of
 from fxexport.lowering import dtypes
+from fxexport.lowering.graph_values import output_vals
 from fxexport.lowering.values import Value
 
 if TYPE_CHECKING:
@@ -80,11 +81,7 @@ def write_loop(
         for p, val in zip(placeholders[1:], state_vals, strict=False)
     ]
     body.inputs.extend([step, going, *state])
-    (output,) = module.graph.find_nodes(op="output")
-    row_vals = [
-        arg.meta["val"] if isinstance(arg, fx.Node) else arg
-        for arg in output.args[0][1 + len(carried) :]
-    ]
+    row_vals = output_vals(module)[1 + len(carried) :]
     with op.into(body):
         results = writer.write_nodes(module, [step, *state, *captured])
         op.prefix = label
@@ -96,9 +93,7 @@ def write_loop(
             writer.describe(value, val)
             body.outputs.append(value)
     count = len(carried) + len(row_vals)
-    outputs = _write(
-        writer, node, "Loop", label, [trips, test, *initial], {"body": body}, count
-    )
+    outputs = _write(writer, node, "Loop", label, [trips, test, *initial], {"body": body}, count)
     finals = [*_final_vals(node, state_vals), *row_vals]
     for output_value, val in zip(outputs[: len(carried)], finals, strict=False):
         writer.describe(output_value, val)
@@ -179,9 +174,7 @@ def _label(node: fx.Node, what: str) -> str:
     return f"{source.function or 'module'}_L{source.line}_{what}".replace("<", "").replace(">", "")
 
 
-def _bound(
-    names: Sequence[str], args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> tuple[Any, ...]:
+def _bound(names: Sequence[str], args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
     values = dict(zip(names, args, strict=False))
     values.update(kwargs)
     return tuple(values.get(name, ()) for name in names)
@@ -195,8 +188,7 @@ def _results(node: fx.Node, body: fx.GraphModule) -> list[Any]:
     val = node.meta.get("val")
     if isinstance(val, (tuple, list)):
         return list(val)
-    (output,) = body.graph.find_nodes(op="output")
-    return [arg.meta["val"] if isinstance(arg, fx.Node) else arg for arg in output.args[0]]
+    return output_vals(body)
 
 
 def _final_vals(node: fx.Node, state_vals: Sequence[Any]) -> list[Any]:

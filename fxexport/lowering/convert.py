@@ -17,6 +17,7 @@ from fxexport.graph.ops import branch, loop
 from fxexport.graph.scalars import SCALAR_FUNCTIONS
 from fxexport.lowering import dtypes
 from fxexport.lowering.builder import OpBuilder
+from fxexport.lowering.graph_values import output_vals
 from fxexport.lowering.registry import operator_name, own_lowering, user_lowering
 from fxexport.lowering.values import Value
 from fxexport.lowering.weights import WeightTensor
@@ -82,9 +83,8 @@ class GraphWriter:
     def write_root(self) -> None:
         """Writes the root graph with its inputs and outputs."""
         graph, op = self._graph, self.op
-        for name in [spec.name for spec in graph.inputs] + [spec.name for spec in graph.outputs]:
-            op.names(name)
-        for name in graph.weights:
+        reserved = [spec.name for spec in graph.inputs] + [spec.name for spec in graph.outputs]
+        for name in [*reserved, *graph.weights]:
             op.names(name)
         placeholders = graph.module.graph.find_nodes(op="placeholder")
         arguments = []
@@ -92,12 +92,11 @@ class GraphWriter:
             arguments.append(self._input(node, spec))
         op.graph.inputs.extend(arguments)
         results = self.write_nodes(graph.module, arguments)
-        (output,) = graph.module.graph.find_nodes(op="output")
-        vals = [_val_of(arg) for arg in output.args[0]]
-        for spec, result, val in zip(graph.outputs, results, vals, strict=True):
-            value = self.as_output(result, val, set())
-            assert value.producer() is not None
-            value.name = spec.name
+        vals = output_vals(graph.module)
+        used: set[Value] = set()
+        for out, result, val in zip(graph.outputs, results, vals, strict=True):
+            value = self.as_output(result, val, used)
+            value.name = out.name
             op.graph.outputs.append(value)
 
     def _input(self, node: fx.Node, spec: InputSpec) -> Value:
@@ -137,10 +136,10 @@ class GraphWriter:
         raise RuntimeError("a captured graph has no output node")
 
     def _attribute(self, module: fx.GraphModule, node: fx.Node) -> Any:
-        name = str(node.target)
+        name = str(node.meta.get("weight", node.target))
         tensor = self._graph.weights.get(name)
         if tensor is None:
-            return getattr(module, name)
+            return getattr(module, str(node.target))
         key = _identity(tensor)
         found = self._weights.get(key)
         if found is None:
@@ -153,7 +152,7 @@ class GraphWriter:
         args = fx.map_arg(node.args, lambda n: env[n])
         kwargs = fx.map_arg(node.kwargs, lambda n: env[n])
         if node.target is operator.getitem:
-            return args[0][args[1]]
+            return _item(args)
         op.sources = tuple(node.meta.get("source") or ())
         op.prefix = node.name
         op.val = node.meta.get("val")
@@ -290,13 +289,11 @@ class GraphWriter:
 
 def _second_used(node: fx.Node) -> bool:
     """Whether anything but the first of a node's results is used."""
-    return any(
-        user.target is not operator.getitem or user.args[1] != 0 for user in node.users
-    )
+    return any(user.target is not operator.getitem or user.args[1] != 0 for user in node.users)
 
 
-def _val_of(arg: Any) -> Any:
-    return arg.meta["val"] if isinstance(arg, fx.Node) else arg
+def _item(args: Any) -> Any:
+    return args[0][args[1]]
 
 
 def _identity(tensor: torch.Tensor) -> Any:

@@ -16,18 +16,61 @@ __all__ = ["decomposition_for", "keep_composite"]
 # coarse, right at every size, functional, and never returns its input.
 _WHOLE = frozenset(
     f"aten::{name}"
-    for name in (
-        "linear conv1d conv2d conv3d conv1d.padding conv2d.padding conv3d.padding "
-        "conv_transpose1d conv_transpose2d.input conv_transpose3d.input matmul layer_norm "
-        "group_norm instance_norm scaled_dot_product_attention upsample_nearest1d.vec "
-        "upsample_nearest2d.vec upsample_nearest3d.vec upsample_linear1d.vec "
-        "upsample_bilinear2d.vec upsample_trilinear3d.vec upsample_bicubic2d.vec "
-        "_upsample_nearest_exact1d.vec _upsample_nearest_exact2d.vec _upsample_bilinear2d_aa.vec "
-        "_upsample_bicubic2d_aa.vec lstm.input gru.input rnn_tanh.input rnn_relu.input einsum "
-        "pixel_shuffle pixel_unshuffle gelu silu softmax.int log_softmax.int max_pool1d "
-        "max_pool2d max_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d "
-        "hardswish prelu embedding one_hot selu relu6 mish grid_sampler tile rms_norm"
-    ).split()
+    for name in [
+        "linear",
+        "conv1d",
+        "conv2d",
+        "conv3d",
+        "conv1d.padding",
+        "conv2d.padding",
+        "conv3d.padding",
+        "conv_transpose1d",
+        "conv_transpose2d.input",
+        "conv_transpose3d.input",
+        "matmul",
+        "layer_norm",
+        "group_norm",
+        "instance_norm",
+        "scaled_dot_product_attention",
+        "upsample_nearest1d.vec",
+        "upsample_nearest2d.vec",
+        "upsample_nearest3d.vec",
+        "upsample_linear1d.vec",
+        "upsample_bilinear2d.vec",
+        "upsample_trilinear3d.vec",
+        "upsample_bicubic2d.vec",
+        "_upsample_nearest_exact1d.vec",
+        "_upsample_nearest_exact2d.vec",
+        "_upsample_bilinear2d_aa.vec",
+        "_upsample_bicubic2d_aa.vec",
+        "lstm.input",
+        "gru.input",
+        "rnn_tanh.input",
+        "rnn_relu.input",
+        "einsum",
+        "pixel_shuffle",
+        "pixel_unshuffle",
+        "gelu",
+        "silu",
+        "softmax.int",
+        "log_softmax.int",
+        "max_pool1d",
+        "max_pool2d",
+        "max_pool3d",
+        "adaptive_avg_pool1d",
+        "adaptive_avg_pool2d",
+        "adaptive_avg_pool3d",
+        "hardswish",
+        "prelu",
+        "embedding",
+        "one_hot",
+        "selu",
+        "relu6",
+        "mish",
+        "grid_sampler",
+        "tile",
+        "rms_norm",
+    ]
 )
 
 

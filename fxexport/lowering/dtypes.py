@@ -47,9 +47,7 @@ _TO_TORCH = {onnx: torch_dtype for torch_dtype, onnx in _TO_ONNX.items()}
 FLOATS = frozenset(
     {ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.BFLOAT16}
 )
-SMALL_INTS = frozenset(
-    {ir.DataType.INT8, ir.DataType.INT16, ir.DataType.UINT8, ir.DataType.UINT16}
-)
+SMALL_INTS = frozenset({ir.DataType.INT8, ir.DataType.INT16, ir.DataType.UINT8, ir.DataType.UINT16})
 _INTS = SMALL_INTS | {
     ir.DataType.INT32,
     ir.DataType.INT64,
@@ -155,6 +153,8 @@ def _join(a: torch.dtype | None, b: torch.dtype | None) -> torch.dtype | None:
 def _combine(higher: torch.dtype | None, lower: torch.dtype | None) -> torch.dtype | None:
     if higher is not None and (higher.is_complex or higher.is_floating_point):
         return higher
-    if higher == torch.bool or (lower is not None and (lower.is_floating_point or lower.is_complex)):
+    if higher == torch.bool or (
+        lower is not None and (lower.is_floating_point or lower.is_complex)
+    ):
         return _join(higher, lower)
     return lower if higher is None else higher

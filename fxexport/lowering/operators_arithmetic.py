@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import onnx_ir as ir
 
@@ -23,15 +22,10 @@ LOWERINGS = Table()
 BOOL = ir.DataType.BOOL
 
 
-def compute(
-    op: OpBuilder, operands: list[Operand], formula: Callable[..., Value], **_: Any
-) -> Value:
+def compute(op: OpBuilder, operands: list[Operand], formula: Callable[..., Value]) -> Value:
     """Applies a formula in the operands' common dtype, widened where runtimes lack kernels."""
     dtype = op.common(*operands)
-    if dtype == BOOL:
-        wide = ir.DataType.INT32
-    else:
-        wide = dtypes.widened(dtype)
+    wide = ir.DataType.INT32 if dtype == BOOL else dtypes.widened(dtype)
     values = [op.cast(op.cast(x, dtype), wide) for x in operands]
     return op.cast(formula(*values), dtype)
 
@@ -148,7 +142,9 @@ def _int_power(op: OpBuilder, base: Value, exponent: Value) -> Value:
         result = op.one("Where", odd, result * square, result)
         left = left / 2
         square = square * square
-    sign = op.one("Where", op.one("Equal", op.one("Mod", exponent, 2), 0), 1, op.const(-1, base.elem))
+    sign = op.one(
+        "Where", op.one("Equal", op.one("Mod", exponent, 2), 0), 1, op.const(-1, base.elem)
+    )
     inverse = op.one("Where", op.one("Equal", base, 1), 1, op.const(0, base.elem))
     inverse = op.one("Where", op.one("Equal", base, -1), sign, inverse)
     return op.one("Where", negative, inverse, result)

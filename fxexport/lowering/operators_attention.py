@@ -18,8 +18,15 @@ INT64 = ir.DataType.INT64
 
 
 def attend(
-    op: OpBuilder, q: Value, k: Value, v: Value, mask: Value | None, dropout: float, causal: bool,
-    scale: Any, grouped: bool,
+    op: OpBuilder,
+    q: Value,
+    k: Value,
+    v: Value,
+    mask: Value | None,
+    dropout: float,
+    causal: bool,
+    scale: Any,
+    grouped: bool,
 ) -> Value:
     """softmax(q k / sqrt(d) + mask) v, with zeros where a row is masked altogether."""
     if dropout:
@@ -91,8 +98,15 @@ def _repeat_heads(op: OpBuilder, q: Value, x: Value) -> Value:
 
 @LOWERINGS("scaled_dot_product_attention")
 def attention(
-    op: OpBuilder, q: Value, k: Value, v: Value, attn_mask: Value | None = None,
-    dropout_p: float = 0.0, is_causal: bool = False, *, scale: Any = None,
+    op: OpBuilder,
+    q: Value,
+    k: Value,
+    v: Value,
+    attn_mask: Value | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    scale: Any = None,
     enable_gqa: bool = False,
 ) -> Value:
     return attend(op, q, k, v, attn_mask, dropout_p, is_causal, scale, enable_gqa)
@@ -100,8 +114,15 @@ def attention(
 
 @LOWERINGS("_scaled_dot_product_flash_attention_for_cpu")
 def flash_attention_cpu(
-    op: OpBuilder, q: Value, k: Value, v: Value, dropout_p: float = 0.0, is_causal: bool = False,
-    *, attn_mask: Value | None = None, scale: Any = None,
+    op: OpBuilder,
+    q: Value,
+    k: Value,
+    v: Value,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    attn_mask: Value | None = None,
+    scale: Any = None,
 ) -> tuple[Value, None]:
     grouped = q.dims[-3] != k.dims[-3]
     return attend(op, q, k, v, attn_mask, dropout_p, is_causal, scale, grouped), None
@@ -109,17 +130,32 @@ def flash_attention_cpu(
 
 @LOWERINGS("_scaled_dot_product_attention_math")
 def attention_math(
-    op: OpBuilder, q: Value, k: Value, v: Value, attn_mask: Value | None = None,
-    dropout_p: float = 0.0, is_causal: bool = False, dropout_mask: Value | None = None, *,
-    scale: Any = None, enable_gqa: bool = False,
+    op: OpBuilder,
+    q: Value,
+    k: Value,
+    v: Value,
+    attn_mask: Value | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    dropout_mask: Value | None = None,
+    *,
+    scale: Any = None,
+    enable_gqa: bool = False,
 ) -> tuple[Value, None]:
     return attend(op, q, k, v, attn_mask, dropout_p, is_causal, scale, enable_gqa), None
 
 
 @LOWERINGS("_scaled_dot_product_efficient_attention")
 def efficient_attention(
-    op: OpBuilder, q: Value, k: Value, v: Value, attn_bias: Value | None,
-    compute_log_sumexp: bool, dropout_p: float = 0.0, is_causal: bool = False, *,
+    op: OpBuilder,
+    q: Value,
+    k: Value,
+    v: Value,
+    attn_bias: Value | None,
+    compute_log_sumexp: bool,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
     scale: Any = None,
 ) -> tuple[Any, ...]:
     result = attend(op, q, k, v, attn_bias, dropout_p, is_causal, scale, False)
@@ -128,8 +164,15 @@ def efficient_attention(
 
 @LOWERINGS("_scaled_dot_product_flash_attention")
 def flash_attention(
-    op: OpBuilder, q: Value, k: Value, v: Value, dropout_p: float = 0.0, is_causal: bool = False,
-    return_debug_mask: bool = False, *, scale: Any = None,
+    op: OpBuilder,
+    q: Value,
+    k: Value,
+    v: Value,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    return_debug_mask: bool = False,
+    *,
+    scale: Any = None,
 ) -> tuple[Any, ...]:
     result = attend(op, q, k, v, None, dropout_p, is_causal, scale, q.dims[-3] != k.dims[-3])
     return (result, *([None] * 8))

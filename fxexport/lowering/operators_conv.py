@@ -22,8 +22,16 @@ def per_dim(value: Ints, count: int) -> list[int]:
 
 
 def convolve(
-    op: OpBuilder, x: Value, weight: Value, bias: Value | None, stride: Ints, padding: Ints | str,
-    dilation: Ints, transposed: bool, output_padding: Ints, groups: int,
+    op: OpBuilder,
+    x: Value,
+    weight: Value,
+    bias: Value | None,
+    stride: Ints,
+    padding: Ints | str,
+    dilation: Ints,
+    transposed: bool,
+    output_padding: Ints,
+    groups: int,
 ) -> Value:
     """Conv or ConvTranspose; an input without a batch dimension gets one."""
     count = weight.rank - 2
@@ -66,8 +74,17 @@ def _pads(op: OpBuilder, weight: Value, padding: Ints | str, dilations: list[int
 
 @LOWERINGS("convolution", "_convolution", "_convolution.deprecated")
 def convolution(
-    op: OpBuilder, x: Value, weight: Value, bias: Value | None, stride: Ints, padding: Ints,
-    dilation: Ints, transposed: bool, output_padding: Ints, groups: int, *_: bool,
+    op: OpBuilder,
+    x: Value,
+    weight: Value,
+    bias: Value | None,
+    stride: Ints,
+    padding: Ints,
+    dilation: Ints,
+    transposed: bool,
+    output_padding: Ints,
+    groups: int,
+    *_: bool,
 ) -> Value:
     return convolve(
         op, x, weight, bias, stride, padding, dilation, transposed, output_padding, groups
@@ -75,15 +92,28 @@ def convolution(
 
 
 def _forward(
-    op: OpBuilder, x: Value, weight: Value, bias: Value | None = None, stride: Ints = 1,
-    padding: Ints | str = 0, dilation: Ints = 1, groups: int = 1,
+    op: OpBuilder,
+    x: Value,
+    weight: Value,
+    bias: Value | None = None,
+    stride: Ints = 1,
+    padding: Ints | str = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
 ) -> Value:
     return convolve(op, x, weight, bias, stride, padding, dilation, False, 0, groups)
 
 
 def _backward(
-    op: OpBuilder, x: Value, weight: Value, bias: Value | None = None, stride: Ints = 1,
-    padding: Ints = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1,
+    op: OpBuilder,
+    x: Value,
+    weight: Value,
+    bias: Value | None = None,
+    stride: Ints = 1,
+    padding: Ints = 0,
+    output_padding: Ints = 0,
+    groups: int = 1,
+    dilation: Ints = 1,
 ) -> Value:
     return convolve(op, x, weight, bias, stride, padding, dilation, True, output_padding, groups)
 

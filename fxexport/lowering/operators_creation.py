@@ -29,10 +29,7 @@ def filled(op: OpBuilder, sizes: Sequence[int | Value] | Value, value: Operand) 
     if not isinstance(sizes, Value):
         parts = [size if dim is None else dim for size, dim in zip(sizes, dims, strict=True)]
         sizes = op.sizes(parts)
-    if isinstance(value, Value):
-        scalar = op.cast(value, op.dtype)
-    else:
-        scalar = op.const(value, op.dtype)
+    scalar = op.cast(value, op.dtype)
     return op.one("Expand", scalar, sizes) if dims else scalar
 
 
@@ -94,15 +91,13 @@ def arange_start(op: OpBuilder, start: Operand, end: Operand, **_: Any) -> Value
 
 
 @LOWERINGS("arange.start_step", "prims::iota")
-def arange_step(
-    op: OpBuilder, start: Operand, end: Operand, step: Operand = 1, **_: Any
-) -> Value:
+def arange_step(op: OpBuilder, start: Operand, end: Operand, step: Operand = 1, **_: Any) -> Value:
     operands = (start, end, step)
-    if all(not isinstance(x, Value) for x in operands):
-        values = np.arange(start, end, step)  # type: ignore[call-overload]
-        count = static_sizes(op.val)[0]
-        if count is not None and len(values) == count <= FOLD_LIMIT:
-            return op.const(start + np.arange(count) * step, op.dtype)  # type: ignore[operator]
+    count = static_sizes(op.val)[0]
+    fixed = isinstance(start, (int, float)) and isinstance(step, (int, float))
+    if fixed and count is not None and count <= FOLD_LIMIT:
+        values = np.arange(count) * step + start  # type: ignore[operator]
+        return op.const(values, op.dtype)
     if all(_whole(x) for x in operands):
         return op.cast(op.one("Range", *(op.cast(x, INT64) for x in operands)), op.dtype)
     # As PyTorch: the count and every element are computed in double.

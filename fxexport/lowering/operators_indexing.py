@@ -19,7 +19,11 @@ BOOL = ir.DataType.BOOL
 
 @LOWERINGS("slice.Tensor", "slice_copy.Tensor")
 def slice_(
-    op: OpBuilder, x: Value, dim: int = 0, start: Operand = None, end: Operand = None,
+    op: OpBuilder,
+    x: Value,
+    dim: int = 0,
+    start: Operand = None,
+    end: Operand = None,
     step: Operand = 1,
 ) -> Value:
     start = 0 if start is None else start
@@ -208,8 +212,14 @@ def index(op: OpBuilder, x: Value, indices: Sequence[Value | None]) -> Value:
 
 @LOWERINGS("searchsorted.Tensor", "searchsorted.Scalar")
 def searchsorted(
-    op: OpBuilder, boundaries: Value, x: Operand, *, right: bool = False, side: str | None = None,
-    out_int32: bool = False, sorter: Value | None = None,
+    op: OpBuilder,
+    boundaries: Value,
+    x: Operand,
+    *,
+    right: bool = False,
+    side: str | None = None,
+    out_int32: bool = False,
+    sorter: Value | None = None,
 ) -> Value:
     if sorter is not None:
         raise op.refuse("searchsorted with a sorter", "sort the boundaries first")

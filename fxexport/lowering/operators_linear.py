@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-
 from fxexport.lowering import dtypes
 from fxexport.lowering.builder import OpBuilder, Operand
 from fxexport.lowering.operators_arithmetic import is_one
@@ -91,9 +90,7 @@ def einsum(op: OpBuilder, equation: str, tensors: Sequence[Value], **_: Any) -> 
 
 
 @LOWERINGS("bilinear")
-def bilinear(
-    op: OpBuilder, a: Value, b: Value, weight: Value, bias: Value | None = None
-) -> Value:
+def bilinear(op: OpBuilder, a: Value, b: Value, weight: Value, bias: Value | None = None) -> Value:
     result = op.one("Einsum", a, weight, b, equation="...i,oij,...j->...o")
     return result if bias is None else result + bias
 
@@ -131,5 +128,3 @@ def det(op: OpBuilder, x: Value) -> Value:
     if isinstance(op.val, (tuple, list)):
         raise op.refuse("the LU factors of a determinant", "use torch.linalg.det only")
     return op.one("Det", x)
-
-

@@ -15,7 +15,11 @@ _NONE, _MEAN = 0, 1
 
 @LOWERINGS("nll_loss_forward", "nll_loss2d_forward")
 def nll_loss(
-    op: OpBuilder, x: Value, target: Value, weight: Value | None, reduction: int,
+    op: OpBuilder,
+    x: Value,
+    target: Value,
+    weight: Value | None,
+    reduction: int,
     ignore_index: int,
 ) -> tuple[Value, Value]:
     classes = 1 if x.rank > 1 else 0

@@ -56,22 +56,29 @@ def _filled(op: OpBuilder, sizes: Sequence[int | Value], value: float, dtype: ir
 
 @LOWERINGS("layer_norm")
 def layer_norm(
-    op: OpBuilder, x: Value, shape: Sequence[int | Value], weight: Value | None = None,
-    bias: Value | None = None, eps: float = 1e-5, *_: Any,
+    op: OpBuilder,
+    x: Value,
+    shape: Sequence[int | Value],
+    weight: Value | None = None,
+    bias: Value | None = None,
+    eps: float = 1e-5,
+    *_: Any,
 ) -> Value:
     if weight is None:
         weight = _filled(op, shape, 1.0, x.elem)
     weight = op.cast(weight, x.elem)
     bias = None if bias is None else op.cast(bias, x.elem)
-    return op.one(
-        "LayerNormalization", x, weight, bias, axis=-len(shape), epsilon=float(eps)
-    )
+    return op.one("LayerNormalization", x, weight, bias, axis=-len(shape), epsilon=float(eps))
 
 
 @LOWERINGS("native_layer_norm")
 def native_layer_norm(
-    op: OpBuilder, x: Value, shape: Sequence[int | Value], weight: Value | None,
-    bias: Value | None, eps: float,
+    op: OpBuilder,
+    x: Value,
+    shape: Sequence[int | Value],
+    weight: Value | None,
+    bias: Value | None,
+    eps: float,
 ) -> tuple[Value, Value, Value]:
     axes = list(range(x.rank - len(shape), x.rank))
     variance, mean = moments(op, x, axes, 0, True)
@@ -81,7 +88,10 @@ def native_layer_norm(
 
 @LOWERINGS("rms_norm", "_fused_rms_norm")
 def rms_norm(
-    op: OpBuilder, x: Value, shape: Sequence[int | Value], weight: Value | None = None,
+    op: OpBuilder,
+    x: Value,
+    shape: Sequence[int | Value],
+    weight: Value | None = None,
     eps: float | None = None,
 ) -> Any:
     dtype = x.elem
@@ -118,16 +128,28 @@ def group_normalise(
 
 @LOWERINGS("group_norm")
 def group_norm(
-    op: OpBuilder, x: Value, groups: int, weight: Value | None = None, bias: Value | None = None,
-    eps: float = 1e-5, *_: Any,
+    op: OpBuilder,
+    x: Value,
+    groups: int,
+    weight: Value | None = None,
+    bias: Value | None = None,
+    eps: float = 1e-5,
+    *_: Any,
 ) -> Value:
     return group_normalise(op, x, groups, weight, bias, eps)
 
 
 @LOWERINGS("native_group_norm")
 def native_group_norm(
-    op: OpBuilder, x: Value, weight: Value | None, bias: Value | None, n: Any, c: Any, hw: Any,
-    groups: int, eps: float,
+    op: OpBuilder,
+    x: Value,
+    weight: Value | None,
+    bias: Value | None,
+    n: Any,
+    c: Any,
+    hw: Any,
+    groups: int,
+    eps: float,
 ) -> tuple[Value, Value, Value]:
     flat = op.one("Reshape", x, op.sizes([op.size(x, 0), groups, -1]))
     flat.shape = ir.Shape([x.dims[0], groups, None])
@@ -142,8 +164,16 @@ def _channels(op: OpBuilder, x: Value) -> int | Value:
 
 @LOWERINGS("instance_norm")
 def instance_norm(
-    op: OpBuilder, x: Value, weight: Value | None, bias: Value | None, mean: Value | None,
-    variance: Value | None, use_input_stats: bool, momentum: float, eps: float, *_: Any,
+    op: OpBuilder,
+    x: Value,
+    weight: Value | None,
+    bias: Value | None,
+    mean: Value | None,
+    variance: Value | None,
+    use_input_stats: bool,
+    momentum: float,
+    eps: float,
+    *_: Any,
 ) -> Value:
     if not use_input_stats:
         assert mean is not None and variance is not None
@@ -154,8 +184,13 @@ def instance_norm(
 
 
 def batch_normalise(
-    op: OpBuilder, x: Value, weight: Value | None, bias: Value | None, mean: Value,
-    variance: Value, eps: float,
+    op: OpBuilder,
+    x: Value,
+    weight: Value | None,
+    bias: Value | None,
+    mean: Value,
+    variance: Value,
+    eps: float,
 ) -> Value:
     """BatchNormalization with given statistics."""
     if weight is None:
@@ -166,16 +201,29 @@ def batch_normalise(
 
 
 def _no_training(
-    op: OpBuilder, x: Value, weight: Value | None, bias: Value | None, mean: Value,
-    variance: Value, eps: float,
+    op: OpBuilder,
+    x: Value,
+    weight: Value | None,
+    bias: Value | None,
+    mean: Value,
+    variance: Value,
+    eps: float,
 ) -> Value:
     return batch_normalise(op, x, weight, bias, mean, variance, eps)
 
 
 @LOWERINGS("batch_norm")
 def batch_norm(
-    op: OpBuilder, x: Value, weight: Value | None, bias: Value | None, mean: Value | None,
-    variance: Value | None, training: bool, momentum: float, eps: float, *_: Any,
+    op: OpBuilder,
+    x: Value,
+    weight: Value | None,
+    bias: Value | None,
+    mean: Value | None,
+    variance: Value | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+    *_: Any,
 ) -> Value:
     if training or mean is None or variance is None:
         return _by_batch(op, x, weight, bias, eps)[0]
@@ -200,8 +248,14 @@ def _by_batch(
 
 @LOWERINGS("_native_batch_norm_legit_no_training", "_batch_norm_no_update")
 def batch_norm_no_training(
-    op: OpBuilder, x: Value, weight: Value | None, bias: Value | None, mean: Value,
-    variance: Value, momentum: float, eps: float,
+    op: OpBuilder,
+    x: Value,
+    weight: Value | None,
+    bias: Value | None,
+    mean: Value,
+    variance: Value,
+    momentum: float,
+    eps: float,
 ) -> tuple[Any, ...]:
     empty = op.const(np.zeros(0), FLOAT)
     result = _no_training(op, x, weight, bias, mean, variance, eps)
@@ -210,8 +264,15 @@ def batch_norm_no_training(
 
 @LOWERINGS("native_batch_norm", "cudnn_batch_norm", "_native_batch_norm_legit")
 def native_batch_norm(
-    op: OpBuilder, x: Value, weight: Value | None, bias: Value | None, mean: Value | None,
-    variance: Value | None, training: bool, momentum: float, eps: float,
+    op: OpBuilder,
+    x: Value,
+    weight: Value | None,
+    bias: Value | None,
+    mean: Value | None,
+    variance: Value | None,
+    training: bool,
+    momentum: float,
+    eps: float,
 ) -> tuple[Any, ...]:
     if training or mean is None or variance is None:
         return _by_batch(op, x, weight, bias, eps)
@@ -220,16 +281,28 @@ def native_batch_norm(
 
 @LOWERINGS("_native_batch_norm_legit.no_stats")
 def batch_norm_no_stats(
-    op: OpBuilder, x: Value, weight: Value | None, bias: Value | None, training: bool,
-    momentum: float, eps: float,
+    op: OpBuilder,
+    x: Value,
+    weight: Value | None,
+    bias: Value | None,
+    training: bool,
+    momentum: float,
+    eps: float,
 ) -> tuple[Value, Value, Value]:
     return _by_batch(op, x, weight, bias, eps)
 
 
 @LOWERINGS("_native_batch_norm_legit_functional")
 def batch_norm_functional(
-    op: OpBuilder, x: Value, weight: Value | None, bias: Value | None, mean: Value,
-    variance: Value, training: bool, momentum: float, eps: float,
+    op: OpBuilder,
+    x: Value,
+    weight: Value | None,
+    bias: Value | None,
+    mean: Value,
+    variance: Value,
+    training: bool,
+    momentum: float,
+    eps: float,
 ) -> tuple[Any, ...]:
     if training:
         raise op.refuse(

@@ -273,7 +273,10 @@ def hypot(op: OpBuilder, a: Value, b: Value) -> Value:
 
 @LOWERINGS("nan_to_num")
 def nan_to_num(
-    op: OpBuilder, x: Value, nan: float | None = None, posinf: float | None = None,
+    op: OpBuilder,
+    x: Value,
+    nan: float | None = None,
+    posinf: float | None = None,
     neginf: float | None = None,
 ) -> Value:
     if not dtypes.is_float(x.elem):

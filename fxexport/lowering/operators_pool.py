@@ -20,7 +20,11 @@ INT64 = ir.DataType.INT64
 
 
 def _ceil_pads(
-    op: OpBuilder, x: Value, kernel: list[int], stride: list[int], padding: list[int],
+    op: OpBuilder,
+    x: Value,
+    kernel: list[int],
+    stride: list[int],
+    padding: list[int],
     dilation: list[int],
 ) -> Value:
     """Extra padding at the end that makes floor mode give the sizes of PyTorch's ceil mode.
@@ -39,8 +43,13 @@ def _ceil_pads(
 
 
 def _padded(
-    op: OpBuilder, x: Value, kernel: list[int], stride: list[int], padding: list[int],
-    dilation: list[int], fill: float,
+    op: OpBuilder,
+    x: Value,
+    kernel: list[int],
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    fill: float,
 ) -> Value:
     """The input with all its padding written out, ceil mode's included."""
     lead = [0] * (x.rank - len(kernel))
@@ -51,8 +60,15 @@ def _padded(
 
 
 def max_pool(
-    op: OpBuilder, x: Value, count: int, kernel_size: Ints, stride: Ints, padding: Ints,
-    dilation: Ints, ceil_mode: bool, want_indices: bool,
+    op: OpBuilder,
+    x: Value,
+    count: int,
+    kernel_size: Ints,
+    stride: Ints,
+    padding: Ints,
+    dilation: Ints,
+    ceil_mode: bool,
+    want_indices: bool,
 ) -> tuple[Value, Value | None]:
     """MaxPool and, if wanted, indices as PyTorch counts them: within a channel."""
     if x.rank == count + 1:
@@ -64,8 +80,15 @@ def max_pool(
         return values, None if indices is None else op.one("Squeeze", indices, [0])
     if not dtypes.is_float(x.elem):
         values, indices = max_pool(
-            op, op.cast(x, ir.DataType.DOUBLE), count, kernel_size, stride, padding, dilation,
-            ceil_mode, want_indices,
+            op,
+            op.cast(x, ir.DataType.DOUBLE),
+            count,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            ceil_mode,
+            want_indices,
         )
         return op.cast(values, x.elem), indices
     kernel, dilations = per_dim(kernel_size, count), per_dim(dilation, count)
@@ -89,9 +112,7 @@ def max_pool(
     return values, _plane_indices(op, x, source, flat, offset)
 
 
-def _plane_indices(
-    op: OpBuilder, x: Value, source: Value, flat: Value, offset: list[int]
-) -> Value:
+def _plane_indices(op: OpBuilder, x: Value, source: Value, flat: Value, offset: list[int]) -> Value:
     """Indices over the whole (padded) tensor as indices within a channel of the input."""
     count = len(offset)
     first = x.rank - count
@@ -116,8 +137,13 @@ def _plane_indices(
 
 def _with_indices(count: int) -> Callable[..., tuple[Value, Value | None]]:
     def lowering(
-        op: OpBuilder, x: Value, kernel_size: Ints, stride: Ints = (), padding: Ints = 0,
-        dilation: Ints = 1, ceil_mode: bool = False,
+        op: OpBuilder,
+        x: Value,
+        kernel_size: Ints,
+        stride: Ints = (),
+        padding: Ints = 0,
+        dilation: Ints = 1,
+        ceil_mode: bool = False,
     ) -> tuple[Value, Value | None]:
         return max_pool(
             op, x, count, kernel_size, stride, padding, dilation, ceil_mode, op.indices_used
@@ -128,8 +154,13 @@ def _with_indices(count: int) -> Callable[..., tuple[Value, Value | None]]:
 
 def _without_indices(count: int) -> Callable[..., Value]:
     def lowering(
-        op: OpBuilder, x: Value, kernel_size: Ints, stride: Ints = (), padding: Ints = 0,
-        dilation: Ints = 1, ceil_mode: bool = False,
+        op: OpBuilder,
+        x: Value,
+        kernel_size: Ints,
+        stride: Ints = (),
+        padding: Ints = 0,
+        dilation: Ints = 1,
+        ceil_mode: bool = False,
     ) -> Value:
         pooled = max_pool(op, x, count, kernel_size, stride, padding, dilation, ceil_mode, False)
         return pooled[0]
@@ -139,14 +170,25 @@ def _without_indices(count: int) -> Callable[..., Value]:
 
 def _average(count: int) -> Callable[..., Value]:
     def lowering(
-        op: OpBuilder, x: Value, kernel_size: Ints, stride: Ints = (), padding: Ints = 0,
-        ceil_mode: bool = False, count_include_pad: bool = True,
+        op: OpBuilder,
+        x: Value,
+        kernel_size: Ints,
+        stride: Ints = (),
+        padding: Ints = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
         divisor_override: int | None = None,
     ) -> Value:
         if x.rank == count + 1:
             pooled = lowering(
-                op, op.one("Unsqueeze", x, [0]), kernel_size, stride, padding, ceil_mode,
-                count_include_pad, divisor_override,
+                op,
+                op.one("Unsqueeze", x, [0]),
+                kernel_size,
+                stride,
+                padding,
+                ceil_mode,
+                count_include_pad,
+                divisor_override,
             )
             return op.one("Squeeze", pooled, [0])
         kernel = per_dim(kernel_size, count)
@@ -165,8 +207,14 @@ def _average(count: int) -> Callable[..., Value]:
 
 
 def _average_written_out(
-    op: OpBuilder, x: Value, kernel: list[int], strides: list[int], pads: list[int],
-    ceil_mode: bool, count_include_pad: bool, divisor: int | None,
+    op: OpBuilder,
+    x: Value,
+    kernel: list[int],
+    strides: list[int],
+    pads: list[int],
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor: int | None,
 ) -> Value:
     """Average pooling as a sum over padded windows, divided by what PyTorch divides by."""
     window = {"kernel_shape": kernel, "strides": strides}
@@ -187,7 +235,10 @@ def _average_written_out(
     if count_include_pad and ceil_mode:
         # The declared padding counts, what ceil mode adds beyond it does not.
         full = op.one(
-            "Pad", inside, op.i64([*lead, *pads, *lead, *pads]), op.const(1.0, x.elem),
+            "Pad",
+            inside,
+            op.i64([*lead, *pads, *lead, *pads]),
+            op.const(1.0, x.elem),
             mode="constant",
         )
         extra = _ceil_pads(op, x, kernel, strides, pads, ones)
@@ -235,5 +286,3 @@ def _unpool(
     values, places = (op.one("Reshape", v, flat, allowzero=1) for v in (x, indices))
     written = op.one("ScatterElements", zeros, places, values, axis=len(lead))
     return reshape_to_result(op, written, [*lead, *output_size])
-
-

@@ -81,3 +81,29 @@ def bernoulli(op: OpBuilder, x: Value, **_: Any) -> Value:
 def bernoulli_p(op: OpBuilder, x: Value, p: Operand = 0.5, **_: Any) -> Value:
     unit = _draw(op, "RandomUniformLike", op.shape(x), FLOAT)
     return op.cast(unit < op.cast(p, FLOAT), op.dtype)
+
+
+@LOWERINGS("native_dropout")
+def native_dropout(
+    op: OpBuilder, x: Value, p: float, train: bool | None = True
+) -> tuple[Value, Value]:
+    kept = ir.DataType.BOOL
+    if not train or p == 0:
+        return op.one("Identity", x), op.one("Expand", op.const(True, kept), op.shape(x))
+    unit = _draw(op, "RandomUniformLike", op.shape(x), x.elem)
+    mask = unit >= float(p)
+    scale = 0.0 if p == 1 else 1.0 / (1.0 - p)
+    return op.cast(mask, x.elem) * x * scale, mask
+
+
+@LOWERINGS("dropout", "feature_dropout")
+def dropout(op: OpBuilder, x: Value, p: float, train: bool) -> Value:
+    return native_dropout(op, x, p, train)[0] if train and p else x
+
+
+@LOWERINGS("randperm")
+def randperm(op: OpBuilder, n: int | Value, **_: Any) -> Value:
+    count = op.vector(n)
+    unit = _draw(op, "RandomUniformLike", count, FLOAT)
+    _, order = op.TopK(unit, count, axis=0, _outputs=2)
+    return op.cast(order, op.dtype)

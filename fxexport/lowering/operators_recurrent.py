@@ -21,9 +21,7 @@ def _in_order(op: OpBuilder, kind: str, weight: Value) -> Value:
     """A weight with its gates in ONNX's order, and a leading dimension for the direction."""
     order = _GATES[kind]
     if len(order) > 1:
-        gates = op.emit(
-            "Split", weight, axis=0, num_outputs=len(order), _outputs=len(order)
-        )
+        gates = op.emit("Split", weight, axis=0, num_outputs=len(order), _outputs=len(order))
         weight = op.one("Concat", *(gates[k] for k in order), axis=0)
     return op.one("Unsqueeze", weight, [0])
 
@@ -40,9 +38,18 @@ def _layer_state(op: OpBuilder, state: Value, layer: int, directions: int, layer
 
 
 def _run(
-    op: OpBuilder, kind: str, x: Value, states: Sequence[Value], params: Sequence[Value],
-    has_biases: bool, layers: int, dropout: float, train: bool, bidirectional: bool,
-    batch_first: bool, **attributes: Any,
+    op: OpBuilder,
+    kind: str,
+    x: Value,
+    states: Sequence[Value],
+    params: Sequence[Value],
+    has_biases: bool,
+    layers: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+    batch_first: bool,
+    **attributes: Any,
 ) -> list[Value]:
     """All layers; the output, then the final states."""
     if train and dropout:
@@ -96,34 +103,87 @@ def _run(
 
 @LOWERINGS("lstm.input")
 def lstm(
-    op: OpBuilder, x: Value, hx: Sequence[Value], params: Sequence[Value], has_biases: bool,
-    num_layers: int, dropout: float, train: bool, bidirectional: bool, batch_first: bool,
+    op: OpBuilder,
+    x: Value,
+    hx: Sequence[Value],
+    params: Sequence[Value],
+    has_biases: bool,
+    num_layers: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+    batch_first: bool,
 ) -> list[Value]:
     return _run(
-        op, "LSTM", x, hx, params, has_biases, num_layers, dropout, train, bidirectional,
+        op,
+        "LSTM",
+        x,
+        hx,
+        params,
+        has_biases,
+        num_layers,
+        dropout,
+        train,
+        bidirectional,
         batch_first,
     )
 
 
 @LOWERINGS("gru.input")
 def gru(
-    op: OpBuilder, x: Value, hx: Value, params: Sequence[Value], has_biases: bool,
-    num_layers: int, dropout: float, train: bool, bidirectional: bool, batch_first: bool,
+    op: OpBuilder,
+    x: Value,
+    hx: Value,
+    params: Sequence[Value],
+    has_biases: bool,
+    num_layers: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+    batch_first: bool,
 ) -> list[Value]:
     return _run(
-        op, "GRU", x, [hx], params, has_biases, num_layers, dropout, train, bidirectional,
-        batch_first, linear_before_reset=1,
+        op,
+        "GRU",
+        x,
+        [hx],
+        params,
+        has_biases,
+        num_layers,
+        dropout,
+        train,
+        bidirectional,
+        batch_first,
+        linear_before_reset=1,
     )
 
 
 def _plain(activation: str) -> Callable[..., list[Value]]:
     def lowering(
-        op: OpBuilder, x: Value, hx: Value, params: Sequence[Value], has_biases: bool,
-        num_layers: int, dropout: float, train: bool, bidirectional: bool, batch_first: bool,
+        op: OpBuilder,
+        x: Value,
+        hx: Value,
+        params: Sequence[Value],
+        has_biases: bool,
+        num_layers: int,
+        dropout: float,
+        train: bool,
+        bidirectional: bool,
+        batch_first: bool,
     ) -> list[Value]:
         return _run(
-            op, "RNN", x, [hx], params, has_biases, num_layers, dropout, train, bidirectional,
-            batch_first, activations=[activation] * (2 if bidirectional else 1),
+            op,
+            "RNN",
+            x,
+            [hx],
+            params,
+            has_biases,
+            num_layers,
+            dropout,
+            train,
+            bidirectional,
+            batch_first,
+            activations=[activation] * (2 if bidirectional else 1),
         )
 
     return lowering

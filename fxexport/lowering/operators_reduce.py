@@ -9,7 +9,7 @@ from typing import Any
 import onnx_ir as ir
 
 from fxexport.lowering import dtypes
-from fxexport.lowering.builder import OpBuilder, Operand
+from fxexport.lowering.builder import OpBuilder
 from fxexport.lowering.operators_compare import truth
 from fxexport.lowering.registry import Table
 from fxexport.lowering.values import Value
@@ -103,9 +103,7 @@ def aminmax(
 
 
 def _arg(name: str) -> Callable[..., Value]:
-    def lowering(
-        op: OpBuilder, x: Value, dim: int | None = None, keepdim: bool = False
-    ) -> Value:
+    def lowering(op: OpBuilder, x: Value, dim: int | None = None, keepdim: bool = False) -> Value:
         wide = ir.DataType.INT32 if x.elem == BOOL else dtypes.widened(x.elem)
         x = op.cast(x, wide)
         if x.rank == 0:
@@ -165,7 +163,11 @@ def moments(
 
 @LOWERINGS("var.correction")
 def var(
-    op: OpBuilder, x: Value, dim: Dims = None, *, correction: float | None = None,
+    op: OpBuilder,
+    x: Value,
+    dim: Dims = None,
+    *,
+    correction: float | None = None,
     keepdim: bool = False,
 ) -> Value:
     return moments(op, x, dim, correction, keepdim)[0]
@@ -173,7 +175,11 @@ def var(
 
 @LOWERINGS("std.correction")
 def std(
-    op: OpBuilder, x: Value, dim: Dims = None, *, correction: float | None = None,
+    op: OpBuilder,
+    x: Value,
+    dim: Dims = None,
+    *,
+    correction: float | None = None,
     keepdim: bool = False,
 ) -> Value:
     return op.one("Sqrt", moments(op, x, dim, correction, keepdim)[0])
@@ -181,7 +187,11 @@ def std(
 
 @LOWERINGS("var_mean.correction")
 def var_mean(
-    op: OpBuilder, x: Value, dim: Dims = None, *, correction: float | None = None,
+    op: OpBuilder,
+    x: Value,
+    dim: Dims = None,
+    *,
+    correction: float | None = None,
     keepdim: bool = False,
 ) -> tuple[Value, Value]:
     return moments(op, x, dim, correction, keepdim)
@@ -189,7 +199,11 @@ def var_mean(
 
 @LOWERINGS("std_mean.correction")
 def std_mean(
-    op: OpBuilder, x: Value, dim: Dims = None, *, correction: float | None = None,
+    op: OpBuilder,
+    x: Value,
+    dim: Dims = None,
+    *,
+    correction: float | None = None,
     keepdim: bool = False,
 ) -> tuple[Value, Value]:
     variance, center = moments(op, x, dim, correction, keepdim)
@@ -279,7 +293,7 @@ def cumprod(op: OpBuilder, x: Value, dim: int, **_: Any) -> Value:
     with op.into(body):
         product = state * item
         body.outputs.extend([product, op.one("Identity", product)])
-    _, rows = op.write(
+    rows = op.write(
         "Scan",
         [start, x],
         {
@@ -289,6 +303,6 @@ def cumprod(op: OpBuilder, x: Value, dim: int, **_: Any) -> Value:
             "scan_output_axes": [dim],
         },
         2,
-    )
+    )[1]
     rows.type, rows.shape = kind, ir.Shape(x.dims)
     return op.cast(rows, op.dtype)

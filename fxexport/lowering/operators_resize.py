@@ -75,7 +75,9 @@ def _coordinates(
     if scale is None:
         step = op.cast(old, dtype) / op.cast(new, dtype)
     elif isinstance(scale, Value):
-        step = op.cast(op.const(1.0, ir.DataType.DOUBLE) / op.cast(scale, ir.DataType.DOUBLE), dtype)
+        step = op.cast(
+            op.const(1.0, ir.DataType.DOUBLE) / op.cast(scale, ir.DataType.DOUBLE), dtype
+        )
     else:
         step = op.const(1.0 / scale, dtype)
     if rule == "asymmetric":
@@ -85,7 +87,9 @@ def _coordinates(
     return (index + 0.5) * step - 0.5, old
 
 
-def _nearest_axis(op: OpBuilder, x: Value, axis: int, target: Any, scale: Any, exact: bool) -> Value:
+def _nearest_axis(
+    op: OpBuilder, x: Value, axis: int, target: Any, scale: Any, exact: bool
+) -> Value:
     where, old = _coordinates(op, x, axis, target, scale, "exact" if exact else "asymmetric")
     index = op.one("Min", op.cast(op.one("Floor", where), INT64), old - 1)
     return op.one("Gather", x, index, axis=axis)
@@ -97,16 +101,65 @@ def _linear_axis(op: OpBuilder, x: Value, axis: int, target: Any, scale: Any, al
     where = op.one("Max", where, 0.0)
     low = op.one("Min", op.cast(op.one("Floor", where), INT64), old - 1)
     high = op.one("Min", low + 1, old - 1)
-    share = op.cast(op.one("Min", op.one("Max", where - op.cast(low, where.elem), 0.0), 1.0), x.elem)
+    share = op.cast(
+        op.one("Min", op.one("Max", where - op.cast(low, where.elem), 0.0), 1.0), x.elem
+    )
     shape = [-1] + [1] * (x.rank - 1 - axis)
     share = op.one("Reshape", share, shape)
     below, above = op.one("Gather", x, low, axis=axis), op.one("Gather", x, high, axis=axis)
     return below * (op.const(1, x.elem) - share) + above * share
 
 
+def _smooth_axis(
+    op: OpBuilder, x: Value, axis: int, target: Any, scale: Any, align: bool, cubic: bool
+) -> Value:
+    """Antialiased resizing of one axis, by the matrix of PyTorch's weights.
+
+    Runtimes disagree with PyTorch on these filters, so their Resize is not used.
+    """
+    reach = 2.0 if cubic else 1.0
+    dtype = x.elem
+    old, new = op.cast(op.size(x, axis), INT64), op.cast(target, INT64)
+    if align:
+        step = op.cast(old - 1, dtype) / op.cast(op.one("Max", new - 1, 1), dtype)
+    elif scale is None:
+        step = op.cast(old, dtype) / op.cast(new, dtype)
+    else:
+        step = op.const(1.0, dtype) / op.cast(scale, dtype)
+    wide = op.one("Max", step, 1.0)
+    rows = op.one("Unsqueeze", op.cast(op.one("Range", 0, new, 1), dtype), [1])
+    columns = op.one("Range", 0, old, 1)
+    center = (rows + 0.5) * step
+    first = op.one("Max", op.cast(center - wide * reach + 0.5, INT64), 0)
+    last = op.one("Min", op.cast(center + wide * reach + 0.5, INT64), old)
+    distance = op.one("Abs", (op.cast(columns, dtype) - center + 0.5) / wide)
+    weight = _cubic_weight(op, distance) if cubic else op.one("Max", 1.0 - distance, 0.0)
+    inside = (columns >= first) & (columns < last)
+    weight = op.one("Where", inside, weight, op.const(0, dtype))
+    weight = weight / op.one("ReduceSum", weight, [1], keepdims=1)
+    if axis == x.rank - 1:
+        return x @ op.one("Transpose", weight, perm=[1, 0])
+    return weight @ x
+
+
+def _cubic_weight(op: OpBuilder, distance: Value) -> Value:
+    square = distance * distance
+    near = (distance * 1.5 - 2.5) * square + 1.0
+    far = (square * 5.0 - distance * 8.0 - square * distance + 4.0) * 0.5
+    outside = op.const(0, distance.elem)
+    weight = op.one("Where", distance < 2.0, far, outside)
+    return op.one("Where", distance < 1.0, near, weight)
+
+
 def resize(
-    op: OpBuilder, x: Value, sizes: Sizes, scales: Scales, count: int, mode: str,
-    align: bool = False, antialias: bool = False,
+    op: OpBuilder,
+    x: Value,
+    sizes: Sizes,
+    scales: Scales,
+    count: int,
+    mode: str,
+    align: bool = False,
+    antialias: bool = False,
 ) -> Value:
     """Resize, or gathers where a runtime would round a position differently from PyTorch."""
     if scales is not None and all(scale is None for scale in scales):
@@ -115,6 +168,10 @@ def resize(
     factors = _factors(op, x, targets, scales, count)
     first = x.rank - count
     given: list[Any] = [None] * count if scales is None or align else list(scales)
+    if antialias:
+        for k in range(count):
+            x = _smooth_axis(op, x, first + k, targets[k], given[k], align, mode == "cubic")
+        return x
     nearest = mode in ("nearest", "nearest_exact")
     whole = all(f is not None and f == int(f) and f >= 1 for f in factors)
     if nearest and not whole:
@@ -122,7 +179,7 @@ def resize(
             x = _nearest_axis(op, x, first + k, targets[k], given[k], mode == "nearest_exact")
         return x
     computed = not align and any(g is not None and not _exact(g) for g in given)
-    if mode == "linear" and computed and not antialias:
+    if mode == "linear" and computed:
         for k in range(count):
             x = _linear_axis(op, x, first + k, targets[k], given[k], align)
         return x
@@ -139,12 +196,10 @@ def resize(
         attributes["coordinate_transformation_mode"] = "asymmetric"
         attributes["nearest_mode"] = "floor"
     if mode == "cubic":
-        attributes["cubic_coeff_a"] = -0.5 if antialias else -0.75
-    if antialias:
-        attributes["antialias"] = 1
-        attributes["exclude_outside"] = 1 if mode == "cubic" else None
-    if whole and not align or any(g is not None for g in given):
-        numbers = [1.0] * first + [g if g is not None else f for g, f in zip(given, factors)]  # type: ignore[misc]
+        attributes["cubic_coeff_a"] = -0.75
+    if (whole and not align) or any(g is not None for g in given):
+        pairs = zip(given, factors, strict=True)
+        numbers: list[Any] = [1.0] * first + [g if g is not None else f for g, f in pairs]
         if None not in numbers:
             return op.one("Resize", x, None, op.const(numbers, FLOAT), **attributes)
     lead = [op.size(x, k) for k in range(first)]

@@ -21,8 +21,12 @@ BOOL = ir.DataType.BOOL
 
 @LOWERINGS("index_put", "_unsafe_index_put", "_index_put_impl")
 def index_put(
-    op: OpBuilder, x: Value, indices: Sequence[Value | None], values: Value,
-    accumulate: bool = False, unsafe: bool = False,
+    op: OpBuilder,
+    x: Value,
+    indices: Sequence[Value | None],
+    values: Value,
+    accumulate: bool = False,
+    unsafe: bool = False,
 ) -> Value:
     given = [entry for entry in indices if entry is not None]
     values = op.cast(values, x.elem)
@@ -54,9 +58,7 @@ def index_put(
     return subscript.back(written)
 
 
-def _fill_mask(
-    op: OpBuilder, x: Value, indices: Sequence[Value | None], values: Value
-) -> Value:
+def _fill_mask(op: OpBuilder, x: Value, indices: Sequence[Value | None], values: Value) -> Value:
     before = next(k for k, entry in enumerate(indices) if entry is not None)
     mask = indices[before]
     assert mask is not None
@@ -81,7 +83,11 @@ def _scatter(
     if as_bool:
         x, updates = op.cast(x, ir.DataType.INT32), op.cast(updates, ir.DataType.INT32)
     result = op.one(
-        "ScatterElements", x, index_dtype(op, index), updates, axis=dim % x.rank,
+        "ScatterElements",
+        x,
+        index_dtype(op, index),
+        updates,
+        axis=dim % x.rank,
         reduction=reduction,
     )
     return op.cast(result, BOOL) if as_bool else result
@@ -125,7 +131,12 @@ def scatter_add(op: OpBuilder, x: Value, dim: int, index: Value, src: Value) -> 
 
 @LOWERINGS("scatter_reduce.two")
 def scatter_reduce(
-    op: OpBuilder, x: Value, dim: int, index: Value, src: Value, reduce: str,
+    op: OpBuilder,
+    x: Value,
+    dim: int,
+    index: Value,
+    src: Value,
+    reduce: str,
     include_self: bool = True,
 ) -> Value:
     src = _fitting(op, src, index)
@@ -216,16 +227,19 @@ def select_scatter(op: OpBuilder, x: Value, src: Value, dim: int, index: Operand
 
 @LOWERINGS("slice_scatter")
 def slice_scatter(
-    op: OpBuilder, x: Value, src: Value, dim: int = 0, start: Operand = None,
-    end: Operand = None, step: Operand = 1,
+    op: OpBuilder,
+    x: Value,
+    src: Value,
+    dim: int = 0,
+    start: Operand = None,
+    end: Operand = None,
+    step: Operand = 1,
 ) -> Value:
     dim %= x.rank
     start = 0 if start is None else start
     end = END if end is None else end
     places = op.one("Range", 0, op.cast(op.size(x, dim), INT64), 1)
-    places = op.one(
-        "Slice", places, op.vector(start), op.vector(end), [0], op.vector(step)
-    )
+    places = op.one("Slice", places, op.vector(start), op.vector(end), [0], op.vector(step))
     src = op.cast(src, x.elem)
     return _scatter(op, x, dim, _along(op, places, dim, src), src, None)
 

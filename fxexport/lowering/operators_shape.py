@@ -191,10 +191,7 @@ def flip(op: OpBuilder, x: Value, dims: Sequence[int]) -> Value:
 
 
 @LOWERINGS("roll")
-def roll(
-    op: OpBuilder, x: Value, shifts: Sequence[int | Value], dims: Sequence[int] = ()
-) -> Value:
-    shifts = shifts if isinstance(shifts, (list, tuple)) else [shifts]
+def roll(op: OpBuilder, x: Value, shifts: Sequence[int | Value], dims: Sequence[int] = ()) -> Value:
     if not dims:
         flat = op.one("Reshape", x, [-1])
         return op.one("Reshape", _roll(op, flat, shifts[0], 0), op.shape(x))
@@ -271,7 +268,9 @@ def pixel_unshuffle(op: OpBuilder, x: Value, factor: int) -> Value:
     return reshape_to_result(op, y, [*lead, c * factor * factor, low_h, low_w])
 
 
-@LOWERINGS("_to_copy", "to.dtype", "to.dtype_layout", "to.device", "type_as", "prims::convert_element_type")
+@LOWERINGS(
+    "_to_copy", "to.dtype", "to.dtype_layout", "to.device", "type_as", "prims::convert_element_type"
+)
 def to_copy(op: OpBuilder, x: Value, *_: Any, **__: Any) -> Value:
     return op.one("Identity", x) if x.elem == op.dtype else op.cast(x, op.dtype)
 
@@ -281,8 +280,7 @@ def same(op: OpBuilder, x: Value, *_: Any, **__: Any) -> Value:
     return x
 
 
-LOWERINGS("lift_fresh", "resolve_neg", "resolve_conj", "conj", "dropout", "feature_dropout")(same)
-LOWERINGS("_conj", "positive", "_lazy_clone", "lift", "prims::view_of")(same)
+LOWERINGS("lift_fresh", "resolve_neg", "resolve_conj", "positive", "lift", "prims::view_of")(same)
 
 
 @LOWERINGS("copy")
@@ -348,7 +346,9 @@ def unfold(op: OpBuilder, x: Value, dim: int, size: int, step: int) -> Value:
     dim %= x.rank
     count = op.one("Squeeze", (op.size1(x, dim) - size) / step + 1, [0])
     starts = op.one("Unsqueeze", op.one("Range", 0, count, 1) * step, [1])
-    windows = op.one("Gather", x, starts + op.i64([list(range(size))]), axis=dim)
+    windows = op.one(
+        "Gather", x, starts + op.one("Unsqueeze", op.i64(list(range(size))), [0]), axis=dim
+    )
     perm = [k for k in range(x.rank + 1) if k != dim + 1]
     return transpose_to(op, windows, [*perm, dim + 1])
 
@@ -356,4 +356,3 @@ def unfold(op: OpBuilder, x: Value, dim: int, size: int, step: int) -> Value:
 @LOWERINGS("scalar_tensor")
 def scalar_tensor(op: OpBuilder, value: Operand, **_: Any) -> Value:
     return op.cast(value, op.dtype)
-

@@ -22,7 +22,11 @@ def top(
     dtype = x.elem
     wide = ir.DataType.INT32 if dtype == ir.DataType.BOOL else dtypes.widened(dtype)
     values, indices = op.TopK(
-        op.cast(x, wide), count, axis=dim % x.rank, largest=int(largest), sorted=int(in_order),
+        op.cast(x, wide),
+        count,
+        axis=dim % x.rank,
+        largest=int(largest),
+        sorted=int(in_order),
         _outputs=2,
     )
     return op.cast(values, dtype), indices
@@ -51,7 +55,11 @@ def argsort(
 
 @LOWERINGS("topk")
 def topk(
-    op: OpBuilder, x: Value, k: int | Value, dim: int = -1, largest: bool = True,
+    op: OpBuilder,
+    x: Value,
+    k: int | Value,
+    dim: int = -1,
+    largest: bool = True,
     sorted: bool = True,
 ) -> tuple[Value, Value]:
     if x.rank == 0:
@@ -71,9 +79,7 @@ def kthvalue(
 
 
 @LOWERINGS("median.dim")
-def median_dim(
-    op: OpBuilder, x: Value, dim: int, keepdim: bool = False
-) -> tuple[Value, Value]:
+def median_dim(op: OpBuilder, x: Value, dim: int, keepdim: bool = False) -> tuple[Value, Value]:
     values, indices = sort(op, x, dim)
     if x.rank == 0:
         return values, indices
@@ -91,9 +97,7 @@ def _pick(op: OpBuilder, x: Value, place: Value, dim: int, keepdim: bool) -> Val
     return found if keepdim else op.one("Squeeze", found, [dim % x.rank])
 
 
-def _unique(
-    op: OpBuilder, x: Value, axis: int | None
-) -> tuple[Value, Value, Value]:
+def _unique(op: OpBuilder, x: Value, axis: int | None) -> tuple[Value, Value, Value]:
     dtype = x.elem
     wide = dtype if dtypes.is_float(dtype) else INT64
     found, _, inverse, counts = op.Unique(op.cast(x, wide), axis=axis, sorted=1, _outputs=4)
@@ -115,15 +119,16 @@ def unique_old(op: OpBuilder, x: Value, *_: Any, **__: Any) -> tuple[Value, Valu
 
 
 @LOWERINGS("unique_dim")
-def unique_dim(
-    op: OpBuilder, x: Value, dim: int, *_: Any, **__: Any
-) -> tuple[Value, Value, Value]:
+def unique_dim(op: OpBuilder, x: Value, dim: int, *_: Any, **__: Any) -> tuple[Value, Value, Value]:
     return _unique(op, x, dim % x.rank)
 
 
 @LOWERINGS("unique_consecutive")
 def unique_consecutive(
-    op: OpBuilder, x: Value, return_inverse: bool = False, return_counts: bool = False,
+    op: OpBuilder,
+    x: Value,
+    return_inverse: bool = False,
+    return_counts: bool = False,
     dim: int | None = None,
 ) -> tuple[Value, Value, Value]:
     if dim is not None and x.rank != 1:
@@ -142,9 +147,7 @@ def unique_consecutive(
 
 
 @LOWERINGS("bincount")
-def bincount(
-    op: OpBuilder, x: Value, weights: Value | None = None, minlength: int = 0
-) -> Value:
+def bincount(op: OpBuilder, x: Value, weights: Value | None = None, minlength: int = 0) -> Value:
     x = op.cast(x, INT64)
     padded = op.one("Concat", x, [-1], axis=0)  # so that an empty tensor has a maximum
     length = op.one("Max", op.one("ReduceMax", padded, keepdims=1) + 1, [minlength])

@@ -44,6 +44,7 @@ _MODULES = (
     "operators_recurrent",
     "operators_loss",
     "operators_random",
+    "operators_window",
 )
 
 # What users registered. It changes only through register_lowering and the handle it returns.
@@ -148,7 +149,7 @@ def _own() -> dict[str, Lowering]:
 
 
 def own_lowering(name: str) -> Lowering | None:
-    """fxexport's own lowering of an operator."""
+    """Fxexport's own lowering of an operator."""
     return _own().get(name)
 
 

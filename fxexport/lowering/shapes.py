@@ -38,19 +38,103 @@ def infer_shape(
 
 
 _ELEMENTWISE = frozenset(
-    "Add Sub Mul Div Mod Pow Max Min Sum Where And Or Xor Equal Less LessOrEqual Greater "
-    "GreaterOrEqual BitwiseAnd BitwiseOr BitwiseXor BitShift PRelu".split()
+    [
+        "Add",
+        "Sub",
+        "Mul",
+        "Div",
+        "Mod",
+        "Pow",
+        "Max",
+        "Min",
+        "Sum",
+        "Where",
+        "And",
+        "Or",
+        "Xor",
+        "Equal",
+        "Less",
+        "LessOrEqual",
+        "Greater",
+        "GreaterOrEqual",
+        "BitwiseAnd",
+        "BitwiseOr",
+        "BitwiseXor",
+        "BitShift",
+        "PRelu",
+    ]
 )
 _SAME = frozenset(
-    "Abs Acos Acosh Asin Asinh Atan Atanh Cast CastLike Ceil Clip Cos Cosh CumSum Elu Erf Exp "
-    "Floor Gelu HardSigmoid HardSwish Identity IsInf IsNaN LayerNormalization LeakyRelu Log "
-    "LogSoftmax Mish Neg Not Reciprocal Relu Round ScatterElements ScatterND Selu Sigmoid Sign "
-    "Sin Sinh Softmax Softplus Softsign Sqrt Tan Tanh Trilu BitwiseNot InstanceNormalization "
-    "BatchNormalization GroupNormalization Celu".split()
+    [
+        "Abs",
+        "Acos",
+        "Acosh",
+        "Asin",
+        "Asinh",
+        "Atan",
+        "Atanh",
+        "Cast",
+        "CastLike",
+        "Ceil",
+        "Clip",
+        "Cos",
+        "Cosh",
+        "CumSum",
+        "Elu",
+        "Erf",
+        "Exp",
+        "Floor",
+        "Gelu",
+        "HardSigmoid",
+        "HardSwish",
+        "Identity",
+        "IsInf",
+        "IsNaN",
+        "LayerNormalization",
+        "LeakyRelu",
+        "Log",
+        "LogSoftmax",
+        "Mish",
+        "Neg",
+        "Not",
+        "Reciprocal",
+        "Relu",
+        "Round",
+        "ScatterElements",
+        "ScatterND",
+        "Selu",
+        "Sigmoid",
+        "Sign",
+        "Sin",
+        "Sinh",
+        "Softmax",
+        "Softplus",
+        "Softsign",
+        "Sqrt",
+        "Tan",
+        "Tanh",
+        "Trilu",
+        "BitwiseNot",
+        "InstanceNormalization",
+        "BatchNormalization",
+        "GroupNormalization",
+        "Celu",
+    ]
 )
 _SAME_RANK = frozenset(
-    "Slice Pad Tile Resize Conv ConvTranspose MaxPool AveragePool GlobalAveragePool "
-    "GlobalMaxPool TopK".split()
+    [
+        "Slice",
+        "Pad",
+        "Tile",
+        "Resize",
+        "Conv",
+        "ConvTranspose",
+        "MaxPool",
+        "AveragePool",
+        "GlobalAveragePool",
+        "GlobalMaxPool",
+        "TopK",
+    ]
 )
 
 
@@ -194,5 +278,5 @@ _RULES: dict[str, Callable[[Any, Any, Any, Any], Shape]] = {
         else [None] * len(shapes[0])
     ),
 }
-for _name in "Sum Mean Max Min Prod L1 L2 LogSum LogSumExp SumSquare".split():
+for _name in ["Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "LogSum", "LogSumExp", "SumSquare"]:
     _RULES[f"Reduce{_name}"] = _reduce

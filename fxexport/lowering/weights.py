@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -23,50 +23,22 @@ _NOT_IN_NUMPY = {
 }
 
 
-class WeightTensor(ir.TensorProtocol):
+class WeightTensor(ir.Tensor):
     """A view of a `torch.Tensor`: nothing is read or copied until the file is written."""
 
     def __init__(self, tensor: torch.Tensor, name: str) -> None:
-        self.raw = tensor
-        self.name = name
-        self.doc_string: str | None = None
-        self._dtype = from_torch(tensor.dtype)
-        self._shape = ir.Shape([int(size) for size in tensor.shape], frozen=True)
-        self._metadata: dict[str, Any] = {}
-        self._metadata_props: dict[str, str] = {}
+        shape = ir.Shape([int(size) for size in tensor.shape], frozen=True)
+        super().__init__(tensor, dtype=from_torch(tensor.dtype), shape=shape, name=name)
 
     @property
-    def shape(self) -> ir.Shape:
-        """The static shape."""
-        return self._shape
-
-    @property
-    def dtype(self) -> ir.DataType:
-        """The ONNX dtype."""
-        return self._dtype
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return self.raw.numel()
-
-    @property
-    def nbytes(self) -> int:
-        """Number of bytes in the file."""
-        return self.raw.numel() * self.raw.element_size()
-
-    @property
-    def meta(self) -> dict[str, Any]:
-        """Data that is not written."""
-        return self._metadata
-
-    @property
-    def metadata_props(self) -> dict[str, str]:
-        """Data that is written."""
-        return self._metadata_props
+    def torch_tensor(self) -> torch.Tensor:
+        """The tensor whose storage this is."""
+        tensor = self.raw
+        assert isinstance(tensor, torch.Tensor)
+        return tensor
 
     def _contiguous(self) -> torch.Tensor:
-        return self.raw.detach().cpu().contiguous().resolve_neg()
+        return self.torch_tensor.detach().cpu().contiguous().resolve_neg()
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """The values; shares memory with a contiguous tensor on the CPU."""
@@ -74,20 +46,11 @@ class WeightTensor(ir.TensorProtocol):
         stand_in = _NOT_IN_NUMPY.get(tensor.dtype)
         if stand_in is None:
             return tensor.numpy()
-        return tensor.view(stand_in).numpy().view(self._dtype.numpy())
+        return tensor.view(stand_in).numpy().view(self.dtype.numpy())
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         array = self.numpy()
         return array if dtype is None else array.astype(dtype)
-
-    def __dlpack__(self, *, stream: Any = None) -> Any:
-        return self.raw.__dlpack__(stream=stream)
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return self.raw.__dlpack_device__()
-
-    def __repr__(self) -> str:
-        return f"WeightTensor({self.name!r}, {self._dtype}, {list(self.raw.shape)})"
 
     def tobytes(self) -> bytes:
         """The little-endian bytes."""
@@ -99,9 +62,9 @@ class WeightTensor(ir.TensorProtocol):
             return b""
         return ctypes.string_at(tensor.data_ptr(), self.nbytes)
 
-    def tofile(self, file: BinaryIO) -> None:
+    def tofile(self, file: Any) -> None:
         """Writes the bytes straight from the storage."""
-        if sys.byteorder == "big" or self.raw.numel() == 0:
+        if sys.byteorder == "big" or self.size == 0:
             file.write(self.tobytes())
             return
         tensor = self._contiguous()

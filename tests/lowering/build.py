@@ -89,13 +89,16 @@ class Case:
     inputs: list[tuple[torch.Tensor, ...]]
 
 
-def single(op: Any, *args: Any, extra: Sequence[T] = (), **kwargs: Any) -> Case:
-    """A graph with one call of an operator; `extra` inputs are there for their sizes only."""
+def single(
+    op: Any, *args: Any, extra: Sequence[T] = (), keep: int | None = None, **kwargs: Any
+) -> Case:
+    """A graph with one call of an operator.
+
+    `extra` inputs are there for their sizes only; `keep` is the only result to be used.
+    """
     leaves, tree = pytree.tree_flatten((args, kwargs))
     specs = [leaf for leaf in leaves if isinstance(leaf, T)] + list(extra)
-    inputs = [
-        tuple(spec.make(k, sizes) for k, spec in enumerate(specs)) for sizes in ({}, DYNAMIC)
-    ]
+    inputs = [tuple(spec.make(k, sizes) for k, spec in enumerate(specs)) for sizes in ({}, DYNAMIC)]
     graph = fx.Graph()
     nodes, _ = placeholders(graph, specs, inputs[0])
     used = iter(nodes)
@@ -109,6 +112,8 @@ def single(op: Any, *args: Any, extra: Sequence[T] = (), **kwargs: Any) -> Case:
             new_leaves.append(leaf)
     node_args, node_kwargs = pytree.tree_unflatten(new_leaves, tree)
     result = call(graph, op, *node_args, **node_kwargs)
+    if keep is not None:
+        result = getitem(graph, result, keep)
     return Case(finish(graph, specs, nodes, result), inputs)
 
 
@@ -132,7 +137,9 @@ def placeholders(
     return nodes, fakes
 
 
-def number(graph: fx.Graph, wanted: Number, specs: Sequence[T], nodes: Sequence[fx.Node]) -> fx.Node:
+def number(
+    graph: fx.Graph, wanted: Number, specs: Sequence[T], nodes: Sequence[fx.Node]
+) -> fx.Node:
     """A node for the size of a dynamic dimension, or a function of it."""
     for spec, node in zip(specs, nodes, strict=True):
         if wanted.size in spec.shape:
@@ -152,8 +159,17 @@ def call(graph: fx.Graph, op: Any, *args: Any, **kwargs: Any) -> fx.Node:
     modes = [
         v.fake_mode for v in pytree.tree_leaves((fake_args, fake_kwargs)) if hasattr(v, "fake_mode")
     ]
-    mode = modes[0] if modes else next(
-        (n.meta["val"].fake_mode for n in graph.nodes if n.op == "placeholder"), None
+    mode = (
+        modes[0]
+        if modes
+        else next(
+            (
+                n.meta["val"].fake_mode
+                for n in graph.nodes
+                if n.op == "placeholder" and hasattr(n.meta["val"], "fake_mode")
+            ),
+            None,
+        )
     )
     if mode is not None:
         with mode, enable_python_dispatcher():
@@ -186,9 +202,7 @@ def finish(
     for result in results if isinstance(results, (list, tuple)) else [results]:
         val = result.meta["val"] if isinstance(result, fx.Node) else result
         if isinstance(val, (tuple, list)):
-            outputs.extend(
-                getitem(graph, result, k) for k, v in enumerate(val) if v is not None
-            )
+            outputs.extend(getitem(graph, result, k) for k, v in enumerate(val) if v is not None)
         else:
             outputs.append(result)
     graph.output(tuple(outputs))

@@ -160,7 +160,9 @@ INDEX = [
     row(A.index.Tensor, t(7, 6, 5), [i64(3, 1, low=0, high=5), i64(4, low=0, high=5)]),
     row(A.index.Tensor, t(7, 6, 5), [i64(4, low=0, high=5), None, i64(4, low=0, high=5)]),
     row(A.index.Tensor, t(2, 7, 6, 5), [None, i64(4, low=0, high=5), i64(1, low=0, high=5)]),
-    row(A.index.Tensor, t(2, 7, 6, 5), [None, i64(4, low=0, high=5), None, i64(2, 1, low=0, high=5)]),
+    row(
+        A.index.Tensor, t(2, 7, 6, 5), [None, i64(4, low=0, high=5), None, i64(2, 1, low=0, high=5)]
+    ),
     row(A.index.Tensor, t(7, 3), [b(7)]),
     row(A.index.Tensor, t(7, 3), [b(7, 3)]),
     row(A.index.Tensor, t(2, 7, 3), [None, b(7)]),
@@ -192,7 +194,13 @@ INDEX = [
     row(A.index_put.default, t(7, 3), [b(7)], t()),
     row(A.index_put.default, t(7, 3), [b(7)], t(3)),
     row(A.index_put.default, t(7, 3), [b(7, 3)], t(1)),
-    row(A.index_put.default, t(7, 6, 5), [i64(4, low=0, high=4), None, i64(4, low=0, high=5)], t(4, 6), True),
+    row(
+        A.index_put.default,
+        t(7, 6, 5),
+        [i64(4, low=0, high=4), None, i64(4, low=0, high=5)],
+        t(4, 6),
+        True,
+    ),
     row(A.scatter.src, t(7, 6), 1, i64(7, 1, low=0, high=6), t(7, 1)),
     row(A.scatter.src, t(7, 6), 1, i64(7, 1, low=0, high=6), t(7, 3)),
     row(A.scatter.value, t(7, 6), 0, i64(1, 6, low=0, high=5), 2.5),
@@ -203,9 +211,33 @@ INDEX = [
     row(A.scatter_reduce.two, t(7, 6), 1, i64(7, 4, low=0, high=6), t(7, 4), "amax"),
     row(A.scatter_reduce.two, t(7, 6), 1, i64(7, 4, low=0, high=6), t(7, 4), "prod"),
     row(A.scatter_reduce.two, t(7, 6), 1, i64(7, 4, low=0, high=6), t(7, 4), "mean"),
-    row(A.scatter_reduce.two, t(7, 6), 1, i64(7, 4, low=0, high=6), t(7, 4), "amin", include_self=False),
-    row(A.scatter_reduce.two, t(7, 6), 1, i64(7, 4, low=0, high=6), t(7, 4), "sum", include_self=False),
-    row(A.scatter_reduce.two, t(7, 6), 1, i64(7, 4, low=0, high=6), t(7, 4), "mean", include_self=False),
+    row(
+        A.scatter_reduce.two,
+        t(7, 6),
+        1,
+        i64(7, 4, low=0, high=6),
+        t(7, 4),
+        "amin",
+        include_self=False,
+    ),
+    row(
+        A.scatter_reduce.two,
+        t(7, 6),
+        1,
+        i64(7, 4, low=0, high=6),
+        t(7, 4),
+        "sum",
+        include_self=False,
+    ),
+    row(
+        A.scatter_reduce.two,
+        t(7, 6),
+        1,
+        i64(7, 4, low=0, high=6),
+        t(7, 4),
+        "mean",
+        include_self=False,
+    ),
     row(A.index_add.default, t(7, 3), 0, i64(8, low=0, high=5), t(8, 3), alpha=2),
     row(A.index_copy.default, t(7, 3), 1, i64(1, low=0, high=3), t(7, 1)),
     row(A.index_fill.int_Scalar, t(7, 3), 1, i64(2, low=0, high=3), 1.5),
@@ -242,4 +274,3 @@ def test_creation_with_a_computed_size(k: int) -> None:
 def test_indexing(k: int) -> None:
     op, args, kwargs = INDEX[k]
     check(single(op, *args, **kwargs))
-

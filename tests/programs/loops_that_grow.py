@@ -143,7 +143,7 @@ def over_python_list(x):
     return x
 
 
-PROGRAMS.add(over_python_list, X3, X5, -X3.abs(), vec(0.1, 0.2))
+PROGRAMS.add(over_python_list, X3, X5, -X3.abs(), X3 * 0.01)
 
 
 def over_chunks(x):

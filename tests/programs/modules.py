@@ -383,4 +383,4 @@ def module_as_function_argument(x):
     return run(nn.Softmax(dim=-1), x) + run(nn.Hardtanh(), -x)
 
 
-PROGRAMS.add(module_as_function_argument, X3, X3 + 2, X1 - 3, vec(1.0, -3.0))
+PROGRAMS.add(module_as_function_argument, X3, X3 + 2, X1 - 3)

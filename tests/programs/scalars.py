@@ -290,7 +290,12 @@ def scalar_inputs(x, k: int, alpha: float, flag: bool):
 
 
 PROGRAMS.add(
-    scalar_inputs, (V3, 3, 0.5, True), (V1, 1, 2.0, True), (V4, 3, 1.5, False), (V4, 5, -1.5, True)
+    scalar_inputs,
+    (V3, 3, 0.5, True),
+    (V1, 1, 2.0, True),
+    (V4, 3, 1.5, False),
+    (V4, 5, -1.5, True),
+    dynamic={"x": [0], "k": True, "alpha": True, "flag": True},
 )
 
 
