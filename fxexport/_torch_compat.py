@@ -175,6 +175,12 @@ def is_boolean(expr: Any) -> bool:
     )  # fmt: skip
 
 
+# Functions that ask whether an argument or a mode overrides PyTorch's functions.
+OVERRIDE_TESTS = (
+    torch._C._has_torch_function,
+    torch._C._has_torch_function_unary,
+    torch._C._has_torch_function_variadic,
+)
 METADATA_OPS = tuple(FunctionalTensor.metadata_fns) + (torch.ops.prim.device.default,)
 
 

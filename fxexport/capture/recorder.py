@@ -433,6 +433,8 @@ class Recorder(compat.ProxySlotMode):
         What touches a float is written down at once, in the order the program does it: sympy
         would reorder it, and meta kernels choke on sizes computed through floats.
         """
+        if func is round:
+            args = args[:1]  # PyTorch passes the missing ndigits as None
         out = func(*args, **kwargs)
         if not isinstance(out, _SYM):
             return out

@@ -142,14 +142,14 @@ class _Reader:
                 )
 
     def everything(self, node: Node, *, pinnable: bool) -> None:
-        """Every dimension, and every int and float; bools only where they are named."""
+        """Every dimension, and every int and float."""
         for leaf in leaves_of(node):
             value = leaf.value
             if isinstance(value, (torch.Tensor, TensorSpec)):
                 for axis in range(len(value.shape)):
                     if axis not in self.requests.dims.get(leaf, {}):
                         self._add(leaf, axis, DimRequest(pinnable=pinnable))
-            elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            elif isinstance(value, (bool, int, float)):
                 self.requests.scalars.add(leaf)
 
     def read(self, node: Node, wanted: Any) -> None:

@@ -35,7 +35,7 @@ def is_one(x: Operand) -> bool:
     return not isinstance(x, Value) and isinstance(x, (int, float)) and x == 1
 
 
-@LOWERINGS("add.Tensor", "add.Scalar", "_foreach_add")
+@LOWERINGS("add.Tensor", "add.Scalar")
 def add(op: OpBuilder, a: Operand, b: Operand, alpha: Operand = 1) -> Value:
     if op.dtype == BOOL:
         if is_one(alpha):

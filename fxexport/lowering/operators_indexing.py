@@ -48,7 +48,7 @@ def select(op: OpBuilder, x: Value, dim: int, index: Operand) -> Value:
     return op.one("Gather", x, op.cast(index, INT64), axis=dim % x.rank)
 
 
-@LOWERINGS("index_select", "index_select_copy")
+@LOWERINGS("index_select")
 def index_select(op: OpBuilder, x: Value, dim: int, index: Value) -> Value:
     if x.rank == 0:
         return op.one("Identity", x)

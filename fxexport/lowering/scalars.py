@@ -166,7 +166,12 @@ def _to_bool(op: OpBuilder, a: Operand) -> Value:
 
 
 def _rounding(op_type: str) -> Callable[..., Value]:
-    def lowering(op: OpBuilder, a: Operand) -> Value:
+    def lowering(op: OpBuilder, a: Operand, digits: Operand = None) -> Value:
+        if digits is not None:
+            raise op.refuse(
+                "rounding a number that is computed by the model to a number of digits",
+                "use torch.round(x, decimals=n) on a tensor",
+            )
         if _kind(a) != FLOAT:
             return op.cast(a, INT)
         return op.cast(op.one(op_type, a), INT)

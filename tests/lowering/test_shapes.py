@@ -249,6 +249,14 @@ INDEX = [
     row(A.diagonal_scatter.default, t(7, 7), t(7)),
     row(A.bucketize.Tensor, t(7, 3), t(1)),
     row(A.searchsorted.Tensor, t(1), t(7), right=True),
+    row(A.one_hot.default, i64(7, 2, low=0, high=4), 5),
+    row(A.tile.default, t(7, 3), [2]),
+    row(A.tile.default, t(7), [2, N7]),
+    row(A.roll.default, t(0, 3), [2], [0]),
+    row(A.nonzero.default, b()),
+    row(A.masked_fill.Scalar, b(7), b(7), True),
+    row(A.index_put.default, b(7), [b(7)], b()),
+    row(A.masked_scatter.default, t(0), b(0), t(0)),
 ]
 
 
