@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from fxexport.capture import CaptureRequest, capture
-from fxexport.errors import OutputError, VerificationError
+from fxexport.errors import OutputError, UsageError, VerificationError
 from fxexport.graph import CapturedGraph
 from fxexport.inputs import PreparedInputs, prepare_inputs
 from fxexport.lowering import decomposition_for, keep_composite, lower
@@ -143,6 +143,7 @@ def export(
     if path is not None:
         check_target(path)
     report.opset = goal.checked_opset(opset)
+    _check_call(model, output_names)
     with stage("inputs"):
         call = model.forward if isinstance(model, torch.nn.Module) else model
         prepared = prepare_inputs(call, inputs, kwargs, dynamic, input_names)
@@ -150,6 +151,7 @@ def export(
             report.add("constant", f"{name} is {value!r} in the file")
     with stage("capture"):
         graph = capture(_request(model, prepared, output_names), report)
+        _check_output_names(output_names, graph)
         prepared.specs[:] = graph.inputs
     with stage("passes"):
         graph = run_passes(graph, goal.passes)
@@ -177,6 +179,38 @@ def export(
         _move(exported, beside, shown, external_data)
         report.path = shown
     return exported
+
+
+def _check_call(model: Any, output_names: Sequence[str] | None) -> None:
+    """Refuses at once what would fail later in a less clear way."""
+    if not callable(model):
+        raise UsageError(
+            f"model must be an nn.Module or a function of tensors, got {model!r}",
+            hint="to export a file, use the command: fxexport model.py",
+        )
+    if isinstance(output_names, str) or not all(
+        isinstance(name, str) and name for name in output_names or ()
+    ):
+        raise UsageError(f"output_names must be a list of names, got {output_names!r}")
+
+
+def _check_output_names(output_names: Sequence[str] | None, graph: CapturedGraph) -> None:
+    """The given names fit the model's outputs, and no two values share one."""
+    if not output_names:
+        return
+    count = len(graph.outputs)
+    if len(output_names) != count:
+        raise UsageError(
+            f"output_names has {len(output_names)} names, but the model has {count} output(s): "
+            + ", ".join(spec.name for spec in graph.outputs)
+        )
+    names = [spec.name for spec in (*graph.inputs, *graph.outputs)]
+    for name in output_names:
+        if names.count(name) > 1:
+            raise UsageError(
+                f"output_names: {name!r} is the name of another input or output too",
+                hint="give every output a name of its own",
+            )
 
 
 def _unverified_name(path: str) -> str:

@@ -165,6 +165,7 @@ class Journal:
     def __init__(self) -> None:
         self._scopes: list[Scope] = []
         self._made: dict[int, tuple[Any, int]] = {}
+        self._cells: dict[int, int] = {}
         self._serial = 0
 
     @contextlib.contextmanager
@@ -185,6 +186,13 @@ class Journal:
             self._made[id(value)] = (value, self._serial)
         return value
 
+    def made_cell(self, cell: CellType) -> None:
+        """Notes that a variable is new. Only its identity is kept: every variable that is staged
+        is noted anew when its function is entered, so an identity is never out of date."""
+        if self._scopes:
+            self._serial += 1
+            self._cells[id(cell)] = self._serial
+
     @property
     def now(self) -> int:
         """A number that grows with every scope; what is made inside a scope has at least its own."""
@@ -200,6 +208,8 @@ class Journal:
         """
         _, noted = self._made.get(id(owner), (None, 0))
         born = max(born, noted)
+        if isinstance(slot, CellSlot):
+            born = self._cells.get(slot.key[1], 0)
         for scope in self._scopes:
             if born < scope.serial and slot.key not in scope.old:
                 scope.old[slot.key] = (slot, slot.get())

@@ -159,7 +159,9 @@ def _record(
             for slot, pattern in zip(slots, patterns, strict=True):
                 session.journal.touch(slot, None)
                 start = make(session, pattern, carried)
-                if not isinstance(pattern, Constant):
+                if isinstance(pattern, Constant) and isinstance(pattern.value, Poison):
+                    slot.set(start)
+                elif not isinstance(pattern, Constant):
                     _may_share(session, start, before[slot.key])
                     slot.set(start)
                 starts.append(start)

@@ -582,6 +582,11 @@ class Operators:
 
     # -- reads and stores ----------------------------------------------------------------------
 
+    def entered(self, reader: Any) -> None:
+        """A function begins: its variables are none of the business of what is around the call."""
+        for cell in _cells(reader).values():
+            self.session.journal.made_cell(cell)
+
     def outer_writes(self, reader: Any, globals_: tuple[str, ...]) -> None:
         """Variables of enclosing functions, and globals, that the function called now may bind."""
         names = tuple(_cells(reader))

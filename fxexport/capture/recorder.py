@@ -29,6 +29,10 @@ Decomposer = Callable[[torch._ops.OpOverload], "Callable[..., Any] | None"]
 _SYM = (torch.SymInt, torch.SymFloat, torch.SymBool)
 _SYM_OF = {int: torch.SymInt, float: torch.SymFloat, bool: torch.SymBool}
 # What fake tensors are asked about themselves is no computation of the model's.
+_RESHAPES = {
+    torch.ops.aten.view.default: torch.ops.aten.reshape.default,
+    torch.ops.aten._unsafe_view.default: torch.ops.aten.reshape.default,
+}
 _TABLES = ("tensors", "captures", "symbols", "expressions")
 _METADATA = frozenset(compat.METADATA_OPS)
 
@@ -390,6 +394,8 @@ class Recorder(compat.ProxySlotMode):
     def record(self, func: Any, args: Any, kwargs: Any, out: Any) -> Any:
         """Adds the node of one op that has been computed on fake tensors; returns its result."""
         out = self._with_light_sizes(out)
+        # Whether a view is possible depends on strides that no symbolic size settles.
+        func = _RESHAPES.get(func, func)
         node = self.emit(
             func, *self.node_of(tuple(args)), val=out, **self.node_of(dict(kwargs))
         )

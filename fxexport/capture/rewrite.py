@@ -212,7 +212,12 @@ class _Rewriter(ast.NodeTransformer):
             self.scope.locals |= {n for n in _bound(node.body).names if n.startswith("_fx_")}
             self.scope.staged = self._staged_names(node.body)
             body = self.block(node.body)
-            node.body = [*self._declarations(node), *self._outer_writes(node), *body]
+            node.body = [
+                *self._declarations(node),
+                *self._entry(node),
+                *self._outer_writes(node),
+                *body,
+            ]
             return node
         finally:
             self.scope, self.hoisted = outer, outer_hoisted
@@ -256,18 +261,26 @@ class _Rewriter(ast.NodeTransformer):
             ast.copy_location(inner, node)
         return [declaration]
 
+    def _entry(self, node: Any) -> list[ast.stmt]:
+        """Says that the variables which ifs and loops bind are new at each call."""
+        names = sorted(self.scope.staged & self.scope.locals)
+        if not names:
+            return []
+        call = self._operator("entered", [self._reader(names, node)], node)
+        return [ast.copy_location(ast.Expr(call), node)]
+
     def _outer_writes(self, node: Any) -> list[ast.stmt]:
         """Says which variables of other functions this one may write."""
         if not self.scope.outer and not self.scope.globals:
             return []
-        names: list[ast.expr] = [self._load(name, node) for name in sorted(self.scope.outer)]
-        template = ast.parse("lambda: 0", mode="eval").body
-        assert isinstance(template, ast.Lambda)
-        template.body = ast.copy_location(ast.Tuple(names, ast.Load()), node)
-        ast.copy_location(template.args, node)
-        reader = ast.copy_location(template, node)
+        reader = self._reader(sorted(self.scope.outer), node)
         call = self._operator("outer_writes", [reader, self._names(sorted(self.scope.globals), node)], node)
         return [ast.copy_location(ast.Expr(call), node)]
+
+    def _reader(self, names: Sequence[str], like: ast.AST) -> ast.expr:
+        """A lambda, never called, whose closure holds the cells of some variables."""
+        loads: list[ast.expr] = [self._load(name, like) for name in names]
+        return self._lambda(ast.copy_location(ast.Tuple(loads, ast.Load()), like), like)
 
     # -- statements ----------------------------------------------------------------------------
 
