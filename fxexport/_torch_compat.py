@@ -30,7 +30,6 @@ from torch.utils._python_dispatch import (
 )
 from torch.utils._sympy.value_ranges import ValueRanges
 
-from fxexport.capture.frames import locations_of_summary
 from fxexport.source import SourceLocation
 
 __all__ = [
@@ -250,6 +249,35 @@ def is_composite(func: Any) -> bool:
 
 
 @functools.cache
+def functional_variant(func: Any) -> Any:
+    """``aten.relu`` for ``aten.relu_``; None for an operator that does not write to its first input."""
+    namespace, _, name = func._schema.name.partition("::")
+    if not name.endswith("_") or name.endswith("__") or name == "copy_":
+        return None
+    packet = getattr(getattr(torch.ops, namespace), name[:-1], None)
+    return getattr(packet, func._overloadname, None)
+
+
+def has_own_decomposition(func: Any) -> bool:
+    """Whether ``func.decompose`` works: the operator is written in C++ through others."""
+    return bool(
+        func.has_kernel_for_dispatch_key(torch._C.DispatchKey.CompositeImplicitAutograd)
+    )
+
+
+def larger_table(func: Any) -> Callable[..., Any] | None:
+    """A decomposition that is not among torch.export's public ones; None if there is none.
+
+    PyTorch's table of all of them, those written for its own compiler included, has no public
+    door. An operator that is missing there is no error.
+    """
+    from torch._decomp import get_decompositions
+
+    found: Callable[..., Any] | None = get_decompositions([func]).get(func)
+    return found
+
+
+@functools.cache
 def _alias_plan(func: Any) -> tuple[tuple[tuple[int, str], ...], tuple[tuple[int, int, str], ...]]:
     """From the schema: arguments that are written; (result, argument) pairs that share memory."""
     schema = func._schema
@@ -401,4 +429,14 @@ def location_of_fact(env: ShapeEnv, symbol: Any) -> SourceLocation | None:
 
 
 def _location_in(summary: Any) -> SourceLocation | None:
+    # Here, since the package it is in imports this file.
+    from fxexport.capture.frames import locations_of_summary
+
     return next(iter(locations_of_summary(summary)), None)
+
+
+def is_torch_builtin(function: Any) -> bool:
+    """Whether a builtin is one of PyTorch's functions of tensors."""
+    name = getattr(function, "__qualname__", "")
+    module = getattr(function, "__module__", None) or ""
+    return name.startswith("_VariableFunctionsClass.") or module.startswith("torch")

@@ -82,6 +82,8 @@ class Builtins:
             owner = getattr(function, "__self__", None)
             if isinstance(owner, (list, dict, set, deque)):
                 return self._method(function, owner)
+            if isinstance(owner, torch.Tensor) or compat.is_torch_builtin(function):
+                return functools.partial(self._with_flags, function)
         original = getattr(function, "_torchdynamo_orig_callable", None)
         if original is not None:
             return self._convert(original)
@@ -89,6 +91,21 @@ class Builtins:
         if module == "torch.utils.checkpoint" and getattr(function, "__name__", "") == "checkpoint":
             return self._checkpoint
         return None
+
+    def _with_flags(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """A function of PyTorch's C++: a flag known only at run time gets a call for each way."""
+        flag = next((v for v in (*args, *kwargs.values()) if type(v) is torch.SymBool), None)
+        if flag is None:
+            return function(*args, **kwargs)
+
+        def called(choice: bool) -> Any:
+            return self._with_flags(
+                function,
+                *(choice if value is flag else value for value in args),
+                **{key: choice if value is flag else value for key, value in kwargs.items()},
+            )
+
+        return self.operators.if_exp(flag, lambda: called(True), lambda: called(False), ())
 
     def _method(self, method: Any, owner: Any) -> Any:
         if method.__name__ in _MUTATORS:

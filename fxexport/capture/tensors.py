@@ -142,6 +142,11 @@ class TensorMode(compat.UserMode):
                 result = func.decompose(*args, **kwargs)
             if result is not NotImplemented:
                 return result
+        functional = compat.functional_variant(func)
+        if functional is not None and self.keep_composite(functional):
+            # In place on the outside, one coarse operator on the inside.
+            result = self._record_whole(functional, args, kwargs)
+            return torch.ops.aten.copy_.default(args[0], result)
         writes = compat.written_arguments(func, args, kwargs)
         for tensor in writes:
             self.on_write(self.base_of(tensor))

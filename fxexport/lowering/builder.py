@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import torch
 from fxexport.errors import UnsupportedError
 from fxexport.lowering import dtypes
 from fxexport.lowering.folding import FOLD_LIMIT, fold
+from fxexport.lowering.graph_builder import Writer
 from fxexport.lowering.shapes import infer_shape
 from fxexport.lowering.values import Dim, Value
 from fxexport.source import SourceLocation
@@ -60,7 +60,6 @@ class OpBuilder:
 
     Attributes:
         opset: version of the ONNX operator set.
-        graph: the graph (or body) that nodes go to.
         val: what the PyTorch operator yields: fake tensor, scalar, or a tuple of them.
         sources: the user's lines that the node is for, innermost first.
         indices_used: whether the second of the operator's results is used.
@@ -68,14 +67,13 @@ class OpBuilder:
 
     def __init__(self, root: ir.Graph, opset: int) -> None:
         self.opset = opset
-        self.graph = root
         self.val: Any = None
         self.sources: tuple[SourceLocation, ...] = ()
         self.names = Names()
         self.node_names = Names()
         self.prefix = ""
         self.indices_used = True
-        self._root = root
+        self._writer = Writer(root, self)
         self._constants: dict[tuple[Any, ...], Value] = {}
         self._known: dict[int, np.ndarray[Any, Any]] = {}
 
@@ -146,26 +144,48 @@ class OpBuilder:
         base = name or (f"{self.prefix}_{op_type}" if self.prefix else op_type)
         label = self.node_names(base)
         values = tuple(Value(self, name=self.names(base)) for _ in range(outputs))
-        node = ir.node(
-            op_type, inputs, attributes or None, domain=domain, outputs=values, name=label
+        node = self._writer.node(
+            op_type, inputs, dict(attributes), values, domain=domain, name=label
         )
         if self.sources:
             node.metadata_props["pkg.fxexport.source"] = self.sources[0].describe()
             node.metadata_props["pkg.torch.onnx.stack_trace"] = "\n".join(
                 source.describe() for source in reversed(self.sources)
             )
-        self.graph.append(node)
         return values
 
-    @contextmanager
-    def into(self, body: ir.Graph) -> Iterator[None]:
-        """Nodes written meanwhile go to a body."""
-        outer = self.graph, self.val, self.sources, self.prefix
-        self.graph = body
-        try:
-            yield
-        finally:
-            self.graph, self.val, self.sources, self.prefix = outer
+    def body(
+        self,
+        name: str,
+        inputs: Sequence[Value],
+        outputs: Sequence[ir.DataType],
+        write: Callable[[], Sequence[Value]],
+    ) -> ir.Graph:
+        """A body for a node to be written: what `write` writes goes there.
+
+        Args:
+            name: the body's name.
+            inputs: its inputs, new values.
+            outputs: dtypes of its outputs.
+            write: writes the nodes and returns the outputs, each made in the body.
+        """
+        outer = self._writer, self.val, self.sources, self.prefix
+
+        def inside(writer: Writer) -> Sequence[Value]:
+            self._writer = writer
+            try:
+                return write()
+            finally:
+                self._writer, self.val, self.sources, self.prefix = outer
+
+        kinds = [ir.TensorType(dtype) for dtype in outputs]
+        return self._writer.body(inside, inputs, kinds, name=name)
+
+    @property
+    def graph(self) -> ir.Graph:
+        """The graph (or body) that nodes go to."""
+        graph: ir.Graph = self._writer.graph
+        return graph
 
     # Constants
 
@@ -191,15 +211,7 @@ class OpBuilder:
 
     def initializer(self, tensor: ir.TensorProtocol, name: str) -> Value:
         """Registers a tensor of the file under a name that is already reserved."""
-        value = Value(
-            self,
-            name=name,
-            type=ir.TensorType(tensor.dtype),
-            shape=ir.Shape([int(size) for size in tensor.shape]),  # type: ignore[arg-type]
-            const_value=tensor,
-        )
-        self._root.register_initializer(value)
-        return value
+        return self._writer.initializer(tensor, name)
 
     def constant(self, value: Any) -> np.ndarray[Any, Any] | None:
         """The array of a small constant, None for anything else."""
@@ -241,9 +253,7 @@ class OpBuilder:
     def dtype(self) -> ir.DataType:
         """Dtype of the PyTorch operator's (first) result."""
         val = self.val[0] if isinstance(self.val, (tuple, list)) else self.val
-        if isinstance(val, torch.Tensor):
-            return dtypes.from_torch(val.dtype)
-        return dtypes.kind_dtype(val)
+        return dtypes.of_val(val)
 
     # Shapes
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
@@ -32,18 +33,11 @@ def write_branch(
     vals = _results(node, then_body)
     label = op.node_names(_label(node, "if"))
     test = _condition(writer, condition)
-    bodies = []
-    for part, module in (("then", then_body), ("else", else_body)):
-        body = _new_graph(writer, label.removesuffix("_if") + f"_{part}")
-        with op.into(body):
-            results = writer.write_nodes(module, operands)
-            used: set[Value] = set()
-            for result, val in zip(results, vals, strict=True):
-                op.prefix = body.name or ""
-                output = writer.as_output(result, val, used)
-                writer.describe(output, val)
-                body.outputs.append(output)
-        bodies.append(body)
+    stem = label.removesuffix("_if")
+    bodies = [
+        _body(writer, f"{stem}_{part}", [], vals, partial(writer.write_nodes, module, operands))
+        for part, module in (("then", then_body), ("else", else_body))
+    ]
     outputs = _write(
         writer,
         node,
@@ -73,25 +67,21 @@ def write_loop(
     initial = [_as(writer, value, val) for value, val in zip(carried, state_vals, strict=True)]
     test = _condition(writer, condition)
 
-    body = _new_graph(writer, f"{label}_body")
     step = _body_input(writer, f"{label}_trip", 0)
     going = _body_input(writer, f"{label}_going", True)
     state = [
         _body_input(writer, f"{label}_{p.name}", val)
         for p, val in zip(placeholders[1:], state_vals, strict=False)
     ]
-    body.inputs.extend([step, going, *state])
     row_vals = output_vals(module)[1 + len(carried) :]
-    with op.into(body):
-        results = writer.write_nodes(module, [step, *state, *captured])
+
+    def trip() -> list[Any]:
+        going_on, *results = writer.write_nodes(module, [step, *state, *captured])
         op.prefix = label
-        used: set[Value] = set()
-        go_on = _condition(writer, results[0])
-        body.outputs.append(writer.as_output(go_on, True, used))
-        for result, val in zip(results[1:], [*state_vals, *row_vals], strict=True):
-            value = writer.as_output(result, val, used)
-            writer.describe(value, val)
-            body.outputs.append(value)
+        return [_condition(writer, going_on), *results]
+
+    inputs, vals = [step, going, *state], [True, *state_vals, *row_vals]
+    body = _body(writer, f"{label}_body", inputs, vals, trip)
     count = len(carried) + len(row_vals)
     outputs = _write(writer, node, "Loop", label, [trips, test, *initial], {"body": body}, count)
     finals = [*_final_vals(node, state_vals), *row_vals]
@@ -108,10 +98,8 @@ def write_loop(
 
 def _scan_rows(writer: GraphWriter, value: Value, val: Any, shape: Sequence[Any]) -> Value:
     """A scan output; after zero trips a runtime cannot know symbolic sizes, so they are given."""
-    is_tensor = isinstance(val, torch.Tensor)
-    dtype = dtypes.from_torch(val.dtype) if is_tensor else dtypes.kind_dtype(val)
-    value.type = ir.TensorType(dtype)
-    sizes = list(val.shape) if is_tensor else []
+    value.type = ir.TensorType(dtypes.of_val(val))
+    sizes = list(val.shape) if isinstance(val, torch.Tensor) else []
     dims = [int(size) if is_concrete_int(size) else None for size in sizes]
     value.shape = ir.Shape([None, *dims])
     if None not in dims:
@@ -151,10 +139,7 @@ def _condition(writer: GraphWriter, condition: Any) -> Value:
 
 
 def _as(writer: GraphWriter, value: Any, val: Any) -> Value:
-    is_tensor = isinstance(val, torch.Tensor)
-    return writer.op.cast(
-        value, dtypes.from_torch(val.dtype) if is_tensor else dtypes.kind_dtype(val)
-    )
+    return writer.op.cast(value, dtypes.of_val(val))
 
 
 def _body_input(writer: GraphWriter, name: str, val: Any) -> Value:
@@ -163,8 +148,27 @@ def _body_input(writer: GraphWriter, name: str, val: Any) -> Value:
     return value
 
 
-def _new_graph(writer: GraphWriter, name: str) -> ir.Graph:
-    return ir.Graph([], [], nodes=[], opset_imports={"": writer.op.opset}, name=name)
+def _body(
+    writer: GraphWriter,
+    name: str,
+    inputs: Sequence[Value],
+    vals: Sequence[Any],
+    results: Callable[[], Sequence[Any]],
+) -> ir.Graph:
+    """A body whose outputs are the results, each in the dtype of its metadata."""
+
+    def write() -> list[Value]:
+        made = results()
+        writer.op.prefix = name
+        used: set[Value] = set()
+        outputs = []
+        for result, val in zip(made, vals, strict=True):
+            output = writer.as_output(result, val, used)
+            writer.describe(output, val)
+            outputs.append(output)
+        return outputs
+
+    return writer.op.body(name, inputs, [dtypes.of_val(val) for val in vals], write)
 
 
 def _label(node: fx.Node, what: str) -> str:

@@ -240,7 +240,7 @@ class GraphWriter:
             return result
         is_number = not isinstance(val, torch.Tensor)
         if val is not None:
-            expected = dtypes.kind_dtype(val) if is_number else dtypes.from_torch(val.dtype)
+            expected = dtypes.of_val(val)
             if result.dtype is None:
                 result.type = ir.TensorType(expected)
             elif result.dtype != expected:
@@ -274,11 +274,7 @@ class GraphWriter:
     def as_output(self, result: Any, val: Any, used: set[Value]) -> Value:
         """A result as an output of the current graph: made there, and used for one output."""
         op = self.op
-        if isinstance(val, torch.Tensor):
-            dtype = dtypes.from_torch(val.dtype)
-        else:
-            dtype = dtypes.kind_dtype(val)
-        value = op.cast(result, dtype)
+        value = op.cast(result, dtypes.of_val(val))
         producer = value.producer()
         if producer is None or producer.graph is not op.graph or value in used:
             value = op.write("Identity", [value], {})[0]

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from fxexport._torch_compat import has_own_decomposition, larger_table
 from fxexport.lowering.registry import is_lowerable, operator_name
 
 __all__ = ["decomposition_for", "keep_composite"]
@@ -99,14 +100,6 @@ def decomposition_for(op: torch._ops.OpOverload) -> Callable[..., Any] | None:
     found = _decompositions().get(op)
     if found is not None:
         return found
-    if op.has_kernel_for_dispatch_key(torch._C.DispatchKey.CompositeImplicitAutograd):
+    if has_own_decomposition(op):
         return op.decompose
-    return _explicit(op)
-
-
-def _explicit(op: torch._ops.OpOverload) -> Callable[..., Any] | None:
-    # PyTorch's larger table of decompositions has no public door; a missing one is no error.
-    from torch._decomp import get_decompositions
-
-    found = get_decompositions([op])
-    return found.get(op)
+    return larger_table(op)

@@ -17,6 +17,7 @@ __all__ = [
     "is_float",
     "is_int",
     "kind_dtype",
+    "of_val",
     "promote",
     "scalar_dtype",
     "to_torch",
@@ -109,6 +110,11 @@ def kind_dtype(val: Any) -> ir.DataType:
     if isinstance(val, (float, torch.SymFloat)):
         return ir.DataType.DOUBLE
     raise UnsupportedError(f"a value of type {type(val).__name__} cannot be kept in an ONNX file")
+
+
+def of_val(val: Any) -> ir.DataType:
+    """The ONNX dtype of a value in a graph's metadata: a fake tensor or a scalar."""
+    return from_torch(val.dtype) if isinstance(val, torch.Tensor) else kind_dtype(val)
 
 
 def scalar_dtype(dtype: ir.DataType) -> torch.dtype:

@@ -285,14 +285,15 @@ def cumprod(op: OpBuilder, x: Value, dim: int, **_: Any) -> Value:
     start = op.one("Expand", op.const(1, wide), sizes)
     shape = ir.Shape([x.dims[k] for k in row])
     start.shape = shape
-    body = ir.Graph([], [], nodes=[], opset_imports={"": op.opset}, name=op.node_names("cumprod"))
     kind = ir.TensorType(wide)
     state = Value(op, name=op.names(f"{op.prefix}_state"), type=kind, shape=shape)
     item = Value(op, name=op.names(f"{op.prefix}_item"), type=kind, shape=shape)
-    body.inputs.extend([state, item])
-    with op.into(body):
+
+    def step() -> list[Value]:
         product = state * item
-        body.outputs.extend([product, op.one("Identity", product)])
+        return [product, op.one("Identity", product)]
+
+    body = op.body(op.node_names("cumprod"), [state, item], [wide, wide], step)
     rows = op.write(
         "Scan",
         [start, x],
