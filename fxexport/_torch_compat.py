@@ -65,6 +65,7 @@ _FACT_FIELDS = (
     "size_like",
     "deferred_runtime_asserts",
     "num_deferred_runtime_asserts",
+    "path_facts",
 )
 
 ShapeState = dict[str, Any]
@@ -88,6 +89,8 @@ class SizeEnv(ShapeEnv):
         self._policy = policy
         # symbol -> a value to decide by where a kernel must decide; see capture/assumptions.py
         self.hints: dict[Any, Any] = {}
+        # conditions on sizes that hold where the program is now
+        self.path_facts: tuple[Any, ...] = ()
 
     # ShapeEnv caches these two by their arguments alone, which is wrong once facts are taken
     # back at the end of a branch.
@@ -136,6 +139,7 @@ class SizeEnv(ShapeEnv):
             return
         expr = condition.node.expr
         if not isinstance(expr, sympy.logic.boolalg.BooleanAtom):
+            self.path_facts = (*self.path_facts, expr)
             self.guard_or_defer_runtime_assert(expr, message)
 
     def set_range(self, symbol: Any, lower: int | None, upper: int | None) -> None:

@@ -176,7 +176,8 @@ def export(
                 graph, beside, exported._reference, prepared, check_inputs
             )
         _raise_on_disagreement(exported, beside)
-        _move(exported, beside, shown, external_data)
+        with _removed_on_failure(beside):
+            _move(exported, beside, shown, external_data)
         report.path = shown
     return exported
 
@@ -230,7 +231,6 @@ def _move(exported: Exported, source: str, path: str, external_data: bool | None
     try:
         os.replace(source, path)
     except OSError as error:
-        os.unlink(source)
         raise OutputError(f"cannot write {path!r}: {error.strerror or error}") from error
 
 

@@ -34,7 +34,9 @@ def forward(x):
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    """The fenced blocks of a language, in order."""
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    return [text for name, text in fenced if name == language]
 
 
 def marked(name: str) -> str:
@@ -161,7 +163,8 @@ def test_the_options_are_those_of_the_command(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "160")
     assert main(["--help"]) == 0
-    shown = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", capsys.readouterr().out))
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    shown = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", plain))
     assert {key for key in table_keys("| option | |") if key.startswith("--")} == shown
 
 

@@ -9,6 +9,7 @@ or is refused.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,21 +17,12 @@ import sympy
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.frames import user_location
-from fxexport.capture.session import Session
+from fxexport.capture.session import PinNeeded, Session
 from fxexport.errors import UnsupportedError
 from fxexport.graph.captured import Constraint
 from fxexport.source import SourceLocation
 
-__all__ = ["Assumptions", "PinNeeded"]
-
-class PinNeeded(Exception):
-    """Code that cannot be staged needs dimensions to be fixed."""
-
-    def __init__(self, symbols: set[Any], location: SourceLocation | None) -> None:
-        super().__init__(str(symbols))
-        self.symbols = symbols
-        self.location = location
-
+__all__ = ["Assumptions"]
 
 class Assumptions:
     """The policy of a capture's size environment."""
@@ -48,7 +40,7 @@ class Assumptions:
             general = _general_case(expr)
             if general is not None and expr.free_symbols <= env.size_like:
                 return general
-        value = expr.xreplace(env.hints)
+        value = expr.xreplace(self._fitting_hints(expr))
         inputs = expr.free_symbols <= self.names.keys()
         known = value.is_number or value in (sympy.true, sympy.false)
         if not kernel or not known or not inputs:
@@ -59,7 +51,25 @@ class Assumptions:
             env.guard_or_defer_runtime_assert(fact, "assumed by a kernel")
         if self.session.depth == 0:
             self.made.append((fact, user_location()))
+        else:
+            self.session.note("assumption", f"wherever this line is reached, {self._text(fact)}")
         return value
+
+    def _fitting_hints(self, expr: Any) -> dict[Any, Any]:
+        """Example sizes that do not contradict the conditions under which this line is reached."""
+        env = self.session.env
+        paths = [fact for fact in env.path_facts if fact.free_symbols & expr.free_symbols]
+        if all(fact.xreplace(env.hints) is not sympy.false for fact in paths):
+            return env.hints
+        symbols = sorted(set().union(*(fact.free_symbols for fact in paths)), key=str)
+        open_symbols = [s for s in symbols if s in env.size_like][:3]
+        numbers = {int(n) for fact in paths for n in fact.atoms(sympy.Integer)}
+        sizes = sorted({2, 3, 5, 8, 16, *(n + d for n in numbers for d in (-1, 0, 1) if n + d >= 0)})
+        for chosen in itertools.product(sizes, repeat=len(open_symbols)):
+            hints = {**env.hints, **dict(zip(open_symbols, map(sympy.Integer, chosen), strict=True))}
+            if all(fact.xreplace(hints) is not sympy.false for fact in paths):
+                return hints
+        return {}
 
     def _refuse(self, expr: Any, inputs: bool) -> None:
         location = user_location()
@@ -110,6 +120,7 @@ class Assumptions:
 
     def _text(self, expr: Any) -> str:
         named = expr.xreplace({s: sympy.Symbol(name, integer=True) for s, name in self.names.items()})
+        named = _simpler(named)
         text = str(named)
         if isinstance(named, sympy.Eq):
             text = f"{named.lhs} == {named.rhs}"
@@ -125,6 +136,19 @@ class Assumptions:
             return len(values) < len(names) or bool(expr.xreplace(values))
 
         return holds
+
+
+def _simpler(expr: Any) -> Any:
+    """``min(n, 512) == n`` as ``n <= 512``."""
+    if isinstance(expr, sympy.Eq):
+        for whole, part in ((expr.lhs, expr.rhs), (expr.rhs, expr.lhs)):
+            others = [arg for arg in whole.args if arg != part]
+            if len(others) == 1 and len(whole.args) == 2:
+                if type(whole).__name__ == "Min":
+                    return sympy.Le(part, others[0])
+                if type(whole).__name__ == "Max":
+                    return sympy.Ge(part, others[0])
+    return expr
 
 
 def _conjuncts(expr: Any) -> tuple[Any, ...]:

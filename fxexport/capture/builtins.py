@@ -33,6 +33,7 @@ _MUTATORS = frozenset(
     "appendleft popleft extendleft rotate difference_update intersection_update "
     "symmetric_difference_update __setitem__ __delitem__ __iadd__ move_to_end".split()
 )
+_DRAWN = frozenset({"random", "time", "secrets", "uuid"})
 _TORCH_MATH = ("sqrt", "exp", "log", "log2", "sin", "cos", "tan", "tanh", "atan")
 
 
@@ -78,6 +79,10 @@ class Builtins:
             return None
         if found is not None:
             return found
+        if _draws_at_export(function):
+            self.operators.session.note(
+                "assumption", "this value is drawn when the model is exported and is part of the file"
+            )
         if isinstance(function, (BuiltinMethodType, BuiltinFunctionType, MethodWrapperType)):
             owner = getattr(function, "__self__", None)
             if isinstance(owner, (list, dict, set, deque)):
@@ -377,3 +382,10 @@ class Builtins:
         """torch.cond is an if with its branches spelled out."""
         a, b = self._convert(then), self._convert(other)
         return self.operators.if_exp(test, lambda: a(*operands), lambda: b(*operands), ())
+
+
+def _draws_at_export(function: Any) -> bool:
+    """Whether a function of Python's gives another value at each call."""
+    module = getattr(function, "__module__", None)
+    owner = getattr(function, "__self__", None)
+    return module in _DRAWN or type(owner).__module__ in ("random", "numpy.random.mtrand")

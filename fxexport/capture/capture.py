@@ -11,12 +11,13 @@ import sympy
 import torch
 
 from fxexport import _torch_compat as compat
-from fxexport.capture.assumptions import Assumptions, PinNeeded
+from fxexport.capture.assumptions import Assumptions
 from fxexport.capture.builtins import Builtins
 from fxexport.capture.convert import Converter
 from fxexport.capture.frames import frames_of_traceback, raised_by_fxexport
+from fxexport.capture.journal import AttributeSlot, Scope
 from fxexport.capture.operators import Operators
-from fxexport.capture.session import Poison, Session, is_symbolic, sym_type
+from fxexport.capture.session import PinNeeded, Poison, Session, is_symbolic, sym_type
 from fxexport.capture.torch_functions import FunctionMode
 from fxexport.errors import FxExportError, ModelError, UnsupportedError
 from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec, OutputSpec
@@ -116,6 +117,7 @@ class _Attempt:
     def __init__(self, request: CaptureRequest, inputs: Sequence[InputSpec], report: Report) -> None:
         self._request = request
         self._inputs = list(inputs)
+        self._fakes: list[Any] = []
         self._names = _weight_names(request.model)
         self._assumptions = Assumptions()
         self.session = Session(
@@ -158,6 +160,7 @@ class _Attempt:
                     result = self._call(args, kwargs)
                     outputs = self._outputs(result)
                     flat = [self._output_node(value) for _, value in outputs]
+                    self._report_writes(scope, values)
                 finally:
                     scope.undo()
                 module = recorder.finish(
@@ -174,6 +177,21 @@ class _Attempt:
         )
         return graph, self._pins_found()
 
+    def _report_writes(self, scope: Scope, inputs: Sequence[Any]) -> None:
+        """What a call leaves behind in PyTorch and the file does not keep."""
+        report, tensors = self.session.report, self.session.tensors
+        for name in tensors.written_weights():
+            report.add("note", f"{name!r} is written in forward; the file forgets it after a call")
+        for slot, old in scope.old.values():
+            if isinstance(slot, AttributeSlot) and slot.get() is not old:
+                report.add("note", f"{slot.name} is set in forward; the file forgets it after a call")
+        for spec, value, fake in zip(self._inputs, inputs, self._fakes, strict=True):
+            if isinstance(value, torch.Tensor) and tensors.inner(value) is not fake:
+                report.add(
+                    "note",
+                    f"{spec.name!r} is written in place; the file leaves its input as it is",
+                )
+
     def _make_inputs(self) -> list[Any]:
         session, recorder = self.session, self.session.recorder
         symbols: dict[str, Any] = {}
@@ -182,6 +200,7 @@ class _Attempt:
             if spec.kind != "tensor":
                 value = recorder.fresh_scalar(_SYM_OF[spec.kind])
                 recorder.add_input(spec.name, value)
+                self._fakes.append(value)
                 values.append(value)
                 continue
             shape = [
@@ -191,6 +210,7 @@ class _Attempt:
             with compat.only_mode(session.fake_mode):
                 fake = torch.empty(shape, dtype=spec.dtype)
             recorder.add_input(spec.name, fake)
+            self._fakes.append(fake)
             values.append(session.tensors.wrap(fake))
         return values
 
@@ -204,6 +224,7 @@ class _Attempt:
             # Sizes 0 and 1 are special cases; an assumption is made for the general one.
             env.hints[symbol] = sympy.Integer(hint if hint >= 2 else max(2, dim.min))
             self._assumptions.names[symbol] = dim.name
+            self.session.example_sizes[symbol] = hint
             symbols[dim.name] = size
         return symbols[dim.name]
 

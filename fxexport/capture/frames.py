@@ -106,5 +106,9 @@ def raised_by_fxexport(traceback: TracebackType | None) -> bool:
 
 def locations_of_summary(summary: Iterable[Any]) -> tuple[SourceLocation, ...]:
     """The user's frames of a `traceback.StackSummary` (outermost first), innermost first."""
-    frames = [(f.filename, f.lineno, f.name) for f in reversed(list(summary))]
+    frames = []
+    for frame in reversed(list(summary)):
+        if frame.filename == _ENTRY:
+            break
+        frames.append((frame.filename, frame.lineno, frame.name))
     return _locations([(file, line, "" if name.startswith("_fx_") else name) for file, line, name in frames])

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from fxexport.capture.matching import matches_as_ifs
 
-__all__ = ["RETURN_FLAG", "RETURN_VALUE", "lower_jumps"]
+__all__ = ["RETURN_FLAG", "RETURN_VALUE", "always_raises", "lower_jumps"]
 
 RETURN_FLAG = "_fx_returned"
 RETURN_VALUE = "_fx_result"
@@ -104,7 +104,8 @@ def _ends(block: Sequence[ast.stmt], kinds: tuple[type, ...]) -> bool:
     return False
 
 
-def _only_raises(block: Sequence[ast.stmt]) -> bool:
+def always_raises(block: Sequence[ast.stmt]) -> bool:
+    """Whether a block certainly ends in a raise."""
     return _ends(block, ()) and not any(_has(statement, *_JUMPS) for statement in block)
 
 

@@ -16,7 +16,7 @@ import copy
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fxexport.capture.jumps import RETURN_VALUE, lower_jumps
+from fxexport.capture.jumps import always_raises, lower_jumps
 
 __all__ = ["RUNTIME", "rewrite_function"]
 
@@ -466,17 +466,16 @@ class _Rewriter(ast.NodeTransformer):
         return node
 
     def visit_Try(self, node: ast.Try) -> Any:
+        # A handler that raises again leaves an error an error.
+        catching = [handler for handler in node.handlers if not always_raises(handler.body)]
         node.body, node.orelse = self.block(node.body), self.block(node.orelse)
         node.finalbody = self.block(node.finalbody)
         for handler in node.handlers:
             handler.body = self.block(handler.body)
-        if node.handlers:
-            caught = self._names([_exception_names(handler) for handler in node.handlers], node)
-            trying = ast.With(
-                [ast.withitem(self._operator("trying", [caught], node), None)],
-                node.body,
-            )
-            node.body = [ast.copy_location(trying, node)]
+        if catching:
+            caught = self._names([_exception_names(handler) for handler in catching], node)
+            context = ast.withitem(self._operator("trying", [caught], node), None)
+            node.body = [ast.copy_location(ast.With([context], node.body), node)]
         return node
 
     def visit_Match(self, node: ast.Match) -> Any:

@@ -16,10 +16,20 @@ from fxexport.capture.recorder import Recorder
 from fxexport.capture.tensors import TensorMode
 from fxexport.errors import UnsupportedError
 from fxexport.report.model import FindingKind, Report
+from fxexport.source import SourceLocation
 
-__all__ = ["Poison", "Session", "is_symbolic", "sym_type"]
+__all__ = ["PinNeeded", "Poison", "Session", "is_symbolic", "sym_type"]
 
 SYM = (torch.SymInt, torch.SymFloat, torch.SymBool)
+
+
+class PinNeeded(Exception):
+    """The program needs input dimensions to be fixed."""
+
+    def __init__(self, symbols: set[Any], location: SourceLocation | None) -> None:
+        super().__init__(str(symbols))
+        self.symbols = symbols
+        self.location = location
 
 
 class Poison:
@@ -74,6 +84,8 @@ class Session:
         self.try_depth = 0
         # symbols of numbers that are ints on some ways and floats on others
         self.promoted: set[Any] = set()
+        # symbol of an input dimension -> its size in the example
+        self.example_sizes: dict[Any, int] = {}
         self.required: list[tuple[Any, Any]] = []
         self.depth = 0
         # merged tensor -> the tensors that it may share memory with in PyTorch
@@ -84,6 +96,20 @@ class Session:
     def note(self, kind: FindingKind, message: str) -> None:
         """Adds a finding at the user's present line."""
         self.report.add(kind, message, user_location())
+
+    def settle_one(self, size: Any) -> None:
+        """Decides whether a dimension is 1 where that changes the rank of a result.
+
+        Raises:
+            PinNeeded: it was 1 in the example: then it must stay 1.
+        """
+        if self.known(size == 1) is not None:
+            return
+        if self.example_sizes.get(expression(size)) == 1:
+            raise PinNeeded({expression(size)}, user_location())
+        self.env.assume(size != 1, "a dimension that is not squeezed")
+        self.note("assumption", "this dimension is not 1, so squeezing keeps it")
+        self.require(size != 1)
 
     def require(self, condition: Any) -> None:
         """Makes a condition on sizes something that the file takes for granted."""

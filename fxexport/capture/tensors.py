@@ -117,6 +117,14 @@ class TensorMode(compat.UserMode):
         fake = self.recorder.weight_fake(self.name_of(value))
         return fake is not None and self.inner(held[1]) is not fake
 
+    def written_weights(self) -> list[str]:
+        """Names of the parameters, buffers and constants that the program has written to."""
+        return [
+            self.name_of(tensor)
+            for tensor, _ in list(self._lifted.values())
+            if not isinstance(tensor, compat.FakeTensor) and self.was_written(tensor)
+        ]
+
     # -- dispatch --------------------------------------------------------------------------------
 
     def __torch_dispatch__(

@@ -58,6 +58,8 @@ class FunctionMode(TorchFunctionMode):
         }
         for name in ("__int__", "__float__", "__index__", "numpy", "__array__", "__complex__"):
             self._table[getattr(tensor, name)] = self._reader(name)
+        for function in (torch.squeeze, tensor.squeeze, tensor.squeeze_):
+            self._table[function] = self._squeeze(function)
         for function in _SIZED:
             self._table[function] = self._sized(function)
 
@@ -97,6 +99,15 @@ class FunctionMode(TorchFunctionMode):
             if function in (torch.full, torch.Tensor.new_full) and len(args) > own + 1:
                 pass
             return self._raw(function, *args, **{key: _as_number(v) for key, v in kwargs.items()})
+
+        return call
+
+    def _squeeze(self, function: Any) -> Callable[..., Any]:
+        def call(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+            dims = args[0] if args else kwargs.get("dim", range(tensor.dim()))
+            for dim in dims if isinstance(dims, (tuple, list, range)) else (dims,):
+                self._session.settle_one(tensor.shape[dim])
+            return self._raw(function, tensor, *args, **kwargs)
 
         return call
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import onnx_ir as ir
 
@@ -12,6 +13,7 @@ from fxexport.lowering.values import Value
 
 __all__ = [
     "arc_tangent",
+    "element_count",
     "floor_divide",
     "python_modulo",
     "truncate",
@@ -71,3 +73,14 @@ def arc_tangent(op: OpBuilder, x: Value) -> Value:
     return op.one(
         "Where", op.one("Abs", x) < 1e30, exact, op.one("Where", op.one("IsNaN", x), x, right)
     )
+
+
+def element_count(op: OpBuilder, x: Value, axes: Sequence[int], dtype: ir.DataType) -> Value:
+    """The number of elements over some dimensions."""
+    sizes = [x.dims[a] for a in axes]
+    if None not in sizes:
+        return op.const(math.prod(sizes), dtype)  # type: ignore[arg-type]
+    total = op.i64(1)
+    for axis in axes:
+        total = total * op.cast(op.size(x, axis), ir.DataType.INT64)
+    return op.cast(total, dtype)

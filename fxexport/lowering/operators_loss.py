@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from fxexport.lowering.builder import OpBuilder
-from fxexport.lowering.operators_reduce import reduce
+from fxexport.lowering.operators_reduce import axes_of, mean_over, reduce
 from fxexport.lowering.registry import Table
 from fxexport.lowering.values import Value
 
@@ -48,4 +48,6 @@ def mse_loss(op: OpBuilder, x: Value, target: Value, reduction: int = _MEAN) -> 
     squared = gap * gap
     if reduction == _NONE:
         return squared
-    return reduce(op, "ReduceMean" if reduction == _MEAN else "ReduceSum", squared, None)
+    if reduction == _MEAN:
+        return mean_over(op, squared, axes_of(squared, None), False)
+    return reduce(op, "ReduceSum", squared, None)

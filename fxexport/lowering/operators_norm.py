@@ -10,8 +10,9 @@ import numpy as np
 import onnx_ir as ir
 import torch
 
+from fxexport.lowering.arithmetic import element_count
 from fxexport.lowering.builder import OpBuilder
-from fxexport.lowering.operators_reduce import moments
+from fxexport.lowering.operators_reduce import mean_over, moments
 from fxexport.lowering.registry import Table
 from fxexport.lowering.values import Value
 
@@ -101,7 +102,7 @@ def rms_norm(
         torch_dtype = torch.float64 if wide.elem == ir.DataType.DOUBLE else torch.float32
         eps = torch.finfo(torch_dtype).eps
     axes = list(range(x.rank - len(shape), x.rank))
-    power = op.one("ReduceMean", wide * wide, axes, keepdims=1)
+    power = mean_over(op, wide * wide, axes, True)
     rstd = op.one("Reciprocal", op.one("Sqrt", power + float(eps)))
     result = wide * rstd
     if weight is not None:
@@ -114,7 +115,7 @@ def group_normalise(
     op: OpBuilder, x: Value, groups: int, weight: Value | None, bias: Value | None, eps: float
 ) -> Value:
     """Group normalisation through InstanceNormalization over flattened groups."""
-    flat = op.one("Reshape", x, op.sizes([op.size(x, 0), groups, -1]))
+    flat = _grouped(op, x, groups)
     one, zero = op.const([1.0] * groups, x.elem), op.const([0.0] * groups, x.elem)
     flat = op.one("InstanceNormalization", flat, one, zero, epsilon=float(eps))
     result = op.one("Reshape", flat, op.shape(x))
@@ -124,6 +125,15 @@ def group_normalise(
     if bias is not None:
         result = result + op.one("Reshape", op.cast(bias, x.elem), per_channel)
     return result
+
+
+def _grouped(op: OpBuilder, x: Value, groups: int) -> Value:
+    """The elements of each group in one row; no size is left to be found: a batch may be empty."""
+    count = element_count(op, x, list(range(1, x.rank)), ir.DataType.INT64)
+    flat = op.reshape(x, [op.size(x, 0), groups, count / groups])
+    known = op.constant(count)
+    flat.shape = ir.Shape([x.dims[0], groups, None if known is None else int(known) // groups])
+    return flat
 
 
 @LOWERINGS("group_norm")
@@ -151,8 +161,7 @@ def native_group_norm(
     groups: int,
     eps: float,
 ) -> tuple[Value, Value, Value]:
-    flat = op.one("Reshape", x, op.sizes([op.size(x, 0), groups, -1]))
-    flat.shape = ir.Shape([x.dims[0], groups, None])
+    flat = _grouped(op, x, groups)
     variance, mean = moments(op, flat, [2], 0, False)
     rstd = op.one("Reciprocal", op.one("Sqrt", variance + float(eps)))
     return group_normalise(op, x, groups, weight, bias, eps), mean, rstd

@@ -45,8 +45,9 @@ def randn_like(op: OpBuilder, x: Value, **_: Any) -> Value:
 
 
 def _integers(op: OpBuilder, shape: Value, low: Operand, high: Operand) -> Value:
-    first, last = op.cast(low, FLOAT), op.cast(high, FLOAT)
-    unit = _draw(op, "RandomUniformLike", shape, FLOAT)
+    wide = ir.DataType.DOUBLE  # single precision would not reach every large integer
+    first, last = op.cast(low, wide), op.cast(high, wide)
+    unit = _draw(op, "RandomUniformLike", shape, wide)
     number = op.one("Floor", unit * (last - first) + first)
     return op.cast(op.one("Min", number, last - 1.0), op.dtype)
 

@@ -92,7 +92,7 @@ def _run(
             finals[k].append(final)
         if bidirectional:
             turned = op.one("Transpose", results[0], perm=[0, 2, 1, 3])
-            x = op.one("Reshape", turned, [0, 0, -1])
+            x = op.one("Reshape", turned, [0, 0, directions * hidden])
         else:
             x = op.one("Squeeze", results[0], [1])
         x.shape = ir.Shape([None, None, None])

@@ -9,6 +9,7 @@ from typing import Any
 import onnx_ir as ir
 
 from fxexport.lowering import dtypes
+from fxexport.lowering.arithmetic import element_count
 from fxexport.lowering.builder import OpBuilder
 from fxexport.lowering.operators_compare import truth
 from fxexport.lowering.registry import Table
@@ -48,7 +49,20 @@ def sum_(op: OpBuilder, x: Value, dim: Dims = None, keepdim: bool = False, **_: 
 
 @LOWERINGS("mean", "mean.dim")
 def mean(op: OpBuilder, x: Value, dim: Dims = None, keepdim: bool = False, **_: Any) -> Value:
-    return reduce(op, "ReduceMean", op.cast(x, op.dtype), dim, keepdim)
+    return mean_over(op, op.cast(x, op.dtype), axes_of(x, dim), keepdim)
+
+
+def mean_over(op: OpBuilder, x: Value, axes: Sequence[int], keepdim: bool) -> Value:
+    """The mean; of nothing it is NaN, as in PyTorch, where ONNX Runtime's ReduceMean gives 0."""
+    if not axes:
+        return op.one("Identity", x)
+    if all(x.dims[axis] for axis in axes):
+        return reduce(op, "ReduceMean", x, axes, keepdim)
+    # Half precision ends at 65504, which a sum soon passes.
+    narrow = x.elem in (ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
+    wide = op.cast(x, ir.DataType.FLOAT) if narrow else x
+    total = reduce(op, "ReduceSum", wide, axes, keepdim)
+    return op.cast(total / element_count(op, x, axes, wide.elem), x.elem)
 
 
 @LOWERINGS("prod", "prod.dim_int")
@@ -131,29 +145,18 @@ def min_dim(op: OpBuilder, x: Value, dim: int, keepdim: bool = False) -> tuple[V
     return extreme(op, "ReduceMin", x, dim, keepdim), argmin(op, x, dim, keepdim)
 
 
-def element_count(op: OpBuilder, x: Value, axes: Sequence[int], dtype: ir.DataType) -> Value:
-    """The number of elements over some dimensions."""
-    sizes = [x.dims[a] for a in axes]
-    if None not in sizes:
-        return op.const(math.prod(sizes), dtype)  # type: ignore[arg-type]
-    total = op.i64(1)
-    for axis in axes:
-        total = total * op.cast(op.size(x, axis), INT64)
-    return op.cast(total, dtype)
-
-
 def moments(
     op: OpBuilder, x: Value, dim: Dims, correction: float | None, keepdim: bool
 ) -> tuple[Value, Value]:
     """The variance and the mean."""
     axes = axes_of(x, dim)
     correction = 1 if correction is None else correction
-    center = reduce(op, "ReduceMean", x, axes, True) if axes else x
+    center = mean_over(op, x, axes, True) if axes else x
     gap = x - center
     if not axes:
         variance = gap / float(1 - correction) if correction != 1 else gap / 0.0
     elif correction == 0:
-        variance = reduce(op, "ReduceMean", gap * gap, axes, keepdim)
+        variance = mean_over(op, gap * gap, axes, keepdim)
     else:
         total = reduce(op, "ReduceSum", gap * gap, axes, keepdim)
         count = element_count(op, x, axes, x.elem) - float(correction)
@@ -280,6 +283,19 @@ def cumprod(op: OpBuilder, x: Value, dim: int, **_: Any) -> Value:
     dim %= x.rank
     wide = dtypes.widened(op.dtype)
     x = op.cast(op.cast(x, op.dtype), wide)
+    padded = not all(x.dims)
+    if padded:
+        # ONNX Runtime 1.32 refuses a Scan without steps, and one over empty rows ends the process.
+        dims = [None if dim is None else dim + 1 for dim in x.dims]
+        x = op.one("Pad", x, [1] * x.rank + [0] * x.rank, op.const(1, wide))
+        x.shape = ir.Shape(dims)
+    product = _running_product(op, x, dim, wide)
+    if padded:
+        product = op.one("Slice", product, [1] * x.rank, [2**62] * x.rank, list(range(x.rank)))
+    return op.cast(product, op.dtype)
+
+
+def _running_product(op: OpBuilder, x: Value, dim: int, wide: ir.DataType) -> Value:
     row = [k for k in range(x.rank) if k != dim]
     sizes = op.sizes([op.size(x, k) for k in row])
     start = op.one("Expand", op.const(1, wide), sizes)
@@ -306,4 +322,4 @@ def cumprod(op: OpBuilder, x: Value, dim: int, **_: Any) -> Value:
         2,
     )[1]
     rows.type, rows.shape = kind, ir.Shape(x.dims)
-    return op.cast(rows, op.dtype)
+    return rows

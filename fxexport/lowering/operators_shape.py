@@ -9,6 +9,7 @@ import onnx_ir as ir
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
 from fxexport.lowering import dtypes
+from fxexport.lowering.arithmetic import element_count
 from fxexport.lowering.builder import OpBuilder, Operand
 from fxexport.lowering.registry import Table
 from fxexport.lowering.values import Value
@@ -45,13 +46,10 @@ def flatten(op: OpBuilder, x: Value, start_dim: int = 0, end_dim: int = -1) -> V
     start, end = start_dim % x.rank, end_dim % x.rank
     if start == end:
         return x
-    dims = static_sizes(op.val)
-    parts = [op.size(x, k) for k in range(start)]
-    parts.append(-1)
-    parts.extend(op.size(x, k) for k in range(end + 1, x.rank))
-    if dims.count(None) > 1 and any(not isinstance(p, int) for p in parts):
-        return op.reshape(x, parts)
-    return reshape_to_result(op, x, parts)
+    merged = element_count(op, x, range(start, end + 1), INT64)
+    before = [op.size(x, k) for k in range(start)]
+    after = [op.size(x, k) for k in range(end + 1, x.rank)]
+    return reshape_to_result(op, x, [*before, merged, *after])
 
 
 @LOWERINGS("unflatten.int")

@@ -38,10 +38,26 @@ def draws_random_numbers(graph: CapturedGraph) -> bool:
     """Whether any operator of the graph gives other results from call to call."""
     return any(
         torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
+        and not _dropout_is_off(node)
         for module in graph.graphs()
         for node in module.graph.nodes
         if node.op == "call_function"
     )
+
+
+def _dropout_is_off(node: fx.Node) -> bool:
+    """Whether the only randomness of an operator is dropout, and it drops nothing."""
+    schema = getattr(node.target, "_schema", None)
+    if schema is None:
+        return False
+    values = {}
+    for k, argument in enumerate(schema.arguments):
+        given = node.args[k] if k < len(node.args) else node.kwargs.get(argument.name)
+        values[argument.name] = argument.default_value if given is None else given
+    if values.get("train") is False or values.get("training") is False:
+        return True
+    drop = next((values[n] for n in ("dropout_p", "dropout", "p") if n in values), None)
+    return isinstance(drop, (int, float)) and drop == 0
 
 
 def depends_on_ties(graph: CapturedGraph) -> bool:

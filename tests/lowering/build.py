@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +36,7 @@ class T:
     high: float | None = None
     special: bool = False
 
-    def make(self, seed: int, sizes: dict[int, int]) -> torch.Tensor:
+    def make(self, seed: int, sizes: Mapping[int, int]) -> torch.Tensor:
         shape = [sizes.get(size, size) for size in self.shape]
         generator = torch.Generator().manual_seed(seed + 1)
         if self.dtype == torch.bool:
@@ -90,15 +90,21 @@ class Case:
 
 
 def single(
-    op: Any, *args: Any, extra: Sequence[T] = (), keep: int | None = None, **kwargs: Any
+    op: Any,
+    *args: Any,
+    extra: Sequence[T] = (),
+    keep: int | None = None,
+    others: Mapping[int, int] = DYNAMIC,
+    **kwargs: Any,
 ) -> Case:
     """A graph with one call of an operator.
 
-    `extra` inputs are there for their sizes only; `keep` is the only result to be used.
+    `extra` inputs are there for their sizes only; `keep` is the only result to be used; `others`
+    are the sizes to try beside those traced.
     """
     leaves, tree = pytree.tree_flatten((args, kwargs))
     specs = [leaf for leaf in leaves if isinstance(leaf, T)] + list(extra)
-    inputs = [tuple(spec.make(k, sizes) for k, spec in enumerate(specs)) for sizes in ({}, DYNAMIC)]
+    inputs = [tuple(spec.make(k, sizes) for k, spec in enumerate(specs)) for sizes in ({}, others)]
     graph = fx.Graph()
     nodes, _ = placeholders(graph, specs, inputs[0])
     used = iter(nodes)
