@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -349,9 +350,15 @@ class ProxySlotMode(TorchDispatchMode):
     ``add_`` and ``copy_``. Arithmetic on symbolic scalars comes to `__sym_dispatch__`.
     """
 
+    class _Tracker(dict[Any, Any]):
+        # torch 2.11 asks for the node of every tensor before it replays views, to copy the
+        # node's annotations; there are none.
+        def __missing__(self, key: Any) -> Any:
+            return types.SimpleNamespace(proxy=types.SimpleNamespace(node=None))
+
     class _Tracer:
-        # PyTorch looks a tensor up here before it lets a mode in this place handle it.
-        tensor_tracker: dict[Any, Any] = {}
+        def __init__(self) -> None:
+            self.tensor_tracker = ProxySlotMode._Tracker()
 
     def __init__(self) -> None:
         super().__init__()

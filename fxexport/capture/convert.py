@@ -204,7 +204,10 @@ def _find_source(function: FunctionType) -> tuple[Any, str | None] | None:
     if code.co_name == "<lambda>":
         candidates = [c for c in candidates if isinstance(c[0], ast.Lambda) and _same_lambda(c[0], code)]
     else:
-        candidates = [c for c in candidates if getattr(c[0], "name", None) == code.co_name]
+        named = [c for c in candidates if getattr(c[0], "name", None) == code.co_name]
+        functions = [c for c in candidates if not isinstance(c[0], ast.Lambda)]
+        # PyTorch renames the code of its decorators' wrappers; the line still tells.
+        candidates = named or (functions if len(functions) == 1 else [])
     return candidates[0] if candidates else None
 
 

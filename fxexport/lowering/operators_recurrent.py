@@ -60,7 +60,11 @@ def _run(
         raise op.refuse(f"{kind} with a projection (proj_size)", "use proj_size=0 and a Linear")
     if batch_first:
         x = op.one("Transpose", x, perm=[1, 0, 2])
+    batch = None if x.dims[1] else op.size1(x, 1)
+    if batch is not None:
+        x, *states = (_at_least_one_row(op, value, batch) for value in (x, *states))
     hidden = params[1].dims[1]
+    assert hidden is not None  # the size of a weight
     finals: list[list[Value]] = [[] for _ in states]
     for layer in range(layers):
         weights: list[Value] = []
@@ -96,9 +100,20 @@ def _run(
         else:
             x = op.one("Squeeze", results[0], [1])
         x.shape = ir.Shape([None, None, None])
+    results = [x, *(_joined(op, parts) for parts in finals)]
+    if batch is not None:
+        results = [op.one("Slice", value, [0], batch, [1]) for value in results]
     if batch_first:
-        x = op.one("Transpose", x, perm=[1, 0, 2])
-    return [x, *(_joined(op, parts) for parts in finals)]
+        results[0] = op.one("Transpose", results[0], perm=[1, 0, 2])
+    return results
+
+
+def _at_least_one_row(op: OpBuilder, x: Value, batch: Value) -> Value:
+    """The value with a row of zeros in an empty batch, which ends ONNX Runtime's process."""
+    missing = 1 - op.one("Min", batch, 1)
+    padded = op.one("Pad", x, op.sizes([0, 0, 0, 0, missing, 0]), op.const(0, x.elem))
+    padded.shape = ir.Shape([x.dims[0], None, x.dims[2]])
+    return padded
 
 
 @LOWERINGS("lstm.input")
