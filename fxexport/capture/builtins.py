@@ -22,8 +22,9 @@ from fxexport import _torch_compat as compat
 from fxexport.capture import iteration, prelude
 from fxexport.capture.frames import user_location
 from fxexport.capture.iteration import Dynamic
-from fxexport.capture.operators import Operators, text_of
+from fxexport.capture.operators import Operators
 from fxexport.capture.session import Poison, is_symbolic, sym_type
+from fxexport.capture.text import refuse_open_text, text_of
 from fxexport.errors import UnsupportedError
 
 __all__ = ["Builtins"]
@@ -360,7 +361,7 @@ class Builtins:
         return self._str(value) if is_symbolic(value) else repr(value)
 
     def _getattr(self, owner: Any, name: str, *default: Any) -> Any:
-        self.operators.known_text(name)
+        refuse_open_text(name)
         return getattr(owner, name, *default)
 
     def _setattr(self, owner: Any, name: str, value: Any) -> None:

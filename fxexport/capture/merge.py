@@ -8,7 +8,6 @@ merged item by item. A variable that has no merged value is poisoned: only readi
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import torch

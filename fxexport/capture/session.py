@@ -18,7 +18,7 @@ from fxexport.errors import UnsupportedError
 from fxexport.report.model import FindingKind, Report
 from fxexport.source import SourceLocation
 
-__all__ = ["PinNeeded", "Poison", "Session", "is_symbolic", "sym_type"]
+__all__ = ["PinNeeded", "Poison", "Session", "dynamic_inside", "is_dynamic", "is_symbolic", "sym_type"]
 
 SYM = (torch.SymInt, torch.SymFloat, torch.SymBool)
 
@@ -46,6 +46,19 @@ class Poison:
 def is_symbolic(value: Any) -> bool:
     """Whether a Python scalar is known only when the model runs."""
     return isinstance(value, SYM)
+
+
+def is_dynamic(value: Any) -> bool:
+    """Whether a value is a tensor, or a number that is known only when the model runs."""
+    return is_symbolic(value) or isinstance(value, torch.Tensor)
+
+
+def dynamic_inside(values: Any) -> bool:
+    """Whether a tuple or list, nested or not, holds something dynamic."""
+    return any(
+        dynamic_inside(value) if isinstance(value, (tuple, list)) else is_dynamic(value)
+        for value in values
+    )
 
 
 def sym_type(value: Any) -> type | None:

@@ -129,6 +129,11 @@ BODIES = {
     "else of try": (
         "try:\n    log.append(1)\nexcept KeyError:\n    return 2\nelse:\n    if a: return 3\nreturn 4"
     ),
+    "a return skips the else of try": (
+        "for k in range(2):\n    try:\n        log.append(k)\n        if a: return 1\n"
+        "        if b: continue\n        if c: break\n    except KeyError:\n        log.append('x')\n"
+        "    else:\n        log.append('else')\n    log.append('after')"
+    ),
     "return in match": (
         "match (a, b):\n    case (True, _): return 1\n    case (_, True): log.append(2)\nreturn 3"
     ),

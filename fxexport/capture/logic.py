@@ -1,0 +1,198 @@
+"""What and, or, not and comparisons become in rewritten code."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from fxexport.capture.branching import condition_of, stage_branch
+from fxexport.capture.conditionals import Conditionals
+from fxexport.capture.session import Poison, dynamic_inside, is_dynamic, is_symbolic
+from fxexport.capture.text import refuse_open_text
+from fxexport.graph import scalars
+
+__all__ = ["BITWISE", "Logic"]
+
+BITWISE = {"BitAnd": operator.and_, "BitOr": operator.or_, "BitXor": operator.xor}
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "is": operator.is_,
+    "is not": operator.is_not,
+}
+
+
+class Logic(Conditionals):
+    """The operators on truth values."""
+
+    def and_(self, *thunks: Callable[[], Any]) -> Any:
+        """``a and b and …``, each evaluated only if those before it hold."""
+        return self._connect(thunks, stop=False)
+
+    def or_(self, *thunks: Callable[[], Any]) -> Any:
+        """``a or b or …``."""
+        return self._connect(thunks, stop=True)
+
+    def _connect(self, thunks: tuple[Callable[[], Any], ...], stop: bool) -> Any:
+        first, *rest = thunks
+        value = first()
+        if not rest:
+            return value
+        condition = condition_of(self.session, value)
+        if isinstance(condition, bool):
+            return value if condition is stop else self._connect(tuple(rest), stop)
+        return self._staged_connect(value, condition, tuple(rest), stop)
+
+    def _staged_connect(
+        self, value: Any, condition: Any, rest: tuple[Callable[[], Any], ...], stop: bool
+    ) -> Any:
+        """Both operands as truth values; the right one is evaluated in a branch."""
+
+        def right() -> Any:
+            return self.as_bool(self._connect(rest, stop))
+
+        def left() -> Any:
+            return stop
+
+        then, other = (left, right) if stop else (right, left)
+        if isinstance(condition, torch.SymBool):
+            return self.read(stage_branch(self.session, condition, then, other))
+        # A tensor stays a tensor, so that `mask and x` can still be computed with.
+        return self.read(
+            stage_branch(
+                self.session,
+                condition,
+                lambda: self._as_tensor_bool(then()),
+                lambda: self._as_tensor_bool(other()),
+            )
+        )
+
+    def and_value(self, *thunks: Callable[[], Any]) -> Any:
+        """``a and b`` where the value matters, not only its truth."""
+        return self._connect_values(thunks, stop=False)
+
+    def or_value(self, *thunks: Callable[[], Any]) -> Any:
+        """``a or b`` where the value matters."""
+        return self._connect_values(thunks, stop=True)
+
+    def _connect_values(self, thunks: tuple[Callable[[], Any], ...], stop: bool) -> Any:
+        first, *rest = thunks
+        value = first()
+        if not rest:
+            return value
+        condition = condition_of(self.session, value)
+        if isinstance(condition, bool):
+            return value if condition is stop else self._connect_values(tuple(rest), stop)
+
+        def left() -> Any:
+            # A bool that ended the chain is known; other values carry more than their truth.
+            return stop if isinstance(value, torch.SymBool) else value
+
+        def right() -> Any:
+            return self._connect_values(tuple(rest), stop)
+
+        then, other = (left, right) if stop else (right, left)
+        return self.read(stage_branch(self.session, condition, then, other))
+
+    def number(self, value: Any) -> Any:
+        """An operand of arithmetic: a symbolic bool counts as 0 or 1."""
+        if type(value) is torch.SymBool:
+            return torch.sym_ite(value, 1, 0)
+        return value
+
+    def _comparable(self, a: Any, b: Any) -> tuple[Any, Any]:
+        """Two values of which one is symbolic, with bools as the numbers that they are."""
+        if is_symbolic(a) or is_symbolic(b):
+            a, b = (int(v) if isinstance(v, bool) else self.number(v) for v in (a, b))
+        return a, b
+
+    def bitwise(self, name: str, a: Any, b: Any) -> Any:
+        """``a & b`` and kin; on two bools they are logic."""
+        bools = all(isinstance(value, (bool, torch.SymBool)) for value in (a, b))
+        if bools and (is_symbolic(a) or is_symbolic(b)):
+            if name == "BitXor":
+                a, b = self._comparable(a, b)
+                return a != b
+            return self._both(a, b) if name == "BitAnd" else self._either(a, b)
+        return BITWISE[name](self.number(a), self.number(b))
+
+    def _both(self, a: Any, b: Any) -> Any:
+        return self.session.recorder.scalar_op(scalars.and_, a, b)
+
+    def _either(self, a: Any, b: Any) -> Any:
+        return self.session.recorder.scalar_op(scalars.or_, a, b)
+
+    @staticmethod
+    def _as_tensor_bool(value: Any) -> Any:
+        return value if isinstance(value, torch.Tensor) else torch.scalar_tensor(value, dtype=torch.bool)
+
+    def not_(self, value: Any) -> Any:
+        """``not a``."""
+        condition = condition_of(self.session, value)
+        if isinstance(condition, torch.Tensor):
+            return torch.logical_not(condition)
+        return torch.sym_not(condition) if is_symbolic(condition) else not condition
+
+    def eq(self, a: Any, b: Any) -> Any:
+        """``a == b``; sequences with symbolic numbers are compared item by item."""
+        if isinstance(a, (tuple, list)) and isinstance(b, (tuple, list)):
+            sizes = isinstance(a, torch.Size) or isinstance(b, torch.Size)
+            if not sizes and isinstance(a, tuple) != isinstance(b, tuple):
+                return False
+            if dynamic_inside(a) or dynamic_inside(b):
+                if len(a) != len(b):
+                    return False
+                return self.and_(*[lambda x=x, y=y: self.eq(x, y) for x, y in zip(a, b)], lambda: True)
+        refuse_open_text(a), refuse_open_text(b)
+        a, b = self._comparable(a, b)
+        return a == b
+
+    def ne(self, a: Any, b: Any) -> Any:
+        """``a != b``."""
+        if isinstance(a, (tuple, list)) and isinstance(b, (tuple, list)):
+            return self.not_(self.eq(a, b))
+        refuse_open_text(a), refuse_open_text(b)
+        a, b = self._comparable(a, b)
+        return a != b
+
+    def contains(self, item: Any, container: Any) -> Any:
+        """``item in container``."""
+        if isinstance(container, Poison):
+            raise container.refuse()
+        refuse_open_text(item)
+        if isinstance(container, (tuple, list)) and (
+            dynamic_inside(container) or is_dynamic(item)
+        ):
+            return self.or_(*[lambda x=x: x is item or self.eq(x, item) for x in container], lambda: False)
+        if isinstance(container, range) and is_symbolic(item):
+            inside = self.and_(lambda: item >= container.start, lambda: item < container.stop)
+            if container.step == 1:
+                return inside
+        if isinstance(container, (set, frozenset, dict, range)) and is_dynamic(item):
+            values = sorted(container) if isinstance(container, (set, frozenset)) else list(container)
+            return self.contains(item, values)
+        if isinstance(container, torch.Tensor):
+            return (container == item).any()
+        return item in container
+
+    def lacks(self, item: Any, container: Any) -> Any:
+        """``item not in container``."""
+        return self.not_(self.contains(item, container))
+
+    def chain(self, symbols: tuple[str, ...], left: Any, *thunks: Callable[[], Any]) -> Any:
+        """``a < b < c``: each operand once, and only as far as needed."""
+        symbol, *more = symbols
+        right = thunks[0]()
+        value = self._compare(symbol, left, right)
+        if not more:
+            return value
+        return self.and_(lambda: value, lambda: self.chain(tuple(more), right, *thunks[1:]))
+
+    def _compare(self, symbol: str, a: Any, b: Any) -> Any:
+        own = {"==": self.eq, "!=": self.ne, "in": self.contains, "not in": self.lacks}
+        return own[symbol](a, b) if symbol in own else _COMPARE[symbol](a, b)
