@@ -207,9 +207,7 @@ class UserMode(TorchDispatchMode):
 
 
 def _no_functional_mode() -> contextlib.AbstractContextManager[Any]:
-    return contextlib.contextmanager(_disable_infra_mode)(
-        torch._C._TorchDispatchModeKey.FUNCTIONAL
-    )
+    return contextlib.contextmanager(_disable_infra_mode)(torch._C._TorchDispatchModeKey.FUNCTIONAL)
 
 
 def inner_of(tensor: torch.Tensor) -> torch.Tensor:
@@ -265,9 +263,7 @@ def functional_variant(func: Any) -> Any:
 
 def has_own_decomposition(func: Any) -> bool:
     """Whether ``func.decompose`` works: the operator is written in C++ through others."""
-    return bool(
-        func.has_kernel_for_dispatch_key(torch._C.DispatchKey.CompositeImplicitAutograd)
-    )
+    return bool(func.has_kernel_for_dispatch_key(torch._C.DispatchKey.CompositeImplicitAutograd))
 
 
 def larger_table(func: Any) -> Callable[..., Any] | None:

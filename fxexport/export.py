@@ -316,7 +316,9 @@ def _describe(report: Report, graph: CapturedGraph, ir_model: ir.Model) -> None:
             "dtype": value.dtype.name.lower() if value.dtype is not None else "",
             "shape": None
             if value.shape is None
-            else dimensions_to_data([d if isinstance(d, int) else str(d.value or "?") for d in value.shape]),
+            else dimensions_to_data(
+                [d if isinstance(d, int) else str(d.value or "?") for d in value.shape]
+            ),
         }
         for spec, value in zip(graph.outputs, ir_model.graph.outputs, strict=True)
     ]

@@ -86,7 +86,9 @@ def _shrink_loop(module: fx.GraphModule, node: fx.Node) -> None:
     scans = len(node.meta["val"]) - len(carried)
     used = _used_outputs(node)
     live = _live_carried(body, len(carried), used)
-    kept = [k for k in range(len(carried) + scans) if k in live or (k in used and k >= len(carried))]
+    kept = [
+        k for k in range(len(carried) + scans) if k in live or (k in used and k >= len(carried))
+    ]
     _keep_outputs(body, [0, *(k + 1 for k in kept)])
     for k in sorted(set(range(len(carried))) - live, reverse=True):
         # A dead value may still be read by other dead code in the body.

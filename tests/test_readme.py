@@ -317,6 +317,8 @@ def test_a_limit_is_a_refusal(tmp_path: Path, body: str) -> None:
 
 def test_state_starts_as_it_was_at_export() -> None:
     class Counter(torch.nn.Module):
+        calls: torch.Tensor
+
         def __init__(self) -> None:
             super().__init__()
             self.register_buffer("calls", torch.zeros(()))
@@ -326,5 +328,6 @@ def test_state_starts_as_it_was_at_export() -> None:
             return x + self.calls
 
     exported = fxexport.export(Counter(), (torch.zeros(2),))
+    assert "forgets" in " ".join(f.message for f in exported.report.of_kind("note"))
     for _ in range(2):
         assert exported.graph.run(torch.zeros(2))[0].tolist() == [1, 1]

@@ -24,6 +24,7 @@ from fxexport.source import SourceLocation
 
 __all__ = ["Assumptions"]
 
+
 class Assumptions:
     """The policy of a capture's size environment."""
 
@@ -64,9 +65,14 @@ class Assumptions:
         symbols = sorted(set().union(*(fact.free_symbols for fact in paths)), key=str)
         open_symbols = [s for s in symbols if s in env.size_like][:3]
         numbers = {int(n) for fact in paths for n in fact.atoms(sympy.Integer)}
-        sizes = sorted({2, 3, 5, 8, 16, *(n + d for n in numbers for d in (-1, 0, 1) if n + d >= 0)})
+        sizes = sorted(
+            {2, 3, 5, 8, 16, *(n + d for n in numbers for d in (-1, 0, 1) if n + d >= 0)}
+        )
         for chosen in itertools.product(sizes, repeat=len(open_symbols)):
-            hints = {**env.hints, **dict(zip(open_symbols, map(sympy.Integer, chosen), strict=True))}
+            hints = {
+                **env.hints,
+                **dict(zip(open_symbols, map(sympy.Integer, chosen), strict=True)),
+            }
             if all(fact.xreplace(hints) is not sympy.false for fact in paths):
                 return hints
         return {}
@@ -94,7 +100,9 @@ class Assumptions:
         for asserts in env.deferred_runtime_asserts.values():
             facts.extend((item.expr, compat.location_of_assert(item)) for item in asserts)
         found: dict[str, Constraint] = {}
-        for expr, location in [(part, place) for whole, place in facts for part in _conjuncts(whole)]:
+        for expr, location in [
+            (part, place) for whole, place in facts for part in _conjuncts(whole)
+        ]:
             simple = self._plain(expr)
             if simple is None:
                 continue
@@ -119,7 +127,9 @@ class Assumptions:
         return all(bool(expr.xreplace({symbol: sympy.Integer(n)})) for n in (0, 1, 2, 3, 1000))
 
     def _text(self, expr: Any) -> str:
-        named = expr.xreplace({s: sympy.Symbol(name, integer=True) for s, name in self.names.items()})
+        named = expr.xreplace(
+            {s: sympy.Symbol(name, integer=True) for s, name in self.names.items()}
+        )
         named = _simpler(named)
         text = str(named)
         if isinstance(named, sympy.Eq):

@@ -13,8 +13,8 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import Scope, Slot
 from fxexport.capture.merge import Leaf, Merge, parts_of, rebuild_like
-from fxexport.capture.recorder import Frame
 from fxexport.capture.session import Poison, Session
+from fxexport.capture.writer import Frame
 from fxexport.errors import FxExportError, UnsupportedError
 from fxexport.graph.ops import branch
 from fxexport.source import SourceLocation
@@ -54,7 +54,9 @@ def condition_of(session: Session, value: Any) -> Any:
     if isinstance(value, torch.SymBool):
         known = session.known(value)
         if known is not None:
-            session.note("folded", f"this condition on sizes is always {known} in the declared ranges")
+            session.note(
+                "folded", f"this condition on sizes is always {known} in the declared ranges"
+            )
             return known
         return value
     if isinstance(value, (torch.SymInt, torch.SymFloat)):
@@ -74,7 +76,9 @@ def _tensor_condition(session: Session, tensor: torch.Tensor) -> Any:
         and tensor.device.type != "meta"
     ):
         value = compat.real_truth(tensor)
-        session.note("folded", f"this condition reads a stored tensor, which is {value} in the file")
+        session.note(
+            "folded", f"this condition reads a stored tensor, which is {value} in the file"
+        )
         return value
     if known is None:
         session.env.assume(count == 1, "a condition needs a tensor with one element")

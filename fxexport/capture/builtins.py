@@ -82,7 +82,8 @@ class Builtins:
             return found
         if _draws_at_export(function):
             self.operators.session.note(
-                "assumption", "this value is drawn when the model is exported and is part of the file"
+                "assumption",
+                "this value is drawn when the model is exported and is part of the file",
             )
         if isinstance(function, (BuiltinMethodType, BuiltinFunctionType, MethodWrapperType)):
             owner = getattr(function, "__self__", None)
@@ -193,7 +194,11 @@ class Builtins:
         return self.operators.fresh(dict(*args, **kwargs))
 
     def _items(self, iterable: Any) -> Iterable[Any]:
-        return self.operators.iterate(iterable) if isinstance(iterable, (torch.Tensor, Poison)) else iterable
+        return (
+            self.operators.iterate(iterable)
+            if isinstance(iterable, (torch.Tensor, Poison))
+            else iterable
+        )
 
     def _sorted(self, iterable: Any, *, key: Any = None, reverse: bool = False) -> Any:
         items = list(self._items(iterable))
@@ -275,7 +280,9 @@ class Builtins:
             if value is stop:
                 return stop
             if value is not (not stop):
-                total = value if total is (not stop) else connect(lambda a=total: a, lambda b=value: b)
+                total = (
+                    value if total is (not stop) else connect(lambda a=total: a, lambda b=value: b)
+                )
         return total.item() if isinstance(total, torch.Tensor) else total
 
     def _abs(self, value: Any) -> Any:
@@ -327,7 +334,9 @@ class Builtins:
             inside = self.operators.and_(lambda: number < math.inf, lambda: number > -math.inf)
             if name == "isfinite":
                 return inside
-            return self.operators.and_(lambda: number == number, lambda: self.operators.not_(inside))
+            return self.operators.and_(
+                lambda: number == number, lambda: self.operators.not_(inside)
+            )
         return self.operators.session.recorder.scalar_op(function, number)
 
     def _reduce(self, function: Any, iterable: Any, *initial: Any) -> Any:
@@ -375,7 +384,13 @@ class Builtins:
 
     def _checkpoint(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """Activation checkpointing is about training only."""
-        for name in ("use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug"):
+        for name in (
+            "use_reentrant",
+            "preserve_rng_state",
+            "context_fn",
+            "determinism_check",
+            "debug",
+        ):
             kwargs.pop(name, None)
         return self._convert(function)(*args, **kwargs)
 

@@ -114,7 +114,9 @@ def _pinned(
 class _Attempt:
     """One run of the model on fake tensors."""
 
-    def __init__(self, request: CaptureRequest, inputs: Sequence[InputSpec], report: Report) -> None:
+    def __init__(
+        self, request: CaptureRequest, inputs: Sequence[InputSpec], report: Report
+    ) -> None:
         self._request = request
         self._inputs = list(inputs)
         self._fakes: list[Any] = []
@@ -167,7 +169,9 @@ class _Attempt:
                     recorder.frame, recorder.frame.graph.find_nodes(op="placeholder"), flat, []
                 )
         except PinNeeded as need:
-            return CapturedGraph(torch.fx.GraphModule({}, torch.fx.Graph()), [], []), self._pins_for(need)
+            return CapturedGraph(
+                torch.fx.GraphModule({}, torch.fx.Graph()), [], []
+            ), self._pins_for(need)
         graph = CapturedGraph(
             module,
             self._inputs,
@@ -184,7 +188,9 @@ class _Attempt:
             report.add("note", f"{name!r} is written in forward; the file forgets it after a call")
         for slot, old in scope.old.values():
             if isinstance(slot, AttributeSlot) and slot.get() is not old:
-                report.add("note", f"{slot.name} is set in forward; the file forgets it after a call")
+                report.add(
+                    "note", f"{slot.name} is set in forward; the file forgets it after a call"
+                )
         for spec, value, fake in zip(self._inputs, inputs, self._fakes, strict=True):
             if isinstance(value, torch.Tensor) and tensors.inner(value) is not fake:
                 report.add(

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-
 from fxexport.capture.branching import condition_of, stage_branch
 from fxexport.capture.frames import user_location
 from fxexport.capture.session import Poison, Session, dynamic_inside, is_dynamic
@@ -33,7 +32,9 @@ class Conditionals:
         if isinstance(condition, bool):
             (then if condition else other)()
         else:
-            stage_branch(self.session, condition, then, other, slots_of((then, other), names, globals_))
+            stage_branch(
+                self.session, condition, then, other, slots_of((then, other), names, globals_)
+            )
 
     def if_return(
         self, test: Any, then: Any, other: Any, names: tuple[str, ...], globals_: tuple[str, ...]

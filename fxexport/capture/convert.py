@@ -122,7 +122,9 @@ class Converter:
         closure = []
         for name in code.co_freevars:
             closure.append(CellType(self.runtime) if name == RUNTIME else cells[name])
-        new = FunctionType(code, function.__globals__, function.__name__, function.__defaults__, tuple(closure))
+        new = FunctionType(
+            code, function.__globals__, function.__name__, function.__defaults__, tuple(closure)
+        )
         new.__kwdefaults__ = function.__kwdefaults__
         new.__qualname__ = function.__qualname__
         new.__module__ = function.__module__
@@ -202,7 +204,9 @@ def _find_source(function: FunctionType) -> tuple[Any, str | None] | None:
         return None
     candidates = _functions_of(code.co_filename, "".join(lines)).get(code.co_firstlineno, [])
     if code.co_name == "<lambda>":
-        candidates = [c for c in candidates if isinstance(c[0], ast.Lambda) and _same_lambda(c[0], code)]
+        candidates = [
+            c for c in candidates if isinstance(c[0], ast.Lambda) and _same_lambda(c[0], code)
+        ]
     else:
         named = [c for c in candidates if getattr(c[0], "name", None) == code.co_name]
         functions = [c for c in candidates if not isinstance(c[0], ast.Lambda)]
@@ -240,7 +244,9 @@ def _compile_function(node: Any, original: CodeType) -> CodeType:
         name = node.name = "_fx_function"
         factory.body = [node]
     module = ast.fix_missing_locations(ast.Module([factory], []))
-    compiled = compile(module, original.co_filename, "exec", dont_inherit=True, flags=_future_flags(original))
+    compiled = compile(
+        module, original.co_filename, "exec", dont_inherit=True, flags=_future_flags(original)
+    )
     outer = next(const for const in compiled.co_consts if isinstance(const, CodeType))
     code = next(
         const for const in outer.co_consts if isinstance(const, CodeType) and const.co_name == name

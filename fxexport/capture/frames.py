@@ -111,4 +111,6 @@ def locations_of_summary(summary: Iterable[Any]) -> tuple[SourceLocation, ...]:
         if frame.filename == _ENTRY:
             break
         frames.append((frame.filename, frame.lineno, frame.name))
-    return _locations([(file, line, "" if name.startswith("_fx_") else name) for file, line, name in frames])
+    return _locations(
+        [(file, line, "" if name.startswith("_fx_") else name) for file, line, name in frames]
+    )

@@ -46,7 +46,9 @@ def _number(value: Any) -> Any:
 def _expanded(tensor: torch.Tensor, parts: tuple[Any, ...]) -> list[Any]:
     """The parts with an ellipsis written out."""
     taken = sum(
-        part.dim() if isinstance(part, torch.Tensor) and part.dtype in (torch.bool, torch.uint8) else 1
+        part.dim()
+        if isinstance(part, torch.Tensor) and part.dtype in (torch.bool, torch.uint8)
+        else 1
         for part in parts
         if part is not None and part is not Ellipsis and not isinstance(part, bool)
     )
@@ -62,7 +64,11 @@ def get_item(tensor: torch.Tensor, index: Any) -> torch.Tensor:
     dim = 0
     left: list[Any] = []
     for part in _expanded(tensor, _parts(index)):
-        if isinstance(part, (int, torch.SymInt)) and not isinstance(part, bool) or _is_scalar_tensor(part):
+        if (
+            isinstance(part, (int, torch.SymInt))
+            and not isinstance(part, bool)
+            or _is_scalar_tensor(part)
+        ):
             result = result.select(dim, _number(part))
         elif part is None:
             result = result.unsqueeze(dim)
@@ -91,7 +97,11 @@ def _sliced(tensor: torch.Tensor, dim: int, part: slice) -> torch.Tensor:
 def set_item(tensor: torch.Tensor, index: Any, value: Any) -> None:
     """``tensor[index] = value`` for a subscript that needs taking apart."""
     parts = _expanded(tensor, _parts(index))
-    plain = [p for p in parts if isinstance(p, torch.Tensor) and not _is_scalar_tensor(p) or isinstance(p, list)]
+    plain = [
+        p
+        for p in parts
+        if isinstance(p, torch.Tensor) and not _is_scalar_tensor(p) or isinstance(p, list)
+    ]
     if plain:
         # With index tensors, numbers broadcast like index tensors of no dimensions.
         as_tensors = tuple(

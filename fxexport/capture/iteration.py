@@ -11,7 +11,15 @@ import torch
 from fxexport.capture.frames import user_location
 from fxexport.errors import UnsupportedError
 
-__all__ = ["Dynamic", "dynamic_enumerate", "dynamic_map", "dynamic_range", "dynamic_reversed", "dynamic_zip", "rows"]
+__all__ = [
+    "Dynamic",
+    "dynamic_enumerate",
+    "dynamic_map",
+    "dynamic_range",
+    "dynamic_reversed",
+    "dynamic_zip",
+    "rows",
+]
 
 
 class Dynamic:
@@ -106,7 +114,9 @@ def _stacked(items: list[Any]) -> Any:
     if items and all(isinstance(item, torch.Tensor) for item in items):
         stacked = torch.stack(items)
         return Dynamic(len(items), lambda k: stacked.select(0, k), "a list")
-    if items and all(isinstance(item, (int, float)) and type(item) is type(items[0]) for item in items):
+    if items and all(
+        isinstance(item, (int, float)) and type(item) is type(items[0]) for item in items
+    ):
         table = torch.tensor(items, dtype=torch.float64 if isinstance(items[0], float) else None)
         return Dynamic(len(items), lambda k: table.select(0, k).item(), "a list")
     raise UnsupportedError(

@@ -14,7 +14,16 @@ from typing import Any
 
 import torch
 
-__all__ = ["UNSET", "AttributeSlot", "CellSlot", "ContainerSlot", "ContentsSlot", "GlobalSlot", "Journal", "Slot"]
+__all__ = [
+    "UNSET",
+    "AttributeSlot",
+    "CellSlot",
+    "ContainerSlot",
+    "ContentsSlot",
+    "GlobalSlot",
+    "Journal",
+    "Slot",
+]
 
 
 class _Unset:

@@ -149,7 +149,10 @@ class _Lowering:
                     then = statement.body if ends[0] else statement.body + rest
                     other = statement.orelse if ends[1] else statement.orelse + rest
                     node = _if(
-                        statement.test, self._closed(then, statement), self._closed(other, statement), statement
+                        statement.test,
+                        self._closed(then, statement),
+                        self._closed(other, statement),
+                        statement,
                     )
                     return [*out, node]
             elif isinstance(statement, ast.With) and (
@@ -214,7 +217,9 @@ class _Lowering:
                 if any(ends):
                     then = statement.body if ends[0] else statement.body + rest
                     other = statement.orelse if ends[1] else statement.orelse + rest
-                    node = _if(statement.test, self.block(then, loop), self.block(other, loop), statement)
+                    node = _if(
+                        statement.test, self.block(then, loop), self.block(other, loop), statement
+                    )
                     return [*out, node]
             guard = self._guard(statement, loop) if rest else None
             out.extend(self.flagged(statement, loop))
@@ -301,7 +306,9 @@ class _Lowering:
             out.insert(0, _assign(loop.broken, _constant(False, statement), statement))
             if orelse:
                 left = ast.UnaryOp(ast.Not(), _name(loop.broken, statement))
-                node = _if(ast.copy_location(left, statement), self.block(orelse, outer), [], orelse[0])
+                node = _if(
+                    ast.copy_location(left, statement), self.block(orelse, outer), [], orelse[0]
+                )
                 out.append(node)
         else:
             out.extend(self.block(orelse, outer))

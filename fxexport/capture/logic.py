@@ -129,7 +129,11 @@ class Logic(Conditionals):
 
     @staticmethod
     def _as_tensor_bool(value: Any) -> Any:
-        return value if isinstance(value, torch.Tensor) else torch.scalar_tensor(value, dtype=torch.bool)
+        return (
+            value
+            if isinstance(value, torch.Tensor)
+            else torch.scalar_tensor(value, dtype=torch.bool)
+        )
 
     def not_(self, value: Any) -> Any:
         """``not a``."""
@@ -147,7 +151,9 @@ class Logic(Conditionals):
             if dynamic_inside(a) or dynamic_inside(b):
                 if len(a) != len(b):
                     return False
-                return self.and_(*[lambda x=x, y=y: self.eq(x, y) for x, y in zip(a, b)], lambda: True)
+                return self.and_(
+                    *[lambda x=x, y=y: self.eq(x, y) for x, y in zip(a, b)], lambda: True
+                )
         refuse_open_text(a), refuse_open_text(b)
         a, b = self._comparable(a, b)
         return a == b
@@ -165,16 +171,18 @@ class Logic(Conditionals):
         if isinstance(container, Poison):
             raise container.refuse()
         refuse_open_text(item)
-        if isinstance(container, (tuple, list)) and (
-            dynamic_inside(container) or is_dynamic(item)
-        ):
-            return self.or_(*[lambda x=x: x is item or self.eq(x, item) for x in container], lambda: False)
+        if isinstance(container, (tuple, list)) and (dynamic_inside(container) or is_dynamic(item)):
+            return self.or_(
+                *[lambda x=x: x is item or self.eq(x, item) for x in container], lambda: False
+            )
         if isinstance(container, range) and is_symbolic(item):
             inside = self.and_(lambda: item >= container.start, lambda: item < container.stop)
             if container.step == 1:
                 return inside
         if isinstance(container, (set, frozenset, dict, range)) and is_dynamic(item):
-            values = sorted(container) if isinstance(container, (set, frozenset)) else list(container)
+            values = (
+                sorted(container) if isinstance(container, (set, frozenset)) else list(container)
+            )
             return self.contains(item, values)
         if isinstance(container, torch.Tensor):
             return (container == item).any()

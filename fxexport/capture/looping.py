@@ -12,6 +12,7 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.branching import condition_of
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import UNSET, ContainerSlot, Scope, Slot
+from fxexport.capture.merge import parts_of
 from fxexport.capture.patterns import (
     Constant,
     NeedsFirstTrip,
@@ -23,9 +24,8 @@ from fxexport.capture.patterns import (
     leaves_of,
     make,
 )
-from fxexport.capture.merge import parts_of
-from fxexport.capture.recorder import Frame
 from fxexport.capture.session import Poison, Session, sym_type
+from fxexport.capture.writer import Frame
 from fxexport.errors import FxExportError, UnsupportedError
 from fxexport.graph.ops import loop
 
@@ -189,8 +189,6 @@ def _record(
         session.env.restore_facts(facts)
 
 
-
-
 def _may_share(session: Session, start: Any, initial: Any) -> None:
     """On the first trip a carried tensor is the one from before the loop, by whatever name."""
     if isinstance(start, torch.Tensor):
@@ -231,7 +229,9 @@ def _write_node(
     finals = [make(session, pattern, result) for pattern in patterns]
     captured = list(recorded.frame.captures)
     body = recorder.finish(recorded.frame, recorded.inputs, [condition, *final], captured)
-    first_node = recorder.node_of(tensors.inner(first) if isinstance(first, torch.Tensor) else first)
+    first_node = recorder.node_of(
+        tensors.inner(first) if isinstance(first, torch.Tensor) else first
+    )
     node = recorder.emit(
         loop,
         recorder.node_of(trip_count),

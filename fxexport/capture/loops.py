@@ -104,7 +104,12 @@ class Loops(Logic):
         def once() -> None:
             body()
             stage_loop(
-                self.session, lambda _: body(), going, slots, None, condition_of(self.session, going())
+                self.session,
+                lambda _: body(),
+                going,
+                slots,
+                None,
+                condition_of(self.session, going()),
             )
 
         try:
@@ -138,7 +143,13 @@ class Loops(Logic):
         self._python_for(iterable, body, slots, broken)
 
     def _staged_for(
-        self, source: Dynamic, length: Any, start: int, body: Any, slots: list[Slot], broken: Slot | None
+        self,
+        source: Dynamic,
+        length: Any,
+        start: int,
+        body: Any,
+        slots: list[Slot],
+        broken: Slot | None,
     ) -> None:
         session = self.session
         count = length - start if start else length
@@ -177,7 +188,12 @@ class Loops(Logic):
             self._staged_for(source, length, start + 1, body, slots, broken)
 
     def _python_for(
-        self, iterable: Any, body: Any, slots: list[Slot], broken: Slot | None, may_stage: bool = True
+        self,
+        iterable: Any,
+        body: Any,
+        slots: list[Slot],
+        broken: Slot | None,
+        may_stage: bool = True,
     ) -> None:
         """A loop over known items: written out, unless it is long or left early at run time."""
         session = self.session

@@ -10,6 +10,7 @@ import ast
 
 __all__ = ["matches_as_ifs"]
 
+
 def matches_as_ifs(statement: ast.stmt) -> ast.stmt:
     """The statement with every plain match statement in it rewritten."""
     result = _Rewriter().visit(statement)

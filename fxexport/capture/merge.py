@@ -57,7 +57,11 @@ def same_constant(a: Any, b: Any) -> bool:
 def rebuild_like(value: Any, items: list[Any]) -> Any:
     """A container like `value` (list, tuple, named tuple, dict, dataclass) around other items."""
     if isinstance(value, dict):
-        return type(value)(zip(value, items, strict=True)) if type(value) is dict else _dict_like(value, items)
+        return (
+            type(value)(zip(value, items, strict=True))
+            if type(value) is dict
+            else _dict_like(value, items)
+        )
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         clone = object.__new__(type(value))
         clone.__dict__.update(value.__dict__)
@@ -104,7 +108,9 @@ class Merge:
             return self.merged(then, other)
         except Mismatch as reason:
             return Poison(
-                name, f"{name!r} is not the same kind of value on both ways: {reason}", user_location()
+                name,
+                f"{name!r} is not the same kind of value on both ways: {reason}",
+                user_location(),
             )
 
     def merged(self, then: Any, other: Any) -> Any:
@@ -131,7 +137,9 @@ class Merge:
             if len(items[0]) != len(items[1]) or (
                 isinstance(then, dict) and list(then) != list(other)
             ):
-                raise Mismatch(f"a {type(then).__name__} of {len(items[0])} against {len(items[1])} items")
+                raise Mismatch(
+                    f"a {type(then).__name__} of {len(items[0])} against {len(items[1])} items"
+                )
             merged = [self.merged(a, b) for a, b in zip(*items, strict=True)]
             return self.session.journal.made(rebuild_like(then, merged))
         if same_constant(then, other):
@@ -149,10 +157,14 @@ class Merge:
         """A value that only one side binds: the other side yields something that nobody reads."""
         if leaf_kind(value) is not None:
             filler = _Filler(value)
-            return self._leaf_of(filler if missing_then else value, value if missing_then else filler, value)
+            return self._leaf_of(
+                filler if missing_then else value, value if missing_then else filler, value
+            )
         parts = parts_of(value)
         if parts is not None:
-            merged = [self.merged(UNSET, p) if missing_then else self.merged(p, UNSET) for p in parts]
+            merged = [
+                self.merged(UNSET, p) if missing_then else self.merged(p, UNSET) for p in parts
+            ]
             return self.session.journal.made(rebuild_like(value, merged))
         return value
 
@@ -189,7 +201,9 @@ class Merge:
             if tensor.dim() != 0 or not _fits(sym_type(number), tensor.dtype):
                 raise Mismatch(f"{describe(tensor)} on one, the number {number} on the other")
         elif then.dim() != other.dim():
-            raise Mismatch(f"a tensor of {then.dim()} dimensions on one, of {other.dim()} on the other")
+            raise Mismatch(
+                f"a tensor of {then.dim()} dimensions on one, of {other.dim()} on the other"
+            )
         elif then.dtype != other.dtype:
             raise Mismatch(f"a tensor of {then.dtype} on one, of {other.dtype} on the other")
         return self._append(Leaf(then, other, None, tensor.dtype))
@@ -224,7 +238,8 @@ class Merge:
             return leaf.kind(0)
         # Sizes known outside keep the shape fixed; the others may be anything, so nothing.
         sizes = [
-            size if self.session.in_scope(size) else 0 for size in self.session.tensors.inner(like).shape
+            size if self.session.in_scope(size) else 0
+            for size in self.session.tensors.inner(like).shape
         ]
         return self.session.recorder.node_of(
             self.session.tensors.inner(torch.zeros(sizes, dtype=leaf.dtype))

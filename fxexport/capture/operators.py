@@ -62,7 +62,9 @@ class Operators(Loops):
     def get_item(self, container: Any, key: Any) -> Any:
         """``container[key]``."""
         refuse_open_text(key)
-        if isinstance(key, torch.SymInt) and isinstance(container, (list, tuple, torch.nn.ModuleList)):
+        if isinstance(key, torch.SymInt) and isinstance(
+            container, (list, tuple, torch.nn.ModuleList)
+        ):
             return self._pick(container, key)
         return container[key]
 

@@ -16,10 +16,26 @@ import torch
 from fxexport import _torch_compat as compat
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import UNSET
-from fxexport.capture.merge import Mismatch, describe, leaf_kind, parts_of, rebuild_like, same_constant
+from fxexport.capture.merge import (
+    Mismatch,
+    describe,
+    leaf_kind,
+    parts_of,
+    rebuild_like,
+    same_constant,
+)
 from fxexport.capture.session import Poison, Session, sym_type
 
-__all__ = ["Constant", "NeedsFirstTrip", "Number", "Parts", "Pattern", "TensorOf", "Widening", "leaves_of"]
+__all__ = [
+    "Constant",
+    "NeedsFirstTrip",
+    "Number",
+    "Parts",
+    "Pattern",
+    "TensorOf",
+    "Widening",
+    "leaves_of",
+]
 
 
 class NeedsFirstTrip(Exception):
@@ -123,7 +139,9 @@ class Widening:
         if kinds[0] is torch.Tensor and kinds[1] is torch.Tensor:
             if value.dim() != end.dim() or value.dtype != end.dtype:
                 # Only the first trip may start with something else: then it is peeled off.
-                raise NeedsFirstTrip(f"{describe(value)} before the loop, {describe(end)} after a trip")
+                raise NeedsFirstTrip(
+                    f"{describe(value)} before the loop, {describe(end)} after a trip"
+                )
             return self._widen_tensor(self._tensor_pattern(value), end)
         if kinds[0] is not None and kinds[1] is torch.Tensor:
             if end.dim() == 0 and _fits(sym_type(value), end.dtype):

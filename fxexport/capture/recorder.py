@@ -7,372 +7,45 @@ business: they open a frame for a body, run the body, close the frame and add on
 
 from __future__ import annotations
 
-import contextlib
-import operator
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import sympy
 import torch
-from torch import fx
 
 from fxexport import _torch_compat as compat
-from fxexport.capture.frames import user_frames
-from fxexport.capture.sizes import emit_expression, is_heavy, scalar_function
+from fxexport.capture.frames import user_location
+from fxexport.capture.sizes import is_heavy, scalar_function
+from fxexport.capture.writer import SYM, SYM_OF, GraphWriter, python_type
 from fxexport.errors import UnsupportedError
 from fxexport.graph import scalars
 
-__all__ = ["Body", "Frame", "Recorder"]
+__all__ = ["Recorder"]
 
 Decomposer = Callable[[torch._ops.OpOverload], "Callable[..., Any] | None"]
-_SYM = (torch.SymInt, torch.SymFloat, torch.SymBool)
-_SYM_OF = {int: torch.SymInt, float: torch.SymFloat, bool: torch.SymBool}
-# What fake tensors are asked about themselves is no computation of the model's.
 _RESHAPES = {
     torch.ops.aten.view.default: torch.ops.aten.reshape.default,
     torch.ops.aten._unsafe_view.default: torch.ops.aten.reshape.default,
 }
-_TABLES = ("tensors", "captures", "symbols", "expressions")
+# What fake tensors are asked about themselves is no computation of the model.
 _METADATA = frozenset(compat.METADATA_OPS)
 
 
-@dataclass
-class Frame:
-    """A graph that is being written.
-
-    Attributes:
-        graph: the nodes so far.
-        parent: the frame around it, None for the root.
-        tensors: fake tensor -> its node here, by identity (the tensor is kept alive).
-        captures: node of the parent -> placeholder for it here.
-        symbols: symbol -> node or function that makes its node here.
-        expressions: nodes made for expressions of sizes.
-    """
-
-    graph: fx.Graph
-    parent: Frame | None
-    tensors: dict[int, tuple[torch.Tensor, fx.Node]] = field(default_factory=dict)
-    captures: dict[fx.Node, fx.Node] = field(default_factory=dict)
-    symbols: dict[sympy.Symbol, Any] = field(default_factory=dict)
-    expressions: dict[sympy.Basic, Any] = field(default_factory=dict)
-    bodies: dict[str, fx.GraphModule] = field(default_factory=dict)
-
-
-@dataclass
-class Body:
-    """A finished graph of a branch or loop: its module and the parent's nodes that it uses."""
-
-    module: fx.GraphModule
-    captured: list[fx.Node]
-
-
-class Recorder(compat.ProxySlotMode):
+class Recorder(GraphWriter, compat.ProxySlotMode):
     """The dispatch mode that records. One recorder serves one export."""
 
     def __init__(self, env: compat.SizeEnv, decomposition_for: Decomposer) -> None:
-        super().__init__()
-        self.env = env
+        compat.ProxySlotMode.__init__(self)
+        GraphWriter.__init__(self, env)
         self.decomposition_for = decomposition_for
-        self.frame = Frame(fx.Graph(), None)
-        self.weights: dict[str, torch.Tensor] = {}
-        self._weight_fakes: dict[str, torch.Tensor] = {}
         self.in_kernel = 0
-        self.bound: dict[sympy.Basic, Any] = {}
-        self._counter = 0
-        self._samples: dict[type, Any] = {}
-
-    # -- frames ------------------------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def body(self) -> Iterator[Frame]:
-        """Records into a new graph inside the present one."""
-        outer = self.frame
-        self.frame = Frame(fx.Graph(), outer)
-        try:
-            yield self.frame
-        finally:
-            self.frame = outer
-
-    def finish(
-        self, frame: Frame, inputs: Sequence[fx.Node], outputs: Sequence[Any], captured: Sequence[fx.Node]
-    ) -> fx.GraphModule:
-        """Closes a frame: its placeholders become `inputs`, then one for each of `captured`."""
-        graph = fx.Graph()
-        placeholders = list(inputs)
-        for outer in captured:
-            placeholders.append(self._capture(frame, outer))
-        copies: dict[fx.Node, fx.Node] = {}
-        for node in placeholders:
-            copy = copies[node] = graph.node_copy(node)
-            copy.target = copy.name  # two placeholders may have been given one name
-        for node in frame.graph.nodes:
-            if node not in copies:
-                copies[node] = graph.node_copy(node, copies.__getitem__)
-        graph.output(fx.map_arg(tuple(outputs), copies.__getitem__))
-        return fx.GraphModule(frame.bodies, graph)
-
-    def _placeholder(self, frame: Frame, name: str, meta: dict[str, Any]) -> fx.Node:
-        nodes = list(frame.graph.nodes)
-        with frame.graph.inserting_before(nodes[0] if nodes else None):
-            node = frame.graph.placeholder(name)
-        node.meta.update(val=meta.get("val"), source=meta.get("source", ()))
-        return node
-
-    def add_input(self, name: str, value: Any) -> fx.Node:
-        """Adds a placeholder for a fake tensor or symbolic scalar to the present frame."""
-        node = self.frame.graph.placeholder(name)
-        node.meta.update(val=value, source=user_frames())
-        self.bind(value, node)
-        return node
-
-    # -- values ------------------------------------------------------------------------------
-
-    def bind(self, value: Any, node: Any) -> None:
-        """Says that `node` of the present frame yields `value`."""
-        if isinstance(value, torch.Tensor):
-            self.frame.tensors[id(value)] = (value, node)
-            for dim, size in enumerate(value.shape):
-                if isinstance(size, torch.SymInt):
-                    self._bind_size(node, dim, size)
-        elif isinstance(value, _SYM):
-            self._bind_scalar(value, node)
-        elif isinstance(value, (tuple, list)):
-            for k, item in enumerate(value):
-                if isinstance(item, (torch.Tensor, *_SYM, tuple, list)):
-                    self.bind(item, self.emit(operator.getitem, node, k, val=item))
-
-    def _bind_size(self, node: fx.Node, dim: int, size: torch.SymInt) -> None:
-        expr = size.node._expr
-        if not isinstance(expr, sympy.Symbol) or expr in self.frame.symbols:
-            return
-        if self._find_symbol(expr) is not None:
-            return
-        frame = self.frame
-        self.frame.symbols[expr] = lambda: self._emit_in(
-            frame, torch.ops.aten.sym_size.int, (node, dim), size
-        )
-
-    def _bind_scalar(self, value: Any, node: Any) -> None:
-        expr = value.node._expr
-        if isinstance(value, torch.SymBool):
-            self.frame.expressions[expr] = node
-            frame = self.frame
-            self.frame.expressions[sympy.Not(expr)] = lambda: self._emit_in(
-                frame, scalars.not_, (node,)
-            )
-            if isinstance(expr, sympy.Eq) and isinstance(expr.lhs, sympy.Symbol):
-                self.frame.symbols[expr.lhs] = lambda: self._emit_in(frame, scalars.to_int, (node,))
-        elif isinstance(expr, sympy.Symbol):
-            self.frame.symbols[expr] = node
-        else:
-            self.frame.expressions[expr] = node
-
-    def node_of(self, value: Any) -> Any:
-        """The node (in the present frame) or constant for a fake tensor or scalar.
-
-        Raises:
-            UnsupportedError: a scalar whose origin is not in the graph.
-        """
-        if isinstance(value, torch.Tensor):
-            return self._tensor_node(value, self.frame)
-        if isinstance(value, _SYM):
-            with compat.no_recording():
-                return self._expression_node(value)
-        if isinstance(value, (list, tuple)):
-            items = [self.node_of(item) for item in value]
-            return items if isinstance(value, list) else tuple(items)
-        if isinstance(value, dict):
-            return {key: self.node_of(item) for key, item in value.items()}
-        return value
-
-    def _tensor_node(self, tensor: torch.Tensor, frame: Frame) -> fx.Node:
-        held = frame.tensors.get(id(tensor))
-        if held is not None:
-            return held[1]
-        if frame.parent is None:
-            raise AssertionError("a tensor that was not made by a recorded op")
-        return self._capture(frame, self._tensor_node(tensor, frame.parent))
-
-    def _capture(self, frame: Frame, outer: fx.Node) -> fx.Node:
-        """The placeholder in `frame` for a node of its parent."""
-        node = frame.captures.get(outer)
-        if node is None:
-            node = frame.captures[outer] = self._placeholder(frame, outer.name, outer.meta)
-            value = outer.meta.get("val")
-            if isinstance(value, torch.Tensor):
-                frame.tensors[id(value)] = (value, node)
-        return node
-
-    def knows(self, symbol: sympy.Symbol) -> bool:
-        """Whether a symbol has a node in an open frame."""
-        return self._find_symbol(symbol) is not None
-
-    @contextlib.contextmanager
-    def reopened(self, frame: Frame) -> Iterator[None]:
-        """Records into a frame again that `body` has left."""
-        outer, self.frame = self.frame, frame
-        try:
-            yield
-        finally:
-            self.frame = outer
-
-    def savepoint(self) -> Callable[[], None]:
-        """Returns a function that forgets all that the present frame records from now on."""
-        frame = self.frame
-        nodes = set(frame.graph.nodes)
-        tables = {name: dict(getattr(frame, name)) for name in _TABLES}
-
-        def undo() -> None:
-            for node in reversed(list(frame.graph.nodes)):
-                if node not in nodes and not node.users and node.op != "get_attr":
-                    frame.graph.erase_node(node)
-            kept = {node for node in frame.graph.nodes if node not in nodes}
-            weights = {
-                key: held for key, held in frame.tensors.items() if held[1] in kept and held[1].op == "get_attr"
-            }
-            for name, table in tables.items():
-                setattr(frame, name, table)
-            frame.tensors.update(weights)
-
-        return undo
-
-    def _find_symbol(self, symbol: sympy.Symbol) -> Frame | None:
-        frame: Frame | None = self.frame
-        while frame is not None:
-            if symbol in frame.symbols:
-                return frame
-            frame = frame.parent
-        return None
-
-    def _leaf(self, expr: sympy.Basic) -> Any:
-        """The node here for a symbol or an expression that some open frame has already."""
-        chain: list[Frame] = []
-        frame: Frame | None = self.frame
-        while frame is not None:
-            table = frame.symbols if isinstance(expr, sympy.Symbol) else frame.expressions
-            found = table.get(expr)
-            if callable(found):
-                found = table[expr] = found()
-            if found is not None:
-                break
-            chain.append(frame)
-            frame = frame.parent
-        else:
-            if isinstance(expr, sympy.Symbol):
-                raise UnsupportedError(
-                    "a number that was computed inside a branch or a loop is used outside it",
-                    location=next(iter(user_frames(1)), None),
-                    hint="return it from the branch, or compute it before",
-                )
-            return None
-        for inner in reversed(chain):
-            if isinstance(found, fx.Node):
-                found = self._capture(inner, found)
-        return found
-
-    def _expression_node(self, value: Any) -> Any:
-        expr = value.node.expr
-        if expr.is_number or expr in (sympy.true, sympy.false):
-            return emit_expression(expr, lambda _: None, self.emit)
-        raw = value.node._expr
-        if raw != expr:
-            # A fact learnt since then may have renamed the symbol to one that is not bound here.
-            try:
-                return self._emit_size(raw)
-            except UnsupportedError:
-                pass
-        return self._emit_size(expr)
-
-    def _emit_size(self, expr: sympy.Basic) -> Any:
-        def emit(function: Callable[..., Any], *args: Any) -> Any:
-            if not any(isinstance(arg, fx.Node) for arg in args):
-                return function(*args)
-            return self.emit(function, *args, val=None)
-
-        try:
-            node = emit_expression(expr, self._leaf, emit)
-        except NotImplementedError as error:
-            raise UnsupportedError(
-                f"fxexport cannot write {error} into the file",
-                location=next(iter(user_frames(1)), None),
-            ) from None
-        if isinstance(node, fx.Node):
-            self.frame.expressions[expr] = node
-            if node.meta.get("val") is None:
-                node.meta["val"] = self.scalar_of(expr)
-        return node
-
-    def scalar_of(self, expr: sympy.Basic) -> Any:
-        """A symbolic scalar for an expression of known symbols."""
-        if compat.is_boolean(expr):
-            return torch.SymBool(self._sym_node(expr, bool))
-        if expr.is_integer:
-            return torch.SymInt(self._sym_node(expr, int))
-        return torch.SymFloat(self._sym_node(expr, float))
-
-    def _sym_node(self, expr: sympy.Basic, kind: type) -> Any:
-        return compat.make_sym_node(expr, self.env, kind)
-
-    # -- recording ---------------------------------------------------------------------------
-
-    def emit(self, function: Callable[..., Any], *args: Any, val: Any = None, **kwargs: Any) -> fx.Node:
-        """Adds a call_function node to the present frame; arguments are nodes or constants."""
-        return self._emit_in(self.frame, function, args, val, kwargs)
-
-    def _emit_in(
-        self,
-        frame: Frame,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        val: Any = None,
-        kwargs: dict[str, Any] | None = None,
-    ) -> fx.Node:
-        node = frame.graph.call_function(function, args, kwargs or {})
-        node.meta["source"] = user_frames()
-        node.meta["val"] = val if val is not None else self._sample(function, args)
-        return node
-
-    def _sample(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        """A scalar of the type that a scalar function yields; it stands for no certain value."""
-        kind = scalars.result_type(function, [_python_type(arg) for arg in args])
-        if kind is None:
-            return None
-        if kind not in self._samples:
-            self._samples[kind] = self.fresh_scalar(_SYM_OF[kind])
-        return self._samples[kind]
-
-    def add_body(self, module: fx.GraphModule, stem: str) -> fx.Node:
-        """Hangs a finished body on the present frame; returns the get_attr node for it."""
-        name = f"{stem}_{self._counter}"
-        self._counter += 1
-        self.frame.bodies[name] = module
-        node = self.frame.graph.create_node("get_attr", name)
-        return node
-
-    def add_weight(self, name: str, tensor: torch.Tensor, fake: torch.Tensor) -> None:
-        """Makes a real tensor a weight of the file that `fake` stands for."""
-        root = self.frame
-        while root.parent is not None:
-            root = root.parent
-        attribute = "w_" + "".join(c if c.isalnum() else "_" for c in name)
-        while attribute in root.bodies or any(
-            attribute == node.target for node in root.graph.find_nodes(op="get_attr", target=attribute)
-        ):
-            attribute += "_"
-        node = root.graph.create_node("get_attr", attribute)
-        node.meta.update(val=fake, source=(), weight=name)
-        root.tensors[id(fake)] = (fake, node)
-        self.weights[name] = tensor
-        self._weight_fakes[name] = fake
-        root.bodies[attribute] = tensor  # type: ignore[assignment]
-
-    def weight_fake(self, name: str) -> torch.Tensor | None:
-        """The fake tensor that stands for a weight as the file holds it."""
-        return self._weight_fakes.get(name)
+        self.bound: dict[Any, torch.SymInt] = {}
 
     def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
         if func in _METADATA:
@@ -396,9 +69,7 @@ class Recorder(compat.ProxySlotMode):
         out = self._with_light_sizes(out)
         # Whether a view is possible depends on strides that no symbolic size settles.
         func = _RESHAPES.get(func, func)
-        node = self.emit(
-            func, *self.node_of(tuple(args)), val=out, **self.node_of(dict(kwargs))
-        )
+        node = self.emit(func, *self.node_of(tuple(args)), val=out, **self.node_of(dict(kwargs)))
         if out is not None:
             self.bind(out, node)
         return out
@@ -411,7 +82,9 @@ class Recorder(compat.ProxySlotMode):
         if not isinstance(out, torch.Tensor):
             return out
         sizes = [
-            self.named(size) if isinstance(size, torch.SymInt) and is_heavy(size.node.expr) else size
+            self.named(size)
+            if isinstance(size, torch.SymInt) and is_heavy(size.node.expr)
+            else size
             for size in out.shape
         ]
         if all(a is b for a, b in zip(sizes, out.shape, strict=True)):
@@ -442,7 +115,7 @@ class Recorder(compat.ProxySlotMode):
         if func is round:
             args = args[:1]  # PyTorch passes the missing ndigits as None
         out = func(*args, **kwargs)
-        if not isinstance(out, _SYM):
+        if not isinstance(out, SYM):
             return out
         floats = any(isinstance(arg, (float, torch.SymFloat)) for arg in args)
         if not floats and not isinstance(out, torch.SymFloat):
@@ -452,7 +125,7 @@ class Recorder(compat.ProxySlotMode):
             raise UnsupportedError(
                 f"fxexport has no way to write {getattr(func, '__name__', func)} of a number "
                 "that is known only when the model runs",
-                location=next(iter(user_frames(1)), None),
+                location=user_location(),
                 hint="compute it on a tensor (torch." + getattr(func, "__name__", "") + ")",
             )
         bounds = self.env.bound_sympy(out.node.expr) if isinstance(out, torch.SymInt) else None
@@ -466,28 +139,9 @@ class Recorder(compat.ProxySlotMode):
 
     def scalar_op(self, function: Callable[..., Any], *args: Any) -> Any:
         """Applies one of the graph's scalar functions to symbolic scalars, at once."""
-        kind = scalars.result_type(function, [_python_type(arg) for arg in args])
+        kind = scalars.result_type(function, [python_type(arg) for arg in args])
         assert kind is not None
-        fresh = self.fresh_scalar(_SYM_OF[kind])
+        fresh = self.fresh_scalar(SYM_OF[kind])
         node = self.emit(function, *(self.node_of(arg) for arg in args), val=fresh)
         self.bind(fresh, node)
         return fresh
-
-    def fresh_scalar(self, kind: type) -> Any:
-        """A new symbolic scalar of the given Sym type that nothing is known about."""
-        with self.env.ignore_fresh_unbacked_symbols():
-            if kind is torch.SymInt:
-                return self.env.create_unbacked_symint()
-            if kind is torch.SymFloat:
-                return self.env.create_unbacked_symfloat()
-            return self.env.create_unbacked_symbool()
-
-
-def _python_type(value: Any) -> type:
-    """int, float or bool for a node, a symbolic scalar or a constant."""
-    if isinstance(value, fx.Node):
-        value = value.meta.get("val")
-    for python, symbolic in _SYM_OF.items():
-        if isinstance(value, symbolic):
-            return python
-    return type(value)

@@ -18,7 +18,15 @@ from fxexport.errors import UnsupportedError
 from fxexport.report.model import FindingKind, Report
 from fxexport.source import SourceLocation
 
-__all__ = ["PinNeeded", "Poison", "Session", "dynamic_inside", "is_dynamic", "is_symbolic", "sym_type"]
+__all__ = [
+    "PinNeeded",
+    "Poison",
+    "Session",
+    "dynamic_inside",
+    "is_dynamic",
+    "is_symbolic",
+    "sym_type",
+]
 
 SYM = (torch.SymInt, torch.SymFloat, torch.SymBool)
 
@@ -86,7 +94,6 @@ class Session:
         self.recorder = Recorder(self.env, decomposition_for)
         self.journal = Journal()
         self.tensors = TensorMode(
-            
             self.fake_mode,
             self.recorder,
             keep_composite,

@@ -180,7 +180,9 @@ def _emit_power(expr: sympy.Pow, sub: Callable[[Any], Any], emit: Emit) -> Any:
     base, exponent = expr.args
     if isinstance(exponent, sympy.Integer) and 0 < int(exponent) <= 8:
         node = sub(base)
-        return functools.reduce(lambda a, _: emit(operator.mul, a, node), range(int(exponent) - 1), node)
+        return functools.reduce(
+            lambda a, _: emit(operator.mul, a, node), range(int(exponent) - 1), node
+        )
     return emit(operator.pow, sub(base), sub(exponent))
 
 

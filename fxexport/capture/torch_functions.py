@@ -41,7 +41,9 @@ class FunctionMode(TorchFunctionMode):
             torch.tensor: self._tensor,
             torch.as_tensor: self._as_tensor,
             torch.asarray: self._as_tensor,
-            tensor.new_tensor: lambda self_, *a, **k: self._tensor(*a, **{"dtype": self_.dtype, **k}),
+            tensor.new_tensor: lambda self_, *a, **k: self._tensor(
+                *a, **{"dtype": self_.dtype, **k}
+            ),
             tensor.__bool__: self._truth,
             torch.is_nonzero: self._nonzero,
             tensor.is_nonzero: self._nonzero,
@@ -64,7 +66,11 @@ class FunctionMode(TorchFunctionMode):
             self._table[function] = self._sized(function)
 
     def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
         special = self._table.get(func) if func.__hash__ is not None else None
@@ -94,7 +100,11 @@ class FunctionMode(TorchFunctionMode):
 
     def _sized(self, function: Any) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            own = 1 if args and isinstance(args[0], torch.Tensor) and function not in _SIZED[:9] else 0
+            own = (
+                1
+                if args and isinstance(args[0], torch.Tensor) and function not in _SIZED[:9]
+                else 0
+            )
             args = (*args[:own], *(_as_number(arg) for arg in args[own:]))
             if function in (torch.full, torch.Tensor.new_full) and len(args) > own + 1:
                 pass

@@ -15,7 +15,9 @@ def cells_of(*functions: Any) -> dict[str, CellType]:
     cells: dict[str, CellType] = {}
     for function in functions:
         if isinstance(function, FunctionType):
-            cells.update(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+            cells.update(
+                zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+            )
     return cells
 
 

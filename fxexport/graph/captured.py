@@ -12,7 +12,15 @@ from torch import fx
 from fxexport.graph.ops import branch, loop
 from fxexport.source import SourceLocation
 
-__all__ = ["CapturedGraph", "Constraint", "DimRange", "InputSpec", "OutputSpec", "bodies_of", "source_of"]
+__all__ = [
+    "CapturedGraph",
+    "Constraint",
+    "DimRange",
+    "InputSpec",
+    "OutputSpec",
+    "bodies_of",
+    "source_of",
+]
 
 
 @dataclass(frozen=True)

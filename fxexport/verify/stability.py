@@ -17,7 +17,7 @@ from fxexport.report.model import OutputDifference
 from fxexport.verify.compare import as_tensor, mismatches
 from fxexport.verify.tolerance import tolerance_for
 
-__all__ = ["depends_on_ties", "draws_random_numbers", "is_unstable"]
+__all__ = ["draws_random_numbers", "is_unstable"]
 
 _ROUNDING: dict[torch.dtype, float] = {
     torch.float64: 1e-14,
@@ -26,12 +26,6 @@ _ROUNDING: dict[torch.dtype, float] = {
     torch.bfloat16: 3e-2,
 }
 _TRIALS = 4
-
-# Operators whose results depend on the order of equal elements, which nothing defines.
-_ORDERING = (
-    "topk", "sort", "argsort", "argmax", "argmin", "max.dim", "min.dim", "mode", "median",
-    "kthvalue", "nms", "max_pool2d_with_indices", "max_pool3d_with_indices", "unique",
-)  # fmt: skip
 
 
 def draws_random_numbers(graph: CapturedGraph) -> bool:
@@ -58,17 +52,6 @@ def _dropout_is_off(node: fx.Node) -> bool:
         return True
     drop = next((values[n] for n in ("dropout_p", "dropout", "p") if n in values), None)
     return isinstance(drop, (int, float)) and drop == 0
-
-
-def depends_on_ties(graph: CapturedGraph) -> bool:
-    """Whether any operator of the graph has to choose among equal elements."""
-    names = {
-        str(node.target).split("::")[-1].removeprefix("aten.")
-        for module in graph.graphs()
-        for node in module.graph.nodes
-        if node.op == "call_function" and hasattr(node.target, "overloadpacket")
-    }
-    return any(name.startswith(_ORDERING) for name in names)
 
 
 def is_unstable(

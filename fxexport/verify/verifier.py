@@ -19,7 +19,8 @@ from fxexport.verify.compare import compare_outputs, largest
 from fxexport.verify.coverage import Coverage, TooManyTrips, observe
 from fxexport.verify.diagnosis import diagnose
 from fxexport.verify.sizes import broken_constraint
-from fxexport.verify.stability import depends_on_ties, draws_random_numbers, is_unstable
+from fxexport.verify.stability import draws_random_numbers, is_unstable
+from fxexport.verify.ties import trace_ties
 from fxexport.verify.tolerance import working_dtype
 
 __all__ = ["verify"]
@@ -89,7 +90,6 @@ class _Verifier:
         self._reference = reference
         self._working = working_dtype(graph)
         self._random = draws_random_numbers(graph)
-        self._ties = depends_on_ties(graph)
         self._coverage = Coverage.of(graph)
         self._result = Verification(ran=True)
         self._refusal = ""
@@ -189,7 +189,10 @@ class _Verifier:
         )
         ok = all(difference.ok for difference in differences)
         if not ok and self._excused(case, expected, got, differences):
-            return False
+            agreed = tuple(difference for difference in differences if difference.ok)
+            if agreed:
+                self._add(VerifiedCase(case.label, True, agreed, "other outputs: see the notes"))
+            return bool(agreed)
         self._add(VerifiedCase(case.label, ok, differences, _first_message(differences)))
         if not ok:
             self._explain(case, expected)
@@ -206,8 +209,12 @@ class _Verifier:
         names = ", ".join(d.name for d in differences if not d.ok)
         if len(expected) != len(got) or self._random:
             return False
-        if case.degenerate and self._ties:
-            self._note(f"{case.label}: {names} not compared: equal elements have no defined order")
+        ties = self._ties_behind(case, expected, got, differences)
+        if ties:
+            self._note(
+                f"{case.label}: {names} not comparable: ties at {'; '.join(ties)} "
+                "(equal elements have no defined order)"
+            )
             return True
         if is_unstable(self._eager, case.inputs, expected, got, differences, self._working):
             self._note(
@@ -216,6 +223,29 @@ class _Verifier:
             )
             return True
         return False
+
+    def _ties_behind(
+        self,
+        case: Case,
+        expected: list[Any],
+        got: list[torch.Tensor],
+        differences: tuple[OutputDifference, ...],
+    ) -> list[str]:
+        """The ties that all results that differ hang on; none if one of them hangs on no tie."""
+        try:
+            traced = trace_ties(self._graph, _copied(case.inputs))
+        except Exception:  # a graph that fails here is a failure, and is explained as such
+            return []
+        found: set[str] = set()
+        for difference, want, have, result in zip(differences, expected, got, traced, strict=True):
+            if difference.ok:
+                continue
+            same_shape = not isinstance(want, torch.Tensor) or want.shape == have.shape
+            ties = result.ties if same_shape else result.shape_ties
+            if not ties:
+                return []
+            found |= ties
+        return sorted(found)
 
     def _eager(self, inputs: Sequence[Any]) -> list[Any]:
         """PyTorch's outputs; inputs and the random state are left as they are."""

@@ -1,0 +1,186 @@
+"""Which results hang on the order of equal elements, which nothing defines.
+
+A top-k over scores that saturated has to choose among equal ones, and two right implementations
+choose differently. That excuses a difference only where it can come from: the graph is run, each
+ordering operator's input is searched for equal elements among what it selects, and what such a
+choice reaches (by data, by the condition of a branch or a loop, by a size) is followed to the
+outputs.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import fx
+from torch.utils import _pytree as pytree
+
+from fxexport.graph.captured import CapturedGraph, source_of
+from fxexport.graph.ops import branch, loop
+from fxexport.verify.tie_search import tied_results
+
+__all__ = ["Traced", "trace_ties"]
+
+Places = frozenset[str]
+_NONE: Places = frozenset()
+
+# Operators that look at the shape of their tensor only.
+_SHAPE_ONLY = (
+    "sym_size", "sym_numel", "size", "zeros_like", "ones_like", "full_like", "empty_like",
+    "new_zeros", "new_ones", "new_full", "new_empty", "rand_like", "randn_like",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A value, with the ties that it hangs on.
+
+    Attributes:
+        value: tensor or scalar.
+        ties: lines of ties that may change its elements.
+        shape_ties: those of them that may change its shape.
+    """
+
+    value: Any
+    ties: Places = _NONE
+    shape_ties: Places = _NONE
+
+    def under(self, ties: Places) -> Traced:
+        """The value where those ties decided whether it is computed at all."""
+        if not ties:
+            return self
+        return Traced(self.value, self.ties | ties, self.shape_ties | ties)
+
+
+def trace_ties(graph: CapturedGraph, inputs: Sequence[Any]) -> list[Traced]:
+    """Runs the graph eagerly; gives its outputs and the ties that each of them hangs on."""
+    with torch.no_grad():
+        return _run(graph.module, [Traced(value) for value in inputs])
+
+
+def _run(module: fx.GraphModule, arguments: Sequence[Traced]) -> list[Traced]:
+    env: dict[fx.Node, Any] = {}
+    left = iter(arguments)
+    for node in module.graph.nodes:
+        if node.op == "placeholder":
+            env[node] = next(left)
+        elif node.op == "get_attr":
+            env[node] = Traced(operator.attrgetter(str(node.target))(module))
+        elif node.op == "call_function":
+            env[node] = _call(node, env)
+        else:
+            return [_traced(value) for value in _filled(node.args[0], env)]
+    return []
+
+
+def _call(node: fx.Node, env: dict[fx.Node, Any]) -> Any:
+    args, kwargs = _filled((node.args, node.kwargs), env)
+    if node.target is operator.getitem:
+        return args[0][args[1]]
+    if node.target is branch:
+        return _branch(*args, **kwargs)
+    if node.target is loop:
+        return _loop(*args, **kwargs)
+    plain_args, plain_kwargs = pytree.tree_map(_plain, (args, kwargs), is_leaf=_is_traced)
+    assert callable(node.target)
+    result = node.target(*plain_args, **plain_kwargs)
+    parts = [part for part in pytree.tree_leaves((args, kwargs), is_leaf=_is_traced)]
+    ties, shape_ties = _reaching(node.target, [p for p in parts if isinstance(p, Traced)])
+    chosen = tied_results(node.target, plain_args, plain_kwargs)
+    here = frozenset([_place(node)]) if chosen else _NONE
+    if isinstance(result, (tuple, list)):
+        return [
+            Traced(value, ties | here if k in chosen else ties, shape_ties)
+            for k, value in enumerate(result)
+        ]
+    return Traced(result, ties | here, shape_ties)
+
+
+def _reaching(target: Any, parts: Iterable[Traced]) -> tuple[Places, Places]:
+    """The ties that reach an operator's elements, and its shape, through its arguments."""
+    ties, shape_ties = _NONE, _NONE
+    for part in parts:
+        ties |= part.ties
+        # A number may be a size of the result.
+        shape_ties |= part.shape_ties if isinstance(part.value, torch.Tensor) else part.ties
+    if _name(target).startswith(_SHAPE_ONLY):
+        return shape_ties, shape_ties
+    if torch.Tag.dynamic_output_shape in getattr(target, "tags", ()):
+        return ties, ties
+    return ties, shape_ties
+
+
+def _branch(
+    condition: Any, then_body: Traced, else_body: Traced, operands: Sequence[Any]
+) -> list[Traced]:
+    test = _traced(condition)
+    body = then_body if bool(test.value) else else_body
+    results = _run(body.value, [_traced(value) for value in operands])
+    return [result.under(test.ties) for result in results]
+
+
+def _loop(
+    trip_count: Any,
+    condition: Any,
+    body: Traced,
+    carried: Sequence[Any],
+    captured: Sequence[Any],
+    scan_shapes: Sequence[Any] = (),
+) -> list[Traced]:
+    bound, test = _traced(trip_count), _traced(condition)
+    state = [_traced(value) for value in carried]
+    outer = [_traced(value) for value in captured]
+    reached = bound.ties | test.ties
+    rows: list[list[Traced]] = []
+    trip = 0
+    while bool(test.value) and (bound.value is None or trip < bound.value):
+        test, *results = _run(body.value, [Traced(trip), *state, *outer])
+        reached |= test.ties
+        state = results[: len(state)]
+        rows.append(results[len(state) :])
+        trip += 1
+    finals = [value.under(reached) for value in state]
+    scans = [
+        _stacked([row[k] for row in rows], shape).under(reached)
+        for k, shape in enumerate(scan_shapes)
+    ]
+    return [*finals, *scans]
+
+
+def _stacked(rows: Sequence[Traced], empty: Any) -> Traced:
+    if not rows:
+        sizes, dtype = empty
+        shape = [int(_plain(size)) for size in sizes]
+        return Traced(torch.empty((0, *shape), dtype=_plain(dtype)))
+    ties = _NONE.union(*(row.ties for row in rows))
+    shape_ties = _NONE.union(*(row.shape_ties for row in rows))
+    return Traced(torch.stack([torch.as_tensor(row.value) for row in rows]), ties, shape_ties)
+
+
+def _filled(value: Any, env: dict[fx.Node, Any]) -> Any:
+    return fx.map_arg(value, lambda node: env[node])
+
+
+def _traced(value: Any) -> Traced:
+    return value if isinstance(value, Traced) else Traced(value)
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, Traced) else value
+
+
+def _is_traced(value: Any) -> bool:
+    return isinstance(value, Traced)
+
+
+def _name(target: Callable[..., Any]) -> str:
+    packet = getattr(target, "overloadpacket", None)
+    return packet.__name__ if packet is not None else ""
+
+
+def _place(node: fx.Node) -> str:
+    source = source_of(node)
+    return source.describe() if source is not None else _name(node.target)  # type: ignore[arg-type]
