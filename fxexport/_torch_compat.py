@@ -34,11 +34,11 @@ from torch.utils._sympy.value_ranges import ValueRanges
 from fxexport.source import SourceLocation
 
 __all__ = [
+    "METADATA_OPS",
     "FakeTensor",
     "FakeTensorMode",
     "FunctionalTensor",
     "FunctionalTensorMode",
-    "METADATA_OPS",
     "GuardOnDataDependentSymNode",
     "ProxySlotMode",
     "ShapeState",
@@ -95,7 +95,7 @@ class SizeEnv(ShapeEnv):
 
     # ShapeEnv caches these two by their arguments alone, which is wrong once facts are taken
     # back at the end of a branch.
-    _maybe_guard_rel = ShapeEnv._maybe_guard_rel.__wrapped__
+    _maybe_guard_rel = ShapeEnv._maybe_guard_rel.__wrapped__  # type: ignore[assignment]
 
     def evaluate_expr(  # type: ignore[override]
         self,
@@ -185,7 +185,7 @@ OVERRIDE_TESTS = (
     torch._C._has_torch_function_unary,
     torch._C._has_torch_function_variadic,
 )
-METADATA_OPS = tuple(FunctionalTensor.metadata_fns) + (torch.ops.prim.device.default,)
+METADATA_OPS = (*tuple(FunctionalTensor.metadata_fns), torch.ops.prim.device.default)
 
 
 def make_sym_node(expr: Any, env: ShapeEnv, kind: type) -> Any:
@@ -213,7 +213,7 @@ def _no_functional_mode() -> contextlib.AbstractContextManager[Any]:
 def inner_of(tensor: torch.Tensor) -> torch.Tensor:
     """The fake tensor inside a functional one, after pending writes to its base."""
     with _no_functional_mode():
-        torch._sync(tensor)
+        torch._sync(tensor)  # type: ignore[attr-defined]
         return torch._from_functional_tensor(tensor.elem)  # type: ignore[attr-defined]
 
 
@@ -323,7 +323,7 @@ def views_in(
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Pairs (result, argument) where the result is a view of the argument, by the schema."""
     _, shared = _alias_plan(func)
-    pairs = []
+    pairs: list[tuple[torch.Tensor, torch.Tensor]] = []
     for r, k, name in shared:
         several = len(func._schema.returns) > 1
         for source in _tensors(_argument(args, kwargs, k, name)):

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FxExportError",
-    "ModelError",
     "MissingLoweringError",
+    "ModelError",
     "OutputError",
     "UnsupportedError",
     "UsageError",

@@ -313,7 +313,9 @@ def _describe(report: Report, graph: CapturedGraph, ir_model: ir.Model) -> None:
         {
             "name": spec.name,
             "kind": spec.kind,
-            "dtype": value.dtype.name.lower() if value.dtype is not None else "",
+            "dtype": str(getattr(value.dtype, "name", value.dtype)).lower()
+            if value.dtype is not None
+            else "",
             "shape": None
             if value.shape is None
             else dimensions_to_data(

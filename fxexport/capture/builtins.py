@@ -23,16 +23,39 @@ from fxexport.capture import iteration, prelude
 from fxexport.capture.frames import user_location
 from fxexport.capture.iteration import Dynamic
 from fxexport.capture.operators import Operators
-from fxexport.capture.session import Poison, is_symbolic, sym_type
+from fxexport.capture.session import Poison, is_dynamic, is_symbolic, sym_type
 from fxexport.capture.text import refuse_open_text, text_of
 from fxexport.errors import UnsupportedError
 
 __all__ = ["Builtins"]
 
 _MUTATORS = frozenset(
-    "append extend insert pop remove clear sort reverse update setdefault popitem add discard "
-    "appendleft popleft extendleft rotate difference_update intersection_update "
-    "symmetric_difference_update __setitem__ __delitem__ __iadd__ move_to_end".split()
+    [
+        "append",
+        "extend",
+        "insert",
+        "pop",
+        "remove",
+        "clear",
+        "sort",
+        "reverse",
+        "update",
+        "setdefault",
+        "popitem",
+        "add",
+        "discard",
+        "appendleft",
+        "popleft",
+        "extendleft",
+        "rotate",
+        "difference_update",
+        "intersection_update",
+        "symmetric_difference_update",
+        "__setitem__",
+        "__delitem__",
+        "__iadd__",
+        "move_to_end",
+    ]
 )
 _DRAWN = frozenset({"random", "time", "secrets", "uuid"})
 _TORCH_MATH = ("sqrt", "exp", "log", "log2", "sin", "cos", "tan", "tanh", "atan")
@@ -44,10 +67,40 @@ class Builtins:
     def __init__(self, convert: Callable[[Any], Any]) -> None:
         self.operators: Operators = None  # type: ignore[assignment]
         self._convert = convert
-        names = (
-            "len enumerate zip map filter reversed range min max sum any all abs int float bool "
-            "round isinstance type list tuple set dict divmod str repr getattr setattr delattr sorted iter print"
-        ).split()
+        names = [
+            "len",
+            "enumerate",
+            "zip",
+            "map",
+            "filter",
+            "reversed",
+            "range",
+            "min",
+            "max",
+            "sum",
+            "any",
+            "all",
+            "abs",
+            "int",
+            "float",
+            "bool",
+            "round",
+            "isinstance",
+            "type",
+            "list",
+            "tuple",
+            "set",
+            "dict",
+            "divmod",
+            "str",
+            "repr",
+            "getattr",
+            "setattr",
+            "delattr",
+            "sorted",
+            "iter",
+            "print",
+        ]
         self._table: dict[Any, Callable[..., Any]] = {
             getattr(builtins, name): getattr(self, f"_{name}") for name in names
         }
@@ -60,9 +113,9 @@ class Builtins:
         self._table[operator.not_] = lambda value: self.operators.not_(value)
         self._table[operator.contains] = lambda items, item: self.operators.contains(item, items)
         self._table[torch.cond] = self._cond
-        for name in compat.OVERRIDE_TESTS:
+        for test in compat.OVERRIDE_TESTS:
             # Our function mode would send torch.nn.functional back to its own, unstaged code.
-            self._table[name] = lambda *args: False
+            self._table[test] = lambda *args: False
 
     def replacement_for(self, function: Any) -> Any:
         """The function to call instead, None for none."""
@@ -70,7 +123,7 @@ class Builtins:
             raise function.refuse()
         if isinstance(function, (torch.jit.ScriptFunction, torch.jit.ScriptModule)):
             raise UnsupportedError(
-                "a TorchScript function or module is called here; fxexport reads Python source only",
+                "a TorchScript function or module is called here; fxexport reads Python source",
                 location=user_location(),
                 hint="call the Python function that was scripted",
             )
@@ -126,13 +179,13 @@ class Builtins:
         return None
 
     def _search(self, method: Any, owner: list[Any], item: Any, *bounds: Any) -> Any:
-        if is_symbolic(item) or any(is_symbolic(x) or isinstance(x, torch.Tensor) for x in owner):
-            if not any(x is item for x in owner):
-                raise UnsupportedError(
-                    f"list.{method.__name__}() on values that are known only when the model runs",
-                    location=user_location(),
-                    hint="compare tensors instead",
-                )
+        unknown = is_dynamic(item) or any(is_dynamic(x) for x in owner)
+        if unknown and not any(x is item for x in owner):
+            raise UnsupportedError(
+                f"list.{method.__name__}() on values that are known only when the model runs",
+                location=user_location(),
+                hint="compare tensors instead",
+            )
         return method(item, *bounds)
 
     def _copied(self, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -246,7 +246,7 @@ class _Attempt:
             location = getattr(error, "fx_location", None) or next(iter(places), None)
             if isinstance(error, compat.GuardOnDataDependentSymNode):
                 raise UnsupportedError(
-                    "PyTorch cannot work this out for sizes that are known only when the model runs",
+                    "PyTorch cannot work this out for sizes known only when the model runs",
                     location=location,
                 ) from error
             raise ModelError(
@@ -309,7 +309,7 @@ class _Attempt:
                 location=need.location,
                 hint="leave that dimension out of `dynamic`",
             ) from None
-        return {name: (None, need.location) for name in names}
+        return dict.fromkeys(names, (None, need.location))
 
 
 def _is_output(value: Any) -> bool:

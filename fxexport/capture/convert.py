@@ -81,11 +81,11 @@ class Converter:
 
     def _constructor(self, cls: type) -> Any:
         """A class: its ``__init__`` is converted if it is plain Python."""
-        init = cls.__init__
+        init: Any = vars(cls).get("__init__") or getattr(cls, "__init__")  # noqa: B009
         if (
             type(init) is not FunctionType
             or type(cls) is not type
-            or cls.__new__ is not object.__new__
+            or getattr(cls, "__new__") is not object.__new__  # noqa: B009
             or issubclass(cls, (BaseException, torch.nn.Module))
         ):
             return self._noting(cls)

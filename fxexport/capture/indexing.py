@@ -65,10 +65,8 @@ def get_item(tensor: torch.Tensor, index: Any) -> torch.Tensor:
     left: list[Any] = []
     for part in _expanded(tensor, _parts(index)):
         if (
-            isinstance(part, (int, torch.SymInt))
-            and not isinstance(part, bool)
-            or _is_scalar_tensor(part)
-        ):
+            isinstance(part, (int, torch.SymInt)) and not isinstance(part, bool)
+        ) or _is_scalar_tensor(part):
             result = result.select(dim, _number(part))
         elif part is None:
             result = result.unsqueeze(dim)
@@ -100,12 +98,14 @@ def set_item(tensor: torch.Tensor, index: Any, value: Any) -> None:
     plain = [
         p
         for p in parts
-        if isinstance(p, torch.Tensor) and not _is_scalar_tensor(p) or isinstance(p, list)
+        if (isinstance(p, torch.Tensor) and not _is_scalar_tensor(p)) or isinstance(p, list)
     ]
     if plain:
         # With index tensors, numbers broadcast like index tensors of no dimensions.
         as_tensors = tuple(
-            torch.scalar_tensor(part, dtype=torch.int64) if isinstance(part, torch.SymInt) else part
+            torch.scalar_tensor(part, dtype=torch.int64)  # type: ignore[arg-type]
+            if isinstance(part, torch.SymInt)
+            else part
             for part in parts
         )
         tensor[as_tensors] = value

@@ -197,7 +197,8 @@ class Journal:
 
     def made_cell(self, cell: CellType) -> None:
         """Notes that a variable is new. Only its identity is kept: every variable that is staged
-        is noted anew when its function is entered, so an identity is never out of date."""
+        is noted anew when its function is entered, so an identity is never out of date.
+        """
         if self._scopes:
             self._serial += 1
             self._cells[id(cell)] = self._serial

@@ -152,9 +152,11 @@ class Logic(Conditionals):
                 if len(a) != len(b):
                     return False
                 return self.and_(
-                    *[lambda x=x, y=y: self.eq(x, y) for x, y in zip(a, b)], lambda: True
+                    *[lambda x=x, y=y: self.eq(x, y) for x, y in zip(a, b, strict=False)],
+                    lambda: True,
                 )
-        refuse_open_text(a), refuse_open_text(b)
+        refuse_open_text(a)
+        refuse_open_text(b)
         a, b = self._comparable(a, b)
         return a == b
 
@@ -162,7 +164,8 @@ class Logic(Conditionals):
         """``a != b``."""
         if isinstance(a, (tuple, list)) and isinstance(b, (tuple, list)):
             return self.not_(self.eq(a, b))
-        refuse_open_text(a), refuse_open_text(b)
+        refuse_open_text(a)
+        refuse_open_text(b)
         a, b = self._comparable(a, b)
         return a != b
 

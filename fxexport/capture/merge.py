@@ -140,7 +140,7 @@ class Merge:
                 raise Mismatch(
                     f"a {type(then).__name__} of {len(items[0])} against {len(items[1])} items"
                 )
-            merged = [self.merged(a, b) for a, b in zip(*items, strict=True)]
+            merged = [self.merged(a, b) for a, b in zip(items[0], items[1], strict=True)]
             return self.session.journal.made(rebuild_like(then, merged))
         if same_constant(then, other):
             return then

@@ -12,18 +12,12 @@ __all__ = ["all_of", "any_of", "max_of", "min_of", "sum_of"]
 
 def any_of(items: Any) -> Any:
     """``any(items)``."""
-    for item in items:
-        if item:
-            return True
-    return False
+    return any(item for item in items)
 
 
 def all_of(items: Any) -> Any:
     """``all(items)``."""
-    for item in items:
-        if not item:
-            return False
-    return True
+    return all(item for item in items)
 
 
 def sum_of(items: Any, start: Any) -> Any:

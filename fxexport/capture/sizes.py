@@ -166,7 +166,7 @@ def emit_expression(expr: sympy.Basic, leaf: Callable[[Any], Any], emit: Emit) -
 
 
 def _emit_sum(expr: sympy.Add, sub: Callable[[Any], Any], emit: Emit) -> Any:
-    """a - b rather than a + (-1) * b."""
+    """A - b rather than a + (-1) * b."""
     total: Any = None
     for arg in sorted(expr.args, key=lambda a: a.could_extract_minus_sign()):
         if total is not None and arg.could_extract_minus_sign():

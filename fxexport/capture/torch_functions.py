@@ -34,7 +34,7 @@ class FunctionMode(TorchFunctionMode):
         super().__init__()
         self._operators = operators
         self._session = operators.session
-        tensor = torch.Tensor
+        tensor: Any = torch.Tensor
         self._table: dict[Any, Callable[..., Any]] = {
             tensor.__getitem__: self._get_item,
             tensor.__setitem__: self._set_item,
@@ -60,6 +60,7 @@ class FunctionMode(TorchFunctionMode):
         }
         for name in ("__int__", "__float__", "__index__", "numpy", "__array__", "__complex__"):
             self._table[getattr(tensor, name)] = self._reader(name)
+        function: Any
         for function in (torch.squeeze, tensor.squeeze, tensor.squeeze_):
             self._table[function] = self._squeeze(function)
         for function in _SIZED:

@@ -91,15 +91,28 @@ def native_dropout(
     kept = ir.DataType.BOOL
     if not train or p == 0:
         return op.one("Identity", x), op.one("Expand", op.const(True, kept), op.shape(x))
-    unit = _draw(op, "RandomUniformLike", op.shape(x), x.elem)
+    return _dropped(op, x, p, op.shape(x))
+
+
+def _dropped(op: OpBuilder, x: Value, p: float, shape: Value) -> tuple[Value, Value]:
+    """The input without a share of it, the rest scaled, and what was kept."""
+    unit = _draw(op, "RandomUniformLike", shape, x.elem)
     mask = unit >= float(p)
     scale = 0.0 if p == 1 else 1.0 / (1.0 - p)
     return op.cast(mask, x.elem) * x * scale, mask
 
 
-@LOWERINGS("dropout", "feature_dropout")
+@LOWERINGS("dropout")
 def dropout(op: OpBuilder, x: Value, p: float, train: bool) -> Value:
     return native_dropout(op, x, p, train)[0] if train and p else x
+
+
+@LOWERINGS("feature_dropout")
+def feature_dropout(op: OpBuilder, x: Value, p: float, train: bool) -> Value:
+    if not train or not p:
+        return x
+    channels = op.sizes([op.size(x, 0), op.size(x, 1), *[1] * (x.rank - 2)])
+    return _dropped(op, x, p, channels)[0]
 
 
 @LOWERINGS("randperm")

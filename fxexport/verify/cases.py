@@ -11,7 +11,7 @@ import torch
 from fxexport.graph.captured import CapturedGraph
 from fxexport.inputs import PreparedInputs
 from fxexport.verify.sizes import SizeMaker, Sizes
-from fxexport.verify.values import DEGENERATE, EXAMPLE, REGIMES, ValueMaker, numbers_in
+from fxexport.verify.values import EXAMPLE, REGIMES, ValueMaker, numbers_in
 
 __all__ = ["Case", "CaseMaker", "Effort", "effort_for"]
 
@@ -24,14 +24,12 @@ class Case:
         label: what a report calls it.
         inputs: flat values, in the order of the file's inputs.
         made: whether we made it up (then the model may refuse it).
-        degenerate: whether all elements of some input are alike.
         empty: whether some dimension has size zero.
     """
 
     label: str
     inputs: list[Any]
     made: bool = True
-    degenerate: bool = False
     empty: bool = False
 
 
@@ -139,7 +137,6 @@ class CaseMaker:
         return Case(
             label,
             inputs,
-            degenerate=not DEGENERATE.isdisjoint(regimes),
             empty=0 in sizes.values(),
         )
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import fx
 
 from fxexport.graph.captured import CapturedGraph
 from fxexport.report.model import OutputDifference

@@ -87,7 +87,7 @@ def _call(node: fx.Node, env: dict[fx.Node, Any]) -> Any:
     plain_args, plain_kwargs = pytree.tree_map(_plain, (args, kwargs), is_leaf=_is_traced)
     assert callable(node.target)
     result = node.target(*plain_args, **plain_kwargs)
-    parts = [part for part in pytree.tree_leaves((args, kwargs), is_leaf=_is_traced)]
+    parts = list(pytree.tree_leaves((args, kwargs), is_leaf=_is_traced))
     ties, shape_ties = _reaching(node.target, [p for p in parts if isinstance(p, Traced)])
     chosen = tied_results(node.target, plain_args, plain_kwargs)
     here = frozenset([_place(node)]) if chosen else _NONE

@@ -14,12 +14,11 @@ from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec
 __all__ = ["EXAMPLE", "REGIMES", "ValueMaker", "numbers_in"]
 
 EXAMPLE = "example-like"
-# Ways to fill an input. Degenerate ones (all elements alike) are needed: they reach the branches
+# Ways to fill an input. Those with all elements alike are needed: they reach the branches
 # that ask whether something is empty, equal or all of one sign.
 REGIMES = (
     "random", "zeros", "large", "negative", "positive", "small", "ones", "from the model",
 )  # fmt: skip
-DEGENERATE = frozenset({"zeros", "ones", "from the model"})
 
 _LARGEST_INT = 1024
 _MOST_NUMBERS = 24
