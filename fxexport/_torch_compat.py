@@ -125,7 +125,7 @@ class SizeEnv(ShapeEnv):
         return state
 
     def restore_facts(self, state: ShapeState) -> None:
-        """Forgets the facts learnt since `save_facts`; symbols made since then keep their ranges."""
+        """Forgets facts learnt since `save_facts`; symbols made since then keep their ranges."""
         for name in _FACT_FIELDS:
             value = copy.copy(state[name])
             if name in ("var_to_range", "var_to_range_sloc"):
@@ -253,7 +253,7 @@ def is_composite(func: Any) -> bool:
 
 @functools.cache
 def functional_variant(func: Any) -> Any:
-    """``aten.relu`` for ``aten.relu_``; None for an operator that does not write to its first input."""
+    """``aten.relu`` for ``aten.relu_``; None for one that does not write to its first input."""
     namespace, _, name = func._schema.name.partition("::")
     if not name.endswith("_") or name.endswith("__") or name == "copy_":
         return None
@@ -374,7 +374,7 @@ class ProxySlotMode(TorchDispatchMode):
 
 
 def python_kernels() -> contextlib.AbstractContextManager[None]:
-    """Lets Python implementations of operators run, which take symbolic sizes where C++ does not."""
+    """Lets Python implementations of operators run: they take symbolic sizes."""
     return enable_python_dispatcher()
 
 

@@ -205,7 +205,7 @@ def _check_output_names(output_names: Sequence[str] | None, graph: CapturedGraph
             f"output_names has {len(output_names)} names, but the model has {count} output(s): "
             + ", ".join(spec.name for spec in graph.outputs)
         )
-    names = [spec.name for spec in (*graph.inputs, *graph.outputs)]
+    names = [spec.name for spec in [*graph.inputs, *graph.outputs]]  # type: ignore[attr-defined]
     for name in output_names:
         if names.count(name) > 1:
             raise UsageError(
@@ -313,9 +313,7 @@ def _describe(report: Report, graph: CapturedGraph, ir_model: ir.Model) -> None:
         {
             "name": spec.name,
             "kind": spec.kind,
-            "dtype": str(getattr(value.dtype, "name", value.dtype)).lower()
-            if value.dtype is not None
-            else "",
+            "dtype": _dtype_text(value),
             "shape": None
             if value.shape is None
             else dimensions_to_data(
@@ -326,6 +324,14 @@ def _describe(report: Report, graph: CapturedGraph, ir_model: ir.Model) -> None:
     ]
     for constraint in graph.constraints:
         report.add("relation", constraint.text, constraint.location)
+
+
+def _dtype_text(value: ir.Value) -> str:
+    """``float32`` for a value's type, as PyTorch spells it."""
+    if value.dtype is None:
+        return ""
+    name = value.dtype.name.lower()
+    return {"float": "float32", "double": "float64"}.get(name, name)
 
 
 class _Stages:

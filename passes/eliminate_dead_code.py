@@ -114,7 +114,7 @@ def _shrink_loop(module: fx.GraphModule, node: fx.Node) -> None:
 
 
 def _live_carried(body: fx.GraphModule, count: int, outputs: set[int]) -> set[int]:
-    """Carried values that reach a used result, the condition or a scan, over any number of trips."""
+    """Carried values that reach a used result, the condition or a scan, in any number of trips."""
     results: Any = body.graph.output_node().args[0]
     live = {k for k in outputs if k < count}
     roots = [0, *(k + 1 for k in outputs)]

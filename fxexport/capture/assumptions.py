@@ -84,7 +84,7 @@ class Assumptions:
         raise UnsupportedError(
             "Python needs the value of a number here that is known only when the model runs",
             location=location,
-            hint="decide it with an if statement in code that fxexport can read, or compute it on tensors",
+            hint="decide it with an if in code that fxexport can read, or compute it on tensors",
         )
 
     def _asked_by_kernel(self) -> bool:

@@ -74,7 +74,7 @@ class Converter:
             return self.callable_for(function.__wrapped__)
         if isinstance(function, type):
             return self._constructor(function)
-        call = getattr(kind, "__call__", None)
+        call = getattr(kind, "__call__", None)  # noqa: B004
         if type(call) is FunctionType:
             return MethodType(self.converted(call), function)
         return function

@@ -196,7 +196,9 @@ class Journal:
         return value
 
     def made_cell(self, cell: CellType) -> None:
-        """Notes that a variable is new. Only its identity is kept: every variable that is staged
+        """Notes that a variable is new.
+
+        Only its identity is kept: every variable that is staged
         is noted anew when its function is entered, so an identity is never out of date.
         """
         if self._scopes:
@@ -205,7 +207,7 @@ class Journal:
 
     @property
     def now(self) -> int:
-        """A number that grows with every scope; what is made inside a scope has at least its own."""
+        """Grows with every scope; what is made inside a scope has at least its number."""
         return self._serial
 
     def touch(self, slot: Slot, owner: Any, born: int = 0) -> None:

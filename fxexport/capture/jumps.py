@@ -89,7 +89,7 @@ _JUMPS = (ast.Return, ast.Break, ast.Continue)
 
 
 def _ends(block: Sequence[ast.stmt], kinds: tuple[type, ...]) -> bool:
-    """Whether the end of the block is certainly not reached, by a jump of these kinds or a raise."""
+    """Whether a jump of these kinds or a raise certainly ends the block before its end."""
     for statement in block:
         if isinstance(statement, (*kinds, ast.Raise)):
             return True

@@ -106,7 +106,7 @@ def _refuse_unkept(slots: Sequence[Slot], patterns: Sequence[Pattern]) -> None:
             raise UnsupportedError(
                 f"{slot.name} changes its length in a loop whose trips are known only at run time",
                 location=pattern.value.location,
-                hint="write into a tensor of fixed size, or concatenate tensors (torch.cat) instead",
+                hint="write into a tensor of fixed size, or join tensors with torch.cat instead",
             )
         if slot.key[0] != "cell":
             raise pattern.value.refuse()

@@ -206,10 +206,10 @@ class Loops(Logic):
                 left = condition_of(session, broken.get()) if broken is not None else False
                 if left is True:
                     break
-                if trips and may_stage and start.recorded():
-                    if left is not False or len(iterable) > UNROLL_LIMIT:
-                        start.back()
-                        break
+                long = may_stage and (left is not False or len(iterable) > UNROLL_LIMIT)
+                if trips and long and start.recorded():
+                    start.back()
+                    break
                 if left is False:
                     body(item)
                 else:

@@ -12,12 +12,18 @@ __all__ = ["all_of", "any_of", "max_of", "min_of", "sum_of"]
 
 def any_of(items: Any) -> Any:
     """``any(items)``."""
-    return any(item for item in items)
+    for item in items:  # noqa: SIM110 - any() comes here
+        if item:
+            return True
+    return False
 
 
 def all_of(items: Any) -> Any:
     """``all(items)``."""
-    return all(item for item in items)
+    for item in items:  # noqa: SIM110 - all() comes here
+        if not item:
+            return False
+    return True
 
 
 def sum_of(items: Any, start: Any) -> Any:

@@ -108,6 +108,7 @@ class _Bound(ast.NodeVisitor):
 
 
 def bound(nodes: Iterable[ast.AST]) -> _Bound:
+    """What some nodes bind in their own function."""
     visitor = _Bound()
     for node in nodes:
         visitor.visit(node)
@@ -115,6 +116,7 @@ def bound(nodes: Iterable[ast.AST]) -> _Bound:
 
 
 def argument_names(args: ast.arguments) -> list[str]:
+    """The names of all parameters, in order."""
     every = [*args.posonlyargs, *args.args, *args.kwonlyargs]
     return [arg.arg for arg in every] + [arg.arg for arg in (args.vararg, args.kwarg) if arg]
 

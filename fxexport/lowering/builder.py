@@ -15,8 +15,9 @@ from fxexport.errors import UnsupportedError
 from fxexport.lowering import dtypes
 from fxexport.lowering.folding import FOLD_LIMIT, fold
 from fxexport.lowering.graph_builder import Writer
+from fxexport.lowering.schemas import constant_dtype, output_dtype, signature_of
 from fxexport.lowering.shapes import infer_shape
-from fxexport.lowering.values import Dim, Value
+from fxexport.lowering.values import Value
 from fxexport.source import SourceLocation
 
 __all__ = ["Names", "OpBuilder", "Operand"]
@@ -40,15 +41,6 @@ class Names:
             name = f"{wanted}_{count}"
         self._taken.add(name)
         return name
-
-
-@functools.cache
-def _signature(op_type: str, opset: int) -> ir.schemas.OpSignature:
-    """The schema of an ONNX operator (a memo: the answer never changes)."""
-    import onnx
-
-    schema = onnx.defs.get_schema(op_type, max_inclusive_version=opset, domain="")
-    return ir.schemas.OpSignature.from_op_schema(schema)
 
 
 class OpBuilder:
@@ -107,7 +99,7 @@ class OpBuilder:
         return value
 
     def _emit(self, op_type: str, *args: Operand, _outputs: int = 1, **attributes: Any) -> Any:
-        signature = _signature(op_type, self.opset)
+        signature = signature_of(op_type, self.opset)
         inputs, binding = self._inputs(signature, args)
         attributes = {key: value for key, value in attributes.items() if value is not None}
         folded = self._fold(op_type, inputs, attributes) if _outputs == 1 else None
@@ -117,7 +109,7 @@ class OpBuilder:
         shape = infer_shape(op_type, inputs, attributes, self.constant)
         for k, output in enumerate(outputs):
             param = signature.outputs[min(k, len(signature.outputs) - 1)]
-            dtype = self._output_dtype(op_type, param, binding, attributes)
+            dtype = output_dtype(op_type, param, binding, attributes)
             if dtype is not None:
                 output.type = ir.TensorType(dtype)
             if shape is not None and (k == 0 or op_type in ("TopK", "MaxPool")):
@@ -339,37 +331,13 @@ class OpBuilder:
             elif isinstance(arg, (list, tuple)) and any(isinstance(v, Value) for v in arg):
                 inputs.append(self.sizes(arg))
             else:
-                inputs.append(self.const(arg, _constant_dtype(arg, param, binding)))
+                inputs.append(self.const(arg, constant_dtype(arg, param, binding)))
         while inputs and inputs[-1] is None:
             inputs.pop()
         for value, (_, param) in zip(inputs, paired, strict=False):
             if value is not None and value.dtype is not None:
                 binding.setdefault(param.type_constraint.name, value.dtype)
         return inputs, binding
-
-    def _output_dtype(
-        self,
-        op_type: str,
-        param: ir.schemas.Parameter,
-        binding: Mapping[str, ir.DataType],
-        attributes: Mapping[str, Any],
-    ) -> ir.DataType | None:
-        constraint = param.type_constraint
-        if constraint.name in binding:
-            return binding[constraint.name]
-        if len(constraint.allowed_types) == 1:
-            return next(iter(constraint.allowed_types)).dtype
-        named = attributes.get("to", attributes.get("dtype"))
-        if named is not None:
-            return ir.DataType(int(named))
-        value = attributes.get("value")
-        if isinstance(value, ir.TensorProtocol):
-            return value.dtype
-        if op_type in ("ConstantOfShape", "RandomNormal", "RandomUniform"):
-            return ir.DataType.FLOAT
-        if op_type.endswith("Window"):
-            return ir.DataType(int(attributes.get("output_datatype", ir.DataType.FLOAT)))
-        return next(iter(binding.values()), None)
 
     def _fold(
         self, op_type: str, inputs: Sequence[Value | None], attributes: Mapping[str, Any]
@@ -399,31 +367,9 @@ def _constant_name(array: np.ndarray[Any, Any], dtype: ir.DataType) -> str:
     return f"const_{dtype.short_name()}_{'x'.join(map(str, array.shape)) or 'scalar'}"
 
 
-def _constant_dtype(
-    arg: Any, param: ir.schemas.Parameter, binding: Mapping[str, ir.DataType]
-) -> ir.DataType:
-    allowed = param.type_constraint.allowed_types
-    bound = binding.get(param.type_constraint.name)
-    if bound is not None:
-        return bound
-    if len(allowed) == 1:
-        return next(iter(allowed)).dtype
-    kind = np.asarray(arg).dtype.kind
-    if kind == "b":
-        return ir.DataType.BOOL
-    if kind == "f" and np.asarray(arg).size:
-        return ir.DataType.FLOAT
-    return ir.DataType.INT64
-
-
 def _as_promoted(x: Operand) -> tuple[torch.dtype, int]:
     if isinstance(x, Value):
         if x.is_number:
             return dtypes.scalar_dtype(x.elem), -1
         return dtypes.to_torch(x.elem), x.rank
     return dtypes.scalar_dtype(dtypes.kind_dtype(x)), -1
-
-
-def static(dims: Sequence[Dim]) -> bool:
-    """Whether every size is known."""
-    return all(dim is not None for dim in dims)

@@ -209,18 +209,6 @@ def batch_normalise(
     return op.one("BatchNormalization", x, weight, bias, mean, variance, epsilon=float(eps))
 
 
-def _no_training(
-    op: OpBuilder,
-    x: Value,
-    weight: Value | None,
-    bias: Value | None,
-    mean: Value,
-    variance: Value,
-    eps: float,
-) -> Value:
-    return batch_normalise(op, x, weight, bias, mean, variance, eps)
-
-
 @LOWERINGS("batch_norm")
 def batch_norm(
     op: OpBuilder,
@@ -267,7 +255,7 @@ def batch_norm_no_training(
     eps: float,
 ) -> tuple[Any, ...]:
     empty = op.const(np.zeros(0), FLOAT)
-    result = _no_training(op, x, weight, bias, mean, variance, eps)
+    result = batch_normalise(op, x, weight, bias, mean, variance, eps)
     return (result, *(op.cast(empty, FLOAT) for _ in op.val[1:3]), *(None for _ in op.val[3:]))
 
 

@@ -116,68 +116,13 @@ def _at_least_one_row(op: OpBuilder, x: Value, batch: Value) -> Value:
     return padded
 
 
-@LOWERINGS("lstm.input")
-def lstm(
-    op: OpBuilder,
-    x: Value,
-    hx: Sequence[Value],
-    params: Sequence[Value],
-    has_biases: bool,
-    num_layers: int,
-    dropout: float,
-    train: bool,
-    bidirectional: bool,
-    batch_first: bool,
-) -> list[Value]:
-    return _run(
-        op,
-        "LSTM",
-        x,
-        hx,
-        params,
-        has_biases,
-        num_layers,
-        dropout,
-        train,
-        bidirectional,
-        batch_first,
-    )
+def _cell(kind: str, **attributes: Any) -> Callable[..., list[Value]]:
+    """The lowering of a kind of cell; an activation counts for every direction."""
 
-
-@LOWERINGS("gru.input")
-def gru(
-    op: OpBuilder,
-    x: Value,
-    hx: Value,
-    params: Sequence[Value],
-    has_biases: bool,
-    num_layers: int,
-    dropout: float,
-    train: bool,
-    bidirectional: bool,
-    batch_first: bool,
-) -> list[Value]:
-    return _run(
-        op,
-        "GRU",
-        x,
-        [hx],
-        params,
-        has_biases,
-        num_layers,
-        dropout,
-        train,
-        bidirectional,
-        batch_first,
-        linear_before_reset=1,
-    )
-
-
-def _plain(activation: str) -> Callable[..., list[Value]]:
     def lowering(
         op: OpBuilder,
         x: Value,
-        hx: Value,
+        hx: Value | Sequence[Value],
         params: Sequence[Value],
         has_biases: bool,
         num_layers: int,
@@ -186,11 +131,14 @@ def _plain(activation: str) -> Callable[..., list[Value]]:
         bidirectional: bool,
         batch_first: bool,
     ) -> list[Value]:
+        named = dict(attributes)
+        if "activations" in named:
+            named["activations"] = named["activations"] * (2 if bidirectional else 1)
         return _run(
             op,
-            "RNN",
+            kind,
             x,
-            [hx],
+            [hx] if isinstance(hx, Value) else hx,
             params,
             has_biases,
             num_layers,
@@ -198,11 +146,13 @@ def _plain(activation: str) -> Callable[..., list[Value]]:
             train,
             bidirectional,
             batch_first,
-            activations=[activation] * (2 if bidirectional else 1),
+            **named,
         )
 
     return lowering
 
 
-LOWERINGS("rnn_tanh.input")(_plain("Tanh"))
-LOWERINGS("rnn_relu.input")(_plain("Relu"))
+LOWERINGS("lstm.input")(_cell("LSTM"))
+LOWERINGS("gru.input")(_cell("GRU", linear_before_reset=1))
+LOWERINGS("rnn_tanh.input")(_cell("RNN", activations=["Tanh"]))
+LOWERINGS("rnn_relu.input")(_cell("RNN", activations=["Relu"]))

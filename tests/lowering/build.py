@@ -239,6 +239,14 @@ def to_model(graph: CapturedGraph, opset: int = 20) -> onnx.ModelProto:
 
 def run_model(model: onnx.ModelProto, inputs: Sequence[torch.Tensor]) -> list[np.ndarray[Any, Any]]:
     """The outputs in ONNX Runtime, with its own graph optimisations off."""
+    (outputs,) = run_times(model, inputs, 1)
+    return outputs
+
+
+def run_times(
+    model: onnx.ModelProto, inputs: Sequence[torch.Tensor], times: int
+) -> list[list[np.ndarray[Any, Any]]]:
+    """The outputs of several runs of one session."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -250,7 +258,7 @@ def run_model(model: onnx.ModelProto, inputs: Sequence[torch.Tensor]) -> list[np
     )
     names = [value.name for value in model.graph.input]
     feeds = {name: value.numpy() for name, value in zip(names, inputs, strict=True)}
-    return list(session.run(None, feeds))
+    return [list(session.run(None, feeds)) for _ in range(times)]
 
 
 def check(case: Case, opset: int = 20, *, tolerance: float = 1e-5) -> None:
