@@ -1,38 +1,390 @@
-"""Every private part of PyTorch that is used does what it is used for."""
+"""One check for each private thing of PyTorch that is used: a new version that moves it fails here."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+import sympy
 import torch
+from torch import nn
 
 from fxexport import _torch_compat as compat
 
-A = torch.ops.aten
-
-# decompositions
+aten = torch.ops.aten
 
 
-@pytest.mark.parametrize("operator", [A.hinge_embedding_loss.default, A.cosine_similarity.default])
-def test_operator_written_through_others_decomposes_to_the_same_result(operator):
-    assert compat.has_own_decomposition(operator)
-    a, b = torch.randn(3, 5), torch.ones(3, 5)
-    with torch.no_grad():
-        torch.testing.assert_close(operator.decompose(a, b), operator(a, b))
+class Asked(Exception):
+    """What the policy of these tests raises."""
 
 
-@pytest.mark.parametrize("operator", [A.relu.default, A.convolution.default])
-def test_operator_with_kernels_of_its_own_has_no_decomposition_of_its_own(operator):
-    assert not compat.has_own_decomposition(operator)
+@pytest.fixture
+def env() -> compat.SizeEnv:
+    def policy(expr: Any) -> Any:
+        raise Asked(str(expr))
+
+    return compat.SizeEnv(policy)
 
 
-def test_larger_table_expresses_an_operator_through_others():
-    found = compat.larger_table(A.binary_cross_entropy.default)
-    assert found is not None
-    probability, target = torch.rand(4), torch.ones(4)
-    torch.testing.assert_close(
-        found(probability, target), A.binary_cross_entropy.default(probability, target)
+@pytest.fixture
+def fake(env: compat.SizeEnv) -> compat.FakeTensorMode:
+    return compat.FakeTensorMode(shape_env=env)
+
+
+def size(env: compat.SizeEnv) -> Any:
+    symint = env.create_unbacked_symint()
+    env.mark_size(symint.node.expr)
+    return symint
+
+
+def known(env: compat.SizeEnv, condition: Any) -> bool:
+    return bool(compat.statically_known_true(condition))
+
+
+# -- sizes -------------------------------------------------------------------------------------
+
+
+def test_what_cannot_be_proven_goes_to_the_policy(env: compat.SizeEnv) -> None:
+    with pytest.raises(Asked):
+        bool(size(env) > 3)
+
+
+def test_the_policys_answer_is_taken() -> None:
+    asked: list[str] = []
+
+    def policy(expr: Any) -> Any:
+        asked.append(str(expr))
+        return True
+
+    env = compat.SizeEnv(policy)
+    assert bool(size(env) > 3)
+    assert len(asked) == 1
+
+
+def test_a_size_is_never_negative(env: compat.SizeEnv) -> None:
+    n = size(env)
+    assert known(env, n >= 0)
+    assert not known(env, n >= 1)
+
+
+def test_a_range_is_known(env: compat.SizeEnv) -> None:
+    n = size(env)
+    env.set_range(n.node.expr, 2, 8)
+    assert known(env, n >= 2) and known(env, n <= 8) and known(env, n * 2 < 17)
+    assert not known(env, n > 2)
+    env.set_range(n.node.expr, 4, None)
+    assert known(env, n >= 4) and known(env, n <= 8)
+
+
+def test_bounds_are_known(env: compat.SizeEnv) -> None:
+    from torch.utils._sympy.value_ranges import ValueRanges
+
+    n = size(env)
+    env.set_bounds(n.node.expr, ValueRanges(3, 5))
+    assert known(env, n >= 3) and known(env, n <= 5)
+
+
+def test_facts_can_be_taken_back(env: compat.SizeEnv) -> None:
+    n, m = size(env), size(env)
+    facts = env.save_facts()
+    env.assume(n > 4, "a fact")
+    env.assume(n == m, "another")
+    assert known(env, n > 4) and known(env, n == m)
+    env.restore_facts(facts)
+    assert not known(env, n > 4) and not known(env, n == m)
+    env.assume(n > 4, "again")
+    assert known(env, n > 4)
+
+
+def test_symbols_made_since_keep_their_ranges(env: compat.SizeEnv) -> None:
+    facts = env.save_facts()
+    n = size(env)
+    env.set_range(n.node.expr, 3, 5)
+    env.restore_facts(facts)
+    assert known(env, n >= 3)
+
+
+def test_a_hint_follows_from_the_hints_of_its_parts(env: compat.SizeEnv) -> None:
+    n, m = size(env), size(env)
+    env.hints[n.node.expr] = sympy.Integer(7)
+    env.hint_as(m.node.expr, n.node.expr * 2)
+    assert env.hints[m.node.expr] == 14
+
+
+def test_no_other_symbol_takes_a_hint(env: compat.SizeEnv) -> None:
+    n, m = size(env), size(env)
+    env.hint_as(m.node.expr, n.node.expr * 2)
+    assert m.node.expr not in env.hints
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        (sympy.Symbol("n") > 2, True),
+        (sympy.And(sympy.Symbol("n") > 2, sympy.Symbol("m") > 2), True),
+        (sympy.true, True),
+        (sympy.Symbol("n"), False),
+        (sympy.Symbol("n") + 1, False),
+    ],
+    ids=str,
+)
+def test_truth_values_are_told_from_numbers(expression: Any, expected: bool) -> None:
+    assert compat.is_boolean(expression) is expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "symbolic"),
+    [(int, torch.SymInt), (float, torch.SymFloat), (bool, torch.SymBool)],
+)
+def test_symbolic_scalars_can_be_made(env: compat.SizeEnv, kind: type, symbolic: type) -> None:
+    n = size(env).node.expr
+    expression = {int: n + 1, float: n * 1.5, bool: n > 2}[kind]
+    value = symbolic(compat.make_sym_node(expression, env, kind))
+    assert value.node.expr == expression
+
+
+# -- fake and functional tensors ---------------------------------------------------------------
+
+
+def test_a_fake_of_a_real_tensor_has_its_shape_and_no_data(fake: compat.FakeTensorMode) -> None:
+    real = torch.ones(3, 4).t()
+    made = compat.fake_of_real(real, fake)
+    assert isinstance(made, compat.FakeTensor)
+    assert (made.shape, made.stride(), made.dtype) == (real.shape, real.stride(), real.dtype)
+
+
+def test_a_fake_tensor_can_have_dynamic_sizes(
+    env: compat.SizeEnv, fake: compat.FakeTensorMode
+) -> None:
+    n = size(env)
+    with compat.only_mode(fake):
+        made = compat.fake_like(torch.empty(2, 3, dtype=torch.int64), (n, 4))
+        assert isinstance(made, compat.FakeTensor)
+        assert made.dtype == torch.int64
+        assert made.shape[0].node.expr == n.node.expr  # type: ignore[attr-defined]
+        assert (made + 1).shape[0] is not None
+
+
+@pytest.fixture
+def functional(fake: compat.FakeTensorMode) -> Iterator[torch.Tensor]:
+    with fake:
+        inner = torch.empty(4)
+        with compat.FunctionalTensorMode():
+            yield compat.FunctionalTensor.to_functional(inner)
+
+
+def test_the_fake_inside_a_functional_tensor_can_be_read(functional: torch.Tensor) -> None:
+    inner = compat.inner_of(functional)
+    assert isinstance(inner, compat.FakeTensor)
+    functional.add_(1)
+    assert compat.inner_of(functional) is not inner
+
+
+def test_a_functional_tensor_can_be_given_another_value(functional: torch.Tensor) -> None:
+    view = functional[1:]
+    first, part = compat.inner_of(functional), compat.inner_of(view)
+    functional.add_(1)
+    compat.replace_inner(functional, first)
+    assert compat.inner_of(functional) is first
+    assert compat.inner_of(view) is not part  # regenerated from its base
+    assert view.shape == (3,)
+
+
+class Recording(compat.ProxySlotMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+        self.scalars: list[str] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        self.seen.append(func.name())
+        return func(*args, **(kwargs or {}))
+
+    def __sym_dispatch__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        self.scalars.append(func.__name__)
+        return func(*args, **kwargs)
+
+
+def test_a_mode_in_the_proxy_slot_sees_functional_operators_only(
+    fake: compat.FakeTensorMode,
+) -> None:
+    recording = Recording()
+    with fake, recording:
+        inner = torch.empty(4)
+        with compat.FunctionalTensorMode():
+            x = compat.FunctionalTensor.to_functional(inner)
+            x.add_(1)
+            x[1:].mul_(2)
+            compat.inner_of(x)
+    assert "aten::add.Tensor" in recording.seen
+    assert "aten::mul.Tensor" in recording.seen
+    assert not [name for name in recording.seen if name.split("::")[1].split(".")[0].endswith("_")]
+
+
+def test_arithmetic_on_sizes_comes_to_the_proxy_slot_unless_switched_off(
+    env: compat.SizeEnv,
+) -> None:
+    recording, n = Recording(), size(env)
+    with recording:
+        _ = n + 1
+        with compat.no_recording():
+            _ = n * 2
+    assert recording.scalars == ["add"]
+
+
+def test_modes_can_be_left_for_a_while(fake: compat.FakeTensorMode) -> None:
+    with fake:
+        with compat.no_dispatch_modes():
+            real = torch.ones(2)
+        assert isinstance(torch.ones(2), compat.FakeTensor)
+    assert type(real) is torch.Tensor
+    assert real.tolist() == [1.0, 1.0]
+
+
+def test_real_values_are_read_outside_all_modes(fake: compat.FakeTensorMode) -> None:
+    yes, values = torch.tensor([True]), torch.tensor([[1, 2], [3, 4]])
+    with fake:
+        assert compat.real_truth(yes) is True
+        assert compat.real_list(values) == [[1, 2], [3, 4]]
+
+
+def test_function_modes_can_be_passed(fake: compat.FakeTensorMode) -> None:
+    from torch.overrides import TorchFunctionMode
+
+    seen: list[Any] = []
+
+    class Mode(TorchFunctionMode):
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+        ) -> Any:
+            seen.append(func)
+            return func(*args, **(kwargs or {}))
+
+    with Mode():
+        torch.ones(1)
+        with compat.without_function_modes():
+            torch.zeros(1)
+    assert seen == [torch.ones]
+
+
+def test_composite_operators_can_be_seen_whole() -> None:
+    seen: list[str] = []
+
+    class Mode(compat.UserMode):
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+        ) -> Any:
+            seen.append(func.name())
+            return func(*args, **(kwargs or {}))
+
+    with torch.no_grad(), compat.below_autograd(), Mode():
+        nn.functional.linear(torch.ones(1, 2), torch.ones(3, 2))
+    assert seen[0] == "aten::linear"
+
+
+def test_python_kernels_take_symbolic_sizes(
+    env: compat.SizeEnv, fake: compat.FakeTensorMode
+) -> None:
+    n = size(env)
+    with compat.python_kernels(), fake:
+        x = torch.empty(n, 4)
+        assert x.reshape(-1).dim() == 1
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_attention_is_off_its_fast_path_and_back_on(before: bool) -> None:
+    kept = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(before)
+    try:
+        with compat.mha_fastpath_disabled():
+            assert not torch.backends.mha.get_fastpath_enabled()
+        assert torch.backends.mha.get_fastpath_enabled() is before
+    finally:
+        torch.backends.mha.set_fastpath_enabled(kept)
+
+
+# -- operators ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("operator", "composite"), [(aten.linear.default, True), (aten.mm.default, False)]
+)
+def test_composite_operators_are_known(operator: Any, composite: bool) -> None:
+    assert compat.is_composite(operator) is composite
+    assert compat.has_own_decomposition(operator) is composite
+
+
+@pytest.mark.parametrize(
+    ("operator", "functional"),
+    [
+        (aten.relu_.default, aten.relu.default),
+        (aten.add_.Tensor, aten.add.Tensor),
+        (aten.add.Tensor, None),
+        (aten.copy_.default, None),
+    ],
+)
+def test_in_place_operators_have_a_functional_form(operator: Any, functional: Any) -> None:
+    assert compat.functional_variant(operator) is functional
+
+
+def test_the_larger_table_of_decompositions_is_found() -> None:
+    assert callable(compat.larger_table(aten.mse_loss.default))
+    assert compat.larger_table(aten.mm.default) is None or callable(
+        compat.larger_table(aten.mm.default)
     )
+    assert compat.larger_table(aten.convolution.default) is None
 
 
-def test_larger_table_knows_nothing_of_a_primitive_operator():
-    assert compat.larger_table(A.convolution.default) is None
+def test_written_arguments_are_known_from_the_schema() -> None:
+    x, y = torch.ones(2), torch.ones(2)
+    assert compat.written_arguments(aten.add_.Tensor, (x, y), {}) == [x]
+    assert compat.written_arguments(aten.add.Tensor, (x, y), {}) == []
+    (out,) = compat.written_arguments(aten.add.out, (x, y), {"out": y})
+    assert out is y
+
+
+def test_views_are_known_from_the_schema() -> None:
+    x = torch.ones(2, 3)
+    view = x.view(6)
+    ((result, source),) = compat.views_in(aten.view.default, (x, [6]), {}, view)
+    assert result is view and source is x
+    parts = x.split(1)
+    pairs = compat.views_in(aten.split.Tensor, (x, 1), {}, list(parts))
+    assert [pair[1] is x for pair in pairs] == [True, True]
+    assert compat.views_in(aten.add.Tensor, (x, x), {}, x + x) == []
+
+
+def test_metadata_operators_are_operators() -> None:
+    assert compat.METADATA_OPS
+    assert all(isinstance(op, torch._ops.OpOverload) for op in compat.METADATA_OPS)
+    assert aten.sym_size.int in compat.METADATA_OPS or aten.size.default in compat.METADATA_OPS
+
+
+def test_override_tests_are_callable() -> None:
+    has, unary, variadic = compat.OVERRIDE_TESTS
+    assert has((1,)) is False
+    assert unary(1) is False
+    assert variadic(1, 2) is False
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [(torch.relu, True), (torch.zeros, True), (len, False), ("a".upper, False)],
+)
+def test_torchs_builtins_are_known(function: Any, expected: bool) -> None:
+    assert compat.is_torch_builtin(function) is expected
+
+
+# -- where a fact comes from -------------------------------------------------------------------
+
+
+def test_the_line_behind_a_fact_is_found(env: compat.SizeEnv) -> None:
+    n = size(env)
+    env.assume(n % 4 == 0, "a fact")
+    place = compat.location_of_fact(env, n.node.expr)
+    assert place is not None
+    assert place.file == __file__
+    assert compat.location_of_fact(env, size(env).node.expr) is None

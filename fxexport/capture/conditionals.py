@@ -115,7 +115,7 @@ class Conditionals:
             self.session.try_depth -= 1
         if self.session.env.num_deferred_runtime_asserts > before:
             raise UnsupportedError(
-                "whether this raises depends on the input's sizes, and a try around it may catch it",
+                "whether this raises depends on the input's sizes; a try around it may catch it",
                 location=user_location(),
                 hint="test the sizes with an if instead of catching the exception",
             )

@@ -27,7 +27,7 @@ def output_dtype(
     binding: Mapping[str, ir.DataType],
     attributes: Mapping[str, Any],
 ) -> ir.DataType | None:
-    """The dtype of a result, by the operator's schema and attributes; None when they leave it open."""
+    """The dtype of a result, by schema and attributes; None when they leave it open."""
     constraint = param.type_constraint
     if constraint.name in binding:
         return binding[constraint.name]
