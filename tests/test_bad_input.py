@@ -81,7 +81,12 @@ CASES: dict[str, tuple[str | None, str, int, list[str]]] = {
         2,
         ["argument"],
     ),
-    "inputs of a wrong kind": (GOOD + "example_inputs = ({1, 2},)\n", "", 1, ["'set'", "net.py:12"]),
+    "inputs of a wrong kind": (
+        GOOD + "example_inputs = ({1, 2},)\n",
+        "",
+        1,
+        ["'set'", "net.py:12"],
+    ),
     "example inputs that raise": (
         GOOD + "def example_inputs():\n    raise KeyError('no data')\n",
         "",
@@ -268,7 +273,8 @@ def test_a_really_full_disk_is_told(
 INTERRUPTS = {
     "while it loads": "import signal\nsignal.raise_signal(signal.SIGINT)\n" + GOOD,
     "while it is captured": GOOD.replace(
-        "        if x.sum", "        import signal; signal.raise_signal(signal.SIGINT)\n        if x.sum"
+        "        if x.sum",
+        "        import signal; signal.raise_signal(signal.SIGINT)\n        if x.sum",
     ),
 }
 
@@ -307,10 +313,8 @@ def test_ctrl_c_in_the_middle_leaves_nothing(
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 def test_ctrl_c_from_outside_leaves_nothing(folder: Path) -> None:
-    waits = GOOD.replace(
-        "        if x.sum",
-        "        import sys, time; sys.stderr.write('waiting\\n'); time.sleep(60)\n        if x.sum",
-    )
+    pause = "        import sys, time; sys.stderr.write('waiting\\n'); time.sleep(60)\n"
+    waits = GOOD.replace("        if x.sum", pause + "        if x.sum")
     arguments = prepare(folder, waits, "")
     before = files(folder)
     process = subprocess.Popen(

@@ -227,9 +227,7 @@ class Pair(NamedTuple):
     second: torch.Tensor
 
 
-def nested(
-    boxes: list[torch.Tensor], sizes: dict[str, torch.Tensor], pair: Pair
-) -> dict[str, Any]:
+def nested(boxes: list[torch.Tensor], sizes: dict[str, torch.Tensor], pair: Pair) -> dict[str, Any]:
     total = boxes[0] + boxes[1] + pair.first
     if total.sum() > 0:
         total = total * sizes["h"]

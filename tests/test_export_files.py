@@ -26,6 +26,7 @@ class Net(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.ModuleList([nn.Linear(4, 4), nn.Linear(4, 4)])
+        self.scale: torch.Tensor
         self.register_buffer("scale", torch.full((4,), 2.0))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

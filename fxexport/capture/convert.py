@@ -11,7 +11,9 @@ import functools
 import inspect
 import linecache
 import sysconfig
+import tokenize
 from collections.abc import Callable
+from itertools import pairwise
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
 
@@ -168,51 +170,63 @@ def _is_converted(function: FunctionType) -> bool:
     return not hasattr(function, "__fx_keep__")
 
 
-@functools.lru_cache(maxsize=512)
-def _parsed(file: str, text: str) -> ast.Module | None:
-    try:
-        return ast.parse(text, file)
-    except SyntaxError:
-        return None
-
-
-@functools.lru_cache(maxsize=512)
-def _functions_of(file: str, text: str) -> dict[int, list[tuple[Any, str | None]]]:
-    """First line -> functions that begin there, with the class that each stands in."""
-    tree = _parsed(file, text)
-    table: dict[int, list[tuple[Any, str | None]]] = {}
-    if tree is None:
-        return table
-
-    def visit(node: ast.AST, class_name: str | None) -> None:
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-                line = child.lineno
-                if not isinstance(child, ast.Lambda) and child.decorator_list:
-                    line = min(line, child.decorator_list[0].lineno)
-                table.setdefault(line, []).append((child, class_name))
-            visit(child, child.name if isinstance(child, ast.ClassDef) else class_name)
-
-    visit(tree, None)
-    return table
-
-
 def _find_source(function: FunctionType) -> tuple[Any, str | None] | None:
+    """A function's syntax and the class whose body it stands in."""
     code = function.__code__
     lines = linecache.getlines(code.co_filename, function.__globals__)
     if not lines:
         return None
-    candidates = _functions_of(code.co_filename, "".join(lines)).get(code.co_firstlineno, [])
     if code.co_name == "<lambda>":
-        candidates = [
-            c for c in candidates if isinstance(c[0], ast.Lambda) and _same_lambda(c[0], code)
-        ]
+        candidates = _lambdas_of(code.co_filename, "".join(lines)).get(code.co_firstlineno, [])
+        found = next((node for node in candidates if _same_lambda(node, code)), None)
     else:
-        named = [c for c in candidates if getattr(c[0], "name", None) == code.co_name]
-        functions = [c for c in candidates if not isinstance(c[0], ast.Lambda)]
-        # PyTorch renames the code of its decorators' wrappers; the line still tells.
-        candidates = named or (functions if len(functions) == 1 else [])
-    return candidates[0] if candidates else None
+        found = _definition_at(lines, code)
+    return None if found is None else (found, _class_around(code.co_qualname))
+
+
+def _definition_at(lines: list[str], code: CodeType) -> ast.FunctionDef | None:
+    """The function whose code begins at its first line; only its own text is parsed."""
+    first = code.co_firstlineno
+    if not 0 < first <= len(lines):
+        return None
+    try:
+        block = inspect.getblock(lines[first - 1 :])
+        # Inside an `if`, an indented function may stay as it is, strings and all.
+        indented = lines[first - 1][:1].isspace()
+        text = ("if 1:\n" if indented else "") + "".join(block)
+        tree = ast.parse(text, code.co_filename)
+    except (SyntaxError, tokenize.TokenError):
+        return None
+    statement: Any = tree.body[0]
+    node = statement.body[0] if indented and isinstance(statement, ast.If) else statement
+    if not isinstance(node, ast.FunctionDef):
+        return None
+    # PyTorch renames the code of its decorators' wrappers, so the name cannot be asked for.
+    ast.increment_lineno(node, first - (2 if indented else 1))
+    return node
+
+
+def _class_around(qualified_name: str) -> str | None:
+    """The innermost class in a qualified name: what is followed by another name directly."""
+    parts = qualified_name.split(".")
+    for part, following in reversed(list(pairwise(parts))):
+        if part != "<locals>" and following != "<locals>":
+            return part
+    return None
+
+
+@functools.lru_cache(maxsize=512)
+def _lambdas_of(file: str, text: str) -> dict[int, list[ast.Lambda]]:
+    """First line -> lambdas that begin there."""
+    table: dict[int, list[ast.Lambda]] = {}
+    try:
+        tree = ast.parse(text, file)
+    except SyntaxError:
+        return table
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Lambda):
+            table.setdefault(node.lineno, []).append(node)
+    return table
 
 
 def _same_lambda(node: ast.Lambda, code: CodeType) -> bool:

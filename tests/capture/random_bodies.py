@@ -60,7 +60,9 @@ class _Writer:
         self.line(indent, self.mark())
         if depth >= 3:
             return
-        kind = self._random.choice(["if", "if", "for", "while", "with", "try", "match", "none", "jump"])
+        kind = self._random.choice(
+            ["if", "if", "for", "while", "with", "try", "match", "none", "jump"]
+        )
         getattr(self, f"{kind}_")(indent, depth, in_loop)
 
     def none_(self, indent: int, depth: int, in_loop: bool) -> None:

@@ -1,5 +1,8 @@
 """What the file takes for granted about sizes is found, said, and never more than needed."""
 
+# The programs under test are written as users write them.
+# ruff: noqa: RUF015
+
 from __future__ import annotations
 
 from collections.abc import Callable

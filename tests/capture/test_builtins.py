@@ -1,5 +1,8 @@
 """Python's own functions on tensors and on numbers known only when the model runs."""
 
+# The programs under test are written as users write them.
+# ruff: noqa: C417, RUF015
+
 from __future__ import annotations
 
 import functools
@@ -58,10 +61,9 @@ EXPRESSIONS: dict[str, Callable[[torch.Tensor, Any, Any], Any]] = {
     "isinstance of a tensor": lambda x, n, f: x if isinstance(x, torch.Tensor) else -x,
     "isinstance of a tuple": lambda x, n, f: n if isinstance(x.shape, tuple) else -1,
     "type": lambda x, n, f: n if type(n) is int else -1,
-    "zip and enumerate of lists": lambda x, n, f: sum(
-        k * a + b for k, (a, b) in enumerate(zip([n, 2], [3, n], strict=True))
-    )
-    + x.sum(),
+    "zip and enumerate of lists": lambda x, n, f: (
+        sum(k * a + b for k, (a, b) in enumerate(zip([n, 2], [3, n], strict=True))) + x.sum()
+    ),
     "map": lambda x, n, f: sum(map(lambda v: v * 2, [n, 1])) + x.sum(),
     "reduce": lambda x, n, f: functools.reduce(lambda a, b: a * 2 + b, [n, 1, n]) + x.sum(),
     "operator functions": lambda x, n, f: operator.add(n, 1) + operator.mul(x.sum(), 2),
@@ -69,7 +71,9 @@ EXPRESSIONS: dict[str, Callable[[torch.Tensor, Any, Any], Any]] = {
     "getattr with a default": lambda x, n, f: getattr(x, "no_such_thing", n) + x.sum(),
     "hasattr": lambda x, n, f: n if hasattr(x, "sum") else -1,
     "callable": lambda x, n, f: n if callable(x.sum) else -1,
-    "reversed": lambda x, n, f: functools.reduce(lambda a, b: a * 2 + b, reversed([n, 1])) + x.sum(),
+    "reversed": lambda x, n, f: (
+        functools.reduce(lambda a, b: a * 2 + b, reversed([n, 1])) + x.sum()
+    ),
     "sorted of constants": lambda x, n, f: sorted([3, 1, 2])[0] * n + x.sum(),
     "text in a message": lambda x, n, f: (f"{n} and {f:.2f}", x)[1],
     "comparisons": lambda x, n, f: (n == 2, n != 2, n < 2, n <= 2, f > 0, 1 < n < 5, x.sum() > 0),

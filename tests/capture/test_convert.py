@@ -15,8 +15,8 @@ import pytest
 import torch
 from torch import nn
 
-from fxexport.inputs.dims import parse_dim
 from fxexport.capture.convert import Converter
+from fxexport.inputs.dims import parse_dim
 from tests.capture.plain_runtime import PlainRuntime
 from tests.harness import run_model
 
@@ -28,7 +28,9 @@ class Runtime(PlainRuntime):
         super().__init__()
         self.converter = Converter(lambda function: None)
         self.converter.runtime = self
-        self.call = self.converter.callable_for
+
+    def call(self, value: Any) -> Any:
+        return self.converter.callable_for(value)
 
 
 def run(function: Callable[..., Any], *args: Any) -> tuple[Any, set[str]]:
@@ -143,8 +145,9 @@ def make_counter() -> Callable[[int], int]:
 
 # fmt: off
 FIRST, SECOND = (lambda x: 1 if x else 2), (lambda x: 10 if x else 20)
-TABLE = {"a": lambda x: "a" if x else "-", "b": lambda x: "b" if x else "-", "n": (lambda x: (lambda y: y if x else -y))}
-LONG = (
+TABLE = {"a": lambda x: "a" if x else "-", "b": lambda x: "b" if x else "-"}
+NESTED = lambda x: (lambda y: y if x else -y)  # noqa: E731
+LONG = (  # noqa: E731
     lambda x:
         "long" if x
         else "none"
@@ -212,7 +215,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "the other of two lambdas": (SECOND, (0, 1)),
     "a lambda in a table": (TABLE["a"], (0, 1)),
     "another lambda in it": (TABLE["b"], (0, 1)),
-    "a lambda in a lambda": (lambda x: TABLE["n"](x)(4), (0, 1)),
+    "a lambda in a lambda": (lambda x: NESTED(x)(4), (0, 1)),
     "a lambda over lines": (LONG, (0, 1)),
     "recursion": (recursive, (0, 4)),
     "a context manager": (uses_manager, (0, 1)),

@@ -24,7 +24,9 @@ GET: dict[str, Callable[[torch.Tensor, Any], Any]] = {
     "x[:-i or None]": lambda x, i: x[: x.shape[0] - i],
     "x[i:i + 1, ::2]": lambda x, i: x[i : i + 1, ::2],
     "x[i][i]": lambda x, i: x[i][i],
-    "x[[i, 0]]": lambda x, i: x[torch.stack([torch.scalar_tensor(i), torch.scalar_tensor(0)]).long()],
+    "x[[i, 0]]": lambda x, i: x[
+        torch.stack([torch.scalar_tensor(i), torch.scalar_tensor(0)]).long()
+    ],
     "x[i, [0, 1]]": lambda x, i: x[i, torch.tensor([0, 1])],
     "x[torch.tensor([0, 1]), i]": lambda x, i: x[torch.tensor([0, 1]), i],
     "x[i].item()": lambda x, i: x[i, 0].item(),

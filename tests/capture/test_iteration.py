@@ -1,5 +1,8 @@
 """Loops over things of dynamic length, at none, one and many trips."""
 
+# The programs under test are written as users write them.
+# ruff: noqa: C417
+
 from __future__ import annotations
 
 import itertools

@@ -149,6 +149,24 @@ def test_tensors_written_in_place_on_one_way() -> None:
     agrees(program, rows(2, 1, 5))
 
 
+@pytest.mark.parametrize("cut", ["split", "chunk", "unbind", "tensor_split", "select", "narrow"])
+def test_one_of_several_views_written_in_place_on_one_way(cut: str) -> None:
+    arguments = {"split": (1,), "chunk": (2,), "unbind": (0,), "tensor_split": (2,)}
+
+    def program(x: torch.Tensor) -> torch.Tensor:
+        y = x * 1
+        if cut in arguments:
+            part = getattr(y, cut)(*arguments[cut])[1]
+        else:
+            part = y.select(0, 1) if cut == "select" else y.narrow(0, 1, 1)
+        if x.sum() > 0:
+            part.add_(1)
+        return y
+
+    x = torch.ones(2, 3)
+    agrees(program, [(x,), (-x,)], dynamic={"x": {1: "n"}})
+
+
 def test_tensors_written_in_place_in_a_loop() -> None:
     def program(x: torch.Tensor) -> torch.Tensor:
         y = torch.zeros_like(x)

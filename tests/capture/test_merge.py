@@ -1,5 +1,8 @@
 """What the two ways through a branch leave behind becomes one value, or reading it is refused."""
 
+# The programs under test are written as users write them.
+# ruff: noqa: SIM108
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -55,16 +58,22 @@ MERGES: dict[str, Program] = {
     "a 0-d tensor and a number": merged(lambda x: x.sum(), lambda x: 2.0, lambda v, x: x * v),
     "tuples": merged(lambda x: (x, 1), lambda x: (-x, 2), lambda v, x: v[0] * v[1]),
     "lists": merged(lambda x: [x, x + 1], lambda x: [x, x - 1], lambda v, x: v[0] + v[1]),
-    "dicts": merged(lambda x: {"a": x, "n": 1}, lambda x: {"a": -x, "n": 2}, lambda v, x: v["a"] * v["n"]),
+    "dicts": merged(
+        lambda x: {"a": x, "n": 1}, lambda x: {"a": -x, "n": 2}, lambda v, x: v["a"] * v["n"]
+    ),
     "dataclasses": merged(lambda x: Box(x, 2), lambda x: Box(-x), lambda v, x: v.value * v.size),
-    "named tuples": merged(lambda x: Pair(x, 1), lambda x: Pair(-x, 2), lambda v, x: v.first * v.second),
+    "named tuples": merged(
+        lambda x: Pair(x, 1), lambda x: Pair(-x, 2), lambda v, x: v.first * v.second
+    ),
     "nested containers": merged(
         lambda x: {"a": [(x, 1), Box(x)]}, lambda x: {"a": [(-x, 2), Box(x + 1)]},
         lambda v, x: v["a"][0][0] * v["a"][0][1] + v["a"][1].value,
     ),
     "equal text": merged(lambda x: "sum", lambda x: "sum", lambda v, x: getattr(x, v)()),
     "the same object": merged(lambda x: x, lambda x: x, itself),
-    "nothing on either": merged(lambda x: None, lambda x: None, lambda v, x: x if v is None else -x),
+    "nothing on either": merged(
+        lambda x: None, lambda x: None, lambda v, x: x if v is None else -x
+    ),
     "an integer tensor": merged(lambda x: (x > 0).sum(), lambda x: x.long().sum(), itself),
     "views": merged(lambda x: x[:1], lambda x: x[-1:], lambda v, x: v + 1),
 }  # fmt: skip
@@ -108,7 +117,7 @@ def test_values_of_other_kinds_do_not_matter_where_nobody_reads_them(name: str) 
 
     def program(x: torch.Tensor) -> torch.Tensor:
         if x.sum() > 0:
-            v = then(x)  # noqa: F841
+            v = then(x)
             y = x * 2
         else:
             v = other(x)  # noqa: F841

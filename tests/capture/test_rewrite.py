@@ -72,7 +72,8 @@ PROGRAMS = {
     """,
     "and or not as values": """
         def f(x, y):
-            return x and y, x or y, x or y or "z", x and y and "z", not x, not (x and y), (x or 5) + 1
+            a = x and y, x or y, x or y or "z", x and y and "z", not x
+            return a, not (x and y), (x or 5) + 1
     """,
     "short circuits": """
         def f(x, y):
@@ -319,7 +320,8 @@ PROGRAMS = {
     "star arguments": """
         def f(x, y):
             def g(*a, k=0, **kw): return a, k, sorted(kw)
-            return g(*(x, y), k=1, **{"z": 3}), g(x, *[y]), [*range(2), x], {**{"a": x}, "b": y}, (*"ab",)
+            a = g(*(x, y), k=1, **{"z": 3}), g(x, *[y])
+            return a, [*range(2), x], {**{"a": x}, "b": y}, (*"ab",)
     """,
     "annotations": """
         def f(x, y):
@@ -361,11 +363,13 @@ PROGRAMS = {
     "lambdas": """
         def f(x, y):
             fs = [lambda v, k=k: v + k if v > 0 else k for k in range(3)]
-            return [g(x) for g in fs], (lambda *a, **k: (a, k))(x, b=y), sorted([3, x], key=lambda v: -v)
+            a = [g(x) for g in fs], (lambda *a, **k: (a, k))(x, b=y)
+            return a, sorted([3, x], key=lambda v: -v)
     """,
     "numbers": """
         def f(x, y):
-            return x + y, x - y, x * y, x ** 2, x // 3, x % 3, -x, +x, ~x, x & y, x | y, x ^ y, x << 1, 8 >> 1
+            a = x + y, x - y, x * y, x ** 2, x // 3, x % 3, -x, +x, ~x
+            return a, x & y, x | y, x ^ y, x << 1, 8 >> 1
     """,
     "strings and bytes": """
         def f(x, y):
@@ -435,7 +439,11 @@ def outcome(function: Any, *args: Any) -> Any:
     try:
         return function(*copy.deepcopy(args))
     except Exception as error:
-        return type(error), type(error.__cause__), "" if isinstance(error, NameError) else str(error)
+        return (
+            type(error),
+            type(error.__cause__),
+            "" if isinstance(error, NameError) else str(error),
+        )
 
 
 def namespace() -> dict[str, Any]:
@@ -515,7 +523,9 @@ def test_a_traceback_names_the_users_line() -> None:
 
 
 def test_the_tree_that_is_given_stays_as_it_is() -> None:
-    tree = ast.parse("def f(self):\n    if self.__x: return 1\n    return [k for k in self.y]").body[0]
+    tree = ast.parse(
+        "def f(self):\n    if self.__x: return 1\n    return [k for k in self.y]"
+    ).body[0]
     assert isinstance(tree, ast.FunctionDef)
     before = ast.dump(tree, include_attributes=True)
     rewrite_function(tree, "Box")

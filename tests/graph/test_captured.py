@@ -1,5 +1,8 @@
 """The graph runs, prints and can be walked."""
 
+# The programs under test are written as users write them.
+# ruff: noqa: SIM108
+
 from __future__ import annotations
 
 import torch

@@ -1,5 +1,8 @@
 """Dead code goes, also inside bodies, and the outputs stay the same."""
 
+# The programs under test are written as users write them.
+# ruff: noqa: F841
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -7,6 +10,8 @@ from typing import Any
 
 import pytest
 import torch
+from fxexport.passes import run_passes
+from fxexport.passes.eliminate_dead_code import run
 from torch import nn
 
 import fxexport
@@ -15,8 +20,6 @@ from fxexport.graph import CapturedGraph
 from fxexport.graph.ops import branch, loop
 from fxexport.inputs import prepare_inputs
 from fxexport.lowering import decomposition_for, keep_composite
-from fxexport.passes import run_passes
-from fxexport.passes.eliminate_dead_code import run
 from fxexport.report import Report
 
 Program = Callable[[torch.Tensor], Any]
@@ -66,7 +69,7 @@ def dead_branch_output(x: torch.Tensor) -> torch.Tensor:
     if x.sum() > 0:
         y, unused = x * 2, x.cos()
     else:
-        y, unused = x - 1, x.sin()  # noqa: RUF059
+        y, unused = x - 1, x.sin()
     return y
 
 
@@ -140,7 +143,7 @@ def dead_captured(x: torch.Tensor) -> torch.Tensor:
     if x.sum() > 0:
         y, unused = x * 2, expensive * 2
     else:
-        y, unused = x, expensive  # noqa: RUF059
+        y, unused = x, expensive
     return y
 
 
