@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         VerificationError,
     )
     from fxexport.export import Exported, export
-    from fxexport.inputs import Dim
+    from fxexport.inputs import Dim, TensorSpec
     from fxexport.lowering import register_lowering
     from fxexport.report import Report
 
@@ -36,6 +36,7 @@ __all__ = [
     "ModelError",
     "OutputError",
     "Report",
+    "TensorSpec",
     "UnsupportedError",
     "UsageError",
     "VerificationError",
@@ -52,6 +53,7 @@ _HOME_OF = {
     "ModelError": "fxexport.errors",
     "OutputError": "fxexport.errors",
     "Report": "fxexport.report",
+    "TensorSpec": "fxexport.inputs",
     "UnsupportedError": "fxexport.errors",
     "UsageError": "fxexport.errors",
     "VerificationError": "fxexport.errors",

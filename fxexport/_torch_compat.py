@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import logging
 import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -29,6 +30,7 @@ from torch.utils._python_dispatch import (
     _disable_current_modes,
     _disable_infra_mode,
 )
+from torch.utils._pytree import tree_map
 from torch.utils._sympy.value_ranges import ValueRanges
 
 from fxexport.source import SourceLocation
@@ -123,6 +125,24 @@ class SizeEnv(ShapeEnv):
                 value = {key: list(asserts) for key, asserts in value.items()}
             state[name] = copy.copy(value)
         return state
+
+    def facts_since(self, state: ShapeState) -> dict[str, Any]:
+        """The asserts learnt since `save_facts`, by their text."""
+        known = {id(item) for items in state["deferred_runtime_asserts"].values() for item in items}
+        return {
+            str(item.expr): item
+            for items in self.deferred_runtime_asserts.values()
+            for item in items
+            if id(item) not in known
+        }
+
+    def learn(self, item: Any) -> None:
+        """Takes an assert that was learnt elsewhere as a fact here; it keeps its place."""
+        before = self.num_deferred_runtime_asserts
+        self.guard_or_defer_runtime_assert(item.expr, item.msg)
+        if self.num_deferred_runtime_asserts > before:
+            for items in self.deferred_runtime_asserts.values():
+                items[:] = [item if new.expr == item.expr else new for new in items]
 
     def restore_facts(self, state: ShapeState) -> None:
         """Forgets facts learnt since `save_facts`; symbols made since then keep their ranges."""
@@ -228,11 +248,10 @@ def replace_inner(tensor: torch.Tensor, fake: torch.Tensor) -> None:
 
 def fake_of_real(tensor: torch.Tensor, mode: FakeTensorMode) -> torch.Tensor:
     """A fake tensor with the static shape of a real one; the data is not touched."""
+    # A weight without data is captured as if it lay in memory.
+    device = torch.device("cpu") if tensor.device.type == "meta" else tensor.device
     with only_mode(mode):
-        fake = torch.empty_strided(
-            tensor.shape, tensor.stride(), dtype=tensor.dtype, device=tensor.device
-        )
-    return fake
+        return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=device)
 
 
 def only_mode(mode: FakeTensorMode) -> contextlib.AbstractContextManager[Any]:
@@ -291,7 +310,11 @@ def _alias_plan(func: Any) -> tuple[tuple[tuple[int, str], ...], tuple[tuple[int
             written.append((k, arg.name))
         for r, ret in enumerate(schema.returns):
             other = ret.alias_info
-            if other is not None and not info.is_write and _same_alias(info, other):
+            if info.is_write:
+                continue
+            # A list of views has no alias of its own in the schema; its source is marked "*".
+            listed = isinstance(ret.type, torch.ListType) and "*" in info.after_set
+            if listed or (other is not None and _same_alias(info, other)):
                 shared.append((r, k, arg.name))
     return tuple(written), tuple(shared)
 
@@ -329,6 +352,33 @@ def views_in(
         for source in _tensors(_argument(args, kwargs, k, name)):
             pairs.extend((view, source) for view in _tensors(out[r] if several else out))
     return pairs
+
+
+def raw_expression(value: Any) -> Any:
+    """The expression that a symbolic scalar was made with, before facts renamed its symbols."""
+    return value.node._expr
+
+
+def map_tensors(function: Callable[[Any], Any], values: Any) -> Any:
+    """Applies a function to every leaf of nested arguments."""
+    return tree_map(function, values)
+
+
+@contextlib.contextmanager
+def quiet_kernels() -> Iterator[None]:
+    """Keeps PyTorch from logging an error that is raised, and reported, as well."""
+    loggers = [logging.getLogger(name) for name in _NOISY]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+_NOISY = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes")
 
 
 def no_recording() -> contextlib.AbstractContextManager[Any]:

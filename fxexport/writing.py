@@ -70,7 +70,7 @@ def write_model(
             f"the weights take {weights / 2**30:.1f} GiB, more than one ONNX file can hold (2 GiB)",
             hint="allow a data file beside the model (external_data=None)",
         )
-    split = external_data or (external_data is None and weights >= limit)
+    split = weights > 0 and (external_data or (external_data is None and weights >= limit))
     try:
         if split:
             _write_split(model, target)

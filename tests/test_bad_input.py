@@ -168,9 +168,25 @@ def test_bad_input_is_told_clearly(
     for part in said:
         assert part in shown
     assert captured.out == ""
-    assert "Traceback" not in shown
     assert "This is a bug" not in shown
     assert files(folder) == before
+
+
+@pytest.mark.parametrize("case", ["a wrong shape", "a model that raises", "an import error"])
+def test_nothing_but_the_message_is_shown(folder: Path, case: str) -> None:
+    """In a process of its own, where PyTorch's log goes to the terminal."""
+    arguments = prepare(folder, *CASES[case][:2])
+    done = subprocess.run(
+        [sys.executable, "-m", "fxexport", *arguments, "-q"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert done.returncode == CASES[case][2]
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stdout == ""
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -10,6 +10,7 @@ or is refused.
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -31,6 +32,8 @@ class Assumptions:
     def __init__(self) -> None:
         self.session: Session = None  # type: ignore[assignment]
         self.names: dict[Any, str] = {}
+        # code of functions that could not be rewritten -> why
+        self.failures: dict[Any, str] = {}
         self.made: list[tuple[Any, SourceLocation | None]] = []
 
     def decide(self, expr: Any) -> Any:
@@ -79,13 +82,25 @@ class Assumptions:
 
     def _refuse(self, expr: Any, inputs: bool) -> None:
         location = user_location()
+        reason = self._why_unread()
         if inputs:
             raise PinNeeded(set(expr.free_symbols), location)
         raise UnsupportedError(
             "Python needs the value of a number here that is known only when the model runs",
             location=location,
-            hint="decide it with an if in code that fxexport can read, or compute it on tensors",
+            hint=reason
+            or "decide it with an if in code that fxexport can read, or compute it on tensors",
         )
+
+    def _why_unread(self) -> str:
+        """Why the function that asks was not rewritten; empty if that is not known."""
+        frame = sys._getframe(1)
+        while frame is not None:
+            reason = self.failures.get(frame.f_code)
+            if reason is not None:
+                return f"{frame.f_code.co_name}() runs as it is, because {reason}"
+            frame = frame.f_back  # type: ignore[assignment]
+        return ""
 
     def _asked_by_kernel(self) -> bool:
         """Whether PyTorch's own code asks, rather than a line of the program."""

@@ -39,6 +39,7 @@ class _Way:
     scope: Scope
     values: dict[Any, Any]
     raised: Raised | None
+    learnt: dict[str, Any]
 
 
 def condition_of(session: Session, value: Any) -> Any:
@@ -121,6 +122,11 @@ def stage_branch(
     if ways[0].raised or ways[1].raised:
         return _assertion(session, condition, negated, ways, (then, other), place)
 
+    # What both ways need is needed whichever is taken.
+    for text, fact in ways[0].learnt.items():
+        if text in ways[1].learnt:
+            session.env.learn(fact)
+
     merge = Merge(session)
     touched = _touched(slots, ways)
     before = {key: slot.get() for key, slot in touched.items()}
@@ -165,7 +171,8 @@ def _record(session: Session, run: Callable[[], Any], slots: Sequence[Slot], fac
                     raise
                 raised = Raised(error, getattr(error, "fx_location", None))
             values = {slot.key: slot.get() for slot in scope.slots()}
-        return _Way(frame, result, scope, values, raised)
+        learnt = session.env.facts_since(facts)
+        return _Way(frame, result, scope, values, raised, learnt)
     finally:
         session.depth -= 1
         with contextlib.suppress(UnboundLocalError):

@@ -200,6 +200,7 @@ class Builtins:
             return value.shape[0]
         if isinstance(value, Dynamic):
             return value.length
+        refuse_open_text(value)
         own = getattr(type(value), "__len__", None)
         if type(own) is FunctionType:
             return self._convert(own)(value)

@@ -135,6 +135,7 @@ class _Attempt:
         self._operators = Operators(self.session, converter)
         converter.runtime = builtins.operators = self._operators
         self._converter = converter
+        self._assumptions.failures = converter.failures
 
     def _name_of(self, tensor: torch.Tensor) -> str:
         name = self._names.get(id(tensor))
@@ -153,6 +154,7 @@ class _Attempt:
                 torch.no_grad(),
                 compat.below_autograd(),
                 compat.mha_fastpath_disabled(),
+                compat.quiet_kernels(),
                 session.tensors.active(),
                 FunctionMode(self._operators),
             ):
@@ -240,10 +242,22 @@ class _Attempt:
         except (FxExportError, PinNeeded):
             raise
         except Exception as error:
-            if raised_by_fxexport(error.__traceback__):
+            if raised_by_fxexport(error.__traceback__) and not isinstance(error, RecursionError):
                 raise
             places = frames_of_traceback(error.__traceback__)
             location = getattr(error, "fx_location", None) or next(iter(places), None)
+            if isinstance(error, RecursionError):
+                raise UnsupportedError(
+                    "a recursion whose end is known only when the model runs",
+                    location=location,
+                    hint="write it as a loop",
+                ) from error
+            if isinstance(error, TypeError) and "unhashable type" in str(error):
+                raise UnsupportedError(
+                    "a number that is known only when the model runs is used as a key",
+                    location=location,
+                    hint="decide with if, or index a tensor",
+                ) from error
             if isinstance(error, compat.GuardOnDataDependentSymNode):
                 raise UnsupportedError(
                     "PyTorch cannot work this out for sizes known only when the model runs",

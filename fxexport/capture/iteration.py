@@ -83,7 +83,9 @@ def _length(value: Any) -> Any:
 
 
 def _item(value: Any, k: Any) -> Any:
-    return value.item(k) if isinstance(value, Dynamic) else value[k]
+    if isinstance(value, Dynamic):
+        return value.item(k)
+    return value.start + k * value.step
 
 
 def dynamic_enumerate(iterable: Any, start: Any = 0) -> Any:

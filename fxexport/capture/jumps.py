@@ -277,6 +277,11 @@ class _Lowering:
         if isinstance(statement, ast.With):
             statement.body = self.block(statement.body, loop)
         elif isinstance(statement, ast.Try):
+            if statement.orelse and any(_has(inner, *_JUMPS) for inner in statement.body):
+                # A jump out of the body skips the else; a flag that is set must, too.
+                guard = self._guard(ast.If(ast.Constant(True), statement.body, []), loop)
+                ast.copy_location(guard, statement)
+                statement.orelse = [_if(guard, statement.orelse, [], statement)]
             for name in ("body", "orelse", "finalbody"):
                 setattr(statement, name, self.block(getattr(statement, name), loop))
             for handler in statement.handlers:

@@ -78,7 +78,12 @@ class Operators(Loops):
                 location=user_location(),
                 hint="stack the items into a tensor and index that",
             )
-        position = self.if_exp(key < 0, lambda: key + count, lambda: key, ())
+        self._keep_inside(key, count)
+        negative = self.session.known(key < 0)
+        if negative is None:
+            position = self.if_exp(key < 0, lambda: key + count, lambda: key, ())
+        else:
+            position = key + count if negative else key
 
         def at(k: int) -> Any:
             if k == count - 1:
@@ -86,6 +91,14 @@ class Operators(Loops):
             return self.if_exp(position == k, lambda: items[k], lambda: at(k + 1), ())
 
         return at(0)
+
+    def _keep_inside(self, key: torch.SymInt, count: int) -> None:
+        """An index outside a sequence is an error in Python: the file takes it to be inside."""
+        for condition in (key < count, key >= -count):
+            if self.session.known(condition) is None:
+                self.session.env.assume(condition, "an index inside a sequence")
+                self.session.note("assumption", f"this index is inside its {count} items")
+                self.session.require(condition)
 
     def slice(self, start: Any, stop: Any, step: Any) -> Any:
         """``start:stop:step``."""

@@ -30,6 +30,30 @@ _RESHAPES = {
 _METADATA = frozenset(compat.METADATA_OPS)
 
 
+# Products take tensors of one dtype; fake kernels do not check that.
+_PRODUCTS = frozenset(
+    "linear mm bmm addmm baddbmm addbmm matmul mv dot conv1d conv2d conv3d convolution "
+    "conv_transpose1d conv_transpose2d conv_transpose3d".split()
+)
+
+
+def _check_dtypes(func: Any, args: Sequence[Any]) -> None:
+    """Refuses what PyTorch's real kernels refuse and fake ones let pass.
+
+    Raises:
+        UnsupportedError: a product of tensors of different dtypes.
+    """
+    if func._schema.name.removeprefix("aten::") not in _PRODUCTS:
+        return
+    dtypes = list(dict.fromkeys(arg.dtype for arg in args if isinstance(arg, torch.Tensor)))
+    if len(dtypes) > 1:
+        raise UnsupportedError(
+            f"this needs tensors of one dtype, and got {' and '.join(map(str, dtypes))}",
+            location=user_location(),
+            hint="convert one of them, or give the input in the model's dtype",
+        )
+
+
 class Recorder(GraphWriter, compat.ProxySlotMode):
     """The dispatch mode that records. One recorder serves one export."""
 
@@ -66,6 +90,7 @@ class Recorder(GraphWriter, compat.ProxySlotMode):
 
     def record(self, func: Any, args: Any, kwargs: Any, out: Any) -> Any:
         """Adds the node of one op that has been computed on fake tensors; returns its result."""
+        _check_dtypes(func, args)
         out = self._with_light_sizes(out)
         # Whether a view is possible depends on strides that no symbolic size settles.
         func = _RESHAPES.get(func, func)

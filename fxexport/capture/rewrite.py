@@ -149,8 +149,14 @@ class _Rewriter(Expressions):
                 out.append(result)
         return out
 
+    def _stays(self, node: ast.stmt) -> bool:
+        """Whether a statement of a generator stays as it is: no closure can yield or jump for it."""
+        return self.scope.generator and contains(
+            [node], ast.Yield, ast.YieldFrom, ast.Await, ast.Return, ast.Break, ast.Continue
+        )
+
     def visit_If(self, node: ast.If) -> Any:
-        if contains([node], ast.Yield, ast.YieldFrom, ast.Await):
+        if self._stays(node):
             node.test = self._operator("truth", [self._test(node.test)], node)
             node.body, node.orelse = self.block(node.body), self.block(node.orelse)
             return node
@@ -179,7 +185,7 @@ class _Rewriter(Expressions):
         return contains([*node.body, *node.orelse], ast.Return)
 
     def visit_While(self, node: ast.While) -> Any:
-        if contains([node], ast.Yield, ast.YieldFrom, ast.Await):
+        if self._stays(node):
             node.test = self._operator("truth", [self._test(node.test)], node)
             node.body, node.orelse = self.block(node.body), self.block(node.orelse)
             return node
@@ -205,7 +211,7 @@ class _Rewriter(Expressions):
         return [test, body, ast.copy_location(ast.Expr(call), node)]
 
     def visit_For(self, node: ast.For) -> Any:
-        if contains([node], ast.Yield, ast.YieldFrom, ast.Await):
+        if self._stays(node):
             node.iter = self._operator("iterate", [self.visit(node.iter)], node)
             node.body, node.orelse = self.block(node.body), self.block(node.orelse)
             return node

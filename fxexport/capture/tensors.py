@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_map
 from torch.utils.weak import WeakIdKeyDictionary
 
 from fxexport import _torch_compat as compat
@@ -146,7 +145,7 @@ class TensorMode(compat.UserMode):
             self.dispatching -= 1
 
     def _dispatched(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        args, kwargs = tree_map(self.lift, (tuple(args), dict(kwargs)))
+        args, kwargs = compat.map_tensors(self.lift, (tuple(args), dict(kwargs)))
         if self.keep_composite(func):
             return self._record_whole(func, args, kwargs)
         if compat.is_composite(func):
@@ -176,7 +175,7 @@ class TensorMode(compat.UserMode):
 
     def _record_whole(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Records a composite operator as one node."""
-        args, kwargs = tree_map(self._inner_or_same, (args, kwargs))
+        args, kwargs = compat.map_tensors(self._inner_or_same, (args, kwargs))
         self.recorder.in_kernel += 1
         try:
             with compat.only_mode(self.fake_mode), compat.python_kernels():
@@ -185,7 +184,7 @@ class TensorMode(compat.UserMode):
             self.recorder.in_kernel -= 1
         with compat.only_mode(self.fake_mode):
             out = self.recorder.record(func, args, kwargs, out)
-        return tree_map(lambda t: self.wrap(t) if isinstance(t, torch.Tensor) else t, out)
+        return compat.map_tensors(lambda t: self.wrap(t) if isinstance(t, torch.Tensor) else t, out)
 
     def _inner_or_same(self, value: Any) -> Any:
         return self.inner(value) if isinstance(value, torch.Tensor) else value

@@ -127,7 +127,7 @@ class GraphWriter:
                     self.bind(item, self.emit(operator.getitem, node, k, val=item))
 
     def _bind_size(self, node: fx.Node, dim: int, size: torch.SymInt) -> None:
-        expr = size.node._expr
+        expr = compat.raw_expression(size)
         if not isinstance(expr, sympy.Symbol) or expr in self.frame.symbols:
             return
         if self._find_symbol(expr) is not None:
@@ -138,7 +138,7 @@ class GraphWriter:
         )
 
     def _bind_scalar(self, value: Any, node: Any) -> None:
-        expr = value.node._expr
+        expr = compat.raw_expression(value)
         if isinstance(value, torch.SymBool):
             self.frame.expressions[expr] = node
             frame = self.frame
@@ -261,7 +261,7 @@ class GraphWriter:
         expr = value.node.expr
         if expr.is_number or expr in (sympy.true, sympy.false):
             return emit_expression(expr, lambda _: None, self.emit)
-        raw = value.node._expr
+        raw = compat.raw_expression(value)
         if raw != expr:
             # A fact learnt since then may have renamed the symbol to one that is not bound here.
             try:

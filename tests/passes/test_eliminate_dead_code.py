@@ -74,7 +74,7 @@ def dead_branch_output(x: torch.Tensor) -> torch.Tensor:
 
 
 def dead_branch(x: torch.Tensor) -> torch.Tensor:
-    y = x.exp() if x.sum() > 0 else x.log()  # noqa: F841
+    y = x.exp() if x.sum() > 0 else x.log()
     return x + 1
 
 
@@ -225,7 +225,7 @@ class Weights(nn.Module):
         self.unused = nn.Parameter(torch.ones(()))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = x * self.unused  # noqa: F841
+        y = x * self.unused
         if x.sum() > 0:
             return x * self.used
         return x
