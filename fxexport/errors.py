@@ -55,7 +55,13 @@ class FxExportError(Exception):
 
 
 class UnsupportedError(FxExportError):
-    """The model does something that cannot be kept in the file (exit code 1)."""
+    """The model does something that cannot be kept in the file (exit code 1).
+
+    Attributes:
+        secondary: whether it only follows from another refusal, which is reported instead.
+    """
+
+    secondary = False
 
 
 class MissingLoweringError(UnsupportedError):

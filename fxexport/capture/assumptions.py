@@ -122,7 +122,8 @@ class Assumptions:
             if simple is None:
                 continue
             text = self._text(simple)
-            found.setdefault(text, Constraint(text, self._predicate(simple), location))
+            names = tuple(sorted(self.names[symbol] for symbol in simple.free_symbols))
+            found.setdefault(text, Constraint(text, self._predicate(simple), location, names))
         return list(found.values())
 
     def _plain(self, expr: Any) -> Any:

@@ -40,6 +40,7 @@ class _Way:
     values: dict[Any, Any]
     raised: Raised | None
     learnt: dict[str, Any]
+    refused: bool = False
 
 
 def condition_of(session: Session, value: Any) -> Any:
@@ -119,6 +120,11 @@ def stage_branch(
         _record(session, then, slots, condition if negated is not None else None),
         _record(session, other, slots, negated),
     )
+    if ways[0].refused or ways[1].refused:
+        result = next(way.result for way in ways if way.refused)
+        for slot in slots:
+            slot.set(result)
+        return result
     if ways[0].raised or ways[1].raised:
         return _assertion(session, condition, negated, ways, (then, other), place)
 
@@ -162,8 +168,11 @@ def _record(session: Session, run: Callable[[], Any], slots: Sequence[Slot], fac
             if fact is not None:
                 with compat.no_recording():
                     session.env.assume(fact, "path condition")
+            refused = False
             try:
                 result = run()
+            except UnsupportedError as error:
+                result, refused = session.collect(error), True
             except FxExportError:
                 raise
             except Exception as error:
@@ -172,7 +181,7 @@ def _record(session: Session, run: Callable[[], Any], slots: Sequence[Slot], fac
                 raised = Raised(error, getattr(error, "fx_location", None))
             values = {slot.key: slot.get() for slot in scope.slots()}
         learnt = session.env.facts_since(facts)
-        return _Way(frame, result, scope, values, raised, learnt)
+        return _Way(frame, result, scope, values, raised, learnt, refused)
     finally:
         session.depth -= 1
         with contextlib.suppress(UnboundLocalError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ from fxexport.capture.operators import Operators
 from fxexport.capture.session import PinNeeded, Poison, Session, is_symbolic, sym_type
 from fxexport.capture.torch_functions import FunctionMode
 from fxexport.errors import FxExportError, ModelError, UnsupportedError
-from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec, OutputSpec
+from fxexport.graph.captured import CapturedGraph, Constraint, DimRange, InputSpec, OutputSpec
 from fxexport.outputs import named_leaves
 from fxexport.report.model import Report
 
@@ -120,6 +121,7 @@ class _Attempt:
         self._request = request
         self._inputs = list(inputs)
         self._fakes: list[Any] = []
+        self._module_names = _module_names(request.model)
         self._names = _weight_names(request.model)
         self._assumptions = Assumptions()
         self.session = Session(
@@ -130,7 +132,7 @@ class _Attempt:
             self._name_of,
         )
         self._assumptions.session = self.session
-        converter = Converter(lambda function: builtins.replacement_for(function))
+        converter = Converter(lambda function: builtins.replacement_for(function), self._entering)
         builtins = Builtins(converter.callable_for)
         self._operators = Operators(self.session, converter)
         converter.runtime = builtins.operators = self._operators
@@ -143,6 +145,16 @@ class _Attempt:
             name = f"constant_{sum(n.startswith('constant_') for n in self._names.values())}"
             self._names[id(tensor)] = name
         return name
+
+    @contextlib.contextmanager
+    def _entering(self, module: torch.nn.Module) -> Iterator[None]:
+        """Notes which module the ops recorded inside belong to."""
+        path = self.session.recorder.module_path
+        path.append(self._module_names.get(id(module), path[-1] if path else ""))
+        try:
+            yield
+        finally:
+            path.pop()
 
     def run(self) -> tuple[CapturedGraph, dict[str, tuple[int | None, Any]]]:
         """The graph, and the dimensions to pin before another attempt."""
@@ -162,6 +174,7 @@ class _Attempt:
                 args, kwargs = self._request.rebuild(values)
                 try:
                     result = self._call(args, kwargs)
+                    session.raise_refusals()
                     outputs = self._outputs(result)
                     flat = [self._output_node(value) for _, value in outputs]
                     self._report_writes(scope, values)
@@ -174,14 +187,18 @@ class _Attempt:
             return CapturedGraph(
                 torch.fx.GraphModule({}, torch.fx.Graph()), [], []
             ), self._pins_for(need)
+        constraints = self._assumptions.constraints()
         graph = CapturedGraph(
             module,
             self._inputs,
             self._output_specs(outputs),
             recorder.weights,
-            self._assumptions.constraints(),
+            constraints,
         )
-        return graph, self._pins_found()
+        pins = self._pins_found()
+        if not pins:
+            _check_declared(self._inputs, constraints)
+        return graph, pins
 
     def _report_writes(self, scope: Scope, inputs: Sequence[Any]) -> None:
         """What a call leaves behind in PyTorch and the file does not keep."""
@@ -239,9 +256,15 @@ class _Attempt:
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
             return self._converter.callable_for(self._request.model)(*args, **kwargs)
-        except (FxExportError, PinNeeded):
+        except PinNeeded:
+            raise
+        except FxExportError as error:
+            if isinstance(error, UnsupportedError) and not error.secondary:
+                self.session.collect(error)
+            self.session.raise_refusals()
             raise
         except Exception as error:
+            self.session.raise_refusals()
             if raised_by_fxexport(error.__traceback__) and not isinstance(error, RecursionError):
                 raise
             places = frames_of_traceback(error.__traceback__)
@@ -280,6 +303,7 @@ class _Attempt:
             if is_symbolic(value) and value.node.expr in self.session.promoted:
                 raise UnsupportedError(
                     "the model returns a number that is an int on one way and a float on another",
+                    location=self.session.promoted[value.node.expr],
                     hint="return one type: write 1.0 instead of 1, or wrap it in float()",
                 )
         return found
@@ -326,6 +350,40 @@ class _Attempt:
         return dict.fromkeys(names, (None, need.location))
 
 
+def _check_declared(inputs: Sequence[InputSpec], constraints: Sequence[Constraint]) -> None:
+    """Refuses what the model needs of a size that its declared range does not grant."""
+    declared = {
+        dim.name: dim
+        for spec in inputs
+        for dim in spec.shape
+        if isinstance(dim, DimRange) and (dim.max is not None or dim.min > 0)
+    }
+    for constraint in constraints:
+        for sizes in _corners(declared, constraint):
+            if not constraint.holds(sizes):
+                shown = ", ".join(f"{name} = {size}" for name, size in sizes.items())
+                raise UnsupportedError(
+                    f"this line needs {constraint.text}, but the declared ranges allow {shown}",
+                    location=constraint.location,
+                    hint="narrow the range, or give dimensions that must agree one name",
+                )
+
+
+def _corners(declared: dict[str, DimRange], constraint: Constraint) -> Iterator[dict[str, int]]:
+    """Sizes in the declared ranges to try a constraint on: all, where there are few."""
+    names = [name for name in constraint.names if name in declared]
+    if len(names) < len(constraint.names):
+        return
+    ranges = []
+    for name in names:
+        dim = declared[name]
+        last = dim.min + 64 if dim.max is None else dim.max
+        step = max(1, (last - dim.min) // 64)
+        ranges.append(sorted({*range(dim.min, last + 1, step), last}))
+    for sizes in itertools.islice(itertools.product(*ranges), 5000):
+        yield dict(zip(names, sizes, strict=True))
+
+
 def _is_output(value: Any) -> bool:
     return isinstance(value, (torch.Tensor, Poison)) or sym_type(value) is not None
 
@@ -357,6 +415,14 @@ def _weight_names(model: Any) -> dict[int, str]:
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         names.setdefault(id(tensor), name)
     return names
+
+
+def _module_names(model: Any) -> dict[int, str]:
+    """The paths of a module's submodules by their identity."""
+    module = model if isinstance(model, torch.nn.Module) else getattr(model, "__self__", None)
+    if not isinstance(module, torch.nn.Module):
+        return {}
+    return {id(part): name for name, part in module.named_modules()}
 
 
 @contextlib.contextmanager

@@ -87,7 +87,7 @@ class Conditionals:
         """An assert: where it cannot be decided, the file takes it for granted."""
 
         def fail() -> None:
-            raise self.raising(AssertionError(message()))
+            raise self.raising(AssertionError(*message()))
 
         self.if_stmt(test, lambda: None, fail, (), ())
 

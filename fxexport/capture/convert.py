@@ -13,6 +13,7 @@ import linecache
 import sysconfig
 import tokenize
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from itertools import pairwise
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
@@ -45,7 +46,12 @@ class Converter:
     first call.
     """
 
-    def __init__(self, replacement_for: Callable[[Any], Any]) -> None:
+    def __init__(
+        self,
+        replacement_for: Callable[[Any], Any],
+        entering: Callable[[torch.nn.Module], AbstractContextManager[None]],
+    ) -> None:
+        self.entering = entering
         self.runtime: Any = None
         self._replacement_for = replacement_for
         self._functions: dict[CodeType, CodeType | None] = {}
@@ -77,9 +83,18 @@ class Converter:
         if isinstance(function, type):
             return self._constructor(function)
         call = getattr(kind, "__call__", None)  # noqa: B004
+        if isinstance(function, torch.nn.Module) and type(call) is FunctionType:
+            return self._module_call(function, self.converted(call))
         if type(call) is FunctionType:
             return MethodType(self.converted(call), function)
         return function
+
+    def _module_call(self, module: torch.nn.Module, call: Any) -> Any:
+        def called(*args: Any, **kwargs: Any) -> Any:
+            with self.entering(module):
+                return call(module, *args, **kwargs)
+
+        return called
 
     def _constructor(self, cls: type) -> Any:
         """A class: its ``__init__`` is converted if it is plain Python."""

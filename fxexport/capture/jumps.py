@@ -279,8 +279,8 @@ class _Lowering:
         elif isinstance(statement, ast.Try):
             if statement.orelse and any(_has(inner, *_JUMPS) for inner in statement.body):
                 # A jump out of the body skips the else; a flag that is set must, too.
-                guard = self._guard(ast.If(ast.Constant(True), statement.body, []), loop)
-                ast.copy_location(guard, statement)
+                body = ast.If(_constant(True, statement), statement.body, [])
+                guard = self._guard(ast.copy_location(body, statement), loop)
                 statement.orelse = [_if(guard, statement.orelse, [], statement)]
             for name in ("body", "orelse", "finalbody"):
                 setattr(statement, name, self.block(getattr(statement, name), loop))

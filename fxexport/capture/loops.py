@@ -50,7 +50,10 @@ class Loops(Logic):
                 return test()
             return self.and_(lambda: self.not_(broken.get()), test)
 
-        self._while(going, body, slots, may_stage=True)
+        try:
+            self._while(going, body, slots, may_stage=True)
+        except UnsupportedError as error:
+            self.session.collect(error, slots)
 
     def _while(
         self, going: Callable[[], Any], body: Callable[[], Any], slots: list[Slot], may_stage: bool
@@ -81,9 +84,10 @@ class Loops(Logic):
                     session.note("unrolled", f"this loop is written out: {trips} trips")
                 return
         try:
-            stage_loop(
-                session, lambda _: body(), going, slots, None, condition_of(session, going())
-            )
+            with session.trial():
+                stage_loop(
+                    session, lambda _: body(), going, slots, None, condition_of(session, going())
+                )
         except (UnsupportedError, NeedsFirstTrip):
             start.back()
             self._while(going, body, slots, may_stage=False)
@@ -129,7 +133,12 @@ class Loops(Logic):
     ) -> None:
         """A for statement; `break_name` is the variable that a break sets."""
         slots = slots_of((body,), names, globals_)
-        broken = flag_of(body, break_name)
+        try:
+            self._for(iterable, body, slots, flag_of(body, break_name))
+        except UnsupportedError as error:
+            self.session.collect(error, slots)
+
+    def _for(self, iterable: Any, body: Any, slots: list[Slot], broken: Slot | None) -> None:
         if isinstance(iterable, Poison):
             raise iterable.refuse()
         if isinstance(iterable, torch.Tensor):
@@ -241,14 +250,15 @@ class Loops(Logic):
             return True if broken is None else self.not_(broken.get())
 
         try:
-            stage_loop(
-                self.session,
-                lambda k: body(source.item(k)),
-                going,
-                slots,
-                len(items),
-                condition_of(self.session, going()),
-            )
+            with self.session.trial():
+                stage_loop(
+                    self.session,
+                    lambda k: body(source.item(k)),
+                    going,
+                    slots,
+                    len(items),
+                    condition_of(self.session, going()),
+                )
         except (UnsupportedError, NeedsFirstTrip):
             start.back()
             self._python_for(items, body, slots, broken, may_stage=False)

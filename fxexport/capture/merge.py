@@ -251,7 +251,7 @@ class Merge:
         if leaf.kind is not None:
             fresh = session.recorder.fresh_scalar(_SYM_OF[leaf.kind])
             if leaf.promoted:
-                session.promoted |= fresh.node.expr.free_symbols
+                session.promote(fresh)
             return fresh
         shapes = [
             tuple(session.tensors.inner(v).shape)

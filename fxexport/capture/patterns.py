@@ -233,7 +233,7 @@ def make(session: Session, pattern: Pattern, leaf: Callable[[Any, Pattern], Any]
     if isinstance(pattern, Number):
         number = session.recorder.fresh_scalar(_SYM_OF[pattern.kind])
         if pattern.promoted:
-            session.promoted |= number.node.expr.free_symbols
+            session.promote(number)
         return leaf(number, pattern)
     assert isinstance(pattern, TensorOf)
     sizes = [session.fresh_size() if dim is None else dim for dim in pattern.dims]

@@ -295,7 +295,8 @@ class _Rewriter(Expressions):
         return node
 
     def visit_Assert(self, node: ast.Assert) -> Any:
-        message = self.visit(node.msg) if node.msg else ast.copy_location(ast.Constant(None), node)
+        parts = [self.visit(node.msg)] if node.msg else []
+        message = ast.copy_location(ast.Tuple(parts, ast.Load()), node)
         test = self._test(node.test)
         call = self._operator("assert_stmt", [test, self._lambda(message, node)], node)
         return ast.copy_location(ast.Expr(call), node)

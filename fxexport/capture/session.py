@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import sympy
@@ -11,7 +12,7 @@ import torch
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.frames import user_location
-from fxexport.capture.journal import ContentsSlot, Journal
+from fxexport.capture.journal import ContentsSlot, Journal, Slot
 from fxexport.capture.recorder import Recorder
 from fxexport.capture.tensors import TensorMode
 from fxexport.errors import UnsupportedError
@@ -43,12 +44,15 @@ class PinNeeded(Exception):
 class Poison:
     """A variable that has no single value after a branch or loop; reading it is refused."""
 
-    def __init__(self, name: str, reason: str, location: Any) -> None:
+    def __init__(self, name: str, reason: str, location: Any, *, secondary: bool = False) -> None:
         self.name, self.reason, self.location = name, reason, location
+        self.secondary = secondary
 
     def refuse(self) -> UnsupportedError:
         """The refusal for a read of the variable."""
-        return UnsupportedError(self.reason, location=self.location or user_location())
+        error = UnsupportedError(self.reason, location=self.location or user_location())
+        error.secondary = self.secondary
+        return error
 
 
 def is_symbolic(value: Any) -> bool:
@@ -102,8 +106,12 @@ class Session:
             lambda: self.journal.now,
         )
         self.try_depth = 0
+        # All that was refused so far: capture goes on after a refusal to find the others.
+        self.refusals: list[UnsupportedError] = []
+        # Above 0 while something is tried that has an alternative.
+        self.trials = 0
         # symbols of numbers that are ints on some ways and floats on others
-        self.promoted: set[Any] = set()
+        self.promoted: dict[Any, SourceLocation | None] = {}
         # symbol of an input dimension -> its size in the example
         self.example_sizes: dict[Any, int] = {}
         self.required: list[tuple[Any, Any]] = []
@@ -131,10 +139,53 @@ class Session:
         self.note("assumption", "this dimension is not 1, so squeezing keeps it")
         self.require(size != 1)
 
+    def promote(self, number: Any) -> None:
+        """Notes a number that is an int on some ways and a float on others."""
+        for symbol in number.node.expr.free_symbols:
+            self.promoted[symbol] = user_location()
+
     def require(self, condition: Any) -> None:
         """Makes a condition on sizes something that the file takes for granted."""
         if isinstance(condition, torch.SymBool) and self.depth == 0:
             self.required.append((condition.node.expr, user_location()))
+
+    # -- refusals ------------------------------------------------------------------------------
+
+    def collect(self, error: UnsupportedError, slots: Iterable[Slot] = ()) -> Poison:
+        """Notes a refusal and goes on without what it was about.
+
+        Args:
+            error: the refusal; it is raised again while something with an alternative is tried.
+            slots: the places that would have been given a value.
+
+        Returns:
+            What stands for the missing value.
+        """
+        if self.trials:
+            raise error
+        if not error.secondary and str(error) not in {str(known) for known in self.refusals}:
+            self.refusals.append(error)
+        missing = Poison("", error.message, error.location, secondary=True)
+        for slot in slots:
+            if slot.key[0] == "cell":
+                slot.set(missing)
+        return missing
+
+    @contextlib.contextmanager
+    def trial(self) -> Iterator[None]:
+        """Around something that may be refused because there is another way."""
+        self.trials += 1
+        try:
+            yield
+        finally:
+            self.trials -= 1
+
+    def raise_refusals(self) -> None:
+        """Raises the first refusal, with all others beside it, if there were any."""
+        if self.refusals:
+            first, *others = self.refusals
+            first.others = tuple(others)
+            raise first
 
     # -- tensors -------------------------------------------------------------------------------
 

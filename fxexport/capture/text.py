@@ -16,9 +16,18 @@ __all__ = ["refuse_open_text", "text_of"]
 _MARK = "\u2060"
 
 
+class _OpenText(str):
+    """Text for a symbolic number; a format for numbers changes nothing about it."""
+
+    __slots__ = ()
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
+
+
 def text_of(value: Any) -> str:
     """Text for a symbolic number."""
-    return f"{_MARK}{value}"
+    return _OpenText(f"{_MARK}{value}")
 
 
 def refuse_open_text(value: Any) -> None:

@@ -59,6 +59,8 @@ class GraphWriter:
         self.frame = Frame(fx.Graph(), None)
         self.weights: dict[str, torch.Tensor] = {}
         self._weight_fakes: dict[str, torch.Tensor] = {}
+        # Paths of the modules that are being called, innermost last.
+        self.module_path: list[str] = []
         self._counter = 0
         self._samples: dict[type, Any] = {}
 
@@ -318,6 +320,7 @@ class GraphWriter:
     ) -> fx.Node:
         node = frame.graph.call_function(function, args, kwargs or {})
         node.meta["source"] = user_frames()
+        node.meta["module"] = self.module_path[-1] if self.module_path else ""
         node.meta["val"] = val if val is not None else self._sample(function, args)
         return node
 

@@ -65,11 +65,13 @@ class Constraint:
         text: the relation in the user's terms, for example ``x.shape[2] % 32 == 0``.
         holds: tells whether given sizes (by dimension name) satisfy it.
         location: the line that needs it.
+        names: the dimensions that it is about.
     """
 
     text: str
     holds: Callable[[Mapping[str, int]], bool]
     location: SourceLocation | None = None
+    names: tuple[str, ...] = ()
 
 
 @dataclass

@@ -112,7 +112,7 @@ class PlainRuntime:
 
     def assert_stmt(self, test: Any, message: Any) -> None:
         if not test:
-            raise AssertionError(message())
+            raise AssertionError(*message())
 
     @contextlib.contextmanager
     def trying(self, caught: Any) -> Iterator[None]:
