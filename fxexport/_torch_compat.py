@@ -74,6 +74,11 @@ _FACT_FIELDS = (
 ShapeState = dict[str, Any]
 
 
+def _uncached(function: Any) -> Any:
+    """A function without the lru_cache around it; the function itself if it has none."""
+    return function.__wrapped__ if hasattr(function, "cache_clear") else function
+
+
 class SizeEnv(ShapeEnv):
     """A ShapeEnv all of whose symbols are unbacked, with facts that can be scoped.
 
@@ -95,9 +100,11 @@ class SizeEnv(ShapeEnv):
         # conditions on sizes that hold where the program is now
         self.path_facts: tuple[Any, ...] = ()
 
-    # ShapeEnv caches these two by their arguments alone, which is wrong once facts are taken
-    # back at the end of a branch.
-    _maybe_guard_rel = ShapeEnv._maybe_guard_rel.__wrapped__  # type: ignore[assignment]
+    # ShapeEnv caches these (and evaluate_expr) by their arguments alone, which is wrong once facts
+    # are taken back at the end of a branch: learning the same fact again would do nothing.
+    guard_or_defer_runtime_assert = _uncached(ShapeEnv.guard_or_defer_runtime_assert)
+    _maybe_guard_rel = _uncached(ShapeEnv._maybe_guard_rel)
+    constrain_symbol_range = _uncached(ShapeEnv.constrain_symbol_range)
 
     def evaluate_expr(  # type: ignore[override]
         self,
@@ -151,8 +158,14 @@ class SizeEnv(ShapeEnv):
             if name in ("var_to_range", "var_to_range_sloc"):
                 value = {**getattr(self, name), **value}
             setattr(self, name, value)
+        # A result that fake tensors remember would skip the kernel, and with it the facts that
+        # the kernel learns: what a branch has learnt is forgotten, so its results must be.
+        self.fake_tensor_cache.clear()
+        FakeTensorMode.cache.clear()
         self._replacements_version_counter = getattr(self, "_replacements_version_counter", 0) + 1
         self._version_counter += 1
+        # The counter only moves when this key does; the next fact may bring the old key back.
+        self._prev_cache_key = self._get_key()
 
     def assume(self, condition: torch.SymBool | bool, message: str) -> None:
         """Takes a condition on sizes as a fact from here on."""

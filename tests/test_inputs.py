@@ -271,8 +271,9 @@ def test_numbers_are_inputs_when_everything_is_dynamic() -> None:
     assert [(spec.name, spec.kind, spec.dtype) for spec in prepared.specs] == [
         ("x", "tensor", torch.float32),
         ("n", "int", torch.int64),
+        ("flag", "bool", torch.bool),
     ]
-    assert prepared.constants == [("flag", True), ("mode", "b")]
+    assert prepared.constants == [("mode", "b")]
     assert prepared.auto
     assert prepared.pinnable == {"x_d0"}
 

@@ -13,7 +13,7 @@ import linecache
 import sysconfig
 import tokenize
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
@@ -49,7 +49,7 @@ class Converter:
     def __init__(
         self,
         replacement_for: Callable[[Any], Any],
-        entering: Callable[[torch.nn.Module], AbstractContextManager[None]],
+        entering: Callable[[torch.nn.Module], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.entering = entering
         self.runtime: Any = None
@@ -193,7 +193,7 @@ def _find_source(function: FunctionType) -> tuple[Any, str | None] | None:
         return None
     if code.co_name == "<lambda>":
         candidates = _lambdas_of(code.co_filename, "".join(lines)).get(code.co_firstlineno, [])
-        found = next((node for node in candidates if _same_lambda(node, code)), None)
+        found: Any = next((node for node in candidates if _same_lambda(node, code)), None)
     else:
         found = _definition_at(lines, code)
     return None if found is None else (found, _class_around(code.co_qualname))

@@ -283,6 +283,6 @@ def _filler(session: Session, pattern: Pattern) -> Any:
     if isinstance(pattern, Number):
         return pattern.kind(0)
     assert isinstance(pattern, TensorOf)
-    sizes = [dim if dim is not None else 0 for dim in pattern.dims]
+    sizes = [0 if dim is None else session.never_negative(dim) for dim in pattern.dims]
     empty = torch.zeros(sizes, dtype=pattern.dtype)
     return session.recorder.node_of(session.tensors.inner(empty))

@@ -238,7 +238,7 @@ class Merge:
             return leaf.kind(0)
         # Sizes known outside keep the shape fixed; the others may be anything, so nothing.
         sizes = [
-            size if self.session.in_scope(size) else 0
+            self.session.never_negative(size) if self.session.in_scope(size) else 0
             for size in self.session.tensors.inner(like).shape
         ]
         return self.session.recorder.node_of(

@@ -253,6 +253,13 @@ class Session:
             return True
         return all(self.recorder.knows(symbol) for symbol in value.node.expr.free_symbols)
 
+    def never_negative(self, size: Any) -> Any:
+        """A size for a stand-in: what is a size on one way may be below 0 on another."""
+        if not is_symbolic(size) or self.env.bound_sympy(expression(size)).lower >= 0:
+            return size
+        with compat.no_recording():
+            return torch.sym_max(0, size)
+
     def fresh_size(self, *like: Any) -> torch.SymInt:
         """A new symbol for a dimension that takes one of the given sizes."""
         size = self.recorder.fresh_scalar(torch.SymInt)
