@@ -49,7 +49,9 @@ class Converter:
     def __init__(
         self,
         replacement_for: Callable[[Any], Any],
-        entering: Callable[[torch.nn.Module], AbstractContextManager[None]] = nullcontext,
+        entering: Callable[[torch.nn.Module], AbstractContextManager[None]] = lambda _: (
+            nullcontext()
+        ),
     ) -> None:
         self.entering = entering
         self.runtime: Any = None

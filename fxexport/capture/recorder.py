@@ -32,8 +32,24 @@ _METADATA = frozenset(compat.METADATA_OPS)
 
 # Products take tensors of one dtype; fake kernels do not check that.
 _PRODUCTS = frozenset(
-    "linear mm bmm addmm baddbmm addbmm matmul mv dot conv1d conv2d conv3d convolution "
-    "conv_transpose1d conv_transpose2d conv_transpose3d".split()
+    [
+        "linear",
+        "mm",
+        "bmm",
+        "addmm",
+        "baddbmm",
+        "addbmm",
+        "matmul",
+        "mv",
+        "dot",
+        "conv1d",
+        "conv2d",
+        "conv3d",
+        "convolution",
+        "conv_transpose1d",
+        "conv_transpose2d",
+        "conv_transpose3d",
+    ]
 )
 
 

@@ -150,7 +150,7 @@ class _Rewriter(Expressions):
         return out
 
     def _stays(self, node: ast.stmt) -> bool:
-        """Whether a statement of a generator stays as it is: no closure can yield or jump for it."""
+        """Whether a generator's statement stays as it is: no closure can yield or jump for it."""
         return self.scope.generator and contains(
             [node], ast.Yield, ast.YieldFrom, ast.Await, ast.Return, ast.Break, ast.Continue
         )

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tests.programs.program import Programs, rand, vec
+from tests.programs.program import Programs, rand
 
 PROGRAMS = Programs("modules")
 X1, X3, X5 = (rand(n, 4, seed=n) for n in (1, 3, 5))
