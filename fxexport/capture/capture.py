@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +14,15 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.assumptions import Assumptions
 from fxexport.capture.builtins import Builtins
 from fxexport.capture.convert import Converter
+from fxexport.capture.declared import check_declared
 from fxexport.capture.frames import frames_of_traceback, raised_by_fxexport
 from fxexport.capture.journal import AttributeSlot, Scope
+from fxexport.capture.modules import left_as_found, module_names, weight_names
 from fxexport.capture.operators import Operators
 from fxexport.capture.session import PinNeeded, Poison, Session, is_symbolic, sym_type
 from fxexport.capture.torch_functions import FunctionMode
 from fxexport.errors import FxExportError, ModelError, UnsupportedError
-from fxexport.graph.captured import CapturedGraph, Constraint, DimRange, InputSpec, OutputSpec
+from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec, OutputSpec
 from fxexport.outputs import named_leaves
 from fxexport.report.model import Report
 
@@ -121,8 +122,8 @@ class _Attempt:
         self._request = request
         self._inputs = list(inputs)
         self._fakes: list[Any] = []
-        self._module_names = _module_names(request.model)
-        self._names = _weight_names(request.model)
+        self._module_names = module_names(request.model)
+        self._names = weight_names(request.model)
         self._assumptions = Assumptions()
         self.session = Session(
             report,
@@ -161,7 +162,7 @@ class _Attempt:
         session, recorder = self.session, self.session.recorder
         try:
             with (
-                _left_as_found(self._request.model),
+                left_as_found(self._request.model),
                 session.journal.scope() as scope,
                 torch.no_grad(),
                 compat.below_autograd(),
@@ -197,7 +198,7 @@ class _Attempt:
         )
         pins = self._pins_found()
         if not pins:
-            _check_declared(self._inputs, constraints)
+            check_declared(self._inputs, constraints)
         return graph, pins
 
     def _report_writes(self, scope: Scope, inputs: Sequence[Any]) -> None:
@@ -350,40 +351,6 @@ class _Attempt:
         return dict.fromkeys(names, (None, need.location))
 
 
-def _check_declared(inputs: Sequence[InputSpec], constraints: Sequence[Constraint]) -> None:
-    """Refuses what the model needs of a size that its declared range does not grant."""
-    declared = {
-        dim.name: dim
-        for spec in inputs
-        for dim in spec.shape
-        if isinstance(dim, DimRange) and (dim.max is not None or dim.min > 0)
-    }
-    for constraint in constraints:
-        for sizes in _corners(declared, constraint):
-            if not constraint.holds(sizes):
-                shown = ", ".join(f"{name} = {size}" for name, size in sizes.items())
-                raise UnsupportedError(
-                    f"this line needs {constraint.text}, but the declared ranges allow {shown}",
-                    location=constraint.location,
-                    hint="narrow the range, or give dimensions that must agree one name",
-                )
-
-
-def _corners(declared: dict[str, DimRange], constraint: Constraint) -> Iterator[dict[str, int]]:
-    """Sizes in the declared ranges to try a constraint on: all, where there are few."""
-    names = [name for name in constraint.names if name in declared]
-    if len(names) < len(constraint.names):
-        return
-    ranges = []
-    for name in names:
-        dim = declared[name]
-        last = dim.min + 64 if dim.max is None else dim.max
-        step = max(1, (last - dim.min) // 64)
-        ranges.append(sorted({*range(dim.min, last + 1, step), last}))
-    for sizes in itertools.islice(itertools.product(*ranges), 5000):
-        yield dict(zip(names, sizes, strict=True))
-
-
 def _is_output(value: Any) -> bool:
     return isinstance(value, (torch.Tensor, Poison)) or sym_type(value) is not None
 
@@ -404,62 +371,3 @@ def _output_name(path: str, index: int, count: int, taken: set[str]) -> str:
         name = f"{base}_{number}"
         number += 1
     return name
-
-
-def _weight_names(model: Any) -> dict[int, str]:
-    """The names of a module's parameters and buffers by the tensors' identity."""
-    module = model if isinstance(model, torch.nn.Module) else getattr(model, "__self__", None)
-    if not isinstance(module, torch.nn.Module):
-        return {}
-    names: dict[int, str] = {}
-    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
-        names.setdefault(id(tensor), name)
-    return names
-
-
-def _module_names(model: Any) -> dict[int, str]:
-    """The paths of a module's submodules by their identity."""
-    module = model if isinstance(model, torch.nn.Module) else getattr(model, "__self__", None)
-    if not isinstance(module, torch.nn.Module):
-        return {}
-    return {id(part): name for name, part in module.named_modules()}
-
-
-@contextlib.contextmanager
-def _left_as_found(model: Any) -> Iterator[None]:
-    """Puts every attribute of a module and its submodules back as it was."""
-    module = model if isinstance(model, torch.nn.Module) else getattr(model, "__self__", None)
-    modules = list(module.modules()) if isinstance(module, torch.nn.Module) else []
-    saved = [(m, {k: _copy(v) for k, v in vars(m).items()}) for m in modules]
-    try:
-        yield
-    finally:
-        for m, state in saved:
-            _restore(vars(m), state)
-
-
-def _copy(value: Any) -> Any:
-    """A shallow copy of the containers that a module keeps its state in."""
-    return (value, value.copy()) if isinstance(value, (dict, list, set)) else (value, None)
-
-
-def _restore(namespace: dict[str, Any], state: dict[str, Any]) -> None:
-    for key in list(namespace):
-        if key not in state:
-            del namespace[key]
-    for key, (value, content) in state.items():
-        namespace[key] = value
-        if content is None:
-            continue
-        if isinstance(value, list):
-            value[:] = content
-        elif not _same_content(value, content):
-            value.clear()
-            value.update(content)
-
-
-def _same_content(value: Any, content: Any) -> bool:
-    """Whether a dict or set holds the very same objects as before."""
-    if isinstance(value, dict):
-        return len(value) == len(content) and all(value.get(k) is v for k, v in content.items())
-    return bool(value == content)
