@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 import torch
 
+from fxexport.cli import main
 from tests.harness import flatten, run_model
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples"
@@ -52,3 +56,33 @@ def test_example_exports_and_agrees(name: str) -> None:
     module = _load(name)
     outcome = run_model(lambda: copy.deepcopy(module.model), _inputs(module))
     assert outcome.status == "agree", outcome.details
+
+
+PLAIN = """
+import sys
+import numpy, onnxruntime
+session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+given = numpy.load(sys.argv[2])
+results = session.run(None, {item.name: given[item.name] for item in session.get_inputs()})
+numpy.savez(sys.argv[3], **{str(k): result for k, result in enumerate(results)})
+assert not {"torch", "fxexport"} & set(sys.modules)
+"""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_example_comes_out_of_the_command_and_runs_without_it(name: str, tmp_path: Path) -> None:
+    path = tmp_path / f"{name}.onnx"
+    assert main([str(FOLDER / f"{name}.py"), "--dynamic", "-o", str(path), "-q"]) == 0
+    module = _load(name)
+    graph = onnx.load(path).graph
+    row = flatten(module.example_inputs)
+    given = {item.name: np.asarray(value) for item, value in zip(graph.input, row, strict=True)}
+    np.savez(tmp_path / "given.npz", **given)
+    files = [str(path), str(tmp_path / "given.npz"), str(tmp_path / "results.npz")]
+    subprocess.run([sys.executable, "-c", PLAIN, *files], check=True)
+    results = np.load(tmp_path / "results.npz")
+    with torch.no_grad():
+        expected = flatten(module.model(*copy.deepcopy(module.example_inputs)))
+    assert len(expected) == len(graph.output)
+    for k, value in enumerate(expected):
+        np.testing.assert_allclose(results[str(k)], np.asarray(value), rtol=1e-3, atol=1e-4)
