@@ -33,8 +33,6 @@ from torch.utils._python_dispatch import (
 from torch.utils._pytree import tree_map
 from torch.utils._sympy.value_ranges import ValueRanges
 
-from fxexport.source import SourceLocation
-
 __all__ = [
     "METADATA_OPS",
     "FakeTensor",
@@ -484,25 +482,18 @@ def without_function_modes() -> contextlib.AbstractContextManager[Any]:
     return torch._C.DisableTorchFunction()
 
 
-def location_of_assert(item: Any) -> SourceLocation | None:
-    """The user's line behind a runtime assert of a ShapeEnv."""
-    return _location_in(item.stack.summary())
+def stack_of_assert(item: Any) -> Any:
+    """The Python stack (outermost first) at which a ShapeEnv was told a runtime assert."""
+    return item.stack.summary()
 
 
-def location_of_fact(env: ShapeEnv, symbol: Any) -> SourceLocation | None:
-    """The user's line that gave a symbol its value, found among the asserts that name it."""
+def stack_of_fact(env: ShapeEnv, symbol: Any) -> Any:
+    """The stack of the first assert that names a symbol; empty if there is none."""
     for asserts in env.deferred_runtime_asserts.values():
         for item in asserts:
             if symbol in item.expr.free_symbols:
-                return location_of_assert(item)
-    return None
-
-
-def _location_in(summary: Any) -> SourceLocation | None:
-    # Here, since the package it is in imports this file.
-    from fxexport.capture.frames import locations_of_summary
-
-    return next(iter(locations_of_summary(summary)), None)
+                return stack_of_assert(item)
+    return ()
 
 
 def is_torch_builtin(function: Any) -> bool:

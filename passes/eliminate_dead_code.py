@@ -10,6 +10,7 @@ nobody uses are dropped too.
 from __future__ import annotations
 
 import operator
+from collections.abc import Container
 from typing import Any
 
 from torch import fx
@@ -44,10 +45,12 @@ def _clean(module: fx.GraphModule) -> None:
     module.recompile()
 
 
-def _used_outputs(node: fx.Node) -> set[int]:
-    """Which results of a node are used; all where it is used whole."""
+def _used_outputs(node: fx.Node, alive: Container[fx.Node] | None = None) -> set[int]:
+    """Which results of a node (live) users take; all where it is used whole."""
     used: set[int] = set()
     for user in node.users:
+        if alive is not None and user not in alive:
+            continue
         if user.target is not operator.getitem:
             return set(range(len(node.meta["val"])))
         used.add(user.args[1])  # type: ignore[arg-type]
@@ -90,9 +93,6 @@ def _shrink_loop(module: fx.GraphModule, node: fx.Node) -> None:
         k for k in range(len(carried) + scans) if k in live or (k in used and k >= len(carried))
     ]
     _keep_outputs(body, [0, *(k + 1 for k in kept)])
-    for k in sorted(set(range(len(carried))) - live, reverse=True):
-        # A dead value may still be read by other dead code in the body.
-        _erase_users(_placeholder(body, k + 1))
     _clean(body)
     keep_carried = [k for k in kept if k < len(carried)]
     offset = 1 + len(carried)
@@ -115,37 +115,63 @@ def _shrink_loop(module: fx.GraphModule, node: fx.Node) -> None:
 
 def _live_carried(body: fx.GraphModule, count: int, outputs: set[int]) -> set[int]:
     """Carried values that reach a used result, the condition or a scan, in any number of trips."""
-    results: Any = body.graph.output_node().args[0]
     live = {k for k in outputs if k < count}
-    roots = [0, *(k + 1 for k in outputs)]
     while True:
-        reached = _placeholders_behind(body, [results[k] for k in {*roots, *(k + 1 for k in live)}])
+        reached = _placeholders_behind(body, {0, *(k + 1 for k in outputs | live)})
         more = {k for k in range(count) if k + 1 in reached} | live
         if more == live:
             return live
         live = more
 
 
-def _placeholders_behind(body: fx.GraphModule, values: list[Any]) -> set[int]:
-    """Numbers of the placeholders that some values depend on."""
-    places = {node: k for k, node in enumerate(body.graph.find_nodes(op="placeholder"))}
-    todo = [value for value in values if isinstance(value, fx.Node)]
-    seen: set[fx.Node] = set()
-    while todo:
-        node = todo.pop()
-        if node not in seen:
-            seen.add(node)
-            todo.extend(node.all_input_nodes)
-    return {places[node] for node in seen if node in places}
+def _placeholders_behind(body: fx.GraphModule, outputs: set[int]) -> set[int]:
+    """Numbers of the placeholders that some results of a body depend on.
 
-
-def _erase_users(node: fx.Node) -> None:
-    for user in list(node.users):
-        if user.op == "output":
+    A branch or loop in the body counts result by result, as what only goes through it is as dead
+    as what goes past it.
+    """
+    results: Any = body.graph.output_node().args[0]
+    alive = {results[k] for k in outputs if isinstance(results[k], fx.Node)}
+    for node in reversed(list(body.graph.nodes)):
+        if node not in alive:
             continue
-        _erase_users(user)
-        if not user.users:
-            user.graph.erase_node(user)
+        if node.target is branch:
+            alive.update(_nodes_in(_behind_branch(body, node, _used_outputs(node, alive))))
+        elif node.target is loop:
+            alive.update(_nodes_in(_behind_loop(body, node, _used_outputs(node, alive))))
+        else:
+            alive.update(node.all_input_nodes)
+    placeholders = body.graph.find_nodes(op="placeholder")
+    return {k for k, node in enumerate(placeholders) if node in alive}
+
+
+def _behind_branch(module: fx.GraphModule, node: fx.Node, used: set[int]) -> list[Any]:
+    """The arguments that some results of a branch depend on."""
+    operands: Any = node.args[3]
+    needed = {k for body in bodies_of(module, node) for k in _placeholders_behind(body, used)}
+    return [node.args[0], *(operands[k] for k in needed)]
+
+
+def _behind_loop(module: fx.GraphModule, node: fx.Node, used: set[int]) -> list[Any]:
+    """The arguments that some results of a loop depend on."""
+    (body,) = bodies_of(module, node)
+    carried: Any = node.args[3]
+    captured: Any = node.args[4]
+    shapes: Any = node.args[5] if len(node.args) > 5 else ()
+    live = _live_carried(body, len(carried), used)
+    reached = _placeholders_behind(body, {0, *(k + 1 for k in used | live)})
+    return [
+        *node.args[:2],
+        *(carried[k] for k in live),
+        *(value for k, value in enumerate(captured, 1 + len(carried)) if k in reached),
+        *(shapes[k - len(carried)] for k in used if k >= len(carried)),
+    ]
+
+
+def _nodes_in(arguments: Any) -> set[fx.Node]:
+    found: set[fx.Node] = set()
+    fx.map_arg(arguments, found.add)
+    return found
 
 
 def _placeholder(body: fx.GraphModule, k: int) -> fx.Node:

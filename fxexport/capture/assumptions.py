@@ -17,7 +17,7 @@ from typing import Any
 import sympy
 
 from fxexport import _torch_compat as compat
-from fxexport.capture.frames import user_location
+from fxexport.capture.frames import locations_of_summary, user_location
 from fxexport.capture.session import PinNeeded, Session
 from fxexport.errors import UnsupportedError
 from fxexport.graph.captured import Constraint
@@ -113,7 +113,9 @@ class Assumptions:
         env = self.session.env
         facts: list[tuple[Any, SourceLocation | None]] = [*self.made, *self.session.required]
         for asserts in env.deferred_runtime_asserts.values():
-            facts.extend((item.expr, compat.location_of_assert(item)) for item in asserts)
+            for item in asserts:
+                places = locations_of_summary(compat.stack_of_assert(item))
+                facts.append((item.expr, next(iter(places), None)))
         found: dict[str, Constraint] = {}
         for expr, location in [
             (part, place) for whole, place in facts for part in _conjuncts(whole)

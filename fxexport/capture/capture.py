@@ -15,7 +15,11 @@ from fxexport.capture.assumptions import Assumptions
 from fxexport.capture.builtins import Builtins
 from fxexport.capture.convert import Converter
 from fxexport.capture.declared import check_declared
-from fxexport.capture.frames import frames_of_traceback, raised_by_fxexport
+from fxexport.capture.frames import (
+    frames_of_traceback,
+    locations_of_summary,
+    raised_by_fxexport,
+)
 from fxexport.capture.journal import AttributeSlot, Scope
 from fxexport.capture.modules import left_as_found, module_names, weight_names
 from fxexport.capture.operators import Operators
@@ -336,7 +340,8 @@ class _Attempt:
             bounds = env.var_to_range[symbol]
             if value.is_number or bounds.is_singleton():
                 size = int(value if value.is_number else bounds.lower)
-                pins[name] = (size, compat.location_of_fact(env, symbol))
+                places = locations_of_summary(compat.stack_of_fact(env, symbol))
+                pins[name] = (size, next(iter(places), None))
         return pins
 
     def _pins_for(self, need: PinNeeded) -> dict[str, tuple[int | None, Any]]:

@@ -12,6 +12,7 @@ from fxexport.capture.branching import condition_of, stage_branch
 from fxexport.capture.conditionals import Conditionals
 from fxexport.capture.session import Poison, dynamic_inside, is_dynamic, is_symbolic
 from fxexport.capture.text import refuse_open_text
+from fxexport.capture.variables import cells_of, slots_of
 from fxexport.graph import scalars
 
 __all__ = ["BITWISE", "Logic"]
@@ -27,77 +28,75 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+_Thunks = tuple[Callable[[], Any], ...]
+
+
 class Logic(Conditionals):
     """The operators on truth values."""
 
     def and_(self, *thunks: Callable[[], Any]) -> Any:
-        """``a and b and …``, each evaluated only if those before it hold."""
-        return self._connect(thunks, stop=False)
+        """``a and b and …`` where only the truth matters; each only if those before it hold."""
+        return self._connect(thunks, False, self._staged_truths)
 
     def or_(self, *thunks: Callable[[], Any]) -> Any:
-        """``a or b or …``."""
-        return self._connect(thunks, stop=True)
-
-    def _connect(self, thunks: tuple[Callable[[], Any], ...], stop: bool) -> Any:
-        first, *rest = thunks
-        value = first()
-        if not rest:
-            return value
-        condition = condition_of(self.session, value)
-        if isinstance(condition, bool):
-            return value if condition is stop else self._connect(tuple(rest), stop)
-        return self._staged_connect(value, condition, tuple(rest), stop)
-
-    def _staged_connect(
-        self, value: Any, condition: Any, rest: tuple[Callable[[], Any], ...], stop: bool
-    ) -> Any:
-        """Both operands as truth values; the right one is evaluated in a branch."""
-
-        def right() -> Any:
-            return self.as_bool(self._connect(rest, stop))
-
-        def left() -> Any:
-            return stop
-
-        then, other = (left, right) if stop else (right, left)
-        if isinstance(condition, torch.SymBool):
-            return self.read(stage_branch(self.session, condition, then, other))
-        # A tensor stays a tensor, so that `mask and x` can still be computed with.
-        return self.read(
-            stage_branch(
-                self.session,
-                condition,
-                lambda: self._as_tensor_bool(then()),
-                lambda: self._as_tensor_bool(other()),
-            )
-        )
+        """``a or b or …`` where only the truth matters."""
+        return self._connect(thunks, True, self._staged_truths)
 
     def and_value(self, *thunks: Callable[[], Any]) -> Any:
         """``a and b`` where the value matters, not only its truth."""
-        return self._connect_values(thunks, stop=False)
+        return self._connect(thunks, False, self._staged_values)
 
     def or_value(self, *thunks: Callable[[], Any]) -> Any:
         """``a or b`` where the value matters."""
-        return self._connect_values(thunks, stop=True)
+        return self._connect(thunks, True, self._staged_values)
 
-    def _connect_values(self, thunks: tuple[Callable[[], Any], ...], stop: bool) -> Any:
+    def _connect(self, thunks: _Thunks, stop: bool, staged: Callable[..., Any]) -> Any:
         first, *rest = thunks
         value = first()
         if not rest:
             return value
         condition = condition_of(self.session, value)
-        if isinstance(condition, bool):
-            return value if condition is stop else self._connect_values(tuple(rest), stop)
+        if not isinstance(condition, bool):
+            return staged(value, condition, tuple(rest), stop)
+        return value if condition is stop else self._connect(tuple(rest), stop, staged)
 
-        def left() -> Any:
-            # A bool that ended the chain is known; other values carry more than their truth.
-            return stop if isinstance(value, torch.SymBool) else value
+    def _staged_truths(self, value: Any, condition: Any, rest: _Thunks, stop: bool) -> Any:
+        """Both operands as truth values; the right one is evaluated in a branch."""
+        # A tensor stays a tensor, so that `mask and x` can still be computed with.
+        keep = self._as_tensor_bool if isinstance(condition, torch.Tensor) else self.as_bool
+        return self._either_way(
+            condition,
+            lambda: keep(stop),
+            lambda: keep(self.as_bool(self._connect(rest, stop, self._staged_truths))),
+            rest,
+            stop,
+        )
 
-        def right() -> Any:
-            return self._connect_values(tuple(rest), stop)
+    def _staged_values(self, value: Any, condition: Any, rest: _Thunks, stop: bool) -> Any:
+        # A bool that ended the chain is known; other values carry more than their truth.
+        left = stop if isinstance(value, torch.SymBool) else value
+        return self._either_way(
+            condition,
+            lambda: left,
+            lambda: self._connect(rest, stop, self._staged_values),
+            rest,
+            stop,
+        )
 
+    def _either_way(
+        self,
+        condition: Any,
+        left: Callable[[], Any],
+        right: Callable[[], Any],
+        rest: _Thunks,
+        stop: bool,
+    ) -> Any:
         then, other = (left, right) if stop else (right, left)
-        return self.read(stage_branch(self.session, condition, then, other))
+        # A thunk that is a def binds a name (``:=``).
+        binding = [thunk for thunk in rest if getattr(thunk, "__name__", "").startswith("_fx_")]
+        names = tuple(name for name in cells_of(*binding) if name != "_fx_")
+        slots = slots_of(tuple(binding), names)
+        return self.read(stage_branch(self.session, condition, then, other, slots))
 
     def number(self, value: Any) -> Any:
         """An operand of arithmetic: a symbolic bool counts as 0 or 1."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 import torch
+from torch import fx
 
 from fxexport.errors import UnsupportedError
 from fxexport.lowering import dtypes
@@ -54,6 +56,7 @@ class OpBuilder:
         opset: version of the ONNX operator set.
         val: what the PyTorch operator yields: fake tensor, scalar, or a tuple of them.
         sources: the user's lines that the node is for, innermost first.
+        module: path of the user's module that the node is for, empty for the model itself.
         indices_used: whether the second of the operator's results is used.
     """
 
@@ -61,6 +64,7 @@ class OpBuilder:
         self.opset = opset
         self.val: Any = None
         self.sources: tuple[SourceLocation, ...] = ()
+        self.module = ""
         self.names = Names()
         self.node_names = Names()
         self.prefix = ""
@@ -70,6 +74,14 @@ class OpBuilder:
         self._known: dict[int, np.ndarray[Any, Any]] = {}
 
     # Writing nodes
+
+    def work_for(self, node: fx.Node) -> None:
+        """Says which node of the captured graph the next ONNX nodes are for."""
+        self.sources = tuple(node.meta.get("source") or ())
+        self.module = node.meta.get("module") or ""
+        self.prefix = node.name
+        self.val = node.meta.get("val")
+        self.indices_used = _second_used(node)
 
     def __getattr__(self, op_type: str) -> Callable[..., Any]:
         if not op_type[:1].isupper():
@@ -144,6 +156,8 @@ class OpBuilder:
             node.metadata_props["pkg.torch.onnx.stack_trace"] = "\n".join(
                 source.describe() for source in reversed(self.sources)
             )
+        if self.module:
+            node.metadata_props["pkg.fxexport.module"] = self.module
         return values
 
     def body(
@@ -161,14 +175,14 @@ class OpBuilder:
             outputs: dtypes of its outputs.
             write: writes the nodes and returns the outputs, each made in the body.
         """
-        outer = self._writer, self.val, self.sources, self.prefix
+        outer = self._writer, self.val, self.sources, self.module, self.prefix
 
         def inside(writer: Writer) -> Sequence[Value]:
             self._writer = writer
             try:
                 return write()
             finally:
-                self._writer, self.val, self.sources, self.prefix = outer
+                self._writer, self.val, self.sources, self.module, self.prefix = outer
 
         kinds = [ir.TensorType(dtype) for dtype in outputs]
         return self._writer.body(inside, inputs, kinds, name=name)
@@ -352,6 +366,11 @@ class OpBuilder:
         if result is None:
             return None
         return self.const(result, ir.DataType.from_numpy(result.dtype))
+
+
+def _second_used(node: fx.Node) -> bool:
+    """Whether anything but the first of a node's results is used."""
+    return any(user.target is not operator.getitem or user.args[1] != 0 for user in node.users)
 
 
 def _constant_name(array: np.ndarray[Any, Any], dtype: ir.DataType) -> str:

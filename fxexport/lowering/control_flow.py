@@ -33,9 +33,8 @@ def write_branch(
     vals = _results(node, then_body)
     label = op.node_names(_label(node, "if"))
     test = _condition(writer, condition)
-    stem = label.removesuffix("_if")
     bodies = [
-        _body(writer, f"{stem}_{part}", [], vals, partial(writer.write_nodes, module, operands))
+        _body(writer, node, f"{label}_{part}", vals, partial(writer.write_nodes, module, operands))
         for part, module in (("then", then_body), ("else", else_body))
     ]
     outputs = _write(
@@ -77,11 +76,12 @@ def write_loop(
 
     def trip() -> list[Any]:
         going_on, *results = writer.write_nodes(module, [step, *state, *captured])
+        op.work_for(node)
         op.prefix = label
         return [_condition(writer, going_on), *results]
 
     inputs, vals = [step, going, *state], [True, *state_vals, *row_vals]
-    body = _body(writer, f"{label}_body", inputs, vals, trip)
+    body = _body(writer, node, f"{label}_body", vals, trip, inputs)
     count = len(carried) + len(row_vals)
     outputs = _write(writer, node, "Loop", label, [trips, test, *initial], {"body": body}, count)
     finals = [*_final_vals(node, state_vals), *row_vals]
@@ -150,15 +150,17 @@ def _body_input(writer: GraphWriter, name: str, val: Any) -> Value:
 
 def _body(
     writer: GraphWriter,
+    node: fx.Node,
     name: str,
-    inputs: Sequence[Value],
     vals: Sequence[Any],
     results: Callable[[], Sequence[Any]],
+    inputs: Sequence[Value] = (),
 ) -> ir.Graph:
-    """A body whose outputs are the results, each in the dtype of its metadata."""
+    """A body of a node whose outputs are the results, each in the dtype of its metadata."""
 
     def write() -> list[Value]:
         made = results()
+        writer.op.work_for(node)
         writer.op.prefix = name
         used: set[Value] = set()
         outputs = []

@@ -11,13 +11,14 @@ import torch
 from torch import fx
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
-from fxexport.errors import FxExportError, MissingLoweringError, UnsupportedError
-from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec, source_of
+from fxexport.errors import FxExportError, UnsupportedError
+from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec
 from fxexport.graph.ops import branch, loop
 from fxexport.graph.scalars import SCALAR_FUNCTIONS
 from fxexport.lowering import dtypes
 from fxexport.lowering.builder import OpBuilder
 from fxexport.lowering.graph_values import output_vals
+from fxexport.lowering.refusals import REFUSED, DependsOnRefused, Refusals, missing_lowering
 from fxexport.lowering.registry import operator_name, own_lowering, user_lowering
 from fxexport.lowering.values import Value
 from fxexport.lowering.weights import WeightTensor
@@ -37,7 +38,7 @@ def lower(graph: CapturedGraph, *, opset: int, producer_version: str = "") -> ir
         The model. Its weights point at the graph's tensors; they are read when it is written.
 
     Raises:
-        MissingLoweringError: an operator has no ONNX form.
+        MissingLoweringError: an operator has no ONNX form; `others` names all further ones.
         UnsupportedError: an operator's arguments have none.
     """
     import onnx
@@ -52,7 +53,7 @@ def lower(graph: CapturedGraph, *, opset: int, producer_version: str = "") -> ir
         )
     root = ir.Graph([], [], nodes=[], opset_imports={"": opset}, name="main")
     writer = GraphWriter(graph, OpBuilder(root, opset))
-    writer.write_root()
+    writer.write()
     model = ir.Model(
         root,
         ir_version=onnx.helper.find_min_ir_version_for(
@@ -77,10 +78,20 @@ class GraphWriter:
         self._graph = graph
         self._symbols: dict[str, str] = {}
         self._weights: dict[Any, Value] = {}
+        self._refusals = Refusals(graph.module)
 
     # The root
 
-    def write_root(self) -> None:
+    def write(self) -> None:
+        """Writes the whole graph, or raises all that is refused in it."""
+        try:
+            self._write_root()
+        except Exception:
+            self._refusals.raise_all()
+            raise
+        self._refusals.raise_all()
+
+    def _write_root(self) -> None:
         """Writes the root graph with its inputs and outputs."""
         graph, op = self._graph, self.op
         reserved = [spec.name for spec in graph.inputs] + [spec.name for spec in graph.outputs]
@@ -130,7 +141,10 @@ class GraphWriter:
             elif node.op == "output":
                 outputs = node.args[0]
                 outputs = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
-                return [env[arg] if isinstance(arg, fx.Node) else arg for arg in outputs]
+                results = [env[arg] if isinstance(arg, fx.Node) else arg for arg in outputs]
+                if any(result is REFUSED for result in results):
+                    raise DependsOnRefused
+                return results
             else:
                 raise RuntimeError(f"a captured graph has no {node.op} nodes")
         raise RuntimeError("a captured graph has no output node")
@@ -148,15 +162,14 @@ class GraphWriter:
         return found
 
     def _call(self, module: fx.GraphModule, node: fx.Node, env: Mapping[fx.Node, Any]) -> Any:
-        op = self.op
+        """Writes one node; what follows from a refusal, or is one, gives REFUSED."""
+        if any(env[used] is REFUSED for used in node.all_input_nodes):
+            return REFUSED
         args = fx.map_arg(node.args, lambda n: env[n])
         kwargs = fx.map_arg(node.kwargs, lambda n: env[n])
         if node.target is operator.getitem:
             return _item(args)
-        op.sources = tuple(node.meta.get("source") or ())
-        op.prefix = node.name
-        op.val = node.meta.get("val")
-        op.indices_used = _second_used(node)
+        self.op.work_for(node)
         try:
             if node.target is branch or node.target is loop:
                 from fxexport.lowering.control_flow import write_branch, write_loop
@@ -164,11 +177,12 @@ class GraphWriter:
                 write = write_branch if node.target is branch else write_loop
                 return write(self, node, args, kwargs)
             result = self._lower(node, args, kwargs)
+            return self._finish(result, self.op.val, node.name)
+        except DependsOnRefused:
+            return REFUSED
         except FxExportError as error:
-            if error.location is None:
-                error.location = source_of(node)
-            raise
-        return self._finish(result, op.val, node.name)
+            self._refusals.add(error, node)
+            return REFUSED
 
     def _lower(self, node: fx.Node, args: Any, kwargs: Any) -> Any:
         target = node.target
@@ -177,31 +191,20 @@ class GraphWriter:
             function = user_lowering(name) or own_lowering(name)
             if function is not None:
                 return function(self.op, *args, **kwargs)
-            return self._from_library(target, name, args, kwargs)
+            return self._from_library(node, args, kwargs)
         if target in SCALAR_FUNCTIONS:
             from fxexport.lowering.scalars import lower_scalar
 
             return lower_scalar(self.op, target, args)
-        raise MissingLoweringError(
-            f"{getattr(target, '__name__', target)} has no ONNX form",
-            operator=str(target),
-            location=source_of(node),
-        )
+        raise missing_lowering(node)
 
-    def _from_library(
-        self, target: torch._ops.OpOverload, name: str, args: Any, kwargs: Any
-    ) -> Any:
+    def _from_library(self, node: fx.Node, args: Any, kwargs: Any) -> Any:
         from fxexport.lowering.torchlib import call_library, library_function
 
-        missing = MissingLoweringError(
-            f"the operator {name} has no ONNX form here yet",
-            operator=name,
-            location=self.op.sources[0] if self.op.sources else None,
-            hint=f'add one with fxexport.register_lowering("{name}", lambda op, ...: ...), '
-            "or write the line with other operators",
-        )
+        target: Any = node.target
+        name = operator_name(target)
         if library_function(name) is None:
-            raise missing
+            raise missing_lowering(node)
         if torch.Tag.pointwise in target.tags:
             tensors = [a for a in args if isinstance(a, Value) and not a.is_number]
             if len({t.elem for t in tensors}) > 1:
@@ -210,6 +213,7 @@ class GraphWriter:
         try:
             result = call_library(self.op, name, args, kwargs)
         except NotImplementedError as error:
+            missing = missing_lowering(node)
             missing.message = f"{missing.message} for these arguments: {error}"
             raise missing from error
         return self._library_dtypes(result)
@@ -281,11 +285,6 @@ class GraphWriter:
             self.describe(value, val)
         used.add(value)
         return value
-
-
-def _second_used(node: fx.Node) -> bool:
-    """Whether anything but the first of a node's results is used."""
-    return any(user.target is not operator.getitem or user.args[1] != 0 for user in node.users)
 
 
 def _item(args: Any) -> Any:

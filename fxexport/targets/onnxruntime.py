@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["INSTALL_HINT", "RuntimeFailure", "Session", "available"]
 
-INSTALL_HINT = 'install it with pip install "fxexport[cpu]" or pip install "fxexport[gpu]"'
+INSTALL_HINT = "install it with pip install onnxruntime (or onnxruntime-gpu)"
 
 # The dtypes of files, by ONNX Runtime's name: PyTorch's dtype and onnx.TensorProto's number.
 _DTYPES: dict[str, tuple[torch.dtype, int]] = {
