@@ -367,7 +367,9 @@ def _raise_on_disagreement(exported: Exported, kept: str = "") -> None:
         f"the file does not agree with PyTorch: {verification.message}"
         + (f"; it was kept as {kept}" if kept else ""),
         location=verification.location,
-        hint="this is a bug of fxexport: please report it with the model",
+        hint="the relations in the report say what the file takes for granted"
+        if "does not take these sizes" in verification.message
+        else "this is a bug of fxexport: please report it with the model",
     )
     error.exported = exported
     raise error

@@ -86,8 +86,10 @@ class GraphWriter:
         """Writes the whole graph, or raises all that is refused in it."""
         try:
             self._write_root()
+        except DependsOnRefused:
+            pass
         except Exception:
-            self._refusals.raise_all()
+            self._refusals.raise_all()  # it may well follow from what was refused
             raise
         self._refusals.raise_all()
 

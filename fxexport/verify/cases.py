@@ -25,12 +25,14 @@ class Case:
         inputs: flat values, in the order of the file's inputs.
         made: whether we made it up (then the model may refuse it).
         empty: whether some dimension has size zero.
+        check_entry: number of the entry in the user's check_inputs that it is, from 1; else 0.
     """
 
     label: str
     inputs: list[Any]
     made: bool = True
     empty: bool = False
+    check_entry: int = 0
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,9 @@ def verify(
         Every comparison, and what no comparison reached.
 
     Raises:
-        UsageError: when one of `check_inputs` does not fit the model's inputs.
+        UsageError: when one of `check_inputs` does not fit the model's inputs, or the model
+            raises on it.
+        ModelError: when the model raises on the example inputs.
     """
     user_cases = list(_user_cases(prepared, check_inputs))
     if not available():
@@ -76,7 +78,7 @@ def _user_cases(prepared: PreparedInputs, check_inputs: Sequence[Any]) -> Iterat
             values = prepared.flatten(inputs)
         except UsageError as error:
             raise UsageError(f"check_inputs, entry {k}: {error.message}", hint=error.hint) from None
-        yield Case(f"check inputs {k}", values, made=False)
+        yield Case(f"check inputs {k}", values, made=False, check_entry=k)
 
 
 class _Verifier:
@@ -139,10 +141,6 @@ class _Verifier:
 
     def _compare(self, case: Case, max_trips: int) -> bool:
         """Compares on one case; False when that was not possible."""
-        refusal = "" if case.made else self._refused(case)
-        if refusal:
-            self._add(VerifiedCase(case.label, False, message=refusal))
-            return True
         seen: set[Any] = set()
         if self._coverage.sites:
             # First of all: made inputs may send a loop of the model round for ever.
@@ -156,11 +154,14 @@ class _Verifier:
         try:
             expected = self._eager(case.inputs)
         except Exception as error:  # the user's model may raise anything
+            if not case.made:
+                raise model_error(case, error) from error
             text = f"PyTorch itself raises {type(error).__name__}: {error}"
-            if case.made:
-                self._refusal = f"with {case.label}, {text}"
-                return False
-            self._add(VerifiedCase(case.label, False, message=text))
+            self._refusal = f"with {case.label}, {text}"
+            return False
+        refusal = "" if case.made else self._refused(case)
+        if refusal:
+            self._add(VerifiedCase(case.label, False, message=refusal))
             return True
         if self._compare_with(case, expected):
             self._coverage.seen |= seen
