@@ -102,4 +102,16 @@ def decomposition_for(op: torch._ops.OpOverload) -> Callable[..., Any] | None:
         return found
     if has_own_decomposition(op):
         return op.decompose
-    return larger_table(op)
+    found = larger_table(op)
+    return None if found is not None and _ends_in_its_own_name(op) else found
+
+
+def _ends_in_its_own_name(op: torch._ops.OpOverload) -> bool:
+    """Whether taking an operator apart only gives PyTorch's primitive of the same name.
+
+    Then it stays whole, so that an error speaks of ``aten::lgamma``, which users know, and not of
+    ``prims::lgamma``.
+    """
+    name = op.overloadpacket.__name__.removeprefix("special_")
+    primitive = getattr(torch.ops.prims, name, None)
+    return primitive is not None and not is_lowerable(primitive.default)

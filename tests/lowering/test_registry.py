@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import operator
+from typing import Any
+
 import numpy as np
 import onnx_ir as ir
 import pytest
 import torch
+from torch import fx
 
+import fxexport
 from fxexport.errors import MissingLoweringError, UnsupportedError
+from fxexport.graph.ops import branch
 from fxexport.lowering import (
     decomposition_for,
     is_lowerable,
@@ -15,7 +21,19 @@ from fxexport.lowering import (
     lower,
     register_lowering,
 )
-from tests.lowering.build import b, check, i64, run_model, single, t, to_model
+from fxexport.source import SourceLocation
+from tests.lowering.build import (
+    b,
+    call,
+    check,
+    finish,
+    i64,
+    placeholders,
+    run_model,
+    single,
+    t,
+    to_model,
+)
 
 A = torch.ops.aten
 
@@ -27,6 +45,71 @@ def test_missing_operator_is_named_with_its_line_and_the_remedy() -> None:
     assert caught.value.operator == "aten::_linalg_eigh"
     assert caught.value.location is not None
     assert "register_lowering" in caught.value.hint
+
+
+def lines(first: int, *names: str) -> list[tuple[str, SourceLocation]]:
+    return [(name, SourceLocation("model.py", first + k, "f")) for k, name in enumerate(names)]
+
+
+def test_all_missing_operators_are_named_in_one_run() -> None:
+    graph = fx.Graph()
+    spec = t(3, 3)
+    nodes, fakes = placeholders(graph, [spec], [spec.make(0, {})])
+    chain = nodes[0]
+    # The second hangs on the first, the fourth is in a branch, the third repeats the second.
+    operators = [A.lgamma.default, A.digamma.default, A.digamma.default]
+    for op, line in zip(operators, (1, 2, 2), strict=True):
+        chain = call(graph, op, chain)
+        chain.meta["source"] = (SourceLocation("model.py", line, "f"),)
+    root = torch.nn.Module()
+    for name, op in (("then", A.erfinv.default), ("other", A.relu.default)):
+        inner = fx.Graph()
+        value = inner.placeholder("x")
+        value.meta["val"] = fakes[0]
+        result = call(inner, op, value)
+        result.meta["source"] = (SourceLocation("model.py", 3, "f"),)
+        inner.output((result,))
+        setattr(root, name, fx.GraphModule(torch.nn.Module(), inner))
+    test = call(graph, A.gt.Scalar, call(graph, A.sum.default, nodes[0]), 0)
+    bodies = graph.get_attr("then"), graph.get_attr("other")
+    both = graph.call_function(branch, (test, *bodies, (chain,)))
+    both.meta["val"] = (fakes[0],)
+    # An argument that has no form, once for itself and once behind a missing operator.
+    refused = call(graph, A.as_strided.default, nodes[0], [2], [1])
+    refused.meta["source"] = (SourceLocation("model.py", 4, "f"),)
+    behind = call(graph, A.as_strided.default, chain, [2], [1])
+    behind.meta["source"] = (SourceLocation("model.py", 5, "f"),)
+    item = graph.call_function(operator.getitem, (both, 0))
+    item.meta["val"] = fakes[0]
+    captured = finish(graph, [spec], nodes, [item, refused, behind], root=root)
+    with pytest.raises(MissingLoweringError) as caught:
+        lower(captured, opset=20)
+    errors = [caught.value, *caught.value.others]
+    missing = [e for e in errors if isinstance(e, MissingLoweringError)]
+    assert [(e.operator, e.location) for e in missing] == lines(
+        1, "aten::lgamma", "aten::digamma", "aten::erfinv"
+    )
+    assert all(e.operator in e.hint for e in missing)
+    (rest,) = errors[3:]
+    assert isinstance(rest, UnsupportedError)
+    assert rest.location == SourceLocation("model.py", 4, "f")
+
+
+def test_missing_operators_of_an_export_are_named_with_the_users_lines() -> None:
+    def program(x: torch.Tensor) -> torch.Tensor:
+        y = torch.lgamma(x)
+        if y.sum() > 0:
+            return torch.nextafter(y, x)
+        for row in x:
+            y = y + torch.digamma(row)
+        return y
+
+    with pytest.raises(MissingLoweringError) as caught:
+        fxexport.export(program, (torch.ones(2, 2),), dynamic=True)
+    errors: list[Any] = [caught.value, *caught.value.others]
+    assert [e.operator for e in errors] == ["aten::lgamma", "aten::nextafter", "aten::digamma"]
+    first = program.__code__.co_firstlineno
+    assert [e.location.line - first for e in errors] == [1, 3, 5]
 
 
 def test_registered_lowering_is_used_until_it_is_removed() -> None:

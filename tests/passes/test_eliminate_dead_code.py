@@ -131,6 +131,28 @@ def nested(x: torch.Tensor) -> torch.Tensor:
     return total
 
 
+def nested_for_a_condition(x: torch.Tensor) -> torch.Tensor:
+    total, budget, unused = torch.zeros(()), torch.zeros(()), torch.ones(())
+    for row in x:
+        for other in x:
+            if budget < 3:
+                budget, unused = budget + other.exp(), unused * other.tan()
+            else:
+                unused = unused.cos()
+        if budget < 2:
+            total = total + row
+    return total
+
+
+def nested_exchange(x: torch.Tensor) -> torch.Tensor:
+    a, b, c, d = torch.zeros(()), torch.ones(()), torch.ones(()), torch.ones(())
+    for row in x:
+        for other in x:
+            if other > row:
+                a, b, c, d = b + row, a.sin(), d.cos(), c.tan()
+    return a
+
+
 def dead_random(x: torch.Tensor) -> torch.Tensor:
     noise = torch.rand_like(x)
     if x.sum() > 0:
@@ -157,6 +179,8 @@ PROGRAMS: dict[Program, list[str]] = {
     carried_for_the_condition_alone: [],
     dead_loop: ["tanh", "loop"],
     nested: ["cos", "aten.sin", "aten.tan"],
+    nested_for_a_condition: ["aten.tan", "cos"],
+    nested_exchange: ["aten.tan", "cos"],
     dead_random: ["rand"],
     dead_captured: ["aten.tan"],
 }
@@ -209,6 +233,12 @@ def test_a_carried_value_that_only_the_condition_needs_stays() -> None:
     graph = run(raw(carried_for_the_condition_alone, torch.ones(2)))
     (node,) = nodes_of(graph, loop)
     assert len(node.args[3]) == 2  # type: ignore[arg-type]
+
+
+def test_a_value_that_a_nested_condition_needs_stays() -> None:
+    graph = run(raw(nested_for_a_condition, torch.ones(2)))
+    assert calls(graph, "aten.exp") == 1
+    assert sorted(len(node.args[3]) for node in nodes_of(graph, loop)) == [1, 2]  # type: ignore[arg-type]
 
 
 def test_random_operators_that_are_used_stay() -> None:
