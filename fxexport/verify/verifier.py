@@ -18,6 +18,7 @@ from fxexport.verify.cases import Case, CaseMaker, effort_for
 from fxexport.verify.compare import compare_outputs, largest
 from fxexport.verify.coverage import Coverage, TooManyTrips, observe
 from fxexport.verify.diagnosis import diagnose
+from fxexport.verify.failures import model_error
 from fxexport.verify.sizes import broken_constraint
 from fxexport.verify.stability import draws_random_numbers, is_unstable
 from fxexport.verify.ties import trace_ties

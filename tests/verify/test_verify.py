@@ -12,7 +12,7 @@ from torch import fx
 
 pytest.importorskip("onnxruntime")
 
-from fxexport.errors import UsageError
+from fxexport.errors import ModelError, UsageError
 from fxexport.graph.captured import Constraint
 from fxexport.graph.ops import loop
 from fxexport.inputs import Dim, TensorSpec
@@ -233,6 +233,40 @@ def test_inputs_that_pytorch_refuses_are_passed_over(tmp_path: Path) -> None:
     assert not any("n=1" in case.label for case in result.cases)
 
 
+def picky_eager(x: torch.Tensor) -> torch.Tensor:
+    if x.shape[0] == 5:
+        raise ValueError("five is too many")
+    return if_eager(x)
+
+
+def verify_picky(path: str, rows: int, **options: Any) -> Any:
+    prepared = prepared_for(picky_eager, (torch.ones(rows, 3),), {"x": {0: "n"}})
+    graph = if_positive(prepared.specs)
+    graph.constraints.extend(options.pop("constraints", ()))
+    return check(graph, path, picky_eager, prepared, **options)
+
+
+def test_model_that_raises_on_the_example_is_to_blame(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"example inputs .* ValueError: five is too") as caught:
+        verify_picky(if_file(tmp_path), 5)
+    location = caught.value.location
+    assert location is not None
+    assert location.file == __file__
+    assert location.function == "picky_eager"
+    assert 'raise ValueError("five' in Path(__file__).read_text().splitlines()[location.line - 1]
+
+
+@pytest.mark.parametrize("constraints", [(), (Constraint("n != 5", lambda s: s["n"] != 5),)])
+def test_check_inputs_that_the_model_raises_on_are_a_wrong_call(
+    tmp_path: Path, constraints: tuple[Constraint, ...]
+) -> None:
+    extra = [(torch.ones(4, 3),), (torch.ones(5, 3),)]
+    with pytest.raises(UsageError, match=r"check_inputs, entry 2: .* ValueError: five") as caught:
+        verify_picky(if_file(tmp_path), 4, check_inputs=extra, constraints=constraints)
+    assert caught.value.location is not None
+    assert caught.value.location.function == "picky_eager"
+
+
 def test_nothing_comparable_is_not_a_success(tmp_path: Path) -> None:
     def never(x: torch.Tensor) -> torch.Tensor:
         raise ValueError("no such luck")
@@ -308,7 +342,7 @@ def test_without_onnx_runtime_nothing_is_claimed(
     result = verify_if(if_file(tmp_path), torch.ones(4, 3))
     assert not result.ran
     assert not result.ok
-    assert "pip install" in result.message
+    assert "pip install onnxruntime" in result.message
     assert target.available()
 
 
