@@ -49,8 +49,6 @@ __all__ = [
     "statically_known_true",
 ]
 
-SymScalar = torch.SymInt | torch.SymFloat | torch.SymBool
-
 # What a guard that cannot be proven is decided by: (expression) -> value, or an exception.
 GuardPolicy = Callable[[Any], Any]
 

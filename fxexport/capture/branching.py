@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from fxexport.capture.journal import Scope, Slot
 from fxexport.capture.merge import Leaf, Merge, parts_of, rebuild_like
 from fxexport.capture.session import Poison, Session
 from fxexport.capture.writer import Frame
-from fxexport.errors import FxExportError, UnsupportedError
+from fxexport.errors import UnsupportedError
 from fxexport.graph.ops import branch
 from fxexport.source import SourceLocation
 
@@ -109,12 +108,8 @@ def stage_branch(
     Returns:
         The merged result of the two callables.
     """
-    recorder = session.recorder
     place = user_location()
-    condition_value = (
-        session.tensors.inner(condition) if isinstance(condition, torch.Tensor) else condition
-    )
-    condition_node = recorder.node_of(condition_value)
+    condition_node = session.node_of(condition)
     negated = torch.sym_not(condition) if isinstance(condition, torch.SymBool) else None
     ways = (
         _record(session, then, slots, condition if negated is not None else None),
@@ -159,7 +154,9 @@ def _record(session: Session, run: Callable[[], Any], slots: Sequence[Slot], fac
     """Runs one way into a frame of its own and takes its writes back."""
     facts = session.env.save_facts()
     raised: Raised | None = None
+    refused = False
     result: Any = None
+    scope: Scope | None = None
     session.depth += 1
     try:
         with session.recorder.body() as frame, session.journal.scope() as scope:
@@ -168,13 +165,10 @@ def _record(session: Session, run: Callable[[], Any], slots: Sequence[Slot], fac
             if fact is not None:
                 with compat.no_recording():
                     session.env.assume(fact, "path condition")
-            refused = False
             try:
                 result = run()
             except UnsupportedError as error:
                 result, refused = session.collect(error), True
-            except FxExportError:
-                raise
             except Exception as error:
                 if not getattr(error, "fx_raised", False):
                     raise
@@ -184,7 +178,7 @@ def _record(session: Session, run: Callable[[], Any], slots: Sequence[Slot], fac
         return _Way(frame, result, scope, values, raised, learnt, refused)
     finally:
         session.depth -= 1
-        with contextlib.suppress(UnboundLocalError):
+        if scope is not None:
             scope.undo()
         session.env.restore_facts(facts)
 

@@ -77,10 +77,7 @@ def capture(request: CaptureRequest, report: Report) -> CapturedGraph:
     inputs = list(request.inputs)
     for _ in range(_ATTEMPTS):
         attempt = Report()
-        try:
-            graph, pins = _Attempt(request, inputs, attempt).run()
-        except PinNeeded as need:
-            raise AssertionError("handled in run") from need
+        graph, pins = _Attempt(request, inputs, attempt).run()
         if not pins:
             for finding in attempt.findings:
                 report.add(finding.kind, finding.message, finding.location)
@@ -181,7 +178,7 @@ class _Attempt:
                     result = self._call(args, kwargs)
                     session.raise_refusals()
                     outputs = self._outputs(result)
-                    flat = [self._output_node(value) for _, value in outputs]
+                    flat = [session.node_of(value) for _, value in outputs]
                     self._report_writes(scope, values)
                 finally:
                     scope.undo()
@@ -312,11 +309,6 @@ class _Attempt:
                     hint="return one type: write 1.0 instead of 1, or wrap it in float()",
                 )
         return found
-
-    def _output_node(self, value: Any) -> Any:
-        if isinstance(value, torch.Tensor):
-            value = self.session.tensors.inner(value)
-        return self.session.recorder.node_of(value)
 
     def _output_specs(self, outputs: Sequence[tuple[str, Any]]) -> list[OutputSpec]:
         taken = {spec.name for spec in self._inputs}

@@ -12,10 +12,9 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.branching import condition_of
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import UNSET, ContainerSlot, Scope, Slot
-from fxexport.capture.merge import parts_of
+from fxexport.capture.merge import as_kind, parts_of
 from fxexport.capture.patterns import (
     Constant,
-    NeedsFirstTrip,
     Number,
     Parts,
     Pattern,
@@ -24,9 +23,9 @@ from fxexport.capture.patterns import (
     leaves_of,
     make,
 )
-from fxexport.capture.session import Poison, Session, sym_type
+from fxexport.capture.session import Poison, Session
 from fxexport.capture.writer import Frame
-from fxexport.errors import FxExportError, UnsupportedError
+from fxexport.errors import UnsupportedError
 from fxexport.graph.ops import loop
 
 __all__ = ["stage_loop"]
@@ -171,10 +170,6 @@ def _record(
             known = {slot.key for slot in slots}
             new_slots = [slot for slot in scope.slots() if slot.key not in known]
         return _Trip(frame, scope, inputs, starts, ends, condition, new_slots)
-    except FxExportError:
-        raise
-    except NeedsFirstTrip:
-        raise
     except Exception as error:
         if getattr(error, "fx_raised", False):
             raise UnsupportedError(
@@ -215,11 +210,7 @@ def _write_node(
         with recorder.reopened(recorded.frame):
             final.extend(_nodes(session, pattern, end))
     with recorder.reopened(recorded.frame):
-        condition = recorder.node_of(
-            tensors.inner(recorded.condition)
-            if isinstance(recorded.condition, torch.Tensor)
-            else recorded.condition
-        )
+        condition = session.node_of(recorded.condition)
     values: list[Any] = []
 
     def result(value: Any, pattern: Pattern) -> Any:
@@ -229,13 +220,10 @@ def _write_node(
     finals = [make(session, pattern, result) for pattern in patterns]
     captured = list(recorded.frame.captures)
     body = recorder.finish(recorded.frame, recorded.inputs, [condition, *final], captured)
-    first_node = recorder.node_of(
-        tensors.inner(first) if isinstance(first, torch.Tensor) else first
-    )
     node = recorder.emit(
         loop,
         recorder.node_of(trip_count),
-        first_node,
+        session.node_of(first),
         recorder.add_body(body, "body"),
         tuple(initial),
         tuple(captured),
@@ -262,20 +250,12 @@ def _nodes(session: Session, pattern: Pattern, value: Any) -> list[Any]:
             for item, part in zip(pattern.items, parts, strict=True)
             for node in _nodes(session, item, part)
         ]
-    recorder = session.recorder
     if isinstance(pattern, Number):
-        return [recorder.node_of(_as_kind(value, pattern.kind))]
+        return [session.node_of(as_kind(value, pattern.kind))]
     assert isinstance(pattern, TensorOf)
     if not isinstance(value, torch.Tensor):
         value = torch.scalar_tensor(value, dtype=pattern.dtype)
-    return [recorder.node_of(session.tensors.inner(value))]
-
-
-def _as_kind(value: Any, kind: type) -> Any:
-    have = sym_type(value)
-    if have is bool and kind is not bool:
-        value = torch.sym_ite(value, 1, 0) if isinstance(value, torch.SymBool) else int(value)
-    return torch.sym_float(value) if kind is float and have is not float else value
+    return [session.node_of(value)]
 
 
 def _filler(session: Session, pattern: Pattern) -> Any:
@@ -284,5 +264,4 @@ def _filler(session: Session, pattern: Pattern) -> Any:
         return pattern.kind(0)
     assert isinstance(pattern, TensorOf)
     sizes = [0 if dim is None else session.never_negative(dim) for dim in pattern.dims]
-    empty = torch.zeros(sizes, dtype=pattern.dtype)
-    return session.recorder.node_of(session.tensors.inner(empty))
+    return session.node_of(torch.zeros(sizes, dtype=pattern.dtype))

@@ -17,7 +17,16 @@ from fxexport.capture.frames import user_location
 from fxexport.capture.journal import UNSET
 from fxexport.capture.session import Poison, Session, sym_type
 
-__all__ = ["Leaf", "Merge", "Mismatch", "leaf_kind", "rebuild_like", "same_constant"]
+__all__ = [
+    "Leaf",
+    "Merge",
+    "Mismatch",
+    "as_kind",
+    "fits",
+    "leaf_kind",
+    "rebuild_like",
+    "same_constant",
+]
 
 
 class Mismatch(Exception):
@@ -198,7 +207,7 @@ class Merge:
     def _tensor_leaf(self, then: Any, other: Any) -> Any:
         tensor, number = (then, other) if isinstance(then, torch.Tensor) else (other, then)
         if not isinstance(number, torch.Tensor):
-            if tensor.dim() != 0 or not _fits(sym_type(number), tensor.dtype):
+            if tensor.dim() != 0 or not fits(sym_type(number), tensor.dtype):
                 raise Mismatch(f"{describe(tensor)} on one, the number {number} on the other")
         elif then.dim() != other.dim():
             raise Mismatch(
@@ -216,22 +225,11 @@ class Merge:
         opposite = leaf.other if side == "then" else leaf.then
         if isinstance(value, _Filler):
             return self._fill(opposite, leaf)
-        recorder = self.session.recorder
         if leaf.kind is not None:
-            return self._scalar_node(value, leaf.kind)
+            return self.session.node_of(as_kind(value, leaf.kind))
         if not isinstance(value, torch.Tensor):
-            value = self._scalar_tensor(value, leaf.dtype)
-        return recorder.node_of(self.session.tensors.inner(value))
-
-    def _scalar_node(self, value: Any, kind: type) -> Any:
-        if kind is float and sym_type(value) is not float:
-            value = torch.sym_float(value) if sym_type(value) is int else _number(value, float)
-        elif kind is int and sym_type(value) is bool:
-            value = _number(value, int)
-        return self.session.recorder.node_of(value)
-
-    def _scalar_tensor(self, value: Any, dtype: torch.dtype | None) -> torch.Tensor:
-        return torch.scalar_tensor(value, dtype=dtype)
+            value = torch.scalar_tensor(value, dtype=leaf.dtype)
+        return self.session.node_of(value)
 
     def _fill(self, like: Any, leaf: Leaf) -> Any:
         if leaf.kind is not None:
@@ -241,9 +239,7 @@ class Merge:
             self.session.never_negative(size) if self.session.in_scope(size) else 0
             for size in self.session.tensors.inner(like).shape
         ]
-        return self.session.recorder.node_of(
-            self.session.tensors.inner(torch.zeros(sizes, dtype=leaf.dtype))
-        )
+        return self.session.node_of(torch.zeros(sizes, dtype=leaf.dtype))
 
     def value_after(self, leaf: Leaf) -> Any:
         """The value that stands for a leaf after the branch (not bound to a node yet)."""
@@ -279,7 +275,7 @@ class _Filler:
 _SYM_OF = {int: torch.SymInt, float: torch.SymFloat, bool: torch.SymBool}
 
 
-def _fits(kind: type | None, dtype: torch.dtype) -> bool:
+def fits(kind: type | None, dtype: torch.dtype) -> bool:
     """Whether a Python number keeps its value and category in a tensor of this dtype."""
     if kind is bool:
         return True
@@ -288,11 +284,12 @@ def _fits(kind: type | None, dtype: torch.dtype) -> bool:
     return dtype.is_floating_point
 
 
-def _number(value: Any, kind: type) -> Any:
-    if isinstance(value, torch.SymBool):
-        as_int = torch.sym_ite(value, 1, 0)
-        return torch.sym_float(as_int) if kind is float else as_int
-    return kind(value)
+def as_kind(value: Any, kind: type) -> Any:
+    """A Python or symbolic number as an int or float, as Python would convert it."""
+    have = sym_type(value)
+    if have is bool and kind is not bool:
+        value = torch.sym_ite(value, 1, 0) if isinstance(value, torch.SymBool) else int(value)
+    return torch.sym_float(value) if kind is float and have is not float else value
 
 
 def describe(value: Any) -> str:

@@ -19,6 +19,7 @@ from fxexport.capture.journal import UNSET
 from fxexport.capture.merge import (
     Mismatch,
     describe,
+    fits,
     leaf_kind,
     parts_of,
     rebuild_like,
@@ -144,7 +145,7 @@ class Widening:
                 )
             return self._widen_tensor(self._tensor_pattern(value), end)
         if kinds[0] is not None and kinds[1] is torch.Tensor:
-            if end.dim() == 0 and _fits(sym_type(value), end.dtype):
+            if end.dim() == 0 and fits(sym_type(value), end.dtype):
                 return self._tensor_pattern(end)
             raise NeedsFirstTrip(f"a number before the loop, {describe(end)} after a trip")
         if kinds[0] is not None and kinds[1] is not None:
@@ -168,7 +169,7 @@ class Widening:
 
     def _widen_tensor(self, pattern: TensorOf, end: Any) -> Pattern:
         if leaf_kind(end) in (int, float, bool):
-            if not pattern.dims and _fits(sym_type(end), pattern.dtype):
+            if not pattern.dims and fits(sym_type(end), pattern.dtype):
                 return pattern
             raise Mismatch("a tensor before a trip, a number after it")
         if not isinstance(end, torch.Tensor):
@@ -196,7 +197,7 @@ class Widening:
                 f"{kind.__name__} on others is a {wider.__name__} in the file",
             )
             return Number(wider, promoted=True)
-        if isinstance(end, torch.Tensor) and end.dim() == 0 and _fits(pattern.kind, end.dtype):
+        if isinstance(end, torch.Tensor) and end.dim() == 0 and fits(pattern.kind, end.dtype):
             return self._tensor_pattern(end)
         raise Mismatch(f"a number before a trip, {describe(end)} after it")
 
@@ -215,12 +216,6 @@ class Widening:
         if parts is not None:
             return Parts(end, [self._shape_of(part) for part in parts])
         return Constant(end)
-
-
-def _fits(kind: type | None, dtype: torch.dtype) -> bool:
-    if kind is float:
-        return dtype.is_floating_point
-    return kind is bool or dtype != torch.bool
 
 
 def make(session: Session, pattern: Pattern, leaf: Callable[[Any, Pattern], Any]) -> Any:

@@ -218,6 +218,12 @@ class Session:
         if bases:
             self._merged.append((weakref.ref(merged), [weakref.ref(base) for base in bases]))
 
+    def node_of(self, value: Any) -> Any:
+        """The node or constant, in the present frame, for a tensor or number of the program."""
+        if isinstance(value, torch.Tensor):
+            value = self.tensors.inner(value)
+        return self.recorder.node_of(value)
+
     # -- sizes ---------------------------------------------------------------------------------
 
     def known(self, condition: Any) -> bool | None:

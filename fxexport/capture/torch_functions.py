@@ -107,8 +107,6 @@ class FunctionMode(TorchFunctionMode):
                 else 0
             )
             args = (*args[:own], *(_as_number(arg) for arg in args[own:]))
-            if function in (torch.full, torch.Tensor.new_full) and len(args) > own + 1:
-                pass
             return self._raw(function, *args, **{key: _as_number(v) for key, v in kwargs.items()})
 
         return call

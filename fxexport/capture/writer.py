@@ -99,8 +99,7 @@ class GraphWriter:
         return fx.GraphModule(frame.bodies, graph)
 
     def _placeholder(self, frame: Frame, name: str, meta: dict[str, Any]) -> fx.Node:
-        nodes = list(frame.graph.nodes)
-        with frame.graph.inserting_before(nodes[0] if nodes else None):
+        with frame.graph.inserting_before(next(iter(frame.graph.nodes), None)):
             node = frame.graph.placeholder(name)
         node.meta.update(val=meta.get("val"), source=meta.get("source", ()))
         return node
@@ -338,8 +337,7 @@ class GraphWriter:
         name = f"{stem}_{self._counter}"
         self._counter += 1
         self.frame.bodies[name] = module
-        node = self.frame.graph.create_node("get_attr", name)
-        return node
+        return self.frame.graph.create_node("get_attr", name)
 
     def add_weight(self, name: str, tensor: torch.Tensor, fake: torch.Tensor) -> None:
         """Makes a real tensor a weight of the file that `fake` stands for."""
@@ -347,10 +345,7 @@ class GraphWriter:
         while root.parent is not None:
             root = root.parent
         attribute = "w_" + "".join(c if c.isalnum() else "_" for c in name)
-        while attribute in root.bodies or any(
-            attribute == node.target
-            for node in root.graph.find_nodes(op="get_attr", target=attribute)
-        ):
+        while attribute in root.bodies:
             attribute += "_"
         node = root.graph.create_node("get_attr", attribute)
         node.meta.update(val=fake, source=(), weight=name)
