@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from fxexport.capture import CaptureRequest, capture
+from fxexport.capture import CaptureRequest, capture, left_as_found
 from fxexport.errors import OutputError, UsageError, VerificationError
 from fxexport.graph import CapturedGraph
 from fxexport.inputs import PreparedInputs, prepare_inputs
@@ -276,28 +275,14 @@ def _reference(
 
 @contextlib.contextmanager
 def _state_kept(model: Callable[..., Any]) -> Iterator[None]:
-    """Runs on the model's own weights, but undoes what a call leaves on it."""
-    if not isinstance(model, torch.nn.Module):
-        yield
-        return
-    modules = list(model.modules())
-    saved = [copy.copy(vars(module)) for module in modules]
-    containers = [
-        {k: v.copy() for k, v in vars(m).items() if isinstance(v, (dict, list, set))}
-        for m in modules
-    ]
-    buffers = [(b, b.detach().clone()) for b in model.buffers()]
+    """Runs on the model's own weights, but undoes what a call leaves on it, in buffers too."""
+    buffers = model.buffers() if isinstance(model, torch.nn.Module) else ()
+    saved = [(buffer, buffer.detach().clone()) for buffer in buffers]
     try:
-        yield
+        with left_as_found(model):
+            yield
     finally:
-        for module, attributes, contents in zip(modules, saved, containers, strict=True):
-            vars(module).clear()
-            vars(module).update(attributes)
-            for name, content in contents.items():
-                held = vars(module)[name]
-                held.clear()
-                held.extend(content) if isinstance(held, list) else held.update(content)
-        for buffer, value in buffers:
+        for buffer, value in saved:
             buffer.copy_(value)
 
 
