@@ -119,12 +119,6 @@ class Builtins(Numbers):
         """The function to call instead, None for none."""
         if isinstance(function, Poison):
             raise function.refuse()
-        if isinstance(function, (torch.jit.ScriptFunction, torch.jit.ScriptModule)):
-            raise UnsupportedError(
-                "a TorchScript function or module is called here; fxexport reads Python source",
-                location=user_location(),
-                hint="call the Python function that was scripted",
-            )
         try:
             found = self._table.get(function)
         except TypeError:
@@ -141,7 +135,7 @@ class Builtins(Numbers):
             if isinstance(owner, (list, dict, set, deque)):
                 return self._method(function, owner)
             if isinstance(owner, torch.Tensor) or compat.is_torch_builtin(function):
-                return functools.partial(self._with_flags, function)
+                return functools.partial(self.with_flags, function)
         original = getattr(function, "_torchdynamo_orig_callable", None)
         if original is not None:
             return self._convert(original)
@@ -150,14 +144,14 @@ class Builtins(Numbers):
             return self._checkpoint
         return None
 
-    def _with_flags(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+    def with_flags(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """A function of PyTorch's C++: a flag known only at run time gets a call for each way."""
         flag = next((v for v in (*args, *kwargs.values()) if type(v) is torch.SymBool), None)
         if flag is None:
             return function(*args, **kwargs)
 
         def called(choice: bool) -> Any:
-            return self._with_flags(
+            return self.with_flags(
                 function,
                 *(choice if value is flag else value for value in args),
                 **{key: choice if value is flag else value for key, value in kwargs.items()},

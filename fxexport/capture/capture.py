@@ -25,6 +25,7 @@ from fxexport.capture.modules import left_as_found, module_names, weight_names
 from fxexport.capture.operators import Operators
 from fxexport.capture.session import PinNeeded, Poison, Session, is_symbolic, sym_type
 from fxexport.capture.torch_functions import FunctionMode
+from fxexport.capture.torchscript import Interpreter
 from fxexport.errors import FxExportError, ModelError, UnsupportedError
 from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec, OutputSpec
 from fxexport.outputs import named_leaves
@@ -134,9 +135,12 @@ class _Attempt:
             self._name_of,
         )
         self._assumptions.session = self.session
-        converter = Converter(lambda function: builtins.replacement_for(function), self._entering)
+        converter = Converter(
+            lambda f: interpreter.replacement_for(f) or builtins.replacement_for(f), self._entering
+        )
         builtins = Builtins(converter.callable_for)
         self._operators = Operators(self.session, converter)
+        interpreter = Interpreter(self._operators, builtins, self._module_names)
         converter.runtime = builtins.operators = self._operators
         self._converter = converter
         self._assumptions.failures = converter.failures
@@ -267,10 +271,14 @@ class _Attempt:
             raise
         except Exception as error:
             self.session.raise_refusals()
-            if raised_by_fxexport(error.__traceback__) and not isinstance(error, RecursionError):
+            location = getattr(error, "fx_location", None)
+            if (
+                location is None
+                and raised_by_fxexport(error.__traceback__)
+                and not isinstance(error, RecursionError)
+            ):
                 raise
-            places = frames_of_traceback(error.__traceback__)
-            location = getattr(error, "fx_location", None) or next(iter(places), None)
+            location = location or next(iter(frames_of_traceback(error.__traceback__)), None)
             if isinstance(error, RecursionError):
                 raise UnsupportedError(
                     "a recursion whose end is known only when the model runs",

@@ -1,0 +1,181 @@
+"""Private PyTorch API on TorchScript's intermediate representation.
+
+The graphs themselves come from the public ``.graph`` of scripted modules, methods and functions;
+the classes they are made of, and what reads more than that, are private.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+__all__ = [
+    "SCALAR_TYPES",
+    "SCRIPT_FUNCTIONS",
+    "SCRIPT_METHODS",
+    "all_schemas",
+    "attribute_of",
+    "callee_graph",
+    "child_attribute",
+    "enum_value",
+    "in_dispatcher",
+    "is_script_object",
+    "load_archive",
+    "module_of",
+    "quiet_deprecation",
+    "script",
+]
+
+# The numbers by which TorchScript, and every archive, knows dtypes (c10::ScalarType).
+SCALAR_TYPES = {
+    torch.uint8: 0, torch.int8: 1, torch.int16: 2, torch.int32: 3, torch.int64: 4,
+    torch.float16: 5, torch.float32: 6, torch.float64: 7, torch.complex32: 8,
+    torch.complex64: 9, torch.complex128: 10, torch.bool: 11, torch.bfloat16: 15,
+    torch.float8_e5m2: 23, torch.float8_e4m3fn: 24, torch.uint16: 27, torch.uint32: 28,
+    torch.uint64: 29,
+}  # fmt: skip
+
+
+SCRIPT_FUNCTIONS = (torch._C.ScriptFunction,)
+SCRIPT_METHODS = (torch._C.ScriptMethod,)
+
+
+@contextlib.contextmanager
+def quiet_deprecation() -> Iterator[None]:
+    """PyTorch warns at every use of torch.jit; our users have heard it from PyTorch already."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"`torch\.jit\.", category=FutureWarning)
+        warnings.filterwarnings("ignore", message=r"`torch\.jit\.", category=DeprecationWarning)
+        yield
+
+
+def script(model: Any) -> Any:
+    """``torch.jit.script``."""
+    with quiet_deprecation():
+        return torch.jit.script(model)
+
+
+def load_archive(path: str) -> Any:
+    """``torch.jit.load`` on the CPU."""
+    with quiet_deprecation():
+        return torch.jit.load(path, map_location="cpu")
+
+
+def is_script_object(value: Any) -> bool:
+    """Whether a value is an object of a TorchScript class or module, as C++ hands it out."""
+    return isinstance(value, torch._C.ScriptObject)
+
+
+def all_schemas() -> list[Any]:
+    """The schemas of all operators that TorchScript's compiler may emit."""
+    return list(torch._C._jit_get_all_schemas())
+
+
+@functools.cache
+def in_dispatcher(name: str, overload: str) -> bool:
+    """Whether an operator is one of the dispatcher's, and not of TorchScript's interpreter alone."""
+    try:
+        torch._C._dispatch_find_schema_or_throw(name, overload)  # type: ignore[attr-defined]
+    except RuntimeError:
+        return False
+    return True
+
+
+def _fragment(
+    nodes: list[Any], inputs: list[Any], results: Callable[[Any, list[Any]], list[Any]]
+) -> Any:
+    """A new graph that takes `inputs` (values or types) and holds copies of nodes on them."""
+    graph = torch._C.Graph()
+    known: dict[int, Any] = {}
+    for value in inputs:
+        new = graph.addInput()
+        new.setType(value.type())
+        known[value.unique()] = new
+    copies = []
+    for node in nodes:
+        copy = graph.createClone(node, lambda value: known[value.unique()])
+        graph.insertNode(copy)
+        for old, new in zip(node.outputs(), copy.outputs(), strict=True):
+            known[old.unique()] = new
+        copies.append(copy)
+    for value in results(graph, copies):
+        graph.registerOutput(value)
+    return graph
+
+
+def callee_graph(call: Any, receiver: Any = None) -> Any:
+    """The graph of what a CallMethod or CallFunction node calls.
+
+    PyTorch has no Python access to the function of a call node. A graph that holds only the
+    call, inlined, is the function's.
+
+    Args:
+        call: the node.
+        receiver: the class of the object at run time where the call names an interface.
+    """
+    inputs = list(call.inputs())
+    is_function = call.kind() == "prim::CallFunction"
+    made = [inputs[0].node()] if is_function else []
+    graph = _fragment(
+        [*made, call],
+        inputs[1:] if is_function else _distinct(inputs),
+        lambda _, copies: list(copies[-1].outputs()),
+    )
+    if receiver is not None:
+        next(iter(graph.inputs())).setType(receiver)
+    torch._C._jit_pass_inline(graph)
+    return graph
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    return list({value.unique(): value for value in values}.values())
+
+
+def enum_value(node: Any) -> Any:
+    """The value of an enum member that a constant node holds, where Python lacks the class."""
+    def read(graph: Any, copies: list[Any]) -> list[Any]:
+        reader = graph.create("prim::EnumValue", [copies[0].output()], 1)
+        reader.output().setType(torch._C.AnyType.get())
+        graph.insertNode(reader)
+        return [reader.output()]
+
+    return torch._C._create_function_from_graph("fxexport_read", _fragment([node], [], read))()
+
+
+def attribute_of(owner: Any, name: str) -> Any:
+    """An attribute of a TorchScript object, as Python sees it.
+
+    Raises:
+        RuntimeError: Python does not know the attribute's class.
+    """
+    return owner.getattr(name)
+
+
+def child_attribute(owner: Any, path: list[tuple[str, Any]]) -> Any:
+    """An attribute of an object inside an object, read without turning the latter into Python.
+
+    Args:
+        owner: the outermost object.
+        path: name and type of each step from there.
+    """
+    graph = torch._C.Graph()
+    value = graph.addInput()
+    value.setType(owner._type())
+    for name, kind in path:
+        reader = graph.create("prim::GetAttr", [value], 1)
+        reader.s_("name", name)
+        reader.output().setType(kind)
+        graph.insertNode(reader)
+        value = reader.output()
+    graph.registerOutput(value)
+    return torch._C._create_function_from_graph("fxexport_read", graph)(owner)
+
+
+def module_of(method: Any) -> Any:
+    """The module in C++ whose method a scripted method is."""
+    return method.owner()
