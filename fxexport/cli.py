@@ -121,6 +121,7 @@ def _export(options: Options, progress: Progress) -> Exported:
     path = _output_path(options.output, reference)
     with ExitStack() as stack:
         with progress("load"):
+            from fxexport.capture import method_of
             from fxexport.example_inputs import merge_inputs
             from fxexport.export import export
             from fxexport.inputs import parse_dynamic_option, parse_input_option
@@ -128,7 +129,8 @@ def _export(options: Options, progress: Progress) -> Exported:
             dynamic = parse_dynamic_option(options.dynamic)
             given = dict(parse_input_option(text) for text in options.inputs)
             loaded = stack.enter_context(loaded_model(reference))
-            args, kwargs = merge_inputs(loaded.model, loaded.args, loaded.kwargs, given)
+            call = method_of(loaded.model, options.method)
+            args, kwargs = merge_inputs(call, loaded.args, loaded.kwargs, given)
             switched = not options.train and _to_eval_mode(loaded)
         try:
             exported = export(
@@ -142,6 +144,8 @@ def _export(options: Options, progress: Progress) -> Exported:
                 verify=options.verify,
                 check_inputs=loaded.check_inputs,
                 external_data=options.external_data,
+                capture=options.capture,
+                method=options.method,
                 progress=progress,
             )
         except VerificationError as error:

@@ -25,6 +25,14 @@ _EPILOG = (
 )
 
 
+class Capture(StrEnum):
+    """What reads the model."""
+
+    auto = "auto"
+    python = "python"
+    script = "script"
+
+
 class ReportFormat(StrEnum):
     """How the report is printed."""
 
@@ -44,6 +52,8 @@ class Options:
     opset: int | None = None
     verify: bool = True
     external_data: bool | None = None
+    capture: str = "auto"
+    method: str | None = None
     train: bool = False
     json: bool = False
     quiet: bool = False
@@ -73,7 +83,10 @@ def _show_version(wanted: bool) -> None:
 
 def _command(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="model.py, model.py:object or package.mod:object")
+        str,
+        typer.Argument(
+            metavar="MODEL", help="model.py, model.py:object, package.mod:object or model.pt"
+        ),
     ],
     output: Annotated[
         Path | None,
@@ -109,6 +122,20 @@ def _command(
         bool,
         typer.Option("--external-data", help="Weights in a .data file, whatever their size."),
     ] = False,
+    capture: Annotated[
+        Capture,
+        typer.Option(
+            "--capture",
+            help="What is read: Python source, TorchScript (the model is scripted first), or what "
+            "the model is.",
+        ),
+    ] = Capture.auto,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            "--method", metavar="NAME", help="The method to export.", show_default="forward"
+        ),
+    ] = None,
     train: Annotated[
         bool, typer.Option("--train", help="Keep the model's training mode (default: eval mode).")
     ] = False,
@@ -138,6 +165,8 @@ def _command(
         opset=opset,
         verify=not no_verify,
         external_data=True if external_data else None,
+        capture=capture.value,
+        method=method,
         train=train,
         json=report is ReportFormat.json,
         quiet=quiet,

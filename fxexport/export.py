@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from fxexport.capture import CaptureRequest, capture, left_as_found
+from fxexport.capture import (
+    CaptureRequest,
+    capture_through,
+    chosen_front_end,
+    left_as_found,
+    method_of,
+    scripted,
+    untouched,
+)
 from fxexport.errors import OutputError, UsageError, VerificationError
 from fxexport.graph import CapturedGraph
 from fxexport.inputs import PreparedInputs, prepare_inputs
@@ -105,12 +113,14 @@ def export(
     verify: bool = True,
     check_inputs: Sequence[Any] = (),
     external_data: bool | None = None,
+    capture: str = "auto",
+    method: str | None = None,
     progress: Progress | None = None,
 ) -> Exported:
     """Exports a model to ONNX with its ifs and loops intact.
 
     Args:
-        model: an `nn.Module`, or a function of tensors.
+        model: an `nn.Module` or a function of tensors, also a scripted one.
         inputs: a tuple of arguments (or a dict by name, or one tensor): real, meta or fake
             tensors, NumPy arrays, or `TensorSpec`s. No data is needed.
         path: where to write; None keeps the model in memory.
@@ -124,6 +134,9 @@ def export(
         verify: compare the file with PyTorch.
         check_inputs: further inputs to compare on, each in the form of `inputs`.
         external_data: True for weights in a file beside the model, None to decide by size.
+        capture: "python" reads Python source, "script" TorchScript (a model is scripted first),
+            "auto" what the model is.
+        method: the method of a module to export in place of its forward.
         progress: told about the stages.
 
     Returns:
@@ -143,13 +156,16 @@ def export(
         check_target(path)
     report.opset = goal.checked_opset(opset)
     _check_call(model, output_names)
+    front_end = chosen_front_end(capture)
+    call, read = _callables(model, method, scripting=front_end == "script")
     with stage("inputs"):
-        call = model.forward if isinstance(model, torch.nn.Module) else model
-        prepared = prepare_inputs(call, inputs, kwargs, dynamic, input_names)
+        signature = call.forward if isinstance(call, torch.nn.Module) else call
+        prepared = prepare_inputs(signature, inputs, kwargs, dynamic, input_names)
         for name, value in prepared.constants:
             report.add("constant", f"{name} is {value!r} in the file")
     with stage("capture"):
-        graph = capture(_request(model, prepared, output_names), report)
+        request = _request(read, prepared, output_names)
+        graph = capture_through(front_end, request, report, may_retry=verify)
         _check_output_names(output_names, graph)
         prepared.specs[:] = graph.inputs
     with stage("passes"):
@@ -157,7 +173,7 @@ def export(
     with stage("lower"):
         ir_model = lower(graph, opset=report.opset)
     _describe(report, graph, ir_model)
-    exported = Exported(graph, ir_model, report, prepared, _reference(model, prepared))
+    exported = Exported(graph, ir_model, report, prepared, _reference(call, prepared))
     if path is None:
         if verify:
             with stage("verify"):
@@ -192,6 +208,14 @@ def _check_call(model: Any, output_names: Sequence[str] | None) -> None:
         isinstance(name, str) and name for name in output_names or ()
     ):
         raise UsageError(f"output_names must be a list of names, got {output_names!r}")
+
+
+def _callables(
+    model: Callable[..., Any], method: str | None, *, scripting: bool
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """What PyTorch calls, and what capture reads: the same, unless that is to be scripted."""
+    call = method_of(model, method)
+    return call, method_of(scripted(model), method) if scripting else call
 
 
 def _check_output_names(output_names: Sequence[str] | None, graph: CapturedGraph) -> None:
@@ -267,8 +291,9 @@ def _reference(
 
     def run(values: list[Any]) -> list[Any]:
         args, kwargs = prepared.rebuild(values)
-        with torch.no_grad(), _state_kept(model):
-            return flat_outputs(model(*args, **kwargs))
+        called = untouched(model)
+        with torch.no_grad(), _state_kept(called):
+            return flat_outputs(called(*args, **kwargs))
 
     return run
 
@@ -276,7 +301,8 @@ def _reference(
 @contextlib.contextmanager
 def _state_kept(model: Callable[..., Any]) -> Iterator[None]:
     """Runs on the model's own weights, but undoes what a call leaves on it, in buffers too."""
-    buffers = model.buffers() if isinstance(model, torch.nn.Module) else ()
+    module = model if isinstance(model, torch.nn.Module) else getattr(model, "__self__", None)
+    buffers = module.buffers() if isinstance(module, torch.nn.Module) else ()
     saved = [(buffer, buffer.detach().clone()) for buffer in buffers]
     try:
         with left_as_found(model):

@@ -22,6 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from fxexport.archive import load_archive
 from fxexport.errors import UsageError
 from fxexport.example_inputs import check_inputs_of, example_inputs_of
 from fxexport.model_reference import FORMS, ModelReference
@@ -60,6 +61,9 @@ def loaded_model(reference: ModelReference) -> Iterator[LoadedModel]:
     Raises:
         UsageError: the file does not load, or it has no such model.
     """
+    if reference.archive and reference.file is not None:
+        yield LoadedModel(model=load_archive(reference.file), name=reference.shown)
+        return
     folder = reference.file.resolve().parent if reference.file is not None else Path.cwd()
     with _importable(str(folder)):
         module = _load(reference)

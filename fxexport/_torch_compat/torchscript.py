@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,10 +23,12 @@ __all__ = [
     "attribute_of",
     "callee_graph",
     "child_attribute",
+    "default_of",
     "enum_value",
     "in_dispatcher",
     "is_script_object",
     "load_archive",
+    "method_graph",
     "module_of",
     "quiet_deprecation",
     "script",
@@ -123,7 +126,7 @@ def callee_graph(call: Any, receiver: Any = None) -> Any:
     made = [inputs[0].node()] if is_function else []
     graph = _fragment(
         [*made, call],
-        inputs[1:] if is_function else _distinct(inputs),
+        inputs[1:] if is_function else inputs,
         lambda _, copies: list(copies[-1].outputs()),
     )
     if receiver is not None:
@@ -132,8 +135,34 @@ def callee_graph(call: Any, receiver: Any = None) -> Any:
     return graph
 
 
-def _distinct(values: list[Any]) -> list[Any]:
-    return list({value.unique(): value for value in values}.values())
+def method_graph(kind: Any, name: str, *arguments: Any) -> Any:
+    """The graph of a method of a TorchScript class, called with constants.
+
+    Args:
+        kind: the class.
+        name: the method.
+        arguments: constants for its parameters after self.
+    """
+    graph = torch._C.Graph()
+    owner = graph.addInput()
+    owner.setType(kind)
+    constants = [graph.insertConstant(value) for value in arguments]
+    call = graph.create("prim::CallMethod", [owner, *constants], 1)
+    call.s_("name", name)
+    call.output().setType(torch._C.AnyType.get())
+    graph.insertNode(call)
+    graph.registerOutput(call.output())
+    torch._C._jit_pass_inline(graph)
+    return graph
+
+
+def default_of(argument: Any) -> Any:
+    """The default of a schema's argument; `inspect.Parameter.empty` without one.
+
+    Raises:
+        RuntimeError: it is of a class that Python does not have.
+    """
+    return argument.default_value if argument.has_default_value() else inspect.Parameter.empty
 
 
 def enum_value(node: Any) -> Any:

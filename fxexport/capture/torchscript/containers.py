@@ -5,6 +5,7 @@ So a write is noted before it happens, and what a branch or a loop does to a con
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -190,6 +191,8 @@ def _get(call: Call) -> Any:
     return call.python(owner.get, key, *default)
 
 
+_CONVERSION = re.compile(r"%[-+ #0]*\d*(?:\.\d+)?[a-zA-Z]")
+
 # -- strings -----------------------------------------------------------------------------------------
 
 _STRING_METHODS = (
@@ -224,6 +227,8 @@ def _format(call: Call) -> Any:
     shown = [shown_text(value) for value in values]
     if call.instruction.kind == "aten::format":
         return pattern.format(*shown)
+    if any(isinstance(value, str) for value in shown):
+        pattern = _CONVERSION.sub("%s", pattern)  # a number that is not known has no digits
     return pattern % tuple(shown)
 
 

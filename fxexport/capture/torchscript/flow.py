@@ -14,14 +14,12 @@ from fxexport.capture.journal import UNSET, CellSlot
 from fxexport.capture.session import is_symbolic
 from fxexport.capture.torchscript.call import Call, Table, refuse
 from fxexport.capture.torchscript.objects import EnumMember, Instance
-from fxexport.capture.torchscript.program import Block, picks_items, uses
+from fxexport.capture.torchscript.program import FOREVER, Block, picks_items, true_after, uses
 from fxexport.errors import UnsupportedError
 
 __all__ = ["TABLE"]
 
 TABLE = Table()
-
-_FOREVER = 2**63 - 1
 
 
 def _cell(call: Call, value: Any, output: int) -> CellSlot:
@@ -69,11 +67,12 @@ def _loop(call: Call) -> Any:
             frame.values[parameter] = slot.get()
         going, *values = interpreter.run_block(frame, block)
         for slot, value in zip(slots, values, strict=True):
-            slot.set(value)
+            if value is not UNSET:  # a value that nobody reads may as well stay what it was
+                slot.set(value)
         left.set(ops.not_(interpreter.read(going)))
 
     every = [*slots, left]
-    if not is_symbolic(count) and count >= _FOREVER:
+    if not is_symbolic(count) and count >= FOREVER:
         counter = _cell(call, 0, -2)
         if uses(block, trip_number):
             every.append(counter)
@@ -90,7 +89,10 @@ def _loop(call: Call) -> Any:
             # A list's items differ; as in a for statement over it, each has its own trip.
             trips = list(trips)
         ops.repeat_for(trips, trip, every, left)
-    return [slot.get() for slot in slots]
+    ended = [slot.get() for slot in slots]
+    for k in true_after(call.instruction):
+        ended[k] = True
+    return ended
 
 
 @TABLE.add("prim::RaiseException")
@@ -132,18 +134,24 @@ def _call_method(call: Call) -> Any:
     return call.interpreter.run(call.interpreter.callee(call, owner), call.args)
 
 
+_WITHOUT_EFFECT = frozenset(
+    {"no_grad", "enable_grad", "set_grad_enabled", "inference_mode", "record_function"}
+)
+
+
 @TABLE.add("prim::Enter", "prim::Exit")
 def _context(call: Call) -> Any:
-    """``with`` over a TorchScript class, torch.no_grad for one: gradients play no part here."""
+    """``with``: gradients and profiling play no part here; a user's class has its methods called."""
     owner = call.args[0]
     name = type(owner).__name__
-    if name in ("no_grad", "enable_grad", "set_grad_enabled", "inference_mode"):
+    if name in _WITHOUT_EFFECT or (name == "autocast" and owner._enabled is False):
         return owner
-    return refuse(
-        call,
-        f"a with statement over {name}",
-        "call what its __enter__ and __exit__ do",
-    )
+    if name == "autocast":
+        return refuse(call, "autocast is not exported", "cast where it matters with .to(dtype)")
+    entering = call.instruction.kind == "prim::Enter"
+    method, arguments = ("__enter__", ()) if entering else ("__exit__", (None, None, None))
+    program = call.interpreter.method_of_class(owner, method, arguments)
+    return call.interpreter.run(program, [owner])
 
 
 @TABLE.add("prim::fork")

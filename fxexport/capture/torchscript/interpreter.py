@@ -117,12 +117,11 @@ class Interpreter:
         program: Program,
     ) -> list[Any]:
         """The arguments of a call from Python, as TorchScript would convert them."""
-        empty = inspect.Parameter.empty
         parameters = [
             inspect.Parameter(
                 f"arg_{k}" if not argument.name.isidentifier() else argument.name,
                 inspect.Parameter.POSITIONAL_OR_KEYWORD,
-                default=argument.default_value if argument.has_default_value() else empty,
+                default=ir.default_of(argument),
             )
             for k, argument in enumerate(schema.arguments)
         ]
@@ -156,6 +155,13 @@ class Interpreter:
         else:
             name = node.s("name")
         return self._read(key, lambda: ir.callee_graph(node, kind), name)
+
+    def method_of_class(self, owner: Instance, name: str, arguments: tuple[Any, ...]) -> Program:
+        """A method of an object of a TorchScript class, with its arguments inside."""
+        kind = owner._fx_type
+        return self._read(
+            ("class", str(kind), name), lambda: ir.method_graph(kind, name, *arguments), name
+        )
 
     def subgraph(self, instruction: Instruction, name: str) -> Program:
         """The function that a fork node runs."""

@@ -168,21 +168,15 @@ def named_tuple_of(kind: Any) -> Any:
     text = kind.str()
     if not text.startswith("NamedTuple("):
         return None
-    fields = re.findall(r"(?:^|, )(\w+) : ", text[len("NamedTuple(") :])
-    count = len(kind.elements())
-    return _tuple_class(class_name(kind.annotation_str), tuple(_outer_fields(text, fields, count)))
+    return _tuple_class(class_name(kind.annotation_str), _fields(text))
 
 
-def _outer_fields(text: str, fields: list[str], count: int) -> list[str]:
-    """The fields of the tuple itself, not of named tuples inside it."""
-    if len(fields) == count:
-        return fields
-    found, depth, start = [], 0, len("NamedTuple(")
-    for k, char in enumerate(text[start:], start):
-        if depth == 0 and (match := re.match(r"(\w+) : ", text[k:])) and text[k - 1] in "( ":
-            found.append(match[1])
+def _fields(text: str) -> tuple[str, ...]:
+    """The fields in ``NamedTuple(a : Tensor, b : NamedTuple(...))``: those of the tuple itself."""
+    found, depth = [], -1
+    for k, char in enumerate(text):
         depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(char, 0)
-    return found[:count]
-
-
-
+        match = re.compile(r"[(,] ?(\w+) : ").match(text, k)
+        if match and depth == 0:
+            found.append(match[1])
+    return tuple(found)

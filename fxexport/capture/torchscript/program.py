@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
 from fxexport.capture.torchscript.places import Runner, runner_of, was_traced
 
-__all__ = ["Block", "Instruction", "Program", "read_program"]
+__all__ = [
+    "FOREVER",
+    "Block",
+    "Instruction",
+    "Program",
+    "picks_items",
+    "read_program",
+    "true_after",
+    "uses",
+]
 
-_FOREVER = 2**63 - 1
+FOREVER = 2**63 - 1
+"""The trip count of a while loop."""
 
 
 @dataclass
@@ -74,7 +84,6 @@ class Program:
         types: the types of its parameters.
         graph: the graph (its nodes live as long as it does).
         traced: whether torch.jit.trace made it.
-        constants: values of constant nodes that are objects, by the value's number.
     """
 
     name: str
@@ -82,7 +91,6 @@ class Program:
     types: list[Any]
     graph: Any
     traced: bool
-    constants: dict[int, Any] = field(default_factory=dict)
 
 
 def read_program(graph: Any, name: str) -> Program:
@@ -137,3 +145,35 @@ def picks_items(loop: Instruction) -> bool:
         if instruction.kind == "aten::__getitem__" and instruction.inputs[1] in index:
             return True
     return False
+
+
+def true_after(loop: Instruction) -> list[int]:
+    """Results that are certainly true after a ``while True`` that is left by return.
+
+    The compiler makes of it a loop that goes on unless a flag is set, and asks for the flag
+    again behind the loop, where the other answer cannot come.
+    """
+    count, first, *_ = loop.node.inputs()
+    if _constant(count) != FOREVER or _constant(first) is not True:
+        return []
+    going, *carried = next(iter(loop.node.blocks())).outputs()
+    test = going.node()
+    if test.kind() != "prim::If":
+        return []
+    then, other = ([*block.outputs()][going.offset()] for block in test.blocks())
+    if _constant(then) is not False or not _true_or_unset(other):
+        return []
+    flag = next(iter(test.inputs())).unique()
+    return [k for k, value in enumerate(carried) if value.unique() == flag]
+
+
+def _constant(value: Any) -> Any:
+    return value.toIValue() if value.node().kind() == "prim::Constant" else None
+
+
+def _true_or_unset(value: Any) -> bool:
+    node = value.node()
+    if node.kind() == "prim::If":
+        sides = [[*block.outputs()][value.offset()] for block in node.blocks()]
+        return all(_true_or_unset(side) for side in sides)
+    return node.kind() == "prim::Uninitialized" or _constant(value) is True
