@@ -24,10 +24,10 @@ __all__ = [
     "callee_graph",
     "child_attribute",
     "default_of",
-    "enum_value",
     "in_dispatcher",
     "is_script_object",
     "load_archive",
+    "member_of_constant",
     "method_graph",
     "module_of",
     "quiet_deprecation",
@@ -81,7 +81,7 @@ def all_schemas() -> list[Any]:
 
 @functools.cache
 def in_dispatcher(name: str, overload: str) -> bool:
-    """Whether an operator is one of the dispatcher's, and not of TorchScript's interpreter alone."""
+    """Whether an operator is the dispatcher's, not one of TorchScript's interpreter alone."""
     try:
         torch._C._dispatch_find_schema_or_throw(name, overload)  # type: ignore[attr-defined]
     except RuntimeError:
@@ -93,7 +93,7 @@ def _fragment(
     nodes: list[Any], inputs: list[Any], results: Callable[[Any, list[Any]], list[Any]]
 ) -> Any:
     """A new graph that takes `inputs` (values or types) and holds copies of nodes on them."""
-    graph = torch._C.Graph()
+    graph: Any = torch._C.Graph()
     known: dict[int, Any] = {}
     for value in inputs:
         new = graph.addInput()
@@ -143,7 +143,7 @@ def method_graph(kind: Any, name: str, *arguments: Any) -> Any:
         name: the method.
         arguments: constants for its parameters after self.
     """
-    graph = torch._C.Graph()
+    graph: Any = torch._C.Graph()
     owner = graph.addInput()
     owner.setType(kind)
     constants = [graph.insertConstant(value) for value in arguments]
@@ -165,15 +165,26 @@ def default_of(argument: Any) -> Any:
     return argument.default_value if argument.has_default_value() else inspect.Parameter.empty
 
 
-def enum_value(node: Any) -> Any:
-    """The value of an enum member that a constant node holds, where Python lacks the class."""
-    def read(graph: Any, copies: list[Any]) -> list[Any]:
-        reader = graph.create("prim::EnumValue", [copies[0].output()], 1)
+def member_of_constant(node: Any) -> tuple[str, Any]:
+    """Name and value of the enum member in a constant node, where Python lacks its class."""
+    return _run(_fragment([node], [], lambda graph, copies: _member(graph, copies[0].output())))
+
+
+def _member(graph: Any, member: Any) -> list[Any]:
+    """The name and the value of an enum member, as values of a graph."""
+    found = []
+    for kind in ("prim::EnumName", "prim::EnumValue"):
+        reader = graph.create(kind, [member], 1)
         reader.output().setType(torch._C.AnyType.get())
         graph.insertNode(reader)
-        return [reader.output()]
+        found.append(reader.output())
+    return found
 
-    return torch._C._create_function_from_graph("fxexport_read", _fragment([node], [], read))()
+
+def _run(graph: Any, *args: Any) -> Any:
+    if len(list(graph.outputs())) > 1:
+        graph.makeMultiOutputIntoTuple()
+    return torch._C._create_function_from_graph("fxexport_read", graph)(*args)
 
 
 def attribute_of(owner: Any, name: str) -> Any:
@@ -191,6 +202,9 @@ def child_attribute(owner: Any, path: list[tuple[str, Any]]) -> Any:
     Args:
         owner: the outermost object.
         path: name and type of each step from there.
+
+    Returns:
+        The attribute; name and value of a member of an enum.
     """
     graph = torch._C.Graph()
     value = graph.addInput()
@@ -201,8 +215,12 @@ def child_attribute(owner: Any, path: list[tuple[str, Any]]) -> Any:
         reader.output().setType(kind)
         graph.insertNode(reader)
         value = reader.output()
-    graph.registerOutput(value)
-    return torch._C._create_function_from_graph("fxexport_read", graph)(owner)
+    if path[-1][1].kind() == "EnumType":
+        for part in _member(graph, value):
+            graph.registerOutput(part)
+    else:
+        graph.registerOutput(value)
+    return _run(graph, owner)
 
 
 def module_of(method: Any) -> Any:

@@ -18,7 +18,14 @@ from fxexport.graph.captured import CapturedGraph
 from fxexport.report.model import Report
 from fxexport.source import SourceLocation
 
-__all__ = ["FrontEnd", "capture_through", "chosen_front_end", "is_scripted", "method_of", "scripted"]
+__all__ = [
+    "FrontEnd",
+    "capture_through",
+    "chosen_front_end",
+    "is_scripted",
+    "method_of",
+    "scripted",
+]
 
 FrontEnd = Literal["auto", "python", "script"]
 

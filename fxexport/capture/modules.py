@@ -24,6 +24,7 @@ class ScriptedMethod:
         return getattr(self.__self__, self.__name__).schema
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the method."""
         return getattr(self.__self__, self.__name__)(*args, **kwargs)
 
 

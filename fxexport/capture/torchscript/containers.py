@@ -22,7 +22,7 @@ __all__ = ["TABLE"]
 
 TABLE = Table()
 
-# -- making and taking apart -------------------------------------------------------------------------
+# -- making and taking apart ----------------------------------------------------------------------
 
 
 @TABLE.add("prim::ListConstruct")
@@ -72,7 +72,7 @@ def _tuple_slice(call: Call) -> Any:
     return call.args[0][node.i("beg") : node.i("end")]
 
 
-# -- lists -------------------------------------------------------------------------------------------
+# -- lists ----------------------------------------------------------------------------------------
 
 
 def _method(names: str, method: str, *, result: bool = True) -> None:
@@ -168,7 +168,7 @@ def _equal_tensors(call: Call) -> Any:
     return refuse(call, "lists of tensors are compared", "use torch.equal on their items")
 
 
-# -- dicts -------------------------------------------------------------------------------------------
+# -- dicts ----------------------------------------------------------------------------------------
 
 
 @TABLE.add("aten::dict", "aten::dict.", "aten::dict.Tensor", "aten::dict.Dict_Tensor")
@@ -193,7 +193,7 @@ def _get(call: Call) -> Any:
 
 _CONVERSION = re.compile(r"%[-+ #0]*\d*(?:\.\d+)?[a-zA-Z]")
 
-# -- strings -----------------------------------------------------------------------------------------
+# -- strings --------------------------------------------------------------------------------------
 
 _STRING_METHODS = (
     "capitalize", "center", "endswith", "expandtabs", "find", "isalnum", "isalpha", "isdecimal",
@@ -250,9 +250,7 @@ def shown_text(value: Any) -> Any:
 
 def _holds_dynamic(value: Any) -> bool:
     items = value.values() if isinstance(value, dict) else value
-    return dynamic_inside(
-        [i if not isinstance(i, dict) else list(i.values()) for i in items]
-    )
+    return dynamic_inside([i if not isinstance(i, dict) else list(i.values()) for i in items])
 
 
 def _known(names: str, function: Callable[..., Any]) -> None:

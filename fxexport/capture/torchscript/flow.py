@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import builtins
+import enum
 from collections.abc import Callable
 from types import CellType
 from typing import Any
 
+import torch
+
 from fxexport.capture.branching import condition_of, stage_branch
 from fxexport.capture.frames import user_location
 from fxexport.capture.iteration import dynamic_range
-from fxexport.capture.journal import UNSET, CellSlot
-from fxexport.capture.session import is_symbolic
+from fxexport.capture.journal import UNSET, CellSlot, Slot
+from fxexport.capture.session import is_symbolic, sym_type
 from fxexport.capture.torchscript.call import Call, Table, refuse
 from fxexport.capture.torchscript.objects import EnumMember, Instance
 from fxexport.capture.torchscript.program import FOREVER, Block, picks_items, true_after, uses
@@ -71,7 +74,7 @@ def _loop(call: Call) -> Any:
                 slot.set(value)
         left.set(ops.not_(interpreter.read(going)))
 
-    every = [*slots, left]
+    every: list[Slot] = [*slots, left]
     if not is_symbolic(count) and count >= FOREVER:
         counter = _cell(call, 0, -2)
         if uses(block, trip_number):
@@ -103,8 +106,6 @@ def _raise(call: Call) -> None:
 
 def _exception(text: str, kind: str | None) -> Exception:
     """The exception of Python's that the program meant."""
-    import torch
-
     found = getattr(builtins, (kind or "").removeprefix("builtins."), None)
     if isinstance(found, type) and issubclass(found, Exception):
         return found(text)
@@ -114,7 +115,7 @@ def _exception(text: str, kind: str | None) -> Exception:
     return error
 
 
-# -- calls -------------------------------------------------------------------------------------------
+# -- calls ----------------------------------------------------------------------------------------
 
 
 @TABLE.add("prim::CallFunction")
@@ -141,7 +142,7 @@ _WITHOUT_EFFECT = frozenset(
 
 @TABLE.add("prim::Enter", "prim::Exit")
 def _context(call: Call) -> Any:
-    """``with``: gradients and profiling play no part here; a user's class has its methods called."""
+    """``with``: gradients and profiling play no part; a user's class has its methods called."""
     owner = call.args[0]
     name = type(owner).__name__
     if name in _WITHOUT_EFFECT or (name == "autocast" and owner._enabled is False):
@@ -169,11 +170,11 @@ TABLE.refused(
 )
 TABLE.refused(
     "prim::rpc_async prim::rpc_sync prim::rpc_remote aten::to_here aten::local_value "
-    "aten::owner aten::owner_name aten::is_owner aten::confirmed_by_owner aten::dist_backward",
+    "aten::owner aten::owner_name aten::is_owner aten::confirmed_by_owner aten::dist_backward.",
     "calls of other machines have no form in a file",
 )
 
-# -- objects -----------------------------------------------------------------------------------------
+# -- objects --------------------------------------------------------------------------------------
 
 
 @TABLE.add("prim::GetAttr")
@@ -227,7 +228,7 @@ def _identity(call: Call) -> Any:
     return same if call.instruction.kind == "aten::__is__" else not same
 
 
-# -- types: a value of Python's knows its own --------------------------------------------------------
+# -- types: a value of Python's knows its own -----------------------------------------------------
 
 TABLE.simple(
     "prim::unchecked_cast prim::unchecked_unwrap_optional prim::annotate", lambda ops, value: value
@@ -261,12 +262,6 @@ def _isinstance(call: Call) -> Any:
 
 def _fits(value: Any, kind: Any) -> bool | None:
     """Whether a value is of a TorchScript type; None where its items would have to tell."""
-    import enum
-
-    import torch
-
-    from fxexport.capture.session import sym_type
-
     name = kind.kind()
     plain = {"IntType": int, "FloatType": float, "BoolType": bool}
     if name in plain:
@@ -315,5 +310,3 @@ TABLE.refused(
     "prim::Closure prim::forkClosure prim::awaitable prim::awaitableClosure",
     "closures have no form here",
 )
-
-

@@ -212,7 +212,7 @@ class Interpreter:
             result = handler(Call(self, frame, instruction, args))
         except _OF_THE_MODEL as error:
             if not hasattr(error, "fx_location"):
-                error.fx_location = user_location()  # type: ignore[attr-defined]
+                error.fx_location = user_location()  # type: ignore[union-attr]
             raise
         outputs = instruction.outputs
         if len(outputs) == 1 and instruction.kind not in ("prim::If", "prim::Loop"):

@@ -92,7 +92,7 @@ def _total(function: Callable[..., Any]) -> Callable[..., Any]:
     return compute
 
 
-# -- arithmetic; `aten::add` of strings and lists is Python's too ------------------------------------
+# -- arithmetic; `aten::add` of strings and lists is Python's too ---------------------------------
 
 
 @TABLE.add("aten::add")
@@ -180,7 +180,7 @@ def _extreme(call: Call) -> Any:
     return declared(call, call.python(function, *call.args))
 
 
-# -- conversions -------------------------------------------------------------------------------------
+# -- conversions ----------------------------------------------------------------------------------
 
 TABLE.simple("aten::Int", lambda ops, value: ops.call(int)(value))
 TABLE.simple("aten::Bool", lambda ops, value: ops.call(bool)(value))
@@ -191,7 +191,7 @@ TABLE.refused(
     "compute with real and imaginary parts",
 )
 
-# -- comparisons and logic ---------------------------------------------------------------------------
+# -- comparisons and logic ------------------------------------------------------------------------
 
 TABLE.simple("aten::eq", lambda ops, a, b: ops.eq(a, b))
 TABLE.simple("aten::ne", lambda ops, a, b: ops.ne(a, b))
@@ -220,7 +220,7 @@ _ordered("aten::le", operator.le)
 _ordered("aten::gt", operator.gt)
 _ordered("aten::ge", operator.ge)
 
-# -- ranges ------------------------------------------------------------------------------------------
+# -- ranges ---------------------------------------------------------------------------------------
 
 TABLE.simple("aten::__derive_index", lambda ops, index, start, step: start + index * step)
 

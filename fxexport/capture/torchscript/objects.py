@@ -1,4 +1,4 @@
-"""The interpreter's view of TorchScript objects: what the program writes to them stays in the view."""
+"""The interpreter's views of TorchScript objects: what is written to them stays in the view."""
 
 from __future__ import annotations
 
@@ -58,6 +58,10 @@ class _Source:
             return ir.attribute_of(self.handle, name)
         return getattr(self.handle, name)
 
+    def read_member(self) -> Any:
+        """Name and value of the enum member that this is."""
+        return ir.child_attribute(self.handle, list(self.steps))
+
     def below(self, name: str, kind: Any) -> _Source:
         return _Source(self.handle, (*self.steps, (name, kind)))
 
@@ -106,6 +110,8 @@ class Objects:
         try:
             value = source.read(name, kind)
         except RuntimeError as error:
+            if kind.kind() == "EnumType":
+                return self._member(kind, *source.below(name, kind).read_member())
             if kind.kind() != "ClassType":
                 raise UnsupportedError(
                     f"the attribute {name!r} of {type(owner).__name__} is a {kind}, which Python "
@@ -145,12 +151,12 @@ class Objects:
         try:
             return node.output().toIValue()
         except RuntimeError:
-            match = re.search(r"value=(\S+)\.(\w+)\]", str(node))
-            assert match is not None
-            key = (match[1], match[2])
-            if key not in self._members:
-                self._members[key] = EnumMember(*key, ir.enum_value(node))
-            return self._members[key]
+            return self._member(node.output().type(), *ir.member_of_constant(node))
+
+    def _member(self, kind: Any, name: str, value: Any) -> EnumMember:
+        """A member of an enum, the same object each time."""
+        key = (str(kind), name)
+        return self._members.setdefault(key, EnumMember(*key, value))
 
 
 def class_name(kind: Any) -> str:
@@ -160,7 +166,7 @@ def class_name(kind: Any) -> str:
 
 @lru_cache(maxsize=256)
 def _tuple_class(name: str, fields: tuple[str, ...]) -> Any:
-    return namedtuple(name, fields)  # noqa: PYI024 - the fields are known at run time
+    return namedtuple(name, fields)
 
 
 def named_tuple_of(kind: Any) -> Any:

@@ -21,7 +21,7 @@ __all__ = ["Runner", "runner_of", "was_traced"]
 
 Runner = Callable[[Callable[[], Any]], Any]
 
-# "# model.py:12:8" at the end of a printed node, and the lines of a Python stack that tracing leaves.
+# "# model.py:12:8" at the end of a printed node; a line of the Python stack that tracing leaves.
 _PRINTED = re.compile(r"# (.+):(\d+):\d+\s*$")
 _FRAME = re.compile(r"^(.+)\((\d+)\): (.+)$")
 _MARK = re.compile(r"^\s*~*\s*<--- HERE")

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-
 from fxexport.capture.torchscript.places import Runner, runner_of, was_traced
 
 __all__ = [

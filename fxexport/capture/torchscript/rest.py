@@ -18,7 +18,8 @@ def _print(call: Call) -> None:
 
 @TABLE.add("aten::warn")
 def _warn(call: Call) -> None:
-    call.session.note("note", f"a warning of the model, which the file does not give: {call.args[0]}")
+    text = f"a warning of the model, which the file does not give: {call.args[0]}"
+    call.session.note("note", text)
 
 
 TABLE.simple("aten::is_grad_enabled aten::is_autocast_enabled", lambda ops: False)
@@ -31,12 +32,18 @@ TABLE.simple("aten::_use_cudnn_rnn_flatten_weight", lambda ops: False)
 TABLE.simple("aten::_get_cpu_capability", lambda ops: "DEFAULT")
 TABLE.simple(
     "profiler::_record_function_enter profiler::_record_function_enter_new "
-    "profiler::_record_function_exit profiler::_call_end_callbacks_on_jit_fut "
+    "profiler::_record_function_exit "
     "aten::sym_constrain_range aten::sym_constrain_range_for_size prim::AddStatValue "
     "prim::TimePoint",
     lambda ops, *args: None,
 )
+TABLE.simple(
+    "profiler::_call_end_callbacks_on_jit_fut. "
+    "profiler::_call_end_callbacks_on_jit_fut._RecordFunction",
+    lambda ops, handle, future: future,
+)
 TABLE.simple("cuda::device_count", lambda ops: 0)
+TABLE.refused("onnx::Reshape. onnx::Shape.", "this is a graph for ONNX already")
 
 
 @TABLE.add("aten::_assert_scalar")

@@ -95,7 +95,7 @@ def returned(call: Call, value: Any) -> Any:
     return value
 
 
-# -- made of numbers ---------------------------------------------------------------------------------
+# -- made of numbers ------------------------------------------------------------------------------
 
 
 @TABLE.add(
@@ -115,13 +115,14 @@ def _tensor(call: Call) -> Any:
 TABLE.simple("prim::NumToTensor", lambda ops, value: torch.tensor(value))
 TABLE.refused("aten::tensor.complex aten::as_tensor.complex", "complex numbers have no ONNX form")
 
-# -- read --------------------------------------------------------------------------------------------
+# -- read -----------------------------------------------------------------------------------------
 
 TABLE.simple("aten::Bool.Tensor aten::is_nonzero.", lambda ops, x: ops.call(bool)(x))
 TABLE.simple("aten::Int.Tensor", lambda ops, x: ops.call(int)(x))
 TABLE.simple("aten::Float.Tensor", lambda ops, x: ops.call(float)(x))
 TABLE.simple(
-    "aten::item. aten::ScalarImplicit. aten::IntImplicit. aten::FloatImplicit.", lambda ops, x: x.item()
+    "aten::item. aten::ScalarImplicit. aten::IntImplicit. aten::FloatImplicit.",
+    lambda ops, x: x.item(),
 )
 TABLE.refused(
     "aten::Complex.Tensor_Tensor aten::Complex.Tensor_float aten::Complex.float_Tensor "
@@ -177,7 +178,7 @@ TABLE.simple(
     lambda ops, x: False,
 )
 
-# -- where a Python wrapper does more than the operator ----------------------------------------------
+# -- where a Python wrapper does more than the operator -------------------------------------------
 
 
 def _dim_is_settled(call: Call) -> Any:
@@ -205,12 +206,11 @@ def _to(call: Call) -> Any:
     return x.to(x.dtype if dtype is None else dtype_of(dtype), copy=copy)
 
 
+TABLE.simple("aten::_pack_sequence.", lambda ops, *parts: parts)
 TABLE.simple("aten::cpu. aten::cuda.", lambda ops, x: x)
 TABLE.simple("aten::split.", lambda ops, x, sizes, dim: ops.fresh(list(x.split(sizes, dim))))
 TABLE.simple("aten::copy_.Tensor", lambda ops, x, y: x.copy_(y))
-TABLE.simple(
-    "aten::copy_.int aten::copy_.float", lambda ops, x, y: x.copy_(torch.scalar_tensor(y))
-)
+TABLE.simple("aten::copy_.int aten::copy_.float", lambda ops, x, y: x.copy_(torch.scalar_tensor(y)))
 TABLE.simple("aten::numpy_T.a", lambda ops, x: torch.ops.aten.numpy_T.default(x))
 TABLE.simple("aten::mT.a aten::mH.a", lambda ops, x: x.transpose(-2, -1))
 TABLE.simple("aten::matrix_H.a", lambda ops, x: x.transpose(0, 1))
@@ -240,9 +240,10 @@ def _to_rank(call: Call) -> Any:
     return x
 
 
-@TABLE.add("aten::_grad_sum_to_size.", "aten::grad.", "aten::backward.", "aten::backward.TensorList")
-def _gradient(call: Call) -> Any:
-    return refuse(call, "gradients are not exported")
+TABLE.refused(
+    "aten::_grad_sum_to_size. aten::grad. aten::backward. aten::backward.TensorList",
+    "gradients are not exported",
+)
 
 
 @TABLE.add(
@@ -320,4 +321,6 @@ def _on_dtypes(call: Call) -> Any:
             return refuse(call, "the numbers are known only when the model runs")
         return number_of(torch.result_type(*call.args))
     a, b = (dtype_of(arg) for arg in call.args)
-    return torch.can_cast(a, b) if kind == "aten::can_cast" else number_of(torch.promote_types(a, b))
+    if kind == "aten::can_cast":
+        return torch.can_cast(a, b)
+    return number_of(torch.promote_types(a, b))
