@@ -173,7 +173,7 @@ def export(
     with stage("lower"):
         ir_model = lower(graph, opset=report.opset)
     _describe(report, graph, ir_model)
-    exported = Exported(graph, ir_model, report, prepared, _reference(call, prepared))
+    exported = Exported(graph, ir_model, report, prepared, _reference(call, prepared, graph))
     if path is None:
         if verify:
             with stage("verify"):
@@ -285,7 +285,7 @@ def _request(
 
 
 def _reference(
-    model: Callable[..., Any], prepared: PreparedInputs
+    model: Callable[..., Any], prepared: PreparedInputs, graph: CapturedGraph
 ) -> Callable[[list[Any]], Sequence[Any]]:
     """Runs the model eagerly on flat inputs, and leaves it as it was."""
 
@@ -293,7 +293,7 @@ def _reference(
         args, kwargs = prepared.rebuild(values)
         called = untouched(model)
         with torch.no_grad(), _state_kept(called):
-            return flat_outputs(called(*args, **kwargs))
+            return flat_outputs(called(*args, **kwargs), graph.outputs)
 
     return run
 

@@ -81,7 +81,7 @@ class Objects(nn.Module):
 def attribute_in_branch(x: torch.Tensor) -> tuple[torch.Tensor, int]:
     counter = Counter(1)
     if x.sum() > 0:
-        counter.value += x.shape[0]
+        counter.add(x.shape[0])
     else:
         counter.value = 7
     return x * counter.value, counter.value

@@ -13,6 +13,7 @@ import torch
 
 from fxexport.capture.frames import user_location
 from fxexport.capture.session import dynamic_inside, is_symbolic
+from fxexport.capture.spread import is_open
 from fxexport.capture.text import refuse_open_text, text_of
 from fxexport.capture.torchscript.call import Call, Table, refuse
 from fxexport.capture.torchscript.objects import named_tuple_of
@@ -45,20 +46,10 @@ def _dict(call: Call) -> Any:
 @TABLE.add("prim::TupleUnpack", "prim::ListUnpack")
 def _unpacked(call: Call) -> Any:
     wanted = len(call.instruction.outputs)
-    items = call.args[0]
-    count = call.python(len, items)
-    if is_symbolic(count):
-        known = call.session.known(count == wanted)
-        if known is None:
-            call.session.env.assume(count == wanted, "unpacking")
-            call.session.note("assumption", f"there are exactly {wanted} items to unpack")
-            call.session.require(count == wanted)
-        found = [call.ops.get_item(items, k) for k in range(wanted)]
-    else:
-        found = list(call.ops.iterate(items))
-        if len(found) != wanted:
-            raise ValueError(f"expected {wanted} items to unpack, got {len(found)}")
-    return tuple(found) if wanted != 1 else found[0]
+    found = tuple(call.ops.unpack(call.args[0], wanted))
+    if len(found) != wanted:
+        raise ValueError(f"expected {wanted} items to unpack, got {len(found)}")
+    return found if wanted != 1 else found[0]
 
 
 @TABLE.add("prim::TupleIndex")
@@ -243,7 +234,7 @@ def shown_text(value: Any) -> Any:
         return text_of(f"a tensor of {value.dim()} dimensions")
     if is_symbolic(value):
         return text_of(value)
-    if isinstance(value, (list, tuple, dict)) and _holds_dynamic(value):
+    if is_open(value) or (isinstance(value, (list, tuple, dict)) and _holds_dynamic(value)):
         return text_of("...")
     return value
 

@@ -15,6 +15,7 @@ from fxexport.capture.frames import user_location
 from fxexport.capture.iteration import dynamic_range
 from fxexport.capture.journal import UNSET, CellSlot, Slot
 from fxexport.capture.session import is_symbolic, sym_type
+from fxexport.capture.spread import Spread
 from fxexport.capture.torchscript.call import Call, Table, refuse
 from fxexport.capture.torchscript.objects import EnumMember, Instance
 from fxexport.capture.torchscript.program import FOREVER, Block, picks_items, true_after, uses
@@ -253,7 +254,7 @@ def _isinstance(call: Call) -> Any:
     found = [_fits(value, kind) for kind in call.instruction.node.tys("types")]
     if None in found and True not in found:
         raise UnsupportedError(
-            "isinstance() of an empty list or dict, whose type only TorchScript knows",
+            "isinstance() of a list or dict whose items do not tell its type: it may be empty",
             location=user_location(),
             hint="annotate the value instead of asking for its type",
         )
@@ -262,6 +263,8 @@ def _isinstance(call: Call) -> Any:
 
 def _fits(value: Any, kind: Any) -> bool | None:
     """Whether a value is of a TorchScript type; None where its items would have to tell."""
+    if isinstance(value, Spread):
+        return None
     name = kind.kind()
     plain = {"IntType": int, "FloatType": float, "BoolType": bool}
     if name in plain:

@@ -17,6 +17,7 @@ import torch
 from fxexport.capture.merge import as_kind
 from fxexport.capture.numbers import MATH_FUNCTIONS
 from fxexport.capture.session import is_symbolic, sym_type
+from fxexport.capture.spread import is_open
 from fxexport.capture.torchscript.call import Call, Table, refuse
 
 __all__ = ["TABLE"]
@@ -105,7 +106,7 @@ def _add(call: Call) -> Any:
 @TABLE.add("aten::mul")
 def _mul(call: Call) -> Any:
     a, b = call.args[:2]
-    product = call.ops.number(a) * call.ops.number(b)
+    product = call.ops.multiply(a, b)
     return call.ops.fresh(product) if isinstance(product, list) else declared(call, product)
 
 
@@ -207,7 +208,11 @@ def _ordered(names: str, compare: Callable[[Any, Any], Any]) -> None:
     def handle(call: Call) -> Any:
         a, b = call.args
         if isinstance(a, list) and isinstance(b, list):
-            if any(is_symbolic(x) or isinstance(x, torch.Tensor) for x in (*a, *b)):
+            if (
+                is_open(a)
+                or is_open(b)
+                or any(is_symbolic(x) or isinstance(x, torch.Tensor) for x in (*a, *b))
+            ):
                 return refuse(call, "lists of dynamic values are put in order")
             return compare(a, b)
         return compare(call.ops.number(a), call.ops.number(b))

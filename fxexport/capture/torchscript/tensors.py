@@ -109,9 +109,17 @@ def _tensor(call: Call) -> Any:
         return data if dtype is None else data.to(dtype_of(dtype))
     if call.instruction.kind == "aten::_list_to_tensor":
         dtype = number_of(torch.int64)
-    return torch.tensor(data, dtype=dtype_of(dtype))
+    return call.python(torch.tensor, data, dtype=dtype_of(dtype))
 
 
+def _joined(name: str) -> None:
+    function = getattr(torch, name)
+    # The list may be one whose length is known only when the model runs.
+    TABLE.add(f"aten::{name}.")(lambda call: call.python(function, *call.args))
+
+
+for _name in ("cat", "stack", "concat", "concatenate"):
+    _joined(_name)
 TABLE.simple("prim::NumToTensor", lambda ops, value: torch.tensor(value))
 TABLE.refused("aten::tensor.complex aten::as_tensor.complex", "complex numbers have no ONNX form")
 
