@@ -119,8 +119,16 @@ def _exception(text: str, kind: str | None) -> Exception:
 # -- calls ----------------------------------------------------------------------------------------
 
 
+# The fast paths of attention modules use nested tensors, which have no fake kernels. In TorchScript
+# they cannot be switched off as in Python: the question whether they are on is answered here.
+_ANSWERS = {"torch.backends.mha.get_fastpath_enabled": False}
+
+
 @TABLE.add("prim::CallFunction")
 def _call_function(call: Call) -> Any:
+    name = str(next(iter(call.instruction.node.inputs())).type())
+    if name.removeprefix("__torch__.") in _ANSWERS:
+        return _ANSWERS[name.removeprefix("__torch__.")]
     program = call.interpreter.callee(call)
     return call.interpreter.run(program, call.args[1:])
 
