@@ -225,4 +225,4 @@ def child_attribute(owner: Any, path: list[tuple[str, Any]]) -> Any:
 
 def module_of(method: Any) -> Any:
     """The module in C++ whose method a scripted method is."""
-    return method.owner()
+    return method.owner

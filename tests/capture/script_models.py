@@ -47,6 +47,10 @@ class Shift(nn.Module):
             return x - self.by
         return x + self.by
 
+    @torch.jit.export
+    def back(self, x: torch.Tensor, times: int = 1) -> torch.Tensor:
+        return x + self.by * times
+
 
 class Objects(nn.Module):
     part: Part
@@ -148,7 +152,7 @@ class Mixed(nn.Module):
         self.scale = nn.Parameter(torch.tensor(3.0))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.inner(x) * self.scale
+        x = self.inner.back(self.inner(x), times=2) * self.scale
         if x.shape[0] > 0 and x.sum() > 1:
             x = clipped(x, limit=1.5)
         return x

@@ -42,8 +42,12 @@ def number_of(dtype: torch.dtype) -> int:
 @functools.cache
 def _overload(operator: str) -> Any:
     name, _, overload = operator.partition(".")
-    namespace, _, name = name.partition("::")
-    return getattr(getattr(getattr(torch.ops, namespace), name), overload or "default")
+    return getattr(_packet(name), overload or "default")
+
+
+def _packet(kind: str) -> Any:
+    namespace, _, name = kind.partition("::")
+    return getattr(getattr(torch.ops, namespace), name)
 
 
 def dispatched(call: Call) -> Any:
@@ -58,6 +62,9 @@ def dispatched(call: Call) -> Any:
             kwargs[parameter.name] = value
         else:
             args.append(value)
+    if not call.instruction.kind.startswith("aten::"):
+        # Libraries' operators are known by their packets where they need help.
+        function = _packet(call.instruction.kind)
     return returned(call, call.interpreter.builtins.with_flags(function, *args, **kwargs))
 
 
@@ -201,6 +208,24 @@ TABLE.add(
     "aten::squeeze.", "aten::squeeze.dim", "aten::squeeze.dims", "aten::squeeze_.",
     "aten::squeeze_.dim", "aten::squeeze_.dims",
 )(_dim_is_settled)  # fmt: skip
+
+
+@TABLE.add("aten::select.int")
+def _select(call: Call) -> Any:
+    x, dim, index = call.args
+    return x[index] if dim == 0 else dispatched(call)
+
+
+def _from_python(names: str) -> None:
+    """Operators that Python code reaches as functions, where they are given another form."""
+    for name in names.split():
+        function = getattr(torch._VF, name)
+        TABLE.add(f"aten::{name}.")(
+            lambda call, function=function: call.python(function, *call.args)
+        )
+
+
+_from_python("_pack_padded_sequence _pad_packed_sequence")
 
 
 @TABLE.add("aten::to.prim_Device", "aten::to.prim_dtype", "aten::to.prim_other")
