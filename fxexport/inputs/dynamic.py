@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from fxexport.errors import UsageError
-from fxexport.inputs.dims import Dim, parse_dim
 from fxexport.inputs.flatten import Container, Leaf, Node, leaves_of
 from fxexport.inputs.specs import TensorSpec, dtype_name
+from fxexport.profiles.dims import Dim, parse_dim
 
 __all__ = ["DimRequest", "DynamicRequests", "InputTree", "read_dynamic"]
 

@@ -9,9 +9,9 @@ import torch
 
 from fxexport.errors import UsageError
 from fxexport.graph.captured import DimRange
-from fxexport.inputs.dims import Dim
 from fxexport.inputs.dynamic import DimRequest
 from fxexport.inputs.specs import TensorSpec
+from fxexport.profiles.dims import Dim
 
 __all__ = ["choose_sizes", "name_dimensions"]
 
