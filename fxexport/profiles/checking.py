@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -155,7 +156,8 @@ class _Resolver:
 
     def _sorted(self, profile: Profile) -> tuple[dict[str, Bounds], dict[str, Bounds]]:
         """Shapes and contents, told apart."""
-        shapes, values = {}, dict(profile.values)
+        shapes: dict[str, Bounds] = {}
+        values = dict(profile.values)
         for name, bounds in profile.shapes.items():
             target = input_named(name, self._inputs, bounds, self._label)
             (values if takes_values(target, bounds) else shapes)[name] = bounds
@@ -165,11 +167,9 @@ class _Resolver:
         return shapes, values
 
     def _check_values(self, target: FileInput, bounds: Bounds) -> None:
-        count = 1
-        for dim in target.shape:
-            if isinstance(dim, Dim):
-                self._refuse(target.name, f"{target.describe()} has no fixed length", bounds)
-            count *= dim
+        if target.dynamic:
+            self._refuse(target.name, f"{target.describe()} has no fixed length", bounds)
+        count = math.prod(dim for dim in target.shape if isinstance(dim, int))
         if "int" not in target.dtype:
             self._refuse(target.name, f"values are for integers, it is {target.dtype}", bounds)
         if len(bounds.min) != count:
@@ -230,12 +230,14 @@ class _Resolver:
                     f"{missing[0].name!r} varies",
                     hint="a profile gives min, opt and max for every input with dynamic dimensions",
                 )
-            rows = [
-                tuple(d if isinstance(d, int) else self._known[d.name][0].at(p)[0]
-                      for d in target.shape)
-                for p in POINTS
-            ]  # fmt: skip
-            shapes[target.name] = Bounds(*rows)
+            low, best, high = (
+                tuple(d if isinstance(d, int) else self._size(d, point) for d in target.shape)
+                for point in POINTS
+            )
+            shapes[target.name] = Bounds(low, best, high)
+
+    def _size(self, dim: Dim, point: Point) -> int:
+        return self._known[dim.name][0].at(point)[0]
 
     def _choose_opt(self, relations: Sequence[RelationLike], examples: Mapping[str, int]) -> None:
         """Chooses opt where it was left out: like the example, or in the middle."""

@@ -73,7 +73,7 @@ class Bounds:
         return f" (in {self.text})" if self.text else ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Profile:
     """One optimization profile.
 
@@ -88,12 +88,13 @@ class Profile:
             as the input has elements, one for a Python int.
     """
 
-    shapes: Mapping[str, Bounds] = field(default_factory=dict)
-    values: Mapping[str, Bounds] = field(default_factory=dict)
+    shapes: Mapping[str, Bounds]
+    values: Mapping[str, Bounds]
 
-    def __post_init__(self) -> None:
-        for label in ("shapes", "values"):
-            given = getattr(self, label)
+    def __init__(
+        self, shapes: Mapping[str, Any] | None = None, values: Mapping[str, Any] | None = None
+    ) -> None:
+        for label, given in (("shapes", shapes or {}), ("values", values or {})):
             if not isinstance(given, Mapping):
                 raise UsageError(
                     f"Profile: {label} must be a dict by input name, got {given!r}",

@@ -42,6 +42,11 @@ class StoredProfiles:
     inputs: list[FileInput] = field(default_factory=list)
     relations: list[Relation] = field(default_factory=list)
 
+    @property
+    def worth_keeping(self) -> bool:
+        """Whether there is anything to remember: something in the file is dynamic."""
+        return bool(self.profiles) or any(target.dynamic for target in self.inputs)
+
     def to_text(self) -> str:
         """The JSON."""
         data = {
