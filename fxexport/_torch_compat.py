@@ -31,6 +31,7 @@ from torch.utils._python_dispatch import (
     _disable_infra_mode,
 )
 from torch.utils._pytree import tree_map
+from torch.utils._sympy.functions import Mod
 from torch.utils._sympy.printers import PythonPrinter
 from torch.utils._sympy.value_ranges import ValueRanges, bound_sympy
 
@@ -41,6 +42,7 @@ __all__ = [
     "FunctionalTensor",
     "FunctionalTensorMode",
     "GuardOnDataDependentSymNode",
+    "Mod",
     "ProxySlotMode",
     "ShapeState",
     "SizeEnv",

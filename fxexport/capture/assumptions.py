@@ -127,8 +127,8 @@ class Assumptions:
             text = self._text(simple)
             symbols = sorted(simple.free_symbols, key=lambda symbol: self.names[symbol])
             names = tuple(self.names[symbol] for symbol in symbols)
-            places = {symbol: f"d{k}" for k, symbol in enumerate(symbols)}
-            expression = expression_text(simple, places)
+            numbered = {symbol: f"d{k}" for k, symbol in enumerate(symbols)}
+            expression = expression_text(simple, numbered)
             found.setdefault(
                 text, Constraint(text, self._predicate(simple), location, names, expression)
             )
@@ -164,8 +164,12 @@ class Assumptions:
 
 
 def _simpler(expr: Any) -> Any:
-    """``min(n, 512) == n`` as ``n <= 512``."""
+    """``min(n, 512) == n`` as ``n <= 512``, and ``n == 4 * (n // 4)`` as ``n % 4 == 0``."""
     if isinstance(expr, sympy.Eq):
+        for whole, part in ((expr.lhs, expr.rhs), (expr.rhs, expr.lhs)):
+            factor, rest = part.as_coeff_Mul()
+            if type(rest).__name__ in ("FloorDiv", "CleanDiv") and rest.args == (whole, factor):
+                return sympy.Eq(compat.Mod(whole, factor), 0)
         for whole, part in ((expr.lhs, expr.rhs), (expr.rhs, expr.lhs)):
             others = [arg for arg in whole.args if arg != part]
             if len(others) == 1 and len(whole.args) == 2:

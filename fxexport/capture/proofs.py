@@ -87,12 +87,12 @@ def proof(session: Session, condition: torch.SymBool, known: bool) -> str:
     verdict = "is always true" if known else "is never true"
     text = expression_text(expr, session.names)
     if not text or not expr.free_symbols:
-        return f"this condition on sizes {verdict} (pruned)"
+        return f"whatever the sizes are, this condition {verdict} (pruned)"
     names = ", ".join(_range_of(session, symbol) for symbol in _in_order(session, expr))
     if not _follows_from_ranges(session, expr, known):
         facts = _facts_about(session, expr)
         given = f"given that {' and '.join(facts)}" if facts else f"with {names}"
-        return f"{given}, {text} {verdict} here (pruned)"
+        return f"{given}, {text} {verdict} (pruned)"
     steps = [names, *_sides(session, expr)]
     return f"{', so '.join(steps)}, so {text} {verdict} (pruned)"
 
@@ -146,9 +146,12 @@ def _facts_about(session: Session, expr: Any) -> list[str]:
     """What is known of the sizes in an expression, beyond their ranges."""
     env = session.env
     learnt = [item.expr for items in env.deferred_runtime_asserts.values() for item in items]
-    facts = []
-    for fact in (*env.path_facts, *learnt):
-        text = expression_text(fact, session.names)
-        if text and fact.free_symbols & expr.free_symbols and text not in facts:
-            facts.append(text)
-    return facts
+    facts = [f for f in (*env.path_facts, *learnt) if f.free_symbols & expr.free_symbols]
+    about = [fact for fact in facts if fact.free_symbols <= expr.free_symbols] or facts
+    return list(dict.fromkeys(filter(None, (_fact_text(session, fact) for fact in about))))
+
+
+def _fact_text(session: Session, fact: Any) -> str:
+    relational = isinstance(fact, sympy.core.relational.Relational)
+    turned = fact.reversed if relational and fact.lhs.is_number else fact  # 4 < b is b > 4
+    return expression_text(turned, session.names)

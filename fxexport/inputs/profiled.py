@@ -71,7 +71,8 @@ class _Adder:
 
     def told_apart(self, profile: Profile, label: str) -> Profile:
         """The profile with shapes and contents where they belong."""
-        shapes, values = {}, dict(profile.values)
+        shapes: dict[str, Bounds] = {}
+        values = dict(profile.values)
         for name, bounds in (*profile.shapes.items(), *profile.values.items()):
             target = input_named(name, self._inputs, bounds, label)
             if name in values:
@@ -155,7 +156,7 @@ def _described(name: str, leaf: Leaf, requests: DynamicRequests) -> FileInput:
         integer = isinstance(value, int) and not isinstance(value, bool)
         return FileInput(name, (), "int64" if integer else type(value).__name__)
     dims = requests.dims.get(leaf, {})
-    shape = []
+    shape: list[int | Dim] = []
     for axis, size in enumerate(value.shape):
         request = dims.get(axis)
         if request is not None:

@@ -142,9 +142,11 @@ def _json(profiles: Sequence[Profile]) -> str:
 def compact_json(data: Any) -> str:
     """JSON for people: indented, but each row of numbers on one line."""
     text = json.dumps(data, indent=2)
-    return re.sub(
-        r"\[[\s\d,-]+\]", lambda row: f"[{', '.join(re.findall(r'-?[0-9]+', row[0]))}]", text
-    )
+    return re.sub(r"\[[\s\d,-]+\]", _on_one_line, text)
+
+
+def _on_one_line(row: re.Match[str]) -> str:
+    return f"[{', '.join(re.findall('-?[0-9]+', row[0]))}]"
 
 
 FORMS: dict[str, Callable[[Sequence[Profile]], str]] = {
