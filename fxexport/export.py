@@ -163,6 +163,7 @@ def export(
         graph = capture(_request(model, prepared, output_names), report)
         _check_output_names(output_names, graph)
         stored = settle_profiles(prepared.profiles, graph, prepared.example_sizes(), prepared.opts)
+        prepared.profiles = stored.profiles
         prepared.specs[:] = graph.inputs
     with stage("passes"):
         graph = run_passes(graph, goal.passes)

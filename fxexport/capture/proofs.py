@@ -12,7 +12,7 @@ import torch
 from fxexport import _torch_compat as compat
 from fxexport.capture.session import Session
 
-__all__ = ["expression_text", "proof", "range_text", "relation_text"]
+__all__ = ["expression_text", "proof", "relation_text", "trip_bound"]
 
 _AS_PYTHON = {"torch.sym_float": "float", "torch.sym_int": "int", "torch.sym_not": "not"}
 
@@ -93,11 +93,25 @@ def proof(session: Session, condition: torch.SymBool, known: bool) -> str:
         facts = _facts_about(session, expr)
         given = f"given that {' and '.join(facts)}" if facts else f"with {names}"
         return f"{given}, {text} {verdict} (pruned)"
-    steps = [names, *_sides(session, expr)]
-    return f"{', so '.join(steps)}, so {text} {verdict} (pruned)"
+    steps = " and ".join([*_sides(session, expr), f"{text} {verdict}"])
+    return f"{names}, so {steps} (pruned)"
 
 
-def range_text(low: int, high: int | None) -> str:
+def trip_bound(session: Session, trip_count: Any) -> str:
+    """`` of at most 8 trips: b is in 1..8`` for a loop that ranges bound; else empty."""
+    if not isinstance(trip_count, torch.SymInt):
+        return ""
+    expr = compat.raw_expression(trip_count)
+    if not expr.free_symbols or not expr.free_symbols <= session.ranges.keys():
+        return ""
+    _, most = _bounds(session, expr)
+    if not most.is_number or most == sympy.oo:
+        return ""
+    names = ", ".join(_range_of(session, symbol) for symbol in _in_order(session, expr))
+    return f" of at most {int(most)} trip{'' if most == 1 else 's'}: {names}"
+
+
+def _range_text(low: int, high: int | None) -> str:
     """``in 1..8``, ``5 or more``, ``any size``."""
     if high is None:
         return f"{low} or more" if low else "any size from 0"
@@ -111,7 +125,7 @@ def _in_order(session: Session, expr: Any) -> list[Any]:
 def _range_of(session: Session, symbol: Any) -> str:
     name = session.names[symbol]
     bounds = session.ranges.get(symbol)
-    return f"{name} is any number" if bounds is None else f"{name} is {range_text(*bounds)}"
+    return f"{name} is any number" if bounds is None else f"{name} is {_range_text(*bounds)}"
 
 
 def _sides(session: Session, expr: Any) -> list[str]:
@@ -124,7 +138,7 @@ def _sides(session: Session, expr: Any) -> list[str]:
         ends = [None if end in (sympy.oo, -sympy.oo) else end for end in (low, high)]
         if ends[0] is not None and all(end is None or end == int(end) for end in ends):
             upper = None if ends[1] is None else int(ends[1])
-            words = f"{int(ends[0])} or more" if upper is None else range_text(int(ends[0]), upper)
+            words = f"{int(ends[0])} or more" if upper is None else _range_text(int(ends[0]), upper)
             steps.append(f"{expression_text(side, session.names)} is {words}")
     return steps
 
