@@ -32,6 +32,7 @@ from fxexport.progress import NullProgress, Progress
 from fxexport.report import Report
 from fxexport.report.model import Verification
 from fxexport.report.signature import describe_input, dimensions_to_data
+from fxexport.runtime_options import provider_options
 from fxexport.targets import target_named
 from fxexport.verify import verify as compare
 from fxexport.writing import check_target, data_file_name, write_model
@@ -94,6 +95,14 @@ class Exported:
                 external_data=external_data,
                 texts=profiles_beside(path, self._stored),
             )
+
+    def provider_options(self, *providers: str) -> dict[str, dict[str, str]]:
+        """Options for ONNX Runtime's GPU providers; see `fxexport.provider_options`.
+
+        Args:
+            providers: which ones; by default TensorrtExecutionProvider, CUDAExecutionProvider.
+        """
+        return provider_options(self, providers) if providers else provider_options(self)
 
     def verify(self, *check_inputs: Any) -> Verification:
         """Compares the model in ONNX Runtime with PyTorch on the export's inputs and these.

@@ -87,7 +87,7 @@ class SizeMaker:
         """Inner sizes, round ones too, and corners where some are small and others large."""
         for share in (0.5, 0.25, 0.75):
             for unit in (1, 2, 4, 8, 16, 32, 64, 7, 6, 5, 3):
-                inner = {n: low[n] + int((high[n] - low[n]) * share) // unit * unit for n in low}
+                inner = {n: low[n] + _part(high[n] - low[n], share, unit) for n in low}
                 yield inner
                 if share == 0.5 and self._holds(inner):
                     break
@@ -151,6 +151,12 @@ class SizeMaker:
                 count *= sizes[size.name] if isinstance(size, DimRange) else size
             total += count
         return total
+
+
+def _part(length: int, share: float, unit: int) -> int:
+    """A share of a length: in whole units, where it is as long as one."""
+    part = int(length * share)
+    return part if part < unit else part // unit * unit
 
 
 def _trials(
