@@ -47,6 +47,8 @@ class Shift(nn.Module):
             return x - self.by
         return x + self.by
 
+
+class Return(Shift):
     @torch.jit.export
     def back(self, x: torch.Tensor, times: int = 1) -> torch.Tensor:
         return x + self.by * times
@@ -148,7 +150,7 @@ def clipped(x: torch.Tensor, limit: float = 2.0) -> torch.Tensor:
 class Mixed(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.inner = scripted(Shift(0.25))
+        self.inner = scripted(Return(0.25))
         self.scale = nn.Parameter(torch.tensor(3.0))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -119,14 +119,6 @@ def _tensor(call: Call) -> Any:
     return call.python(torch.tensor, data, dtype=dtype_of(dtype))
 
 
-def _joined(name: str) -> None:
-    function = getattr(torch, name)
-    # The list may be one whose length is known only when the model runs.
-    TABLE.add(f"aten::{name}.")(lambda call: call.python(function, *call.args))
-
-
-for _name in ("cat", "stack", "concat", "concatenate"):
-    _joined(_name)
 TABLE.simple("prim::NumToTensor", lambda ops, value: torch.tensor(value))
 TABLE.refused("aten::tensor.complex aten::as_tensor.complex", "complex numbers have no ONNX form")
 
@@ -216,16 +208,16 @@ def _select(call: Call) -> Any:
     return x[index] if dim == 0 else dispatched(call)
 
 
-def _from_python(names: str) -> None:
-    """Operators that Python code reaches as functions, where they are given another form."""
-    for name in names.split():
-        function = getattr(torch._VF, name)
-        TABLE.add(f"aten::{name}.")(
-            lambda call, function=function: call.python(function, *call.args)
-        )
+def _from_python(name: str, function: Any) -> None:
+    """An operator that Python code reaches as a function, where that is given another form."""
+    TABLE.add(f"aten::{name}.")(lambda call: call.python(function, *call.args))
 
 
-_from_python("_pack_padded_sequence _pad_packed_sequence")
+for _name in ("_pack_padded_sequence", "_pad_packed_sequence"):
+    _from_python(_name, getattr(torch._VF, _name))
+# The list that they join may be one whose length is known only when the model runs.
+for _name in ("cat", "stack", "concat", "concatenate"):
+    _from_python(_name, getattr(torch, _name))
 
 
 @TABLE.add("aten::to.prim_Device", "aten::to.prim_dtype", "aten::to.prim_other")
