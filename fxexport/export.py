@@ -14,6 +14,7 @@ from fxexport.capture import (
     CaptureRequest,
     capture_through,
     chosen_front_end,
+    is_scripted,
     left_as_found,
     method_of,
     scripted,
@@ -367,6 +368,10 @@ def _state_kept(model: Callable[..., Any]) -> Iterator[None]:
 
 
 def _name_of(model: Callable[..., Any]) -> str:
+    # A scripted module's class is PyTorch's own; it remembers the user's.
+    for name in ("original_name", "name", "__name__"):
+        if isinstance(found := getattr(model, name, None), str) and is_scripted(model):
+            return found
     if isinstance(model, torch.nn.Module):
         return type(model).__name__
     return getattr(model, "__name__", type(model).__name__)

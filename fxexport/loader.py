@@ -217,6 +217,7 @@ def _named(module: ModuleType, reference: ModelReference) -> Any:
 
 def _candidates(module: ModuleType) -> dict[str, str]:
     """What a module itself defines that could be exported: name to class, instance, function."""
+    import torch
     from torch import nn
 
     found = {}
@@ -230,7 +231,9 @@ def _candidates(module: ModuleType) -> dict[str, str]:
                 found[name] = "class"
         elif isinstance(value, nn.Module):
             found[name] = "instance"
-        elif inspect.isfunction(value) and ours and name not in _INPUTS:
+        elif isinstance(value, torch.jit.ScriptFunction) or (
+            inspect.isfunction(value) and ours and name not in _INPUTS
+        ):
             found[name] = "function"
     return found
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import linecache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -242,3 +245,61 @@ def test_what_torchscript_ignores_is_refused_where_it_is_reached() -> None:
     assert "ignored by TorchScript" in error.message
     with pytest.raises(fxexport.ModelError, match="annotated to be ignored"):
         fxexport.export(model, (torch.randn(3), "unused"))
+
+
+def left_alone(x: torch.Tensor) -> torch.Tensor:
+    if x.sum() > 0:
+        return x + 1
+    return x - 1
+
+
+left_alone.__fx_keep__ = True  # type: ignore[attr-defined]  # capture does not read such a function
+
+
+def calls_what_is_left_alone(x: torch.Tensor) -> torch.Tensor:
+    return left_alone(x) * 2
+
+
+def test_what_plain_python_is_refused_for_is_read_through_torchscript_and_said() -> None:
+    example = (torch.randn(3),)
+    with pytest.raises(fxexport.UnsupportedError):
+        fxexport.export(calls_what_is_left_alone, example, capture="python")
+    exported = fxexport.export(calls_what_is_left_alone, example, dynamic=True)
+    assert exported.report.verification is not None
+    assert exported.report.verification.ok
+    assert len(exported.report.of_kind("branch")) == 1
+    (note,) = exported.report.of_kind("note")
+    assert "read through TorchScript" in note.message
+
+
+def test_torchscript_is_not_tried_unless_the_outcome_is_compared() -> None:
+    with pytest.raises(fxexport.UnsupportedError):
+        fxexport.export(calls_what_is_left_alone, (torch.randn(3),), verify=False)
+
+
+SOURCE = """
+import torch
+
+
+def gate(x: torch.Tensor) -> torch.Tensor:
+    if x.sum() > 0:
+        return x * 2
+    return x
+"""
+
+
+def test_an_archive_shows_lines_of_files_that_are_gone(tmp_path: Path) -> None:
+    file = tmp_path / "gone.py"
+    file.write_text(SOURCE)
+    spec = importlib.util.spec_from_file_location("gone", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    archive = archived(scripted(module.gate))
+    file.unlink()
+    linecache.checkcache()
+    (finding,) = captured(archive, torch.randn(3)).report.of_kind("branch")
+    assert finding.location is not None
+    assert (finding.location.file, finding.location.line) == (str(file), 6)
+    assert finding.location.code == "if x.sum() > 0:"

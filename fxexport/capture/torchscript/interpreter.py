@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from fxexport import _torch_compat as compat
 from fxexport._torch_compat import torchscript as ir
 from fxexport.capture.builtins import Builtins
 from fxexport.capture.frames import user_location
@@ -136,7 +137,8 @@ class Interpreter:
 
     def _read(self, key: Any, graph: Callable[[], Any], name: str) -> Program:
         if key not in self._programs:
-            self._programs[key] = read_program(graph(), name)
+            with compat.no_dispatch_modes():  # a printed node may print a tensor
+                self._programs[key] = read_program(graph(), name)
         return self._programs[key]
 
     def _method_program(self, owner: Instance, name: str) -> Program:

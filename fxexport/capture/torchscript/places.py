@@ -24,7 +24,7 @@ Runner = Callable[[Callable[[], Any]], Any]
 # "# model.py:12:8" at the end of a printed node; a line of the Python stack that tracing leaves.
 _PRINTED = re.compile(r"# (.+):(\d+):\d+\s*$")
 _FRAME = re.compile(r"^(.+)\((\d+)\): (.+)$")
-_MARK = re.compile(r"^\s*~*\s*<--- HERE")
+_MARK = re.compile(r"\s*~+\s*(<--- HERE)?\s*$")
 
 
 def runner_of(node: Any, function: str) -> Runner | None:
@@ -73,20 +73,16 @@ def _remember_text(file: str, line: int, text: str) -> None:
     """Makes a line of a file that is not here any more (an archive's source) known to linecache."""
     if os.path.exists(file):
         return
-    shown: list[str] = []
-    for row in text.splitlines():
-        if _MARK.match(row):
-            break
-        shown.append(row)
-    if len(shown) < 2:
+    rows = text.partition("\nSerialized ")[0].splitlines()[1:]
+    marks = [k for k, row in enumerate(rows) if _MARK.match(row)]
+    if not marks or marks[0] == 0:
         return
+    # The line stands above its mark; the rows around it are its neighbours.
+    first = line - marks[0] + 1
     known = linecache.cache.get(file)
     lines = list(known[2]) if known is not None and len(known) == 4 else []
-    # The row above the mark is the line itself, those before it precede it.
-    for back, row in enumerate(reversed(shown[1:])):
-        number = line - back
-        if number < 1:
-            break
-        lines.extend("\n" for _ in range(number - len(lines)))
-        lines[number - 1] = row + "\n"
+    for number, row in enumerate((row for row in rows if not _MARK.match(row)), first):
+        if number >= 1:
+            lines.extend("\n" for _ in range(number - len(lines)))
+            lines[number - 1] = row + "\n"
     linecache.cache[file] = (sum(map(len, lines)), None, lines, file)
