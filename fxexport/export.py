@@ -196,7 +196,9 @@ def export(
     if stored.worth_keeping:
         ir_model.metadata_props[METADATA_KEY] = stored.to_text()
     _describe(report, graph, ir_model, stored)
-    exported = Exported(graph, ir_model, report, prepared, _reference(model, prepared), stored)
+    exported = Exported(
+        graph, ir_model, report, prepared, _reference(model, prepared, graph), stored
+    )
     if path is None:
         if verify:
             with stage("verify"):
@@ -311,14 +313,14 @@ def _request(
 
 
 def _reference(
-    model: Callable[..., Any], prepared: PreparedInputs
+    model: Callable[..., Any], prepared: PreparedInputs, graph: CapturedGraph
 ) -> Callable[[list[Any]], Sequence[Any]]:
     """Runs the model eagerly on flat inputs, and leaves it as it was."""
 
     def run(values: list[Any]) -> list[Any]:
         args, kwargs = prepared.rebuild(values)
         with torch.no_grad(), _state_kept(model):
-            return flat_outputs(model(*args, **kwargs))
+            return flat_outputs(model(*args, **kwargs), graph.outputs)
 
     return run
 
