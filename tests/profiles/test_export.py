@@ -133,6 +133,22 @@ def test_branches_are_pruned_with_the_proof() -> None:
     assert all(finding.location for finding in exported.report.of_kind("folded"))
 
 
+def test_computed_sizes_are_told_in_those_of_the_inputs() -> None:
+    def program(x: torch.Tensor) -> torch.Tensor:
+        for _ in range(4):
+            x = torch.nn.functional.max_pool2d(x, 2)
+        if x.shape[2] > 16:
+            x = x * 2
+        kept = x[x > 0]
+        return kept.sum() + 1 if kept.shape[0] >= 0 else kept.sum()
+
+    x = torch.ones(1, 1, 64, 64)
+    exported = export(program, x, dynamic={"x": {2: Dim("h", 64, 128)}})
+    first, second = messages(exported, "folded")
+    assert first == "h is in 64..128, so h // 16 is in 4..8 and h // 16 > 16 is never true (pruned)"
+    assert second.endswith("so this condition is always true (pruned)")
+
+
 def test_a_profile_proves_what_a_range_proves() -> None:
     one = export(folded, torch.ones(3, 4), profiles={"x": ((1, 4), (4, 4), (8, 4))})
     assert "x_d0 is in 1..8, so x_d0 > 16 is never true (pruned)" in messages(one, "folded")

@@ -23,6 +23,17 @@ from fxexport.profiles import (
     resolve,
 )
 
+
+class Config:
+    """Stands in for OpenMMLab's Config: it hands on to a dict, and is no Mapping."""
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        self._content = content
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._content, name)
+
+
 ONE = Profile({"x": ((1, 8), (4, 8), (16, 8))})
 SHAPES = {"min_shape": [1, 8], "opt_shape": [4, 8], "max_shape": [16, 8]}
 
@@ -44,6 +55,7 @@ SHAPES = {"min_shape": [1, 8], "opt_shape": [4, 8], "max_shape": [16, 8]}
         {"shapes": {"x": ((1, 8), (4, 8), (16, 8))}},
         {"input_shapes": {"x": SHAPES}},
         {"model_inputs": [{"input_shapes": {"x": SHAPES}}]},
+        Config({"backend_config": {"model_inputs": [{"input_shapes": {"x": SHAPES}}]}}),
         {"backend_config": {"type": "tensorrt", "model_inputs": [{"input_shapes": {"x": SHAPES}}]}},
         {
             "trt_profile_min_shapes": "x:1x8",
