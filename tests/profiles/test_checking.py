@@ -17,6 +17,7 @@ from fxexport.profiles import (
     resolve,
     why_no_profile,
 )
+from fxexport.profiles.by_dimension import parse_by_dimension
 
 X = FileInput("x", (Dim("b"), 3, Dim("h"), 64))
 Y = FileInput("y", (Dim("b"), 5))
@@ -207,3 +208,11 @@ def test_opt_of_a_dimension_is_in_its_range(make: Any, quoted: str) -> None:
 
 def test_mentions_of_a_dimension_share_its_opt() -> None:
     assert Dim("b", 1, 8, 2).meet(Dim("b", 2)) == Dim("b", 2, 8, 2)
+
+
+def test_dimensions_and_int_inputs_by_name() -> None:
+    inputs = [FileInput("x", (Dim("b", 1, 8), 3)), N, FileInput("k", (), "int64", (-2, 2))]
+    profile, opts = parse_by_dimension("b[1..3..4],n[5..9]", inputs)
+    assert resolve([profile], inputs, examples=opts) == [
+        Profile({"x": ((1, 3), (3, 3), (4, 3))}, {"n": (5, 7, 9), "k": (-2, 0, 2)})
+    ]

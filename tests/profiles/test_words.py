@@ -9,7 +9,6 @@ from fxexport.profiles import Profile
 from fxexport.profiles.words import (
     ShapesOption,
     parse_ort_options,
-    parse_shapes,
     parse_shapes_options,
     parse_words,
     sections,
@@ -31,7 +30,8 @@ from fxexport.profiles.words import (
     ],
 )
 def test_shapes(text: str, shapes: dict[str, tuple[int, ...]]) -> None:
-    assert parse_shapes(text) == shapes
+    (profile,) = parse_shapes_options([ShapesOption("--optShapes", text)])
+    assert profile.at("opt") == profile.at("min") == shapes
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_shapes(text: str, shapes: dict[str, tuple[int, ...]]) -> None:
 )
 def test_nonsense_is_quoted(text: str, quoted: str) -> None:
     with pytest.raises(UsageError) as refusal:
-        parse_shapes(text)
+        parse_shapes_options([ShapesOption("--optShapes", text)])
     assert quoted in refusal.value.message
 
 
