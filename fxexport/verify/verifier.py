@@ -114,7 +114,7 @@ class _Verifier:
         effort = effort_for(self._graph, elements, budget)
         maker = CaseMaker(self._graph, prepared, seed, effort)
         compared = 0
-        for case in maker.of_profiles():
+        for case in maker.of_profiles(self._note):
             if not self._compare(case, effort.max_trips):
                 self._note(f"{case.label}: nothing was compared" + self._why_not(case))
         for case in maker.standard():
