@@ -210,6 +210,11 @@ class Journal:
         """Grows with every scope; what is made inside a scope has at least its number."""
         return self._serial
 
+    @property
+    def opened(self) -> int:
+        """`now` when the innermost branch or loop body began; 0 outside of all."""
+        return self._scopes[-1].serial if len(self._scopes) > 1 else 0
+
     def touch(self, slot: Slot, owner: Any, born: int = 0) -> None:
         """To be called before `slot`, a part of `owner`, is written to.
 

@@ -102,7 +102,7 @@ class Session:
             self.recorder,
             keep_composite,
             name_of,
-            self._about_to_write,
+            self,
             lambda: self.journal.now,
         )
         self.try_depth = 0
@@ -197,7 +197,27 @@ class Session:
             lambda t, value: self.tensors.replace(t, self.tensors.inner(value)),
         )
 
-    def _about_to_write(self, base: torch.Tensor) -> None:
+    def about_to_reshape(self, tensor: torch.Tensor, name: str) -> None:
+        """Refuses operators in place that change what cannot be given back after a branch."""
+        plain = name.rstrip("_")
+        if plain in ("set", "resize", "resize_as"):
+            hint = "assign a new tensor to the name instead"
+            raise UnsupportedError(
+                f"{name} gives a tensor other memory in place", location=user_location(), hint=hint
+            )
+        if self.tensors.born(tensor) < self.journal.opened:
+            raise UnsupportedError(
+                f"{name} changes the sizes of a tensor from outside a branch or loop in place",
+                location=user_location(),
+                hint=f"write y = y.{plain}(...) instead",
+            )
+
+    def may_share(self, tensor: torch.Tensor, source: torch.Tensor) -> None:
+        """Remembers a copy that is a view where some size is 1, to refuse later writes."""
+        self.merged_from(tensor, source)
+
+    def about_to_write(self, base: torch.Tensor) -> None:
+        """Refuses a write that other names would see on some ways only; notes any other."""
         for merged_ref, sources in self._merged:
             merged = merged_ref()
             if merged is None:
@@ -205,10 +225,10 @@ class Session:
             alive = [source for ref in sources if (source := ref()) is not None]
             if (base is merged and alive) or any(base is source for source in alive):
                 raise UnsupportedError(
-                    "a tensor is written in place that shares memory with another one on one way "
-                    "through a branch or loop and not on the other",
+                    "a tensor is written in place that shares memory with another one on some ways "
+                    "through the model (a branch, a loop, sizes of 1) and not on others",
                     location=user_location(),
-                    hint="make a new tensor instead (y = y + 1), or clone() it in the branch",
+                    hint="make a new tensor instead (y = y + 1), or clone() it where it is made",
                 )
         self.journal.touch(self.contents(base), base, self.tensors.born(base))
 
@@ -216,6 +236,7 @@ class Session:
         """Remembers what a merged tensor may share memory with, to refuse later writes."""
         bases = [self.tensors.base_of(s) for s in sources if isinstance(s, compat.FunctionalTensor)]
         if bases:
+            merged = self.tensors.base_of(merged)
             self._merged.append((weakref.ref(merged), [weakref.ref(base) for base in bases]))
 
     def node_of(self, value: Any) -> Any:

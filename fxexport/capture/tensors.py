@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch.utils.weak import WeakIdKeyDictionary
@@ -18,6 +18,26 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.recorder import Recorder
 
 __all__ = ["TensorMode"]
+
+
+class Watch(Protocol):
+    """Who is told what happens to the tensors of the program; each may refuse."""
+
+    def about_to_write(self, base: torch.Tensor) -> None:
+        """The contents of a tensor that is no view change."""
+
+    def about_to_reshape(self, tensor: torch.Tensor, name: str) -> None:
+        """The operator `name` gives a tensor other sizes, or other memory, in place."""
+
+    def may_share(self, tensor: torch.Tensor, source: torch.Tensor) -> None:
+        """Whether `tensor` is a view of `source` or a copy depends on sizes."""
+
+
+# Operators that give a view where the strides allow it, and a copy elsewhere.
+_VIEW_OR_COPY = frozenset(
+    f"aten::{name}" for name in ("contiguous", "reshape", "reshape_as", "flatten", "ravel")
+)
+_OTHER_MEMORY = frozenset(f"aten::{name}_" for name in ("set", "resize", "resize_as"))
 
 
 class TensorMode(compat.UserMode):
@@ -29,7 +49,7 @@ class TensorMode(compat.UserMode):
         recorder: Recorder,
         keep_composite: Callable[[torch._ops.OpOverload], bool],
         name_of: Callable[[torch.Tensor], str],
-        on_write: Callable[[torch.Tensor], None],
+        watch: Watch,
         now: Callable[[], int],
     ) -> None:
         super().__init__()
@@ -38,7 +58,7 @@ class TensorMode(compat.UserMode):
         self.recorder = recorder
         self.keep_composite = keep_composite
         self.name_of = name_of
-        self.on_write = on_write
+        self.watch = watch
         self._now = now
         self._born: Any = WeakIdKeyDictionary()
         self._lifted: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
@@ -152,15 +172,21 @@ class TensorMode(compat.UserMode):
             with self:
                 result = func.decompose(*args, **kwargs)
             if result is not NotImplemented:
+                if func._schema.name in _VIEW_OR_COPY:
+                    self._view_or_copy(result, args[0])
                 return result
         functional = compat.functional_variant(func)
         if functional is not None and self.keep_composite(functional):
             # In place on the outside, one coarse operator on the inside.
             result = self._record_whole(functional, args, kwargs)
             return torch.ops.aten.copy_.default(args[0], result)
+        if torch.Tag.inplace_view in func.tags or func._schema.name in _OTHER_MEMORY:
+            self.watch.about_to_reshape(args[0], func._schema.name.removeprefix("aten::"))
         writes = compat.written_arguments(func, args, kwargs)
         for tensor in writes:
-            self.on_write(self.base_of(tensor))
+            self.watch.about_to_write(self.base_of(tensor))
+        if functional is not None and compat.written_by_python(func):
+            return self._written(args[0], functional(*args, **kwargs))
         out = func(*args, **kwargs)
         for view, source in compat.views_in(func, args, kwargs, out):
             if view is not source:
@@ -172,6 +198,22 @@ class TensorMode(compat.UserMode):
             if isinstance(made, torch.Tensor) and made not in self._born:
                 self._born[made] = now
         return out
+
+    def _written(self, tensor: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        """Gives a tensor, view or not, the value that an operator in place leaves in it."""
+        if value.dtype != tensor.dtype:
+            value = value.to(tensor.dtype)
+        if value.dim() != tensor.dim():
+            return torch.ops.aten.copy_.default(tensor, value)  # PyTorch's own error
+        self.replace(tensor, self.inner(value))
+        return tensor
+
+    def _view_or_copy(self, result: torch.Tensor, source: torch.Tensor) -> None:
+        """Tells the watch where sizes decide whether a result is a view of its source."""
+        if self.base_of(result) is self.base_of(source):
+            return
+        if any(isinstance(size, torch.SymInt) for size in source.shape):
+            self.watch.may_share(result, source)
 
     def _record_whole(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Records a composite operator as one node."""

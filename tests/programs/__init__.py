@@ -21,6 +21,8 @@ THEMES = (
     "containers",
     "modules",
     "mutation_basic",
+    "mutation_ops",
+    "mutation_views",
     "pitfalls",
     "pitfalls_shapes",
     "refusals",
