@@ -124,6 +124,7 @@ def _export(options: Options, progress: Progress) -> Exported:
             from fxexport.example_inputs import merge_inputs
             from fxexport.export import export
             from fxexport.inputs import parse_dynamic_option, parse_input_option
+            from fxexport.state_option import parse_state_option
 
             dynamic = parse_dynamic_option(options.dynamic)
             given = dict(parse_input_option(text) for text in options.inputs)
@@ -142,6 +143,7 @@ def _export(options: Options, progress: Progress) -> Exported:
                 verify=options.verify,
                 check_inputs=loaded.check_inputs,
                 external_data=options.external_data,
+                state=parse_state_option(options.state),
                 progress=progress,
             )
         except VerificationError as error:

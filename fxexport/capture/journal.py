@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 
+from fxexport.source import SourceLocation
+
 __all__ = [
     "UNSET",
     "AttributeSlot",
@@ -157,6 +159,8 @@ class Scope:
 
     serial: int
     old: dict[tuple[Any, ...], tuple[Slot, Any]] = field(default_factory=dict)
+    # the user's line of the first write, in the outermost scope
+    places: dict[tuple[Any, ...], SourceLocation | None] = field(default_factory=dict)
 
     def undo(self) -> None:
         """Gives every place the value that it had at the start."""
@@ -171,7 +175,8 @@ class Scope:
 class Journal:
     """The open scopes, innermost last, and the objects made since each of them opened."""
 
-    def __init__(self) -> None:
+    def __init__(self, where: Callable[[], SourceLocation | None] = lambda: None) -> None:
+        self._where = where
         self._scopes: list[Scope] = []
         self._made: dict[int, tuple[Any, int]] = {}
         self._cells: dict[int, int] = {}
@@ -230,3 +235,5 @@ class Journal:
         for scope in self._scopes:
             if born < scope.serial and slot.key not in scope.old:
                 scope.old[slot.key] = (slot, slot.get())
+                if scope is self._scopes[0]:
+                    scope.places[slot.key] = self._where()

@@ -9,6 +9,7 @@ from typing import Any
 
 import sympy
 import torch
+from torch.utils.weak import WeakIdKeyDictionary
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.frames import user_location
@@ -96,7 +97,7 @@ class Session:
         self.env = compat.SizeEnv(policy)
         self.fake_mode = compat.FakeTensorMode(shape_env=self.env)
         self.recorder = Recorder(self.env, decomposition_for)
-        self.journal = Journal()
+        self.journal = Journal(user_location)
         self.tensors = TensorMode(
             self.fake_mode,
             self.recorder,
@@ -117,6 +118,8 @@ class Session:
         self.required: list[tuple[Any, Any]] = []
         self.depth = 0
         # merged tensor -> the tensors that it may share memory with in PyTorch
+        # tensor -> the operator that has given it other sizes in place
+        self._reshaped: Any = WeakIdKeyDictionary()
         self._merged: list[tuple[weakref.ref[Any], list[weakref.ref[Any]]]] = []
 
     # -- findings ------------------------------------------------------------------------------
@@ -211,6 +214,7 @@ class Session:
                 location=user_location(),
                 hint=f"write y = y.{plain}(...) instead",
             )
+        self._reshaped[tensor] = name
 
     def may_share(self, tensor: torch.Tensor, source: torch.Tensor) -> None:
         """Remembers a copy that is a view where some size is 1, to refuse later writes."""
@@ -230,7 +234,27 @@ class Session:
                     location=user_location(),
                     hint="make a new tensor instead (y = y + 1), or clone() it where it is made",
                 )
+        name = self._reshaped.get(base)
+        if name is not None and self.tensors.born(base) < self.journal.opened:
+            raise UnsupportedError(
+                f"a tensor is written in place in a branch or loop after {name} has changed its "
+                "sizes in place",
+                location=user_location(),
+                hint=f"write y = y.{name.rstrip('_')}(...) instead",
+            )
+        real = self.tensors.real_of(base)
+        if real is not None and self.tensors.sharing_memory(real):
+            self.reads_under_another_name(real)
         self.journal.touch(self.contents(base), base, self.tensors.born(base))
+
+    def reads_under_another_name(self, real: torch.Tensor) -> None:
+        """Refuses a write that two of the model's own tensors see."""
+        raise UnsupportedError(
+            "a tensor that the model keeps is written in place, and another one that it keeps is a "
+            "view of it, or shares its memory otherwise",
+            location=user_location(),
+            hint="keep one of them, and make the view in forward",
+        )
 
     def merged_from(self, merged: torch.Tensor, *sources: Any) -> None:
         """Remembers what a merged tensor may share memory with, to refuse later writes."""

@@ -29,6 +29,9 @@ class Watch(Protocol):
     def about_to_reshape(self, tensor: torch.Tensor, name: str) -> None:
         """The operator `name` gives a tensor other sizes, or other memory, in place."""
 
+    def reads_under_another_name(self, real: torch.Tensor) -> None:
+        """A real tensor is met whose memory has been written through another one."""
+
     def may_share(self, tensor: torch.Tensor, source: torch.Tensor) -> None:
         """Whether `tensor` is a view of `source` or a copy depends on sizes."""
 
@@ -63,6 +66,10 @@ class TensorMode(compat.UserMode):
         self._born: Any = WeakIdKeyDictionary()
         self._lifted: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._base_of: Any = WeakIdKeyDictionary()
+        # address of the memory -> the real tensors in it
+        self._memory: dict[int, list[torch.Tensor]] = {}
+        # what stands in for state -> the fake tensor that it began with
+        self._first: Any = WeakIdKeyDictionary()
         self._quiet = 0
         # How many of PyTorch's operators are being worked out just now.
         self.dispatching = 0
@@ -122,6 +129,9 @@ class TensorMode(compat.UserMode):
             if isinstance(value, compat.FakeTensor):
                 lifted = self.wrap(value)
             else:
+                self.note_memory(value)
+                if any(self.was_written(other) for other in self.sharing_memory(value)):
+                    self.watch.reads_under_another_name(value)
                 fake = compat.fake_of_real(value, self.fake_mode)
                 self.recorder.add_weight(self.name_of(value), value, fake)
                 lifted = self.wrap(fake)
@@ -133,16 +143,58 @@ class TensorMode(compat.UserMode):
         held = self._lifted.get(id(value))
         if held is None:
             return False
+        if held[1] in self._first:
+            return self.inner(held[1]) is not self._first[held[1]]
         fake = self.recorder.weight_fake(self.name_of(value))
         return fake is not None and self.inner(held[1]) is not fake
 
-    def written_weights(self) -> list[str]:
-        """Names of the parameters, buffers and constants that the program has written to."""
+    def written_weights(self) -> list[tuple[str, torch.Tensor]]:
+        """The parameters, buffers and constants that the program has written to, with names."""
         return [
-            self.name_of(tensor)
+            (self.name_of(tensor), tensor)
             for tensor, _ in list(self._lifted.values())
             if not isinstance(tensor, compat.FakeTensor) and self.was_written(tensor)
         ]
+
+    def note_memory(self, real: torch.Tensor) -> None:
+        """Remembers where a real tensor lies; a tensor without data lies nowhere."""
+        if real.layout != torch.strided or real.device.type == "meta":
+            return
+        address = real.untyped_storage().data_ptr()
+        if address and all(other is not real for other in self._memory.setdefault(address, [])):
+            self._memory[address].append(real)
+
+    def sharing_memory(self, real: torch.Tensor) -> list[torch.Tensor]:
+        """Other real tensors in the same memory, views for example."""
+        if real.layout != torch.strided or real.device.type == "meta":
+            return []
+        address = real.untyped_storage().data_ptr()
+        return [other for other in self._memory.get(address, []) if other is not real]
+
+    def stand_in(self, real: torch.Tensor, functional: torch.Tensor) -> None:
+        """Makes every use of a real tensor one of another tensor of the program."""
+        self._lifted[id(real)] = (real, functional)
+        self._first[functional] = self.inner(functional)
+
+    def is_lifted(self, value: torch.Tensor) -> bool:
+        """Whether a tensor is one of the program's, or a real one that it has met."""
+        return isinstance(value, compat.FunctionalTensor) or id(value) in self._lifted
+
+    def is_same(self, a: torch.Tensor, b: torch.Tensor) -> bool:
+        """Whether two tensors, real or the program's, are one."""
+        return a is b or (
+            self.is_lifted(a) and self.is_lifted(b) and self.lift(a) is self.lift(b)
+        )
+
+    def is_untouched(self, value: torch.Tensor) -> bool:
+        """Whether a real tensor, or one that stands in for one, holds what it held at first."""
+        if isinstance(value, compat.FunctionalTensor):
+            return value in self._first and self.inner(value) is self._first[value]
+        return not self.was_written(value)
+
+    def real_of(self, base: torch.Tensor) -> torch.Tensor | None:
+        """The real tensor that a tensor of the program was lifted from."""
+        return next((real for real, lifted in self._lifted.values() if lifted is base), None)
 
     # -- dispatch --------------------------------------------------------------------------------
 

@@ -86,6 +86,17 @@ class CaseMaker:
         self._has_examples = any(value is not None for value in prepared.examples)
         self._values = ValueMaker(graph.inputs, prepared.examples, self._numbers, seed)
         self._count = len(graph.inputs)
+        # What the model counts with is left as it was: no call may lead to other numbers.
+        self._fixed = {
+            k
+            for k, spec in enumerate(graph.inputs)
+            if k >= len(graph.inputs) - len(graph.state) and not spec.dtype.is_floating_point
+        }
+
+    def other_values(self) -> Iterator[Case]:
+        """Sizes of the example, other values."""
+        for regime in ("random", "negative", "small", "random"):
+            yield self._case(f"values: {regime}", self._sizes.example, regime)
 
     def standard(self) -> Iterator[Case]:
         """Other sizes, then other values."""
@@ -130,6 +141,7 @@ class CaseMaker:
         return self._filled(label, sizes, [regime] * self._count)
 
     def _filled(self, label: str, sizes: Sizes, regimes: Sequence[str]) -> Case:
+        regimes = [EXAMPLE if k in self._fixed else r for k, r in enumerate(regimes)]
         if self._device is not None:
             regimes = ["random" if r == "from the model" else r for r in regimes]
         inputs = [

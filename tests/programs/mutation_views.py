@@ -312,7 +312,7 @@ def two_names_for_one_tensor(x):
     return y, z
 
 
-PROGRAMS.add(two_names_for_one_tensor, X3, NEG3, expect="either")
+PROGRAMS.add(two_names_for_one_tensor, X3, NEG3)
 
 
 def name_of_either_tensor_written_later(x):
@@ -444,7 +444,7 @@ def replaced_by_itself_plus_one_then_written(x):
     return y, z
 
 
-PROGRAMS.add(replaced_by_itself_plus_one_then_written, X3, X1, X5, expect="either")
+PROGRAMS.add(replaced_by_itself_plus_one_then_written, X3, X1, X5)
 
 
 def kept_from_the_trip_before(x):
@@ -456,7 +456,7 @@ def kept_from_the_trip_before(x):
     return last, buffer
 
 
-PROGRAMS.add(kept_from_the_trip_before, X3, X1, X5, torch.zeros(0, 4), expect="either")
+PROGRAMS.add(kept_from_the_trip_before, X3, X1, X5, torch.zeros(0, 4))
 
 
 def clone_kept_from_the_trip_before(x):
@@ -539,7 +539,7 @@ def data_assigned(x):
     return y, z
 
 
-PROGRAMS.add(data_assigned, X3, NEG3, expect="either")
+PROGRAMS.add(data_assigned, X3, NEG3, expect="refuse", match="other memory")
 
 
 def set_in_branch(x):
@@ -549,7 +549,7 @@ def set_in_branch(x):
     return y
 
 
-PROGRAMS.add(set_in_branch, X3, NEG3, expect="either")
+PROGRAMS.add(set_in_branch, X3, NEG3, expect="refuse", match="other memory")
 
 
 def resize_in_branch(x):
@@ -559,7 +559,7 @@ def resize_in_branch(x):
     return y
 
 
-PROGRAMS.add(resize_in_branch, X3, NEG3, expect="either")
+PROGRAMS.add(resize_in_branch, X3, NEG3, expect="refuse", match="other memory")
 
 
 def transpose_in_place(x):
@@ -569,7 +569,7 @@ def transpose_in_place(x):
     return y
 
 
-PROGRAMS.add(transpose_in_place, SQ3, -SQ3, SQ2, expect="either")
+PROGRAMS.add(transpose_in_place, SQ3, -SQ3, SQ2, expect="refuse", match="changes the sizes")
 
 
 def squeeze_in_place(x):
@@ -581,7 +581,33 @@ def squeeze_in_place(x):
     return y
 
 
-PROGRAMS.add(squeeze_in_place, X3, NEG3, X1, expect="either")
+PROGRAMS.add(squeeze_in_place, X3, NEG3, X1, expect="refuse", match="changes the sizes")
+
+
+def squeezed_in_place_at_its_own_level(x):
+    y = x.sum(0, keepdim=True)
+    y.squeeze_(0).unsqueeze_(1)
+    z = x.clone()
+    z.squeeze_(1)
+    z.t_()
+    z[0] = 1.0
+    return y, z
+
+
+PROGRAMS.add(squeezed_in_place_at_its_own_level, X3, NEG3, X1)
+
+
+def written_in_a_branch_after_being_reshaped(x):
+    y = x.clone()
+    y.t_()
+    if x.sum() > 0:
+        y[0] = 1.0
+    return y
+
+
+PROGRAMS.add(
+    written_in_a_branch_after_being_reshaped, X3, NEG3, X1, expect="refuse", match="in place after|has changed its"
+)
 
 
 def contiguous_may_be_the_same(x):
@@ -593,7 +619,7 @@ def contiguous_may_be_the_same(x):
     return y
 
 
-PROGRAMS.add(contiguous_may_be_the_same, X3, X1, X5)
+PROGRAMS.add(contiguous_may_be_the_same, X3, X1, X5, expect="refuse", match="sizes of 1")
 
 
 def to_may_be_the_same(x):
