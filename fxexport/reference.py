@@ -25,6 +25,7 @@ class Reference:
         self._model = model
         self._prepared = prepared
         self._state = graph.state
+        self._outputs = graph.outputs
         buffers = list(model.buffers()) if isinstance(model, torch.nn.Module) else []
         self._written = list({id(t): t for t in [*buffers, *graph.written]}.values())
 
@@ -39,10 +40,9 @@ class Reference:
         """
         args, kwargs = self._prepared.rebuild(values)
         with torch.no_grad(), self._left_as_found():
-            if not self._state:
-                return self._unshared(flat_outputs(self._model(*args, **kwargs)))
-            self._put_in(values[-len(self._state) :])
-            results = self._unshared(flat_outputs(self._model(*args, **kwargs)))
+            if self._state:
+                self._put_in(values[-len(self._state) :])
+            results = self._unshared(flat_outputs(self._model(*args, **kwargs), self._outputs))
             after = state_leaves(self._model)
             return [*results, *(_plain(after[e.path].value, e) for e in self._state)]
 
@@ -50,7 +50,7 @@ class Reference:
         """Results that do not change when the state is put back, or in the next call."""
         if not self._written and not self._state:
             return results
-        return [r.clone() if isinstance(r, torch.Tensor) else r for r in results]
+        return [_copied(result) for result in results]
 
     def _put_in(self, values: Sequence[Any]) -> None:
         leaves = state_leaves(self._model)
@@ -72,6 +72,12 @@ class Reference:
         finally:
             for tensor, value in saved:
                 tensor.copy_(value)
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_copied(item) for item in value]
+    return value.clone() if isinstance(value, torch.Tensor) else value
 
 
 def _plain(value: Any, entry: StateSpec) -> Any:

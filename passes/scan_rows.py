@@ -20,8 +20,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from fxexport.graph import CapturedGraph, bodies_of
-from fxexport.graph import scalars
+from fxexport.graph import CapturedGraph, bodies_of, scalars
 from fxexport.graph.ops import branch, loop
 
 __all__ = ["run"]

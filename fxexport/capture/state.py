@@ -23,7 +23,7 @@ __all__ = ["StateLeaf", "kept", "replace_leaves", "state_leaves"]
 
 _MODULE_OWN = frozenset(vars(torch.nn.Module()))
 _TABLES = ("_parameters", "_buffers")
-_FOREIGN = frozenset({*sys.stdlib_module_names, "torch", "numpy"}) - {"__main__"}
+_FOREIGN = frozenset({*sys.stdlib_module_names, "torch", "numpy", "fxexport"}) - {"__main__"}
 _DEPTH = 8
 
 

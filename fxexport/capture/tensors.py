@@ -182,9 +182,7 @@ class TensorMode(compat.UserMode):
 
     def is_same(self, a: torch.Tensor, b: torch.Tensor) -> bool:
         """Whether two tensors, real or the program's, are one."""
-        return a is b or (
-            self.is_lifted(a) and self.is_lifted(b) and self.lift(a) is self.lift(b)
-        )
+        return a is b or (self.is_lifted(a) and self.is_lifted(b) and self.lift(a) is self.lift(b))
 
     def is_untouched(self, value: torch.Tensor) -> bool:
         """Whether a real tensor, or one that stands in for one, holds what it held at first."""

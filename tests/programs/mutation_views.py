@@ -606,7 +606,12 @@ def written_in_a_branch_after_being_reshaped(x):
 
 
 PROGRAMS.add(
-    written_in_a_branch_after_being_reshaped, X3, NEG3, X1, expect="refuse", match="in place after|has changed its"
+    written_in_a_branch_after_being_reshaped,
+    X3,
+    NEG3,
+    X1,
+    expect="refuse",
+    match="in place after|has changed its",
 )
 
 
@@ -688,7 +693,7 @@ PROGRAMS.add(slice_of_iterated_rows_written, X3, X1, X5, torch.zeros(0, 4))
 
 def zip_of_rows_written(x):
     y, z = x.clone(), x * 2
-    for a, b in zip(y, z):  # noqa: B905
+    for a, b in zip(y, z):
         if a.sum() > 0:
             b.copy_(a)
     return y, z
