@@ -292,9 +292,8 @@ def functional_variant(func: Any) -> Any:
     wanted = [str(argument.type) for argument in func._schema.arguments]
     for overload in (func._overloadname, *packet.overloads()):
         found = getattr(packet, overload or "default", None)
-        if found is not None:
-            if [str(argument.type) for argument in found._schema.arguments] == wanted:
-                return found
+        if found is not None and [str(a.type) for a in found._schema.arguments] == wanted:
+            return found
     return None
 
 

@@ -1,4 +1,4 @@
-"""The user's model in eager PyTorch, on the flat inputs of the file: what the file must agree with."""
+"""The user's model in eager PyTorch, on the flat inputs of the file."""
 
 from __future__ import annotations
 

@@ -13,7 +13,6 @@ dead afterwards.
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +40,7 @@ def run(graph: CapturedGraph) -> CapturedGraph:
 
 def _try_one(module: fx.GraphModule, node: fx.Node, k: int) -> None:
     """Makes the carried value number `k` a scan output where that is possible."""
-    count, first, _, carried, captured, *_ = node.args
+    count, first, _, carried, *_ = node.args
     initial: Any = carried[k]  # type: ignore[index]
     val = initial.meta.get("val") if isinstance(initial, fx.Node) else None
     if first is not True or not isinstance(val, torch.Tensor) or not _only_items(node):
@@ -117,9 +116,8 @@ class _Rows:
         if node.target is _SCATTER and node.args[1] not in self.like:
             self.like[node] = None
             return self._is_own_row(node.args[2], node.args[3], node.args[0])
-        if node.target is operator.getitem:
-            return True  # of a branch: it was put among the tensors with it
-        return False
+        # An item of a branch was put among the tensors with it.
+        return node.target is operator.getitem
 
     def _is_own_row(self, dim: Any, index: Any, tensor: Any) -> bool:
         rank = tensor.meta["val"].dim()
@@ -150,14 +148,16 @@ class _Rows:
 
     # -- rewriting -------------------------------------------------------------------------------
 
-    def reduce(self, rows: dict[fx.Node, fx.Node]) -> Mapping[fx.Node, fx.Node]:
-        """Replaces the tensors by their rows in all places; returns the row of each.
+    def reduce(self, rows: dict[fx.Node, fx.Node]) -> None:
+        """Replaces the tensors by their rows in all places.
 
         Args:
             rows: the row of each of `tensors`.
         """
+        # Which these are must be known first: a placeholder will be its own row.
+        reads = {n for n in self.body.graph.nodes if n.target is _SELECT and n.args[0] in self.like}
         for node in list(self.body.graph.nodes):
-            if node.target is _SELECT and node.args[0] in self.like:
+            if node in reads:
                 node.replace_all_uses_with(rows[node.args[0]])
             elif node.target is _SCATTER and node in self.like:
                 rows[node] = node.args[1]  # type: ignore[assignment]
@@ -172,7 +172,6 @@ class _Rows:
         _drop_plain_copies(self.body)
         self.body.graph.eliminate_dead_code(lambda n: n.op in ("output", "placeholder"))
         self.body.recompile()
-        return rows
 
     def _reduce_branch(self, node: fx.Node, rows: dict[fx.Node, fx.Node]) -> None:
         operands: Any = node.args[3]
@@ -212,7 +211,7 @@ def _rewrite(module: fx.GraphModule, node: fx.Node, k: int, rows: _Rows) -> None
     old = body.graph.find_nodes(op="placeholder")[1 + k]  # type: ignore[index]
     before = _captured(body, old, initial)
     row = _row_before(body, rows, before)
-    reduced = rows.reduce({old: row})
+    rows.reduce({old: row})
     output = body.graph.output_node()
     results: Any = output.args[0]
     last = results[1 + k]
@@ -222,8 +221,6 @@ def _rewrite(module: fx.GraphModule, node: fx.Node, k: int, rows: _Rows) -> None
     if not used:
         body.graph.erase_node(before)
     body.recompile()
-    del reduced
-
     with module.graph.inserting_before(node):
         shape = tuple(_size(module, initial, d, size, node) for d, size in
                       enumerate(initial.meta["val"].shape) if d != rows.dim)  # fmt: skip

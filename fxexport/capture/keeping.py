@@ -198,10 +198,11 @@ class StateKeeper:
         real = self._before[path].value
         shape = tuple(known.spec.shape if known else real.shape)
         began = self._session.tensors.inner(old).shape
+        varies = [not self._session.same(a, b) for a, b in zip(began, sizes, strict=True)]
         shape = tuple(
-            dim if isinstance(dim, DimRange) or self._session.same(a, b) else DimRange(f"{name}_d{k}")
-            for k, (dim, a, b) in enumerate(zip(shape, began, sizes, strict=True))
-        )  # fmt: skip
+            DimRange(f"{name}_d{k}") if varies[k] and not isinstance(dim, DimRange) else dim
+            for k, dim in enumerate(shape)
+        )
         spec = InputSpec(name, "tensor", real.dtype, shape)
         return replace(known, spec=spec) if known else StateSpec(path, spec, real, place)
 

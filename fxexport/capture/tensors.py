@@ -135,6 +135,7 @@ class TensorMode(compat.UserMode):
                 fake = compat.fake_of_real(value, self.fake_mode)
                 self.recorder.add_weight(self.name_of(value), value, fake)
                 lifted = self.wrap(fake)
+                self._born[lifted] = 0  # whenever it is met, it was there before
             held = self._lifted[id(value)] = (value, lifted)
         return held[1]
 
