@@ -348,7 +348,7 @@ class Merge:
 
 def lengths_differ(then: Any, other: Any) -> bool:
     """Whether two values of one type are lists, tuples or deques of different or open length."""
-    if not isinstance(then, (list, tuple, deque)) or hasattr(then, "_fields"):
+    if not isinstance(other, (list, tuple, deque)) or hasattr(other, "_fields"):
         return False
     return len(then) != len(other) or is_open(then) or is_open(other)
 

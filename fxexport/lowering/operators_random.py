@@ -95,9 +95,7 @@ def normal_functional(
 
 
 @LOWERINGS("normal.float_float")
-def normal_numbers(
-    op: OpBuilder, mean: Operand, deviation: Operand, size: Size, **_: Any
-) -> Value:
+def normal_numbers(op: OpBuilder, mean: Operand, deviation: Operand, size: Size, **_: Any) -> Value:
     return _normal(op, op.sizes(size), mean, deviation)
 
 
@@ -130,9 +128,7 @@ def multinomial(
     logs = op.one("Log", op.cast(weights, FLOAT))
     if replacement:
         rows = op.one("Unsqueeze", logs, [0]) if weights.rank == 1 else logs
-        drawn = op.one(
-            "Multinomial", rows, sample_size=int(count), dtype=int(ir.DataType.INT64)
-        )
+        drawn = op.one("Multinomial", rows, sample_size=int(count), dtype=int(ir.DataType.INT64))
         return op.one("Squeeze", drawn, [0]) if weights.rank == 1 else drawn
     # Without replacement: the largest of logarithms that Gumbel noise is added to.
     unit = _draw(op, "RandomUniformLike", op.shape(weights), FLOAT)

@@ -117,6 +117,9 @@ class _Verifier:
         if self._graph.state:
             self._compare_calls(user_cases, maker)
         compared = 0
+        for case in maker.of_profiles():
+            if not self._compare(case, effort.max_trips):
+                self._note(f"{case.label}: nothing was compared" + self._why_not(case))
         for case in maker.standard():
             if compared == effort.cases:
                 break
@@ -170,6 +173,10 @@ class _Verifier:
             largest(case.inputs),
             values=not self._random,
         )
+
+    def _why_not(self, case: Case) -> str:
+        begin = f"with {case.label}, "
+        return f": {self._refusal[len(begin) :]}" if self._refusal.startswith(begin) else ""
 
     def _search(self, cases: Iterator[Case], max_trips: int) -> None:
         """Compares on those cases that reach something new."""
