@@ -403,11 +403,12 @@ def bounds_within(expr: Any, ranges: dict[Any, tuple[int, int | None]]) -> tuple
     known = {s: ValueRanges(low, int_oo if high is None else high)
              for s, (low, high) in ranges.items()}  # fmt: skip
     found = bound_sympy(expr, known)
-    lower, upper = (
-        None if end in (sympy.oo, -sympy.oo, int_oo, -int_oo) else end
-        for end in (found.lower, found.upper)
-    )
-    return lower, upper
+    return finite(found.lower), finite(found.upper)
+
+
+def finite(bound: Any) -> Any:
+    """A bound; None for an infinite one."""
+    return None if bound in (sympy.oo, -sympy.oo, int_oo, -int_oo) else bound
 
 
 def raw_expression(value: Any) -> Any:

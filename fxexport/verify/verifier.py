@@ -117,7 +117,7 @@ class _Verifier:
         if self._graph.state:
             self._compare_calls(user_cases, maker)
         compared = 0
-        for case in maker.of_profiles():
+        for case in maker.of_profiles(self._note):
             if not self._compare(case, effort.max_trips):
                 self._note(f"{case.label}: nothing was compared" + self._why_not(case))
         for case in maker.standard():
