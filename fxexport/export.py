@@ -13,7 +13,7 @@ import torch
 from fxexport.capture import CaptureRequest, capture
 from fxexport.errors import OutputError, UsageError, VerificationError
 from fxexport.files import replace_together
-from fxexport.graph import CapturedGraph
+from fxexport.graph import CapturedGraph, source_of
 from fxexport.inputs import PreparedInputs, prepare_inputs
 from fxexport.inputs.profiled import settle_profiles
 from fxexport.lowering import decomposition_for, keep_composite, lower
@@ -37,6 +37,7 @@ from fxexport.state_option import StatePolicy
 from fxexport.stateful import describe_state, initial_state, write_initial_state
 from fxexport.targets import target_named
 from fxexport.verify import verify as compare
+from fxexport.verify.stability import random_nodes
 from fxexport.writing import check_target, data_file_name, write_model
 
 if TYPE_CHECKING:
@@ -357,6 +358,8 @@ def _describe(
     ]
     for constraint in graph.constraints:
         report.add("relation", constraint.text, constraint.location)
+    for place in dict.fromkeys(source_of(node) for node in random_nodes(graph)):
+        report.add("assumption", "random numbers: the file draws its own", place)
 
 
 def _dtype_text(value: ir.Value) -> str:

@@ -217,6 +217,8 @@ class TensorMode(compat.UserMode):
 
     def _dispatched(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         args, kwargs = compat.map_tensors(self.lift, (tuple(args), dict(kwargs)))
+        if func._schema.name == "aten::lift_fresh":
+            self._born[args[0]] = self._now()  # of torch.tensor([...]), made by the program
         if self.keep_composite(func):
             return self._record_whole(func, args, kwargs)
         if compat.is_composite(func):
