@@ -127,9 +127,9 @@ def _parse(arguments: list[str]) -> _Options | int:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.command()(_command)
-    shapes, rest = sections(arguments)
+    shapes, rest = sections(_with_set_values(arguments))
     parsed: _Options | int | None = typer.main.get_command(app).main(
-        _with_set_values(rest), prog_name="fxexport profile", standalone_mode=False
+        rest, prog_name="fxexport profile", standalone_mode=False
     )
     if isinstance(parsed, _Options):
         parsed.shapes = shapes

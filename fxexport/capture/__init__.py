@@ -8,7 +8,7 @@ from fxexport.capture.front_ends import (
     method_of,
     scripted,
 )
-from fxexport.capture.modules import left_as_found
+from fxexport.capture.state import kept, replace_leaves, state_leaves
 from fxexport.capture.torchscript.state import untouched
 
 __all__ = [
@@ -17,8 +17,10 @@ __all__ = [
     "capture_through",
     "chosen_front_end",
     "is_scripted",
-    "left_as_found",
+    "kept",
     "method_of",
+    "replace_leaves",
     "scripted",
+    "state_leaves",
     "untouched",
 ]

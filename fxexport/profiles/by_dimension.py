@@ -17,7 +17,8 @@ _HINT = "for example batch[1..4..8] (min, opt, max), or x:0=[1..4..8] by input a
 def parse_by_dimension(text: str, inputs: Sequence[FileInput]) -> tuple[Profile, dict[str, int]]:
     """Reads ``batch[1..4..8],height[32..512]`` or ``x:0=[1..4..8],2=[32..512]``.
 
-    Dimensions that are left out keep the range that the file was exported for.
+    Dimensions that are left out keep the range that the file was exported for. An int input is
+    named like a dimension: ``n[1..4..8]`` bounds its value.
 
     Args:
         text: what the user wrote.
@@ -68,28 +69,40 @@ def _dimension_at(name: str, axis: str, inputs: Sequence[FileInput], text: str) 
 
 
 def _profile(text: str, wanted: dict[str, Dim], inputs: Sequence[FileInput]) -> Profile:
-    dims = [d for target in inputs for d in target.shape if isinstance(d, Dim)]
-    unknown = sorted(set(wanted) - {dim.name for dim in dims})
+    """A profile of what is wanted, and of the export's ranges for all else."""
+    dims = {d.name: d for target in inputs for d in target.shape if isinstance(d, Dim)}
+    numbers = {one.name: one for one in inputs if not one.shape and "int" in one.dtype}
+    unknown = sorted(set(wanted) - set(dims) - set(numbers))
     if unknown:
-        listed = ", ".join(dict.fromkeys(dim.name for dim in dims)) or "none"
         raise UsageError(
             f"{text!r}: the file has no dimension {unknown[0]!r}",
-            hint=f"its dynamic dimensions are {listed}",
+            hint=f"its dynamic dimensions are {', '.join(dims) or 'none'}",
         )
-    for dim in dims:
-        if wanted.setdefault(dim.name, dim).max is None:
-            raise UsageError(f"{text!r} says nothing about {dim.name!r}", hint=_HINT)
+    chosen = {**dims, **wanted}
+    open_ended = [dim.name for dim in chosen.values() if dim.max is None]
+    if open_ended:
+        raise UsageError(f"{text!r} says nothing about {open_ended[0]!r}", hint=_HINT)
+    values = {}
+    for name, target in numbers.items():
+        if name in wanted:
+            values[name] = _bounds_of_value(wanted[name], text)
+        elif target.values:
+            values[name] = Bounds.between([target.values[0]], [target.values[1]], repr(text))
     return Profile(
         {
             target.name: Bounds.between(
-                [size if isinstance(size, int) else wanted[size.name].min for size in target.shape],
-                [
-                    size if isinstance(size, int) else (wanted[size.name].max or 0)
-                    for size in target.shape
-                ],
+                [d if isinstance(d, int) else chosen[d.name].min for d in target.shape],
+                [d if isinstance(d, int) else chosen[d.name].max or 0 for d in target.shape],
                 repr(text),
             )
             for target in inputs
             if target.dynamic
-        }
+        },
+        values,
     )
+
+
+def _bounds_of_value(dim: Dim, text: str) -> Bounds:
+    high = dim.max or 0
+    best = (dim.min + high) // 2 if dim.opt is None else dim.opt
+    return Bounds((dim.min,), (best,), (high,), text=repr(text))

@@ -185,3 +185,35 @@ class Ignoring(nn.Module):
         if how == "ignored":
             return self.ignored(x)
         return x
+
+
+class Remembering(nn.Module):
+    """Keeps things between calls: a buffer, a number, a list, and an object."""
+
+    total: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("total", torch.zeros(3))
+        self.count = 0
+        self.seen: list[int] = [1]
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, int]:
+        if x.sum() > 0:
+            self.seen.append(7)
+        else:
+            self.count += 1
+        return x * len(self.seen), self.count
+
+
+class Buffered(nn.Module):
+    total: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("total", torch.zeros(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.sum() > 0:
+            self.total += x
+        return self.total * 2

@@ -16,9 +16,11 @@ from fxexport._torch_compat import torchscript as ir
 from fxexport.capture.torchscript.table import handler_for
 from tests.capture.agree import agrees, captured, findings, refused, rows
 from tests.capture.script_models import (
+    Buffered,
     Ignoring,
     Mixed,
     Objects,
+    Remembering,
     Shift,
     attribute_in_branch,
     decorated,
@@ -169,6 +171,33 @@ def test_an_exception_is_an_assumption_with_its_class_and_line() -> None:
     assert "ValueError: too many" in finding.message
     assert finding.location is not None
     assert finding.location.code == "if x.shape[0] > 100:"
+
+
+def test_what_a_branch_alone_reads_and_writes_is_merged() -> None:
+    script_agrees(lambda: Remembering().eval(), rows(3))
+
+
+def test_state_in_attributes_is_forgotten_with_a_note_or_refused() -> None:
+    model = scripted(Remembering().eval())
+    exported = captured(model, torch.randn(3))
+    notes = [finding.message for finding in exported.report.of_kind("note")]
+    assert any("Remembering.count" in note for note in notes)
+    assert any("a list" in note for note in notes)
+    for choice in ("refuse", "io"):
+        with pytest.raises(fxexport.UnsupportedError, match="survives the call"):
+            fxexport.export(model, (torch.randn(3),), state=choice)
+    assert (model.count, model.seen) == (0, [1])
+
+
+def test_buffers_become_inputs_and_outputs_when_asked_for() -> None:
+    model = scripted(Buffered().eval())
+    before = model.total
+    exported = fxexport.export(model, (torch.randn(3),), dynamic=True, state="io")
+    assert exported.report.verification is not None
+    assert exported.report.verification.ok
+    assert [entry.path for entry in exported.graph.state] == ["total"]
+    assert model.total is before
+    assert torch.equal(before, torch.zeros(3))
 
 
 # -- where lines come from -------------------------------------------------------------------------

@@ -60,7 +60,7 @@ class Interpreter:
     ) -> None:
         self.ops = operators
         self.builtins = builtins
-        self.objects = Objects(operators.fresh)
+        self.objects = Objects(operators.fresh, operators.session.outside)
         self._module_names = module_names
         self._programs: dict[Any, Program] = {}
         self._constants: dict[tuple[int, int], Any] = {}

@@ -78,8 +78,9 @@ class EnumMember:
 class Objects:
     """The views of one capture."""
 
-    def __init__(self, fresh: Callable[[Any], Any]) -> None:
+    def __init__(self, fresh: Callable[[Any], Any], outside: dict[int, Any]) -> None:
         self._fresh = fresh
+        self._outside = outside
         self._modules: dict[Any, Instance] = {}
         self._members: dict[tuple[str, str], EnumMember] = {}
 
@@ -126,9 +127,9 @@ class Objects:
         if ir.is_script_object(value):
             return self.of_module(value, path)
         if isinstance(value, list):
-            return self._fresh([self.of_value(item) for item in value])
+            return self._held([self.of_value(item) for item in value])
         if isinstance(value, dict):
-            return self._fresh({key: self.of_value(item) for key, item in value.items()})
+            return self._held({key: self.of_value(item) for key, item in value.items()})
         if isinstance(value, tuple):
             items = [self.of_value(item) for item in value]
             return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
@@ -137,6 +138,14 @@ class Objects:
         if kind is not None and kind.kind() == "ClassType" and not isinstance(value, enum.Enum):
             return Instance.made(class_name(kind), _Source(value), kind)
         return value
+
+    def _held(self, container: Any) -> Any:
+        """A container that the user's object holds: it was there before the call, unlike its copy.
+
+        So it is not noted as new, whichever branch happens to read it first.
+        """
+        self._outside[id(container)] = container
+        return container
 
     def constant(self, node: Any) -> Any:
         """The value of a constant node; functions, which are only called, are None."""
