@@ -1,6 +1,7 @@
 """Models for TorchScript, whose compiler reads annotations: none is postponed here."""
 
 import enum
+import math
 from typing import Any, NamedTuple
 
 import torch
@@ -217,3 +218,77 @@ class Buffered(nn.Module):
         if x.sum() > 0:
             self.total += x
         return self.total * 2
+
+
+def all_numbers(x: torch.Tensor, f: float):
+    n = x.size(0)
+    total = x.sum().item()
+    whole = (n**2, 2**n, n // -2, n % -3, int(n * 1.7), abs(n - 3), bool(n), n << 1, n >> 1)
+    halves = (n / 2, round(n / 2), math.sqrt(n), math.log(n + 1), min(n, 2.5), max(n, 0.5))
+    steps = (math.floor(n / 2), math.ceil(n / 2), min(n, 2), max(n, 2), n in [1, 2])
+    floats = (f**2, f // 1.0, f % 0.7, round(f), math.floor(f), int(f), math.exp(f), math.fabs(f))
+    read = (total + 1, total * 2, abs(total), max(total, f), -total, total < f, round(total))
+    return whole, halves, steps, floats, read
+
+
+def all_lists(x: torch.Tensor):
+    items = [x.size(0), 3, 2]
+    turned = items[::-1]
+    head = items[:2] + [9]  # noqa: RUF005 - the operator is what is tried
+    items.insert(1, 5)
+    items.reverse()
+    last = items.pop()
+    pairs = [item * 2 for item in head]
+    return items, turned, head, last, sum(head), max(head), len(items), 3 in items, pairs, head * 2
+
+
+def all_dicts(x: torch.Tensor):
+    table: dict[str, int] = {"a": x.size(0), "b": 2}
+    table["c"] = 5
+    table.update({"z": 1})
+    found = table.pop("b"), table.get("q", 7), table.setdefault("w", 3)
+    total = 0
+    for key in table:
+        total += table[key]
+    for _, value in table.items():
+        total += value
+    missing = table.get("nope")
+    if missing is not None:
+        total += missing
+    del table["z"]
+    return total, found, len(table), "a" in table, list(table.keys()) == ["a", "c", "w"]
+
+
+def all_texts(x: torch.Tensor, text: str = "ab"):
+    count = 0
+    for letter in text:
+        if letter == "a":
+            count += 1
+        elif ord(letter) > 97:
+            count += ord(letter)
+    places = text.find("b"), text.rfind("a"), text.count("a"), text.endswith("b")
+    joined = "-".join([text, text]) == "ab-ab", f"{count}-{text}" == "99-ab", text[-1:] == "b"
+    return x * count, places, joined, int("4"), float("1.5"), len(text.upper().replace("A", "xx"))
+
+
+def all_subscripts(x: torch.Tensor):
+    n = x.size(0)
+    y = x.clone()
+    y[0] = 3.0
+    y[1:] += 2
+    y[:, 0] = x[:, 1]
+    y[y < 0] = 0.0
+    y.view(-1).mul_(2.0)
+    left, right = y.split([1, y.size(1) - 1], 1)
+    return x[: n // 2], x[-1:], x[::2], x[n - 1], x[None], x[..., 0], x[x > 0], y, left, right
+
+
+def all_factories(x: torch.Tensor):
+    n = x.size(0)
+    made = torch.zeros(n, 2), torch.full([n], 3.0), torch.arange(0, n, 2), torch.eye(n)
+    return (
+        made,
+        torch.tensor([float(n), 2.0]),
+        x.new_zeros([n, n]),
+        torch.zeros(n, dtype=torch.int32),
+    )

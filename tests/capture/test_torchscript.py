@@ -22,6 +22,12 @@ from tests.capture.script_models import (
     Objects,
     Remembering,
     Shift,
+    all_dicts,
+    all_factories,
+    all_lists,
+    all_numbers,
+    all_subscripts,
+    all_texts,
     attribute_in_branch,
     decorated,
     numbers_of_all_kinds,
@@ -146,6 +152,24 @@ def test_an_object_written_in_a_branch_is_merged() -> None:
 
 def test_tasks_run_in_order() -> None:
     script_agrees(lambda: tasks, LENGTHS)
+
+
+@pytest.mark.parametrize(
+    ("function", "inputs"),
+    [
+        (all_numbers, [(row, f) for (row,) in LENGTHS[3:] for f in (0.5, -2.7)]),
+        (all_lists, LENGTHS),
+        (all_dicts, LENGTHS),
+        (all_subscripts, rows(2, 1, 5, features=3)),
+        (all_factories, MATRICES),
+    ],
+)
+def test_what_python_writes_means_what_torchscript_makes_of_it(function: Any, inputs: Any) -> None:
+    script_agrees(lambda: function, inputs)
+
+
+def test_texts() -> None:
+    agrees(scripted(all_texts), LENGTHS)
 
 
 def test_numbers_follow_torchscript() -> None:

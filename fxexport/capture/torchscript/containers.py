@@ -195,12 +195,18 @@ _STRING_METHODS = (
 )  # fmt: skip
 
 
+_WITH_BOUNDS = frozenset({"find", "rfind", "index", "rindex", "count", "startswith", "endswith"})
+
+
 def _string_method(call: Call) -> Any:
     owner, *args = call.args
     refuse_open_text(owner)
     if dynamic_inside(args):
         return refuse(call, "an argument is known only when the model runs")
-    value = getattr(owner, call.instruction.kind[len("aten::") :])(*args)
+    name = call.instruction.kind[len("aten::") :]
+    if name in _WITH_BOUNDS:  # -1 is the end of the text, not the place before its last character
+        args[2] = args[2] if args[2] >= 0 else max(0, len(owner) + args[2] + 1)
+    value = getattr(owner, name)(*args)
     return call.ops.fresh(value) if isinstance(value, list) else value
 
 

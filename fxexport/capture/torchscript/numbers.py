@@ -130,11 +130,10 @@ _plain("aten::frexp", math.frexp)
 _plain("aten::ldexp", math.ldexp)
 _plain("aten::modf", math.modf)
 _plain("aten::angle", lambda x: math.nan if x != x else (math.pi if x < 0 else 0.0))
-_plain("aten::__lshift__", operator.lshift)
-_plain("aten::__rshift__", operator.rshift)
+_number("aten::fabs", lambda a: as_kind(abs(a), float))
 for _name in (
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "cos", "cosh", "degrees",
-    "erf", "erfc", "exp", "expm1", "fabs", "floor", "gamma", "isfinite", "isinf", "isnan",
+    "erf", "erfc", "exp", "expm1", "floor", "gamma", "isfinite", "isinf", "isnan",
     "lgamma", "log", "log10", "log1p", "radians", "sin", "sinh", "sqrt", "tan", "tanh",
 ):  # fmt: skip
     _math(_name)
@@ -159,6 +158,14 @@ def _divided_towards_zero(call: Call) -> Any:
     return ops.if_exp(opposite, lambda: -(abs(a) // abs(b)), lambda: abs(a) // abs(b), ())
 
 
+@TABLE.add("aten::__lshift__", "aten::__rshift__")
+def _shift(call: Call) -> Any:
+    a, b = call.args
+    if is_symbolic(b):
+        return refuse(call, "the number of bits is known only when the model runs")
+    return a * 2**b if call.instruction.kind == "aten::__lshift__" else a // 2**b
+
+
 @TABLE.add("aten::divmod")
 def _divmod(call: Call) -> Any:
     a, b = (call.ops.number(arg) for arg in call.args)
@@ -167,7 +174,7 @@ def _divmod(call: Call) -> Any:
 
 @TABLE.add("aten::round")
 def _round(call: Call) -> Any:
-    return declared(call, call.python(round, call.args[0]))
+    return as_kind(call.python(round, call.args[0]), float)
 
 
 @TABLE.add("prim::abs")
@@ -178,7 +185,10 @@ def _abs(call: Call) -> Any:
 @TABLE.add("prim::min", "prim::max")
 def _extreme(call: Call) -> Any:
     function = min if call.instruction.kind == "prim::min" else max
-    return declared(call, call.python(function, *call.args))
+    args = call.args
+    if call.instruction.returns == "float":  # an int against a float is a float either way
+        args = [as_kind(arg, float) if sym_type(arg) is not None else arg for arg in args]
+    return call.python(function, *args)
 
 
 # -- conversions ----------------------------------------------------------------------------------

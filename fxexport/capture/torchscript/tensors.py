@@ -58,6 +58,8 @@ def dispatched(call: Call) -> Any:
     arguments = function._schema.arguments
     for parameter, value in zip(arguments, call.args, strict=False):
         value = _argument(call, str(parameter.real_type), value)
+        if call.instruction.kind.startswith("aten::"):
+            value = _known(parameter.real_type.kind(), value)
         if parameter.kwarg_only:
             kwargs[parameter.name] = value
         else:
@@ -81,6 +83,15 @@ def _argument(call: Call, kind: str, value: Any) -> Any:
         return _device(call, value)
     if type(value) is torch.SymBool and "bool" not in kind:
         return call.ops.number(value)
+    return value
+
+
+def _known(kind: str, value: Any) -> Any:
+    """A number that the operator itself must know: as in Python, it is decided here or refused."""
+    if kind == "IntType" and isinstance(value, torch.SymInt):
+        return int(value)
+    if kind == "FloatType" and isinstance(value, torch.SymFloat):
+        return float(value)
     return value
 
 
