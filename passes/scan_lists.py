@@ -67,7 +67,7 @@ def _try_one(module: fx.GraphModule, node: fx.Node, k: int) -> None:
     plain = len(initial.args) == 1 and all(_is_simple(use) for use in uses)
     if not plain and item.meta["val"].dtype not in _SPLIT:
         return
-    rows = _rewrite(module, node, k, [0 if size is None else size for size in shape])
+    rows = _rewrite(module, node, k, shape)
     for result in results:
         _replace(module, result, rows, initial)
 

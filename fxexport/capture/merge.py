@@ -270,6 +270,10 @@ class Merge:
         if not isinstance(number, torch.Tensor):
             if tensor.dim() != 0 or not fits(sym_type(number), tensor.dtype):
                 raise Mismatch(f"{describe(tensor)} on one, the number {number} on the other")
+            self.session.note(
+                "assumption",
+                "a number on one way and a tensor on the other is a tensor in the file",
+            )
         elif then.dim() != other.dim():
             raise Mismatch(
                 f"a tensor of {then.dim()} dimensions on one, of {other.dim()} on the other"
