@@ -31,6 +31,7 @@ from fxexport.errors import FxExportError, ModelError, UnsupportedError
 from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec, OutputSpec
 from fxexport.outputs import named_leaves
 from fxexport.report.model import Report
+from fxexport.source import SourceLocation
 
 __all__ = ["CaptureRequest", "capture"]
 
@@ -305,8 +306,19 @@ class _Attempt:
                     location=location,
                 ) from error
             raise ModelError(
-                f"the model raised {type(error).__name__}: {error}", location=location
+                f"the model raised {type(error).__name__}: {error}",
+                location=location,
+                hint=self._why_raised(location),
             ) from error
+
+    def _why_raised(self, location: SourceLocation | None) -> str:
+        """The proof that the condition of an assert, or of a raise, is decided; else empty."""
+        folded = self.session.report.of_kind("folded")
+        place = folded[-1].location if folded else None
+        if location is None or place is None or place.file != location.file:
+            return ""
+        near = place.function == location.function and place.line <= location.line
+        return folded[-1].message.removesuffix(" (pruned)") if near else ""
 
     # -- outputs ---------------------------------------------------------------------------------
 

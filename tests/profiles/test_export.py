@@ -350,3 +350,13 @@ def test_sizes_at_which_the_model_raises_are_noted() -> None:
     assert exported.report.verification is not None
     notes = exported.report.verification.notes
     assert any(n.startswith("profile max: x_d0=8: nothing was compared: PyTorch") for n in notes)
+
+
+def test_an_assert_that_no_size_in_the_range_passes_is_refused_with_the_proof() -> None:
+    def program(x: torch.Tensor) -> torch.Tensor:
+        assert x.shape[0] > 16, "too small"
+        return x * 2
+
+    with pytest.raises(fxexport.ModelError) as refusal:
+        export(program, torch.ones(2), dynamic={"x": {0: Dim("b", 1, 8)}})
+    assert refusal.value.hint == "b is in 1..8, so b > 16 is never true"
