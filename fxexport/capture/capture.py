@@ -284,7 +284,9 @@ class _Attempt:
             raise
         except Exception as error:
             self.session.raise_refusals()
-            if raised_by_fxexport(error.__traceback__) and not isinstance(error, RecursionError):
+            # An assert of the model's is raised by a line of ours, which marks it.
+            of_the_model = isinstance(error, RecursionError) or getattr(error, "fx_raised", False)
+            if raised_by_fxexport(error.__traceback__) and not of_the_model:
                 raise
             places = frames_of_traceback(error.__traceback__)
             location = getattr(error, "fx_location", None) or next(iter(places), None)

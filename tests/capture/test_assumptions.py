@@ -193,3 +193,15 @@ def test_a_static_size_decides_without_a_branch() -> None:
     exported = captured(compare(1), torch.ones(3), dynamic=False)
     assert not exported.report.of_kind("branch")
     assert dims(exported, "x") == (3,)
+
+
+@pytest.mark.parametrize("dynamic", [True, False])
+def test_an_assert_that_never_holds_is_the_models_error(dynamic: bool) -> None:
+    def program(x: torch.Tensor) -> torch.Tensor:
+        assert x.dim() == 3, "three dimensions are needed"
+        return x
+
+    with pytest.raises(fxexport.ModelError, match="three dimensions are needed") as refusal:
+        captured(program, torch.ones(2), dynamic=dynamic)
+    assert refusal.value.location is not None
+    assert refusal.value.location.code.startswith("assert")
