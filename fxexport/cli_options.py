@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from fxexport import __version__
-from fxexport.profiles.words import POLYGRAPHY_OPTIONS, TRTEXEC_OPTIONS, ShapesOption, sections
+from fxexport.profiles.words import ShapesOption, sections
 
 __all__ = ["Options", "parse_options"]
 
@@ -108,10 +108,10 @@ def _command(
     trtexec_shapes: Annotated[
         list[str] | None,
         typer.Option(
-            *TRTEXEC_OPTIONS,
+            "--minShapes",
             metavar="NAME:SIZES,...",
-            help="A profile as trtexec takes it, for example x:1x3x224x224,y:1x5. What it lets "
-            "vary is dynamic.",
+            help="A profile as trtexec takes it, with --optShapes and --maxShapes: for example "
+            "x:1x3x224x224,y:1x5. What it lets vary is dynamic.",
         ),
     ] = None,
     profile: Annotated[
@@ -125,9 +125,10 @@ def _command(
     polygraphy_shapes: Annotated[
         list[str] | None,
         typer.Option(
-            *POLYGRAPHY_OPTIONS,
+            "--trt-min-shapes",
             metavar="NAME:[SIZES] ...",
-            help="The same as Polygraphy takes it: x:[1,3,224,224] y:[1,5]. Once for each profile.",
+            help="The same as Polygraphy takes it, with --trt-opt-shapes and --trt-max-shapes: "
+            "x:[1,3,224,224] y:[1,5]. Once for each profile.",
         ),
     ] = None,
     target: Annotated[str, typer.Option(help="What will run the file.")] = "onnxruntime",

@@ -283,9 +283,9 @@ def _move(exported: Exported, source: str, path: str, external_data: bool | None
         for name in (source, data, *([beside] if exported.profiles else [])):
             os.unlink(name)
         return
-    moves = [(source, os.path.realpath(path))]
+    moves = [(source, path)]
     if exported.profiles:
-        place = os.path.join(os.path.dirname(moves[0][1]), profiles_file_name(path))
+        place = os.path.join(os.path.dirname(path), profiles_file_name(path))
         moves.insert(0, (beside, place))
     try:
         with stale_profiles_removed(path, exported.profiles):

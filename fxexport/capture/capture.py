@@ -32,6 +32,7 @@ from fxexport.errors import FxExportError, ModelError, UnsupportedError
 from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec, OutputSpec, StateSpec
 from fxexport.outputs import named_leaves
 from fxexport.report.model import Report
+from fxexport.source import SourceLocation
 from fxexport.state_option import StateChoice
 
 __all__ = ["CaptureRequest", "capture"]
@@ -362,7 +363,9 @@ class _Attempt:
             raise
         except Exception as error:
             self.session.raise_refusals()
-            if raised_by_fxexport(error.__traceback__) and not isinstance(error, RecursionError):
+            # An assert of the model's is raised by a line of ours, which marks it.
+            of_the_model = isinstance(error, RecursionError) or getattr(error, "fx_raised", False)
+            if raised_by_fxexport(error.__traceback__) and not of_the_model:
                 raise
             places = frames_of_traceback(error.__traceback__)
             location = getattr(error, "fx_location", None) or next(iter(places), None)
@@ -384,8 +387,19 @@ class _Attempt:
                     location=location,
                 ) from error
             raise ModelError(
-                f"the model raised {type(error).__name__}: {error}", location=location
+                f"the model raised {type(error).__name__}: {error}",
+                location=location,
+                hint=self._why_raised(location),
             ) from error
+
+    def _why_raised(self, location: SourceLocation | None) -> str:
+        """The proof that the condition of an assert, or of a raise, is decided; else empty."""
+        folded = self.session.report.of_kind("folded")
+        place = folded[-1].location if folded else None
+        if location is None or place is None or place.file != location.file:
+            return ""
+        near = place.function == location.function and place.line <= location.line
+        return folded[-1].message.removesuffix(" (pruned)") if near else ""
 
     # -- outputs ---------------------------------------------------------------------------------
 
