@@ -1,4 +1,4 @@
-"""A decoder with a key-value cache: it reads a prompt, then goes on by itself, token after token."""
+"""A decoder with a key-value cache: it reads a prompt, then goes on by itself, token by token."""
 
 import torch
 from torch import nn

@@ -1,7 +1,7 @@
 """A recurrent layer that keeps its state on itself: with --state io, one call is one step.
 
-The file then has the inputs state.hidden.0, state.hidden.1 and state.steps beside x, and an output for
-each with .out behind its name: what the next call is to be given.
+The file then has the inputs state.hidden.0, state.hidden.1 and state.steps beside x, and an output
+for each with .out behind its name: what the next call is to be given.
 """
 
 import torch

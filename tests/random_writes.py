@@ -1,4 +1,4 @@
-"""Random statements that write in place: to tensors, through views of them, and to a module's state.
+"""Random statements that write in place: to tensors, through views, and to a module's state.
 
 A tensor that is written in place is never bound anew: it is a *buffer*, a mat that is read like any
 other. A *view* is a name for a part of a buffer.
