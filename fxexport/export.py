@@ -224,7 +224,6 @@ def export(
     with stage("write"):
         exported.save(beside, external_data=external_data)
     report.path = beside
-    write_initial_state(graph, shown, report)
     if verify:
         with stage("verify"), _removed_on_failure(beside):
             report.verification = compare(
@@ -234,6 +233,7 @@ def export(
         with _removed_on_failure(beside):
             _move(exported, beside, shown, external_data)
         report.path = shown
+    write_initial_state(graph, shown, report)
     return exported
 
 
