@@ -155,7 +155,7 @@ def export(
     with stage("passes"):
         graph = run_passes(graph, goal.passes)
     with stage("lower"):
-        ir_model = lower(graph, opset=report.opset)
+        ir_model = lower(graph, opset=report.opset, dialect=goal.dialect)
     _describe(report, graph, ir_model)
     exported = Exported(graph, ir_model, report, prepared, _reference(model, prepared))
     if path is None:

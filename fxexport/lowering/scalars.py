@@ -181,7 +181,10 @@ def _rounding(op_type: str) -> Callable[..., Value]:
 
 def _select(op: OpBuilder, condition: Operand, a: Operand, b: Operand) -> Value:
     a, b = _same(op, a, b)
-    return op.one("Where", op.cast(condition, BOOL), a, b)
+    test = op.cast(condition, BOOL)
+    if test.rank:  # a tensor with one element
+        test = op.one("Reshape", test, op.i64([]))
+    return op.one("Where", test, a, b)
 
 
 def _function(op_type: str) -> Callable[..., Value]:

@@ -17,11 +17,13 @@ class Target:
         name: what the user calls it.
         passes: names of the passes that make its dialect, in order.
         best_opset: the newest ONNX opset that it takes well.
+        dialect: name of the forms in which operators are written (`fxexport.lowering.dialects`).
     """
 
     name: str
     passes: tuple[str, ...]
     best_opset: int
+    dialect: str = "plain"
 
     def checked_opset(self, opset: int | None) -> int:
         """The opset to write; the target's best for None.
@@ -38,6 +40,18 @@ class Target:
 
 _TARGETS = {
     "onnxruntime": Target("onnxruntime", ("eliminate_dead_code",), 21),
+    "tensorrt": Target(
+        "tensorrt",
+        (
+            "eliminate_dead_code",
+            "select_numbers",
+            "count_scan_rows",
+            "eliminate_dead_code",
+            "route_conditions",
+        ),
+        21,
+        dialect="tensorrt",
+    ),
 }
 
 
