@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from torch import fx
@@ -77,7 +77,7 @@ def put_in_place(node: fx.Node, value: Any) -> None:
     for user in list(node.users):
 
         def swapped(arg: fx.Node) -> Any:
-            return value if arg is node else arg  # noqa: B023
+            return value if arg is node else arg
 
         user.args = fx.map_arg(user.args, swapped)
         user.kwargs = fx.map_arg(user.kwargs, swapped)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["BuildError", "BuildResult", "ProfileRanges", "build_engine"]
 
 ProfileRanges = Mapping[str, Mapping[str, Any]]
-"""One profile: by input ``{"kind": "shape" or "value", "min": [...], "opt": [...], "max": [...]}``."""
+"""One profile: by input, `kind` ("shape" or "value"), `min`, `opt` and `max`."""
 
 
 @dataclass
