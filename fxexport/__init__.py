@@ -22,8 +22,9 @@ if TYPE_CHECKING:
         VerificationError,
     )
     from fxexport.export import Exported, export
-    from fxexport.inputs import Dim, TensorSpec
+    from fxexport.inputs import TensorSpec
     from fxexport.lowering import register_lowering
+    from fxexport.profiles import Dim, Profile
     from fxexport.report import Report
 
 __version__ = "0.1.0"
@@ -35,6 +36,7 @@ __all__ = [
     "MissingLoweringError",
     "ModelError",
     "OutputError",
+    "Profile",
     "Report",
     "TensorSpec",
     "UnsupportedError",
@@ -46,12 +48,13 @@ __all__ = [
 ]
 
 _HOME_OF = {
-    "Dim": "fxexport.inputs",
+    "Dim": "fxexport.profiles",
     "Exported": "fxexport.export",
     "FxExportError": "fxexport.errors",
     "MissingLoweringError": "fxexport.errors",
     "ModelError": "fxexport.errors",
     "OutputError": "fxexport.errors",
+    "Profile": "fxexport.profiles",
     "Report": "fxexport.report",
     "TensorSpec": "fxexport.inputs",
     "UnsupportedError": "fxexport.errors",

@@ -14,9 +14,11 @@ from fxexport.capture import CaptureRequest, capture, left_as_found
 from fxexport.errors import OutputError, UsageError, VerificationError
 from fxexport.graph import CapturedGraph
 from fxexport.inputs import PreparedInputs, prepare_inputs
+from fxexport.inputs.profiled import settle_profiles
 from fxexport.lowering import decomposition_for, keep_composite, lower
 from fxexport.outputs import flat_outputs
 from fxexport.passes import run_passes
+from fxexport.profiles import METADATA_KEY, Profile, StoredProfiles, as_profiles, why_no_profile
 from fxexport.progress import NullProgress, Progress
 from fxexport.report import Report
 from fxexport.report.model import Verification
@@ -38,6 +40,8 @@ class Exported:
     Attributes:
         graph: the branch-preserving graph; it runs eagerly and prints.
         report: everything that was decided, and how the file compares with PyTorch.
+        profiles: the optimization profiles that travel with the file; [] where some dynamic
+            dimension has no largest size.
     """
 
     def __init__(
@@ -47,9 +51,12 @@ class Exported:
         report: Report,
         prepared: PreparedInputs,
         reference: Callable[[list[Any]], Sequence[Any]],
+        stored: StoredProfiles,
     ) -> None:
         self.graph = graph
         self.report = report
+        self.profiles: list[Profile] = stored.profiles
+        self._stored = stored
         self._ir_model = ir_model
         self._prepared = prepared
         self._reference = reference
@@ -98,6 +105,7 @@ def export(
     *,
     kwargs: Mapping[str, Any] | None = None,
     dynamic: Any = False,
+    profiles: Any = None,
     target: str = "onnxruntime",
     opset: int | None = None,
     input_names: Sequence[str] | None = None,
@@ -117,6 +125,9 @@ def export(
         kwargs: further arguments by name.
         dynamic: False, True (every dimension is tried), ``{name: {0: "batch"}}``,
             ``{name: [0, 2]}``, torch.export's dynamic_shapes, or ``{name: {0: Dim("b", 1, 8)}}``.
+        profiles: min, opt and max shape of each dynamic input: a `Profile`, a dict, a list of
+            them (one a profile), or the configs and options of other tools (see
+            `fxexport.profiles.as_profiles`). What they let vary is dynamic without `dynamic`.
         target: what the file is for: "onnxruntime".
         opset: ONNX opset, 18 or newer; None for the target's best.
         input_names: names of the file's inputs; by default the parameters' names.
@@ -145,19 +156,23 @@ def export(
     _check_call(model, output_names)
     with stage("inputs"):
         call = model.forward if isinstance(model, torch.nn.Module) else model
-        prepared = prepare_inputs(call, inputs, kwargs, dynamic, input_names)
+        prepared = prepare_inputs(call, inputs, kwargs, dynamic, input_names, as_profiles(profiles))
         for name, value in prepared.constants:
             report.add("constant", f"{name} is {value!r} in the file")
     with stage("capture"):
         graph = capture(_request(model, prepared, output_names), report)
         _check_output_names(output_names, graph)
+        stored = settle_profiles(prepared.profiles, graph, prepared.example_sizes(), prepared.opts)
+        prepared.profiles = stored.profiles
         prepared.specs[:] = graph.inputs
     with stage("passes"):
         graph = run_passes(graph, goal.passes)
     with stage("lower"):
         ir_model = lower(graph, opset=report.opset, dialect=goal.dialect)
-    _describe(report, graph, ir_model)
-    exported = Exported(graph, ir_model, report, prepared, _reference(model, prepared))
+    if stored.worth_keeping:
+        ir_model.metadata_props[METADATA_KEY] = stored.to_text()
+    _describe(report, graph, ir_model, stored)
+    exported = Exported(graph, ir_model, report, prepared, _reference(model, prepared), stored)
     if path is None:
         if verify:
             with stage("verify"):
@@ -257,6 +272,7 @@ def _request(
         output_names=output_names or (),
         decomposition_for=decomposition_for,
         keep_composite=keep_composite,
+        profiled=prepared.profiled,
     )
 
 
@@ -292,8 +308,12 @@ def _name_of(model: Callable[..., Any]) -> str:
     return getattr(model, "__name__", type(model).__name__)
 
 
-def _describe(report: Report, graph: CapturedGraph, ir_model: ir.Model) -> None:
+def _describe(
+    report: Report, graph: CapturedGraph, ir_model: ir.Model, stored: StoredProfiles
+) -> None:
     report.inputs = [describe_input(spec) for spec in graph.inputs]
+    report.profiles = [profile.to_dict() for profile in stored.profiles]
+    report.no_profile = why_no_profile(stored.inputs)
     report.outputs = [
         {
             "name": spec.name,

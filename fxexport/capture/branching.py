@@ -12,6 +12,7 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import Scope, Slot
 from fxexport.capture.merge import Leaf, Merge, parts_of, rebuild_like
+from fxexport.capture.proofs import proof
 from fxexport.capture.session import Poison, Session
 from fxexport.capture.writer import Frame
 from fxexport.errors import UnsupportedError
@@ -55,9 +56,7 @@ def condition_of(session: Session, value: Any) -> Any:
     if isinstance(value, torch.SymBool):
         known = session.known(value)
         if known is not None:
-            session.note(
-                "folded", f"this condition on sizes is always {known} in the declared ranges"
-            )
+            session.note("folded", proof(session, value, known))
             return known
         return value
     if isinstance(value, (torch.SymInt, torch.SymFloat)):

@@ -23,6 +23,7 @@ from fxexport.capture.patterns import (
     leaves_of,
     make,
 )
+from fxexport.capture.proofs import trip_bound
 from fxexport.capture.session import Poison, Session
 from fxexport.capture.writer import Frame
 from fxexport.errors import UnsupportedError
@@ -93,7 +94,7 @@ def stage_loop(
             "what this loop carries from trip to trip does not settle", location=place
         )
     _write_node(session, recorded, slots, patterns, trip_count, first)
-    session.report.add("loop", "kept as a loop", place)
+    session.report.add("loop", f"kept as a loop{trip_bound(session, trip_count)}", place)
 
 
 def _refuse_unkept(slots: Sequence[Slot], patterns: Sequence[Pattern]) -> None:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from fxexport.errors import UsageError
-from fxexport.inputs.dims import Dim, parse_dim
 from fxexport.inputs.specs import DTYPES, TensorSpec
+from fxexport.profiles.dims import Dim, parse_dim
 
 __all__ = ["parse_dynamic_option", "parse_input_option"]
 

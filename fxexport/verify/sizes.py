@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from fxexport.graph.captured import Constraint, DimRange, InputSpec
+from fxexport.profiles import POINTS, Point, Profile
 
 __all__ = ["SizeMaker", "Sizes", "broken_constraint"]
 
@@ -63,6 +64,39 @@ class SizeMaker:
                 seen.append(sizes)
                 yield self.describe(sizes), sizes
 
+    def of_profile(self, profile: Profile) -> Iterator[tuple[Point | str, Sizes]]:
+        """The sizes at min, opt and max of a profile, and a few between, each with its name."""
+        low, best, high = (self._at(profile, point) for point in POINTS)
+        yield from zip(POINTS, (low, best, high), strict=True)
+        seen = [low, best, high]
+        for sizes in self._between(low, high):
+            if len(seen) < 5 and sizes not in seen and self._holds(sizes):
+                seen.append(sizes)
+                yield "between", sizes
+
+    def _at(self, profile: Profile, point: Point) -> Sizes:
+        sizes = dict(self.example)
+        for spec in self._inputs:
+            shape = profile.at(point).get(spec.name, ())
+            for wanted, size in zip(spec.shape, shape, strict=bool(shape)):
+                if isinstance(wanted, DimRange):
+                    sizes[wanted.name] = size
+        return sizes
+
+    def _between(self, low: Sizes, high: Sizes) -> Iterator[Sizes]:
+        """Inner sizes, round ones too, and corners where some are small and others large."""
+        for share in (0.5, 0.25, 0.75):
+            for unit in (1, 2, 4, 8, 16, 32, 64, 7, 6, 5, 3):
+                inner = {n: low[n] + int((high[n] - low[n]) * share) // unit * unit for n in low}
+                yield inner
+                if share == 0.5 and self._holds(inner):
+                    break
+            for parity in (0, 1):
+                yield {n: (low, high)[(k + parity) % 2][n] for k, n in enumerate(low)}
+
+    def _holds(self, sizes: Mapping[str, int]) -> bool:
+        return not broken_constraint(self._constraints, sizes)
+
     def zeros(self) -> Iterator[tuple[str, Sizes]]:
         """One dimension after the other at size zero, where its range has it."""
         for name, dim in self.ranges.items():
@@ -91,7 +125,7 @@ class SizeMaker:
             and not broken_constraint(self._constraints, sizes)
         )
 
-    def describe(self, sizes: Mapping[str, int]) -> str:
+    def describe(self, sizes: Mapping[str, int | str]) -> str:
         """``batch=3, height=40``; the word for a file without dynamic dimensions."""
         return ", ".join(f"{name}={size}" for name, size in sizes.items()) or "fixed sizes"
 
