@@ -1,0 +1,97 @@
+"""Reading an ONNX file to check or build it: its model and its profiles."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fxexport.errors import UsageError
+from fxexport.profiles import (
+    METADATA_KEY,
+    Dim,
+    FileInput,
+    Profile,
+    StoredProfiles,
+    as_profiles,
+    resolve,
+)
+from fxexport.targets.tensorrt.build import ProfileRanges
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+__all__ = ["load_model", "profiles_of", "ranges_of", "stored_in"]
+
+
+def load_model(path: str | os.PathLike[str]) -> ir.Model:
+    """Loads a file, with dtypes and ranks inferred where it does not say them.
+
+    Raises:
+        UsageError: there is no such file, or it is no ONNX file.
+    """
+    import onnx
+    import onnx_ir
+
+    name = os.fspath(path)
+    if not os.path.isfile(name):
+        raise UsageError(f"there is no file {name}")
+    try:
+        proto = onnx.load(name, load_external_data=False)
+    except Exception as error:
+        raise UsageError(f"{name} is not an ONNX file: {error}") from error
+    if not proto.HasField("graph"):
+        raise UsageError(f"{name} is not an ONNX file: it has no graph")
+    if proto.producer_name != "fxexport":
+        try:
+            proto = onnx.shape_inference.infer_shapes(proto)
+        except Exception:  # a file that ONNX's inference does not take may still build
+            pass
+    return onnx_ir.from_proto(proto)
+
+
+def stored_in(model: ir.Model, name: str) -> StoredProfiles:
+    """What a file remembers of its profiles; its inputs as they are, where it has none."""
+    text = model.metadata_props.get(METADATA_KEY)
+    if text:
+        return StoredProfiles.from_text(text, name)
+    return StoredProfiles([], [_file_input(value) for value in model.graph.inputs], [])
+
+
+def profiles_of(model: ir.Model, name: str, given: Any = None) -> list[ProfileRanges]:
+    """The profiles to build with: those given, else those in the file.
+
+    Raises:
+        UsageError: the given ones do not fit the file.
+    """
+    stored = stored_in(model, name)
+    profiles = stored.profiles
+    if given is not None:
+        profiles = resolve(as_profiles(given), stored.inputs, stored.relations)
+    return [ranges_of(profile) for profile in profiles]
+
+
+def ranges_of(profile: Profile) -> ProfileRanges:
+    """A profile as the building process reads it."""
+    ranges: dict[str, Mapping[str, Any]] = {}
+    for kind, bounds_of in (("shape", profile.shapes), ("value", profile.values)):
+        for name, bounds in bounds_of.items():
+            ranges[name] = {
+                "kind": kind,
+                "min": list(bounds.min),
+                "opt": list(bounds.opt),
+                "max": list(bounds.max),
+            }
+    return ranges
+
+
+def _file_input(value: ir.Value) -> FileInput:
+    dims: list[int | Dim] = []
+    for axis, size in enumerate(value.shape or ()):
+        if isinstance(size, int):
+            dims.append(size)
+        else:
+            dims.append(Dim(str(size.value or f"{value.name}_d{axis}")))
+    return FileInput(
+        value.name or "", tuple(dims), "" if value.dtype is None else value.dtype.name.lower()
+    )
