@@ -32,6 +32,7 @@ from torch.utils._python_dispatch import (
 )
 from torch.utils._pytree import tree_map
 from torch.utils._sympy.functions import Mod
+from torch.utils._sympy.numbers import int_oo
 from torch.utils._sympy.printers import PythonPrinter
 from torch.utils._sympy.value_ranges import ValueRanges, bound_sympy
 
@@ -374,12 +375,17 @@ def python_text(expr: Any) -> str:
 def bounds_within(expr: Any, ranges: dict[Any, tuple[int, int | None]]) -> tuple[Any, Any]:
     """Lower and upper bound of an expression over ranges of its symbols; booleans for a relation.
 
-    This is interval arithmetic: the bounds may be wider than what the expression reaches.
+    This is interval arithmetic: the bounds may be wider than what the expression reaches. A side
+    without a bound is None.
     """
-    known = {s: ValueRanges(low, sympy.oo if high is None else high)
+    known = {s: ValueRanges(low, int_oo if high is None else high)
              for s, (low, high) in ranges.items()}  # fmt: skip
     found = bound_sympy(expr, known)
-    return found.lower, found.upper
+    lower, upper = (
+        None if end in (sympy.oo, -sympy.oo, int_oo, -int_oo) else end
+        for end in (found.lower, found.upper)
+    )
+    return lower, upper
 
 
 def raw_expression(value: Any) -> Any:

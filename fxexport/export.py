@@ -12,13 +12,22 @@ import torch
 
 from fxexport.capture import CaptureRequest, capture, left_as_found
 from fxexport.errors import OutputError, UsageError, VerificationError
+from fxexport.files import replace_together
 from fxexport.graph import CapturedGraph
 from fxexport.inputs import PreparedInputs, prepare_inputs
 from fxexport.inputs.profiled import settle_profiles
 from fxexport.lowering import decomposition_for, keep_composite, lower
 from fxexport.outputs import flat_outputs
 from fxexport.passes import run_passes
-from fxexport.profiles import METADATA_KEY, Profile, StoredProfiles, as_profiles, why_no_profile
+from fxexport.profile_files import profiles_beside, stale_profiles_removed
+from fxexport.profiles import (
+    METADATA_KEY,
+    Profile,
+    StoredProfiles,
+    as_profiles,
+    profiles_file_name,
+    why_no_profile,
+)
 from fxexport.progress import NullProgress, Progress
 from fxexport.report import Report
 from fxexport.report.model import Verification
@@ -69,7 +78,7 @@ class Exported:
         return onnx_ir.to_proto(self._ir_model)
 
     def save(self, path: str | os.PathLike[str], *, external_data: bool | None = None) -> None:
-        """Writes the file, whole or not at all.
+        """Writes the file, whole or not at all, and its profiles in ``<name>.profiles.json``.
 
         Args:
             path: where to write.
@@ -78,7 +87,13 @@ class Exported:
         Raises:
             OutputError: when it cannot be written.
         """
-        write_model(self._ir_model, path, external_data=external_data)
+        with stale_profiles_removed(path, self.profiles):
+            write_model(
+                self._ir_model,
+                path,
+                external_data=external_data,
+                texts=profiles_beside(path, self._stored),
+            )
 
     def verify(self, *check_inputs: Any) -> Verification:
         """Compares the model in ONNX Runtime with PyTorch on the export's inputs and these.
@@ -236,16 +251,26 @@ def _unverified_name(path: str) -> str:
 
 def _move(exported: Exported, source: str, path: str, external_data: bool | None) -> None:
     """Gives a verified file its name; one with a data file is written anew, as it names it."""
-    data = os.path.join(os.path.dirname(source), data_file_name(source))
+    data, beside = (os.path.join(os.path.dirname(source), name) for name in _companions(source))
     if os.path.exists(data):
         exported.save(path, external_data=external_data)
-        os.unlink(source)
-        os.unlink(data)
+        for name in (source, data, *([beside] if exported.profiles else [])):
+            os.unlink(name)
         return
+    moves = [(source, os.path.realpath(path))]
+    if exported.profiles:
+        place = os.path.join(os.path.dirname(moves[0][1]), profiles_file_name(path))
+        moves.insert(0, (beside, place))
     try:
-        os.replace(source, path)
+        with stale_profiles_removed(path, exported.profiles):
+            replace_together(moves)
     except OSError as error:
         raise OutputError(f"cannot write {path!r}: {error.strerror or error}") from error
+
+
+def _companions(path: str) -> tuple[str, str]:
+    """Names of the files that may stand beside a model: weights and profiles."""
+    return data_file_name(path), profiles_file_name(path)
 
 
 @contextlib.contextmanager
@@ -254,9 +279,9 @@ def _removed_on_failure(path: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for name in (path, os.path.join(os.path.dirname(path), data_file_name(path))):
+        for name in (os.path.basename(path), *_companions(path)):
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(name)
+                os.unlink(os.path.join(os.path.dirname(path), name))
         raise
 
 

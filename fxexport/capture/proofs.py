@@ -105,7 +105,7 @@ def trip_bound(session: Session, trip_count: Any) -> str:
     if not expr.free_symbols or not expr.free_symbols <= session.ranges.keys():
         return ""
     _, most = _bounds(session, expr)
-    if not most.is_number or most == sympy.oo:
+    if most is None:
         return ""
     names = ", ".join(_range_of(session, symbol) for symbol in _in_order(session, expr))
     return f" of at most {int(most)} trip{'' if most == 1 else 's'}: {names}"
@@ -135,17 +135,19 @@ def _sides(session: Session, expr: Any) -> list[str]:
         if side.is_number or side.is_Symbol:
             continue
         low, high = _bounds(session, side)
-        ends = [None if end in (sympy.oo, -sympy.oo) else end for end in (low, high)]
-        if ends[0] is not None and all(end is None or end == int(end) for end in ends):
-            upper = None if ends[1] is None else int(ends[1])
-            words = f"{int(ends[0])} or more" if upper is None else _range_text(int(ends[0]), upper)
-            steps.append(f"{expression_text(side, session.names)} is {words}")
+        if low is None or any(end is not None and end != int(end) for end in (low, high)):
+            continue
+        words = f"{low} or more" if high is None else _range_text(int(low), int(high))
+        steps.append(f"{expression_text(side, session.names)} is {words}")
     return steps
 
 
 def _bounds(session: Session, expr: Any) -> tuple[Any, Any]:
     ranges = {s: session.ranges[s] for s in expr.free_symbols if s in session.ranges}
-    return compat.bounds_within(expr, ranges)
+    try:
+        return compat.bounds_within(expr, ranges)
+    except Exception:  # a function that PyTorch's interval arithmetic does not know: only words
+        return None, None
 
 
 def _follows_from_ranges(session: Session, expr: Any, known: bool) -> bool:
