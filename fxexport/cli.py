@@ -67,6 +67,8 @@ def _run_arguments(arguments: list[str]) -> int:
     if not arguments:
         parse_options(["--help"])
         return EXIT_USAGE
+    if arguments[0] == "check" and not os.path.exists("check"):
+        return _check(arguments[1:])
     try:
         options = parse_options(arguments)
     except TyperException as error:
@@ -74,6 +76,22 @@ def _run_arguments(arguments: list[str]) -> int:
         usage = UsageError(error.format_message(), hint="fxexport --help shows how it is used.")
         return _show_failure(plain, usage, None, usage.exit_code)
     return options if isinstance(options, int) else _run(options)
+
+
+def _check(arguments: list[str]) -> int:
+    """``fxexport check FILE``."""
+    from fxexport.cli_build import run_check
+
+    options = Options(model="", json="--json" in arguments)
+    try:
+        return run_check(arguments)
+    except TyperException as error:
+        usage = UsageError(error.format_message(), hint="fxexport check --help shows how.")
+        return _show_failure(options, usage, None, usage.exit_code)
+    except FxExportError as error:
+        return _show_failure(options, error, None, error.exit_code)
+    except Exception as error:
+        return _show_failure(options, error, None, EXIT_BUG)
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
@@ -85,6 +103,8 @@ def _run(options: Options) -> int:
     try:
         with redirect_stdout(sys.stderr):  # what the user's program prints is no report
             exported = _export_with_progress(options)
+            if options.engine.build:
+                _built(options, exported)
     except FxExportError as error:
         unverified: Exported | None = getattr(error, "exported", None)
         report = None if unverified is None else unverified.report
@@ -111,12 +131,26 @@ def _export_with_progress(options: Options) -> Exported:
         return _export(options, progress)
 
 
+def _built(options: Options, exported: Exported) -> Exported:
+    """Builds the engine of what was exported."""
+    from fxexport.cli_build import build_engine_for
+
+    quiet = options.quiet or options.json
+    try:
+        build_engine_for(exported.report, options.engine, None if quiet else _console(sys.stderr))
+    except FxExportError as error:
+        error.exported = exported  # type: ignore[attr-defined]
+        raise
+    return exported
+
+
 def _export(options: Options, progress: Progress) -> Exported:
     from fxexport.loader import loaded_model
     from fxexport.model_reference import parse_reference
 
     if options.quiet and options.verbose:
         raise UsageError("-q and -v exclude each other.")
+    options.engine.check_with(options.target)
     reference = parse_reference(options.model)
     path = _output_path(options.output, reference)
     with ExitStack() as stack:

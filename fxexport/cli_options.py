@@ -12,6 +12,17 @@ from typing import Annotated
 import typer
 
 from fxexport import __version__
+from fxexport.cli_build import (
+    Bf16,
+    Build,
+    BuildTimeout,
+    EngineSettings,
+    Fp16,
+    HardwareLevel,
+    TimingCache,
+    VersionCompatible,
+    Workspace,
+)
 
 __all__ = ["Options", "parse_options"]
 
@@ -20,7 +31,9 @@ _AXES = re.compile(r"[A-Za-z_][\w.]*:-?\d.*|[^-].*:.*=.*")
 
 _EPILOG = (
     "Exit codes: 0 exported and verified; 1 refused, the model does something that cannot be kept; "
-    "2 wrong usage; 3 exported, but the check disagrees. "
+    "2 wrong usage; 3 exported, but the check disagrees; "
+    "4 exported, but the engine was not built. "
+    "fxexport check FILE.onnx says what TensorRT will refuse in an ONNX file. "
     "The model's file is run: do not export what you would not run."
 )
 
@@ -48,6 +61,7 @@ class Options:
     json: bool = False
     quiet: bool = False
     verbose: bool = False
+    engine: EngineSettings = field(default_factory=EngineSettings)
 
 
 def parse_options(arguments: list[str]) -> Options | int:
@@ -98,7 +112,9 @@ def _command(
             "x:0=batch[1..8],2=height. Repeatable.",
         ),
     ] = None,
-    target: Annotated[str, typer.Option(help="What will run the file.")] = "onnxruntime",
+    target: Annotated[
+        str, typer.Option(help="What will run the file: onnxruntime or tensorrt.")
+    ] = "onnxruntime",
     opset: Annotated[
         int | None, typer.Option(help="ONNX opset, from 18.", show_default="the target's best")
     ] = None,
@@ -121,6 +137,14 @@ def _command(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Everything in the report, and tracebacks.")
     ] = False,
+    build: Build = False,
+    build_timeout: BuildTimeout = None,
+    fp16: Fp16 = False,
+    bf16: Bf16 = False,
+    workspace: Workspace = "",
+    version_compatible: VersionCompatible = False,
+    hardware_level: HardwareLevel = "none",
+    timing_cache: TimingCache = "",
     version: Annotated[
         bool,
         typer.Option(
@@ -142,6 +166,16 @@ def _command(
         json=report is ReportFormat.json,
         quiet=quiet,
         verbose=verbose,
+        engine=EngineSettings(
+            build,
+            build_timeout,
+            fp16,
+            bf16,
+            workspace,
+            version_compatible,
+            hardware_level,
+            timing_cache,
+        ),
     )
 
 

@@ -143,7 +143,7 @@ def export(
         profiles: min, opt and max shape of each dynamic input: a `Profile`, a dict, a list of
             them (one a profile), or the configs and options of other tools (see
             `fxexport.profiles.as_profiles`). What they let vary is dynamic without `dynamic`.
-        target: what the file is for: "onnxruntime".
+        target: what the file is for: "onnxruntime" or "tensorrt".
         opset: ONNX opset, 18 or newer; None for the target's best.
         input_names: names of the file's inputs; by default the parameters' names.
         output_names: names of the file's outputs.
@@ -184,6 +184,8 @@ def export(
         graph = run_passes(graph, goal.passes)
     with stage("lower"):
         ir_model = lower(graph, opset=report.opset, dialect=goal.dialect)
+        for note in goal.check(graph, ir_model):
+            report.add("note", note)
     if stored.worth_keeping:
         ir_model.metadata_props[METADATA_KEY] = stored.to_text()
     _describe(report, graph, ir_model, stored)

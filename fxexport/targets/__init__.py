@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fxexport.errors import UsageError
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from fxexport.graph import CapturedGraph
 
 __all__ = ["Target", "target_named"]
 
@@ -24,6 +30,22 @@ class Target:
     passes: tuple[str, ...]
     best_opset: int
     dialect: str = "plain"
+
+    def check(self, graph: CapturedGraph, model: ir.Model) -> list[str]:
+        """Refuses what the runtime would refuse; returns what is worth a note.
+
+        Raises:
+            FxExportError: the runtime does not take the file; it names the lines.
+        """
+        if self.name != "tensorrt":
+            return []
+        from fxexport.targets.tensorrt.entry import refuse
+        from fxexport.targets.tensorrt.lint import lint
+        from fxexport.targets.tensorrt.lint_graph import lint_graph
+
+        problems = [*lint_graph(graph), *lint(model)]
+        refuse(problems)
+        return [problem.message for problem in problems]
 
     def checked_opset(self, opset: int | None) -> int:
         """The opset to write; the target's best for None.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fxexport.errors import FxExportError, OutputError
+from fxexport.files import check_place, new_file
 from fxexport.targets.tensorrt.explain import explain, tidy
 from fxexport.targets.tensorrt.options import HARDWARE_LEVELS, BuildOptions
 from fxexport.targets.tensorrt.package import TensorRTPackage
@@ -46,6 +46,17 @@ class BuildResult:
     seconds: float = 0.0
     problems: list[Problem] = field(default_factory=list)
     executed: bool = False
+
+    def describe(self) -> str:
+        """The build in a sentence."""
+        if not self.ok:
+            return f"{self.builder} did not build the engine ({self.seconds:.1f} s)."
+        where = f" {os.path.relpath(self.path)}" if self.path else ""
+        run = "built and run" if self.executed else "built, not run"
+        return (
+            f"Engine{where}: {run}, by {self.builder} in {self.seconds:.1f} s, "
+            f"{self.size_bytes / 1e6:.1f} MB."
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain JSON data."""
@@ -139,7 +150,7 @@ def build_engine(
             problems=_problems(outcome, NodeIndex(model), timeout),
         )
         if outcome.ok and part and engine_path:
-            os.replace(part, engine_path)
+            os.replace(part, os.path.realpath(engine_path))
             result.path = engine_path
     return result
 
@@ -150,22 +161,13 @@ def _written_whole(path: str | None) -> Iterator[str]:
     if path is None:
         yield ""
         return
-    folder = os.path.dirname(os.path.abspath(path))
+    target = os.path.realpath(path)
+    check_place(path, target)
     try:
-        handle, part = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=folder)
-        os.close(handle)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(part, 0o666 & ~umask)  # mkstemp's files are the owner's alone
+        with new_file(target) as part:
+            yield part
     except OSError as error:
         raise OutputError(f"cannot write {path!r}: {error.strerror or error}") from error
-    try:
-        yield part
-    except OSError as error:
-        raise OutputError(f"cannot write {path!r}: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(part)
 
 
 def _problems(outcome: ChildOutcome, index: NodeIndex, timeout: float | None) -> list[Problem]:

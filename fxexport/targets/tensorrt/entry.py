@@ -98,7 +98,7 @@ def build(
         engine_name(path) if engine is None else os.fspath(engine),
         model=loaded,
         package=find_package(package),
-        profiles=profiles_of(loaded, path, profiles),
+        profiles=profiles_of(path, profiles),
         options=options or BuildOptions(),
         timeout=timeout,
         on_message=on_message,
@@ -139,7 +139,7 @@ def check(
     name = os.fspath(path)
     loaded = load_model(name)
     problems = lint(loaded)
-    ranges = profiles_of(loaded, name, profiles)
+    ranges = profiles_of(name, profiles)
     if any(problem.severity == "error" for problem in problems):
         return CheckResult(False, problems, note="TensorRT was not asked: it would refuse the file")
     if not ask_builder:

@@ -7,21 +7,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fxexport.errors import UsageError
-from fxexport.profiles import (
-    METADATA_KEY,
-    Dim,
-    FileInput,
-    Profile,
-    StoredProfiles,
-    as_profiles,
-    resolve,
-)
+from fxexport.profile_files import read_profiles
+from fxexport.profiles import Profile, as_profiles, resolve, why_no_profile
 from fxexport.targets.tensorrt.build import ProfileRanges
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-__all__ = ["load_model", "profiles_of", "ranges_of", "stored_in"]
+__all__ = ["load_model", "profiles_of", "ranges_of"]
 
 
 def load_model(path: str | os.PathLike[str]) -> ir.Model:
@@ -50,24 +43,22 @@ def load_model(path: str | os.PathLike[str]) -> ir.Model:
     return onnx_ir.from_proto(proto)
 
 
-def stored_in(model: ir.Model, name: str) -> StoredProfiles:
-    """What a file remembers of its profiles; its inputs as they are, where it has none."""
-    text = model.metadata_props.get(METADATA_KEY)
-    if text:
-        return StoredProfiles.from_text(text, name)
-    return StoredProfiles([], [_file_input(value) for value in model.graph.inputs], [])
-
-
-def profiles_of(model: ir.Model, name: str, given: Any = None) -> list[ProfileRanges]:
+def profiles_of(path: str, given: Any = None) -> list[ProfileRanges]:
     """The profiles to build with: those given, else those in the file.
 
     Raises:
-        UsageError: the given ones do not fit the file.
+        UsageError: the given ones do not fit the file, or it needs some and has none.
     """
-    stored = stored_in(model, name)
+    stored = read_profiles(path)
     profiles = stored.profiles
     if given is not None:
         profiles = resolve(as_profiles(given), stored.inputs, stored.relations)
+    missing = why_no_profile(stored.inputs)
+    if not profiles and missing:
+        raise UsageError(
+            f"an engine needs a range for every dynamic size; {missing}",
+            hint="the words of trtexec (--minShapes, --optShapes, --maxShapes) do as well",
+        )
     return [ranges_of(profile) for profile in profiles]
 
 
@@ -83,15 +74,3 @@ def ranges_of(profile: Profile) -> ProfileRanges:
                 "max": list(bounds.max),
             }
     return ranges
-
-
-def _file_input(value: ir.Value) -> FileInput:
-    dims: list[int | Dim] = []
-    for axis, size in enumerate(value.shape or ()):
-        if isinstance(size, int):
-            dims.append(size)
-        else:
-            dims.append(Dim(str(size.value or f"{value.name}_d{axis}")))
-    return FileInput(
-        value.name or "", tuple(dims), "" if value.dtype is None else value.dtype.name.lower()
-    )

@@ -85,15 +85,11 @@ class Scopes:
         if any(self.from_data(source, body) for source in producer.inputs):
             return True
         return any(
-            self.from_data(output, body)
-            for graph in _bodies(producer)
-            for output in graph.outputs
+            self.from_data(output, body) for graph in _bodies(producer) for output in graph.outputs
         )
 
 
-def scope_findings(
-    node: ir.Node, path: Sequence[ir.Node], scopes: Scopes
-) -> Iterator[Found]:
+def scope_findings(node: ir.Node, path: Sequence[ir.Node], scopes: Scopes) -> Iterator[Found]:
     """What is wrong with one node because of the ifs and loops that it is, or is in."""
     if node.op_type == "If":
         yield from _if(node)
