@@ -81,4 +81,5 @@ def _count(module: fx.GraphModule, node: fx.Node) -> None:
                 val=user.meta["val"],
                 like=node,
             )
-            user.replace_all_uses_with(cut, delete_user_cb=lambda u, own=cut: u is not own)
+            user.replace_all_uses_with(cut)
+            cut.args = (user, *cut.args[1:])

@@ -39,9 +39,10 @@ def _select_outside(module: fx.GraphModule, node: fx.Node) -> None:
         for body, places in parts(module, node)
     )
     for k, val in enumerate(node.meta["val"]):
-        if isinstance(val, torch.Tensor) or then[k] is None or other[k] is None:
+        first, second = then[k], other[k]
+        if isinstance(val, torch.Tensor) or first is None or second is None:
             continue
-        a, b = then[k][0], other[k][0]
+        (a,), (b,) = first, second
         value = a
         if not _same(a, b):
             value = call(node.next, scalars.select, condition, a, b, val=val, like=node)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from fxexport.source import SourceLocation
 
 if TYPE_CHECKING:
+    from fxexport.targets.tensorrt.build import BuildResult
+
     pass
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -36,10 +37,9 @@ def load_model(path: str | os.PathLike[str]) -> ir.Model:
     if not proto.HasField("graph"):
         raise UsageError(f"{name} is not an ONNX file: it has no graph")
     if proto.producer_name != "fxexport":
-        try:
+        # A file that ONNX's inference does not take may still build.
+        with contextlib.suppress(Exception):
             proto = onnx.shape_inference.infer_shapes(proto)
-        except Exception:  # a file that ONNX's inference does not take may still build
-            pass
     return onnx_ir.from_proto(proto)
 
 

@@ -41,7 +41,7 @@ def _inputs(graph: ir.Graph) -> Iterator[Problem]:
     for value in graph.inputs:
         if value.shape is None:
             yield Problem(
-                f"input {value.name!r} has no rank in the file: TensorRT would take it for a number",
+                f"input {value.name!r} has no rank in the file; TensorRT takes that for a number",
                 hint="declare its shape",
             )
         elif len(value.shape) > 8:

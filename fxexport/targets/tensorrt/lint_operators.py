@@ -63,9 +63,7 @@ def operator_findings(
     if node.domain not in ("", "ai.onnx"):
         return  # a plugin's, or a function: the parser knows
     kind = node.op_type
-    if (
-        kind.startswith(("Sequence", "Split")) and kind.endswith(("Sequence", "ToSequence"))
-    ) or kind.startswith(("Sequence", "ConcatFromSequence")):
+    if kind.startswith("Sequence") or kind in ("SplitToSequence", "ConcatFromSequence"):
         yield _SEQUENCES
     elif kind in _UNSUPPORTED:
         what, hint = _UNSUPPORTED[kind]

@@ -226,14 +226,14 @@ def _inner_size(node: ir.Node, path: Sequence[ir.Node], scopes: Scopes) -> Itera
                     "error",
                 )
                 return
-    if any(outer.op_type == "If" for outer in path):
-        if any(scopes.from_data(size, None) for size in sizes):
-            yield (
-                f"inside an if, {_WHAT[node.op_type]} whose size depends on data or on a number "
-                "that is an input",
-                "compute it before the if, or use a mask",
-                "error",
-            )
+    in_branch = any(outer.op_type == "If" for outer in path)
+    if in_branch and any(scopes.from_data(size, None) for size in sizes):
+        yield (
+            f"inside an if, {_WHAT[node.op_type]} whose size depends on data or on a number that "
+            "is an input",
+            "compute it before the if, or use a mask",
+            "error",
+        )
 
 
 def _bodies(node: ir.Node) -> list[ir.Graph]:
