@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from fxexport.targets.tensorrt.build import BuildError, BuildResult
-from fxexport.targets.tensorrt.entry import build, check
+from fxexport.targets.tensorrt.entry import CheckResult, RefusedError, build, check
 from fxexport.targets.tensorrt.options import BuildOptions
 from fxexport.targets.tensorrt.problems import Problem
 
-__all__ = ["BuildError", "BuildOptions", "BuildResult", "Problem", "build", "check"]
+__all__ = [
+    "BuildError",
+    "BuildOptions",
+    "BuildResult",
+    "CheckResult",
+    "Problem",
+    "RefusedError",
+    "build",
+    "check",
+]

@@ -68,6 +68,7 @@ _TARGETS = {
             "eliminate_dead_code",
             "select_numbers",
             "count_scan_rows",
+            "flatten_branches",
             "eliminate_dead_code",
             "route_conditions",
         ),

@@ -9,23 +9,21 @@ import torch
 from torch import fx
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
-from fxexport.graph import CapturedGraph, bodies_of, source_of
-from fxexport.graph.editing import parts, results
-from fxexport.graph.ops import branch, loop
+from fxexport.graph import CapturedGraph, source_of
+from fxexport.graph.editing import parts
+from fxexport.graph.ops import loop
 from fxexport.targets.tensorrt.problems import Problem
 
 __all__ = ["lint_graph"]
 
 
 def lint_graph(graph: CapturedGraph) -> list[Problem]:
-    """What TensorRT will refuse of the sizes in a graph's branches and loops."""
+    """What TensorRT will refuse of the sizes in a graph's loops."""
     found: list[Problem] = []
     for module in graph.graphs():
         for node in module.graph.nodes:
             if node.target is loop:
                 found.extend(_carried(module, node))
-            elif node.target is branch:
-                found.extend(_ways(module, node))
     return list(dict.fromkeys(found))
 
 
@@ -42,24 +40,6 @@ def _carried(module: fx.GraphModule, node: fx.Node) -> Iterator[Problem]:
             hint="write into a tensor made before the loop, at a running index",
             location=source_of(node),
         )
-
-
-def _ways(module: fx.GraphModule, node: fx.Node) -> Iterator[Problem]:
-    """The two ways share a dynamic size, and differ in another one."""
-    then, other = (results(body) for body in bodies_of(module, node))
-    for a, b in zip(then, other, strict=True):
-        left, right = _shape(a), _shape(b)
-        if left is None or right is None:
-            continue
-        pairs = list(zip(left, right, strict=True))
-        shared = [x for x, y in pairs if x == y and not x.isdigit()]
-        if shared and any(x != y for x, y in pairs):
-            yield Problem(
-                "the two ways of an if give tensors that share a dynamic size and differ in "
-                f"another: {_text(left)} and {_text(right)}",
-                hint="pad both to one size, or flatten them on both ways and reshape after",
-                location=source_of(node),
-            )
 
 
 def _shape(value: Any) -> tuple[str, ...] | None:
