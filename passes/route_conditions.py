@@ -44,6 +44,6 @@ def _route(module: fx.GraphModule, node: fx.Node) -> None:
     trip, value = body.placeholder("trip"), body.placeholder("condition")
     trip.meta["val"], value.meta["val"] = 0, val
     body.output((True, value))
-    named = new_body(module, node, body, "once")
+    named = new_body(module, node, fx.GraphModule({}, body), "once")
     made = call(node, loop, 1, True, named, (condition,), (), val=(val,))
     node.args = (item(node, made, 0), *node.args[1:])

@@ -94,12 +94,11 @@ def parts(module: fx.GraphModule, node: fx.Node) -> list[tuple[fx.GraphModule, l
     return [(b, list(b.graph.find_nodes(op="placeholder"))) for b in bodies_of(module, node)]
 
 
-def new_body(module: fx.GraphModule, before: fx.Node, graph: fx.Graph, name: str) -> fx.Node:
+def new_body(module: fx.GraphModule, before: fx.Node, body: fx.GraphModule, name: str) -> fx.Node:
     """Gives a module a further body; returns the node that names it."""
-    taken = set(dict(module.named_children()))
-    free = next(
-        n for k in range(len(taken) + 1) if (n := f"{name}_{k}" if k else name) not in taken
-    )
-    setattr(module, free, fx.GraphModule({}, graph))
+    taken = {child for child, _ in module.named_children()}
+    names = (f"{name}_{k}" if k else name for k in range(len(taken) + 1))
+    free = next(wanted for wanted in names if wanted not in taken)
+    setattr(module, free, body)
     with module.graph.inserting_before(before):
         return module.graph.get_attr(free)

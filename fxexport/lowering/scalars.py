@@ -160,7 +160,8 @@ def _to_float(op: OpBuilder, a: Operand) -> Value:
 
 def _to_bool(op: OpBuilder, a: Operand) -> Value:
     if _kind(a) == BOOL:
-        return op.cast(a, BOOL)
+        flag = op.cast(a, BOOL)  # a tensor with one element, it may be
+        return op.one("Reshape", flag, op.i64([])) if flag.rank else flag
     (value,) = _numbers(op, a)
     return ~op.one("Equal", value, 0)
 

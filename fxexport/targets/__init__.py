@@ -66,7 +66,12 @@ _TARGETS = {
         "tensorrt",
         (
             "eliminate_dead_code",
+            "append_to_buffers",
             "select_numbers",
+            "hoist_masks",
+            "hoist_branches",
+            "cut_to_nothing",
+            "hoist_loops",
             "count_scan_rows",
             "flatten_branches",
             "eliminate_dead_code",

@@ -39,7 +39,7 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
     (
         r"no trip limit|cannot infer the shape of scan output",
         "a loop without a bound on its trips collects rows",
-        "bound the loop: --max-trips",
+        "use a for loop with a break",
     ),
     (r"plugin creator version|Plugin not found", "TensorRT has no such operator", ""),
     (r"has no runners that implement it", "TensorRT has no kernel for this operator here", ""),
