@@ -4,7 +4,7 @@
     python benchmarks/tensorrt_table.py --only nms # prints the rows that match
 
 Each program of `examples/` and `tests/programs/`, and four networks of torchvision, is exported
-with ``target="tensorrt"`` under a dynamic profile (the smallest, the example's and the largest sizes
+with ``target="tensorrt"`` under a profile (the smallest, the example's and the largest sizes
 of its inputs), compared with PyTorch in ONNX Runtime at min, opt and max, and built.
 """
 
@@ -169,10 +169,10 @@ def document(rows: Sequence[Row], builder: str) -> str:
     lines = [
         "# What TensorRT builds",
         "",
-        f"Made by `python benchmarks/tensorrt_table.py` on {datetime.date.today()} with {builder}, "
-        f"PyTorch {torch.__version__.partition('+')[0]}. Built ahead of time without a GPU: no engine "
-        "was run. Before the build, each file was compared with PyTorch in ONNX Runtime at min, opt "
-        "and max of its profile and between.",
+        f"Made by `python benchmarks/tensorrt_table.py` on {datetime.date.today()} with {builder} "
+        f"and PyTorch {torch.__version__.partition('+')[0]}. Built ahead of time without a GPU: no "
+        "engine was run. Before the build, each file was compared with PyTorch in ONNX Runtime, at "
+        "min, opt and max of its profile and between.",
         "",
         f"{built} of {len(exported)} programs that fxexport captures build "
         f"({100 * built / max(len(exported), 1):.1f} %).",

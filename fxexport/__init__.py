@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fxexport.lowering import register_lowering
     from fxexport.profiles import Dim, Profile
     from fxexport.report import Report
+    from fxexport.runtime_options import provider_options
 
 __version__ = "0.1.0"
 
@@ -44,6 +45,7 @@ __all__ = [
     "VerificationError",
     "__version__",
     "export",
+    "provider_options",
     "register_lowering",
 ]
 
@@ -61,6 +63,7 @@ _HOME_OF = {
     "UsageError": "fxexport.errors",
     "VerificationError": "fxexport.errors",
     "export": "fxexport.export",
+    "provider_options": "fxexport.runtime_options",
     "register_lowering": "fxexport.lowering",
 }
 

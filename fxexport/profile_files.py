@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -70,7 +70,11 @@ def read_profiles(path: str | os.PathLike[str]) -> StoredProfiles:
     return _stored_in(_load(path), os.fspath(path))
 
 
-def replace_profiles(path: str | os.PathLike[str], profiles: Sequence[Profile]) -> StoredProfiles:
+def replace_profiles(
+    path: str | os.PathLike[str],
+    profiles: Sequence[Profile],
+    opts: Mapping[str, int] | None = None,
+) -> StoredProfiles:
     """Replaces the profiles in an ONNX file and beside it, both or none.
 
     Everything else in the file stays as it is; weights in a file of their own are not touched.
@@ -79,6 +83,7 @@ def replace_profiles(path: str | os.PathLike[str], profiles: Sequence[Profile]) 
         path: the file.
         profiles: as a user gives them; they are checked against the file's inputs, the sizes
             that it was exported for, and the relations that it needs.
+        opts: sizes to prefer, by dimension, where profiles leave opt out.
 
     Returns:
         What the file remembers now.
@@ -89,7 +94,7 @@ def replace_profiles(path: str | os.PathLike[str], profiles: Sequence[Profile]) 
     """
     model = _load(path)
     stored = _stored_in(model, os.fspath(path))
-    new = replace(stored, profiles=resolve(profiles, stored.inputs, stored.relations))
+    new = replace(stored, profiles=resolve(profiles, stored.inputs, stored.relations, opts))
     entry = next((prop for prop in model.metadata_props if prop.key == METADATA_KEY), None)
     if entry is None:
         entry = model.metadata_props.add(key=METADATA_KEY)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,19 +20,23 @@ from fxexport.capture.frames import (
     locations_of_summary,
     raised_by_fxexport,
 )
-from fxexport.capture.journal import AttributeSlot, Scope
-from fxexport.capture.modules import left_as_found, module_names, weight_names
+from fxexport.capture.keeping import StateKeeper
+from fxexport.capture.modules import module_names, weight_names
 from fxexport.capture.operators import Operators
+from fxexport.capture.patterns import Number, leaves_of
 from fxexport.capture.session import PinNeeded, Poison, Session, is_symbolic, sym_type
+from fxexport.capture.spread import is_open
+from fxexport.capture.state import kept
 from fxexport.capture.torch_functions import FunctionMode
 from fxexport.errors import FxExportError, ModelError, UnsupportedError
-from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec, OutputSpec
+from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec, OutputSpec, StateSpec
 from fxexport.outputs import named_leaves
 from fxexport.report.model import Report
+from fxexport.state_option import StateChoice
 
 __all__ = ["CaptureRequest", "capture"]
 
-_ATTEMPTS = 8
+_ATTEMPTS = 16
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class CaptureRequest:
         output_names: names for the outputs, as far as given.
         decomposition_for: how to express an operator through others, None to keep it.
         keep_composite: which composite operators to record whole.
+        state: what becomes of state that survives a call, by its path.
     """
 
     model: Callable[..., Any]
@@ -61,6 +66,16 @@ class CaptureRequest:
     decomposition_for: Callable[[Any], Any]
     keep_composite: Callable[[Any], bool]
     profiled: frozenset[str] = frozenset()
+    state: Callable[[str], StateChoice] = lambda _: "drop"
+
+
+@dataclass
+class _Found:
+    """What one attempt has come to; where it pins dimensions, the rest says nothing."""
+
+    graph: CapturedGraph
+    pins: dict[str, tuple[int | None, Any]]
+    state: list[StateSpec]
 
 
 def capture(request: CaptureRequest, report: Report) -> CapturedGraph:
@@ -78,15 +93,36 @@ def capture(request: CaptureRequest, report: Report) -> CapturedGraph:
         ModelError: the model itself raised.
     """
     inputs = list(request.inputs)
+    state: list[StateSpec] = []
     for _ in range(_ATTEMPTS):
         attempt = Report()
-        graph, pins = _Attempt(request, inputs, attempt).run()
-        if not pins:
+        found = _Attempt(request, inputs, state, attempt).run()
+        if found.pins:
+            _refuse_pinned_state(state, found.pins)
+            inputs = _pinned(request, inputs, found.pins, report)
+        elif found.state != state:
+            state = found.state
+        else:
             for finding in attempt.findings:
                 report.add(finding.kind, finding.message, finding.location)
-            return graph
-        inputs = _pinned(request, inputs, pins, report)
-    raise UnsupportedError("the dimensions that must be static do not settle")
+            return found.graph
+    raise UnsupportedError("the dimensions that must be static, and the state, do not settle")
+
+
+def _refuse_pinned_state(
+    state: Sequence[StateSpec], pins: dict[str, tuple[int | None, Any]]
+) -> None:
+    """State that changes its size cannot be held at one."""
+    for entry in state:
+        for k, dim in enumerate(entry.spec.shape):
+            if isinstance(dim, DimRange) and dim.name in pins:
+                size, location = pins[dim.name]
+                wanted = "one size" if size is None else f"size {size}"
+                raise UnsupportedError(
+                    f"dimension {k} of the state {entry.path!r} changes from call to call, but "
+                    f"this line needs it to be of {wanted}",
+                    location=location,
+                )
 
 
 def _pinned(
@@ -121,10 +157,15 @@ class _Attempt:
     """One run of the model on fake tensors."""
 
     def __init__(
-        self, request: CaptureRequest, inputs: Sequence[InputSpec], report: Report
+        self,
+        request: CaptureRequest,
+        inputs: Sequence[InputSpec],
+        state: Sequence[StateSpec],
+        report: Report,
     ) -> None:
         self._request = request
-        self._inputs = list(inputs)
+        self._inputs = [*inputs, *(entry.spec for entry in state)]
+        self._hints = [*request.hints, *(_sizes_of(entry.initial) for entry in state)]
         self._fakes: list[Any] = []
         self._module_names = module_names(request.model)
         self._names = weight_names(request.model)
@@ -143,6 +184,7 @@ class _Attempt:
         converter.runtime = builtins.operators = self._operators
         self._converter = converter
         self._assumptions.failures = converter.failures
+        self._keeper = StateKeeper(self.session, request.model, request.state, state)
 
     def _name_of(self, tensor: torch.Tensor) -> str:
         name = self._names.get(id(tensor))
@@ -161,12 +203,12 @@ class _Attempt:
         finally:
             path.pop()
 
-    def run(self) -> tuple[CapturedGraph, dict[str, tuple[int | None, Any]]]:
-        """The graph, and the dimensions to pin before another attempt."""
-        session, recorder = self.session, self.session.recorder
+    def run(self) -> _Found:
+        """The graph, and the dimensions to pin or the state to keep in another attempt."""
+        session, recorder, keeper = self.session, self.session.recorder, self._keeper
         try:
             with (
-                left_as_found(self._request.model),
+                kept(self._request.model),
                 session.journal.scope() as scope,
                 torch.no_grad(),
                 compat.below_autograd(),
@@ -176,57 +218,68 @@ class _Attempt:
                 FunctionMode(self._operators),
             ):
                 values = self._make_inputs()
-                args, kwargs = self._request.rebuild(values)
+                own = len(values) - len(keeper.entries)
+                keeper.put_in(values[own:])
+                args, kwargs = self._request.rebuild(values[:own])
                 try:
                     result = self._call(args, kwargs)
                     session.raise_refusals()
                     outputs = self._outputs(result)
-                    flat = [session.node_of(value) for _, value in outputs]
-                    self._report_writes(scope, values)
+                    flat = [session.node_of(output.value) for output in outputs]
+                    finals, state = keeper.finish(scope)
+                    if state == keeper.entries:
+                        flat += [
+                            keeper.final_node(entry, value)
+                            for entry, value in zip(state, finals, strict=True)
+                        ]
+                        keeper.report_kept(state)
+                    self._report_writes(
+                        values[:own], [output.value for output in outputs], scope.places
+                    )
+                    written = [tensor for _, tensor in session.tensors.written_weights()]
                 finally:
                     scope.undo()
                 module = recorder.finish(
                     recorder.frame, recorder.frame.graph.find_nodes(op="placeholder"), flat, []
                 )
         except PinNeeded as need:
-            return CapturedGraph(
-                torch.fx.GraphModule({}, torch.fx.Graph()), [], []
-            ), self._pins_for(need)
+            empty = CapturedGraph(torch.fx.GraphModule({}, torch.fx.Graph()), [], [])
+            return _Found(empty, self._pins_for(need), [])
         constraints = self._assumptions.constraints()
         graph = CapturedGraph(
             module,
             self._inputs,
-            self._output_specs(outputs),
+            [*self._output_specs(outputs), *(OutputSpec(e.output, e.spec.kind) for e in state)],
             recorder.weights,
             constraints,
+            state,
+            written,
         )
         pins = self._pins_found()
         if not pins:
-            check_declared(self._inputs, constraints, self._request.profiled)
-        return graph, pins
+            check_declared(self._inputs[:own], constraints, self._request.profiled)
+        return _Found(graph, pins, state)
 
-    def _report_writes(self, scope: Scope, inputs: Sequence[Any]) -> None:
-        """What a call leaves behind in PyTorch and the file does not keep."""
+    def _report_writes(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], places: Mapping[Any, Any]
+    ) -> None:
+        """Inputs that a call changes in PyTorch; one that is returned as well is not lost."""
         report, tensors = self.session.report, self.session.tensors
-        for name in tensors.written_weights():
-            report.add("note", f"{name!r} is written in forward; the file forgets it after a call")
-        for slot, old in scope.old.values():
-            if isinstance(slot, AttributeSlot) and slot.get() is not old:
-                report.add(
-                    "note", f"{slot.name} is set in forward; the file forgets it after a call"
-                )
-        for spec, value, fake in zip(self._inputs, inputs, self._fakes, strict=True):
-            if isinstance(value, torch.Tensor) and tensors.inner(value) is not fake:
+        for spec, value, fake in zip(self._inputs, inputs, self._fakes, strict=False):
+            if not isinstance(value, torch.Tensor) or tensors.inner(value) is fake:
+                continue
+            if not any(out is value for out in outputs):
                 report.add(
                     "note",
                     f"{spec.name!r} is written in place; the file leaves its input as it is",
+                    places.get(("contents", id(value))),
                 )
 
     def _make_inputs(self) -> list[Any]:
         session, recorder = self.session, self.session.recorder
         symbols: dict[str, Any] = {}
         values = []
-        for spec, sizes in zip(self._inputs, self._request.hints, strict=True):
+        for spec, sizes in zip(self._inputs, self._hints, strict=True):
             if spec.kind != "tensor":
                 value = recorder.fresh_scalar(_SYM_OF[spec.kind])
                 if spec.kind == "int":
@@ -308,12 +361,16 @@ class _Attempt:
 
     # -- outputs ---------------------------------------------------------------------------------
 
-    def _outputs(self, result: Any) -> list[tuple[str, Any]]:
-        """The tensors and numbers in a result, in order, with names."""
-        found = named_leaves(result, _is_output)
+    def _outputs(self, result: Any) -> list[_Output]:
+        """The tensors, numbers and lists of varying length in a result, in order."""
+        found = [
+            output
+            for path, value in named_leaves(result, _is_output)
+            for output in self._outputs_of(path, value)
+        ]
         if not found:
             raise ModelError("the model returns no tensor, so there is nothing to export")
-        for _, value in found:
+        for value in (output.value for output in found):
             if isinstance(value, Poison):
                 raise value.refuse()
             if is_symbolic(value) and value.node.expr in self.session.promoted:
@@ -324,15 +381,38 @@ class _Attempt:
                 )
         return found
 
-    def _output_specs(self, outputs: Sequence[tuple[str, Any]]) -> list[OutputSpec]:
+    def _outputs_of(self, path: str, value: Any) -> list[_Output]:
+        """A list of varying length is an output for each of the values in an item."""
+        if not is_open(value):
+            kind = "tensor" if isinstance(value, torch.Tensor) else _name_of_type(sym_type(value))
+            return [_Output(path, value, kind)]
+        spread = self._operators.lists.single(value)
+        self.session.report.add(
+            "note",
+            f"the list {path or 'that is returned'} has as many items as the model makes: it is an "
+            "ONNX sequence in the file",
+        )
+        leaves = leaves_of(spread.element)
+        return [
+            _Output(
+                path if len(leaves) == 1 else f"{path}_{k}" if path else str(k),
+                column,
+                "sequence",
+                leaf.kind.__name__ if isinstance(leaf, Number) else "tensor",
+                path,
+                k,
+            )
+            for k, (leaf, column) in enumerate(zip(leaves, spread.columns, strict=True))
+        ]
+
+    def _output_specs(self, outputs: Sequence[_Output]) -> list[OutputSpec]:
         taken = {spec.name for spec in self._inputs}
         specs = []
         given = list(self._request.output_names)
-        for k, (path, value) in enumerate(outputs):
-            name = given[k] if k < len(given) else _output_name(path, k, len(outputs), taken)
+        for k, output in enumerate(outputs):
+            name = given[k] if k < len(given) else _output_name(output.name, k, len(outputs), taken)
             taken.add(name)
-            kind: Any = "tensor" if isinstance(value, torch.Tensor) else sym_type(value).__name__  # type: ignore[union-attr]
-            specs.append(OutputSpec(name, kind))
+            specs.append(OutputSpec(name, output.kind, output.items, output.path, output.column))
         return specs
 
     # -- dimensions that cannot move -------------------------------------------------------------
@@ -362,8 +442,30 @@ class _Attempt:
         return dict.fromkeys(names, (None, need.location))
 
 
+def _sizes_of(value: Any) -> tuple[int, ...]:
+    return tuple(value.shape) if isinstance(value, torch.Tensor) else ()
+
+
+@dataclass
+class _Output:
+    """A value that the model returns; the fields after it are those of `OutputSpec`."""
+
+    name: str
+    value: Any
+    kind: Any
+    items: Any = "tensor"
+    path: str = ""
+    column: int = 0
+
+
 def _is_output(value: Any) -> bool:
-    return isinstance(value, (torch.Tensor, Poison)) or sym_type(value) is not None
+    return (
+        isinstance(value, (torch.Tensor, Poison)) or sym_type(value) is not None or is_open(value)
+    )
+
+
+def _name_of_type(kind: type | None) -> str:
+    return "" if kind is None else kind.__name__
 
 
 _SYM_OF = {"int": torch.SymInt, "float": torch.SymFloat, "bool": torch.SymBool}

@@ -14,6 +14,9 @@ from typing import Any
 
 import torch
 
+from fxexport.capture.spread import is_open, refuse_open
+from fxexport.source import SourceLocation
+
 __all__ = [
     "UNSET",
     "AttributeSlot",
@@ -37,10 +40,19 @@ UNSET = _Unset()
 
 
 class Slot:
-    """A place that holds a value."""
+    """A place that holds a value.
+
+    Attributes:
+        key: tells places apart.
+        name: for messages.
+        owner: the object that the place is a part of, None for a variable.
+        born: the journal's number when the owner was made, where the journal does not know it.
+    """
 
     key: tuple[Any, ...]
     name: str
+    owner: Any = None
+    born: int = 0
 
     def get(self) -> Any:
         """The value there now, UNSET if there is none."""
@@ -93,6 +105,7 @@ class AttributeSlot(Slot):
 
     def __init__(self, owner: Any, attribute: str) -> None:
         self._owner, self._attribute = owner, attribute
+        self.owner = owner
         self.name = f"{type(owner).__name__}.{attribute}"
         self.key = ("attribute", id(owner), attribute)
 
@@ -110,7 +123,7 @@ class ContainerSlot(Slot):
     """All that a list, dict, set or deque holds."""
 
     def __init__(self, container: Any) -> None:
-        self._container = container
+        self._container = self.owner = container
         self.name = f"a {type(container).__name__}"
         self.key = ("container", id(container))
 
@@ -124,6 +137,8 @@ class ContainerSlot(Slot):
         return kind(self._container) if kind in (list, dict, set) else list(self._container)
 
     def set(self, value: Any) -> None:
+        if is_open(value) and getattr(self._container, "maxlen", None) is not None:
+            raise refuse_open("a deque with a maxlen")
         self._container.clear()
         if isinstance(self._container, (dict, set)):
             self._container.update(value)
@@ -139,8 +154,10 @@ class ContentsSlot(Slot):
         tensor: torch.Tensor,
         read: Callable[[torch.Tensor], torch.Tensor],
         write: Callable[[torch.Tensor, torch.Tensor], None],
+        born: int = 0,
     ) -> None:
         self._tensor, self._read, self._write = tensor, read, write
+        self.owner, self.born = tensor, born
         self.name = "a tensor written in place"
         self.key = ("contents", id(tensor))
 
@@ -157,6 +174,8 @@ class Scope:
 
     serial: int
     old: dict[tuple[Any, ...], tuple[Slot, Any]] = field(default_factory=dict)
+    # the user's line of the first write, in the outermost scope
+    places: dict[tuple[Any, ...], SourceLocation | None] = field(default_factory=dict)
 
     def undo(self) -> None:
         """Gives every place the value that it had at the start."""
@@ -171,7 +190,8 @@ class Scope:
 class Journal:
     """The open scopes, innermost last, and the objects made since each of them opened."""
 
-    def __init__(self) -> None:
+    def __init__(self, where: Callable[[], SourceLocation | None] = lambda: None) -> None:
+        self._where = where
         self._scopes: list[Scope] = []
         self._made: dict[int, tuple[Any, int]] = {}
         self._cells: dict[int, int] = {}
@@ -210,18 +230,19 @@ class Journal:
         """Grows with every scope; what is made inside a scope has at least its number."""
         return self._serial
 
-    def touch(self, slot: Slot, owner: Any, born: int = 0) -> None:
-        """To be called before `slot`, a part of `owner`, is written to.
+    @property
+    def opened(self) -> int:
+        """`now` when the innermost branch or loop body began; 0 outside of all."""
+        return self._scopes[-1].serial if len(self._scopes) > 1 else 0
 
-        Args:
-            slot: the place.
-            owner: the object that it is a part of.
-            born: `now` when the owner was made, where that is known.
-        """
-        _, noted = self._made.get(id(owner), (None, 0))
-        born = max(born, noted)
+    def touch(self, slot: Slot) -> None:
+        """To be called before a place is written to."""
+        _, noted = self._made.get(id(slot.owner), (None, 0))
+        born = max(slot.born, noted)
         if isinstance(slot, CellSlot):
             born = self._cells.get(slot.key[1], 0)
         for scope in self._scopes:
             if born < scope.serial and slot.key not in scope.old:
                 scope.old[slot.key] = (slot, slot.get())
+                if scope is self._scopes[0]:
+                    scope.places[slot.key] = self._where()

@@ -8,6 +8,7 @@ merged item by item. A variable that has no merged value is poisoned: only readi
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
 from typing import Any
 
 import torch
@@ -16,14 +17,18 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import UNSET
 from fxexport.capture.session import Poison, Session, sym_type
+from fxexport.capture.spread import is_open, length_of
 
 __all__ = [
     "Leaf",
+    "ListLeaf",
+    "ListPlan",
     "Merge",
     "Mismatch",
     "as_kind",
     "fits",
     "leaf_kind",
+    "lengths_differ",
     "rebuild_like",
     "same_constant",
 ]
@@ -41,6 +46,37 @@ class Leaf:
         self.kind = kind  # int, float or bool; None for a tensor
         self.dtype = dtype
         self.promoted = False
+        # side -> the fake tensor that a tensor holds there
+        self.held: dict[str, torch.Tensor] = {}
+
+
+class ListLeaf(Leaf):
+    """An output that is a sequence: one tensor or number of each item of a list."""
+
+    def __init__(self, plan: ListPlan, column: int) -> None:
+        super().__init__(plan, plan, None, None)
+        self.plan = plan
+        self.column = column
+        self.nodes: dict[str, Any] = {}
+
+
+class ListPlan:
+    """A list that differs in length between the ways, from where on it differs."""
+
+    def __init__(self, then: list[Any], other: list[Any], element: Any, length: Any) -> None:
+        self.sides = {"then": then, "other": other}
+        self.element = element
+        self.length = length
+        self.leaves: list[Leaf] = []
+        self._columns: dict[str, list[Any]] = {}
+
+    def columns(self, session: Session, side: str) -> list[Any]:
+        """The sequences of one side, whose frame must be open."""
+        from fxexport.capture.elements import columns_of
+
+        if side not in self._columns:
+            self._columns[side] = columns_of(session, self.sides[side], self.element)
+        return self._columns[side]
 
 
 def leaf_kind(value: Any) -> type | None:
@@ -81,6 +117,8 @@ def rebuild_like(value: Any, items: list[Any]) -> Any:
         return type(value)(*items)
     if isinstance(value, torch.Size):
         return tuple(items)
+    if isinstance(value, deque):
+        return deque(items, value.maxlen)
     return type(value)(items)
 
 
@@ -95,7 +133,7 @@ def parts_of(value: Any) -> list[Any] | None:
     """The items of a container that is merged item by item; None for any other value."""
     if isinstance(value, dict):
         return list(value.values())
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, deque)):
         return list(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return [getattr(value, field.name, UNSET) for field in dataclasses.fields(value)]
@@ -141,6 +179,8 @@ class Merge:
         kinds = leaf_kind(then), leaf_kind(other)
         if kinds[0] is not None and kinds[1] is not None:
             return self._leaf(then, other, kinds)
+        if type(then) is type(other) and lengths_differ(then, other):
+            return self._merged_lists(then, other)
         items = parts_of(then), parts_of(other)
         if items[0] is not None and items[1] is not None and type(then) is type(other):
             if len(items[0]) != len(items[1]) or (
@@ -157,6 +197,27 @@ class Merge:
             return self._equal_objects(then, other)
         raise Mismatch(f"{describe(then)} on one, {describe(other)} on the other")
 
+    def _merged_lists(self, then: Any, other: Any) -> Any:
+        """Lists of different or open length: equal items at the front stay, a run follows."""
+        from fxexport.capture.patterns import Widening, leaves_of
+
+        session = self.session
+        same = 0
+        while same < min(len(then), len(other)) and then[same] is other[same]:
+            same += 1
+        rest = list(then)[same:], list(other)[same:]
+        element = Widening(session).element_of([*rest[0], *rest[1]])
+        lengths = length_of(rest[0]), length_of(rest[1])
+        known = session.same(*lengths) and session.in_scope(lengths[0])
+        plan = ListPlan(*rest, element, lengths[0] if known else session.fresh_size())
+        if leaves_of(element):
+            plan.leaves = [
+                self._append(ListLeaf(plan, k)) for k, _ in enumerate(leaves_of(element))
+            ]
+        elif not known:
+            plan.leaves = [self._leaf_of(*lengths, lengths[0])]
+        return self.session.journal.made(rebuild_like(then, [*list(then)[:same], plan]))
+
     def _equal_objects(self, then: Any, other: Any) -> Any:
         if isinstance(then, (set, frozenset)) and then == other:
             return then
@@ -164,6 +225,9 @@ class Merge:
 
     def _defined(self, value: Any, missing_then: bool) -> Any:
         """A value that only one side binds: the other side yields something that nobody reads."""
+        if is_open(value):
+            nothing = rebuild_like(value, [])
+            return self.merged(nothing, value) if missing_then else self.merged(value, nothing)
         if leaf_kind(value) is not None:
             filler = _Filler(value)
             return self._leaf_of(
@@ -209,6 +273,10 @@ class Merge:
         if not isinstance(number, torch.Tensor):
             if tensor.dim() != 0 or not fits(sym_type(number), tensor.dtype):
                 raise Mismatch(f"{describe(tensor)} on one, the number {number} on the other")
+            self.session.note(
+                "assumption",
+                "a number on one way and a tensor on the other is a tensor in the file",
+            )
         elif then.dim() != other.dim():
             raise Mismatch(
                 f"a tensor of {then.dim()} dimensions on one, of {other.dim()} on the other"
@@ -219,41 +287,58 @@ class Merge:
 
     # -- after both sides are known --------------------------------------------------------------
 
+    def read(self, side: str) -> None:
+        """Takes what the tensors of one side hold, while they hold it and its frame is open.
+
+        A tensor from outside that the side has written in place is as before it afterwards.
+        """
+        for leaf in self.leaves:
+            if isinstance(leaf, ListLeaf):
+                columns = leaf.plan.columns(self.session, side)
+                leaf.nodes[side] = self.session.node_of(columns[leaf.column])
+                continue
+            value = getattr(leaf, side)
+            if isinstance(value, torch.Tensor):
+                leaf.held[side] = self.session.tensors.inner(value)
+
     def output(self, leaf: Leaf, side: str) -> Any:
         """The node or constant of an output on one side; its frame must be open."""
+        if isinstance(leaf, ListLeaf):
+            return leaf.nodes[side]
         value = getattr(leaf, side)
-        opposite = leaf.other if side == "then" else leaf.then
         if isinstance(value, _Filler):
-            return self._fill(opposite, leaf)
+            return self._fill(leaf)
         if leaf.kind is not None:
             return self.session.node_of(as_kind(value, leaf.kind))
         if not isinstance(value, torch.Tensor):
-            value = torch.scalar_tensor(value, dtype=leaf.dtype)
-        return self.session.node_of(value)
+            return self.session.node_of(torch.scalar_tensor(value, dtype=leaf.dtype))
+        return self.session.recorder.node_of(leaf.held[side])
 
-    def _fill(self, like: Any, leaf: Leaf) -> Any:
+    def _fill(self, leaf: Leaf) -> Any:
         if leaf.kind is not None:
             return leaf.kind(0)
         # Sizes known outside keep the shape fixed; the others may be anything, so nothing.
+        (like,) = leaf.held.values()
         sizes = [
             self.session.never_negative(size) if self.session.in_scope(size) else 0
-            for size in self.session.tensors.inner(like).shape
+            for size in like.shape
         ]
         return self.session.node_of(torch.zeros(sizes, dtype=leaf.dtype))
 
     def value_after(self, leaf: Leaf) -> Any:
         """The value that stands for a leaf after the branch (not bound to a node yet)."""
         session = self.session
+        if isinstance(leaf, ListLeaf):
+            from fxexport.capture.patterns import leaves_of, sequence_like
+
+            item: Any = leaves_of(leaf.plan.element)[leaf.column]
+            return sequence_like(item, leaf.plan.length)
         if leaf.kind is not None:
             fresh = session.recorder.fresh_scalar(_SYM_OF[leaf.kind])
             if leaf.promoted:
                 session.promote(fresh)
             return fresh
-        shapes = [
-            tuple(session.tensors.inner(v).shape)
-            for v in (leaf.then, leaf.other)
-            if isinstance(v, torch.Tensor)
-        ]
+        shapes = [tuple(tensor.shape) for tensor in leaf.held.values()]
         sizes = [self._size(dims) for dims in zip(*shapes, strict=True)] if shapes else []
         with compat.only_mode(session.fake_mode):
             return torch.empty(sizes, dtype=leaf.dtype)
@@ -263,6 +348,13 @@ class Merge:
         if self.session.in_scope(first) and all(self.session.same(first, d) for d in rest):
             return first
         return self.session.fresh_size(*dims)
+
+
+def lengths_differ(then: Any, other: Any) -> bool:
+    """Whether two values of one type are lists, tuples or deques of different or open length."""
+    if not isinstance(other, (list, tuple, deque)) or hasattr(other, "_fields"):
+        return False
+    return len(then) != len(other) or is_open(then) or is_open(other)
 
 
 class _Filler:

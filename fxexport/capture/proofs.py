@@ -14,6 +14,9 @@ from fxexport.capture.session import Session
 
 __all__ = ["expression_text", "proof", "relation_text", "trip_bound"]
 
+# Longer expressions tell a reader less than the user's line does.
+_LONGEST = 80
+_DEEPEST = 6
 _AS_PYTHON = {"torch.sym_float": "float", "torch.sym_int": "int", "torch.sym_not": "not"}
 
 
@@ -83,11 +86,14 @@ def _negated(node: ast.expr) -> ast.expr | None:
 
 def proof(session: Session, condition: torch.SymBool, known: bool) -> str:
     """Why a condition on sizes is decided: ``b is in 1..8, so b > 16 is never true``."""
-    expr = compat.raw_expression(condition)
+    expr = _in_inputs(session, compat.raw_expression(condition))
     verdict = "is always true" if known else "is never true"
-    text = expression_text(expr, session.names)
-    if not text or not expr.free_symbols:
+    if not expr.free_symbols:
         return f"whatever the sizes are, this condition {verdict} (pruned)"
+    text = expression_text(expr, session.names)
+    if not text or len(text) > _LONGEST:
+        known_here = _computed(session, compat.raw_expression(condition))
+        return f"{known_here}, so this condition {verdict} (pruned)"
     names = ", ".join(_range_of(session, symbol) for symbol in _in_order(session, expr))
     if not _follows_from_ranges(session, expr, known):
         facts = _facts_about(session, expr)
@@ -95,6 +101,29 @@ def proof(session: Session, condition: torch.SymBool, known: bool) -> str:
         return f"{given}, {text} {verdict} (pruned)"
     steps = " and ".join([*_sides(session, expr), f"{text} {verdict}"])
     return f"{names}, so {steps} (pruned)"
+
+
+def _in_inputs(session: Session, expr: Any) -> Any:
+    """An expression in the inputs' sizes, in place of symbols that stand for long expressions."""
+    long = {named.node.expr: whole for whole, named in session.recorder.bound.items()}
+    for _ in range(_DEEPEST):
+        if not expr.free_symbols & long.keys():
+            break
+        expr = expr.xreplace(long)
+    return expr
+
+
+def _computed(session: Session, expr: Any) -> str:
+    """What is known of the numbers in a condition that are no sizes of inputs."""
+    relational = isinstance(expr, sympy.core.relational.Relational)
+    for side in expr.args if relational else ():
+        if not side.is_number:
+            bounds = session.env.bound_sympy(side)
+            low, high = (compat.finite(end) for end in (bounds.lower, bounds.upper))
+            if low is not None and low == int(low):
+                upper = None if high is None else int(high)
+                return f"what is compared here is {_range_text(int(low), upper, 'number')}"
+    return "the declared ranges decide it"
 
 
 def trip_bound(session: Session, trip_count: Any) -> str:
@@ -111,10 +140,10 @@ def trip_bound(session: Session, trip_count: Any) -> str:
     return f" of at most {int(most)} trip{'' if most == 1 else 's'}: {names}"
 
 
-def _range_text(low: int, high: int | None) -> str:
+def _range_text(low: int, high: int | None, what: str = "size") -> str:
     """``in 1..8``, ``5 or more``, ``any size``."""
     if high is None:
-        return f"{low} or more" if low else "any size from 0"
+        return f"{low} or more" if low else f"any {what} from 0"
     return str(low) if low == high else f"in {low}..{high}"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import sympy
 import torch
+from torch.utils.weak import WeakIdKeyDictionary
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.frames import user_location
@@ -26,6 +27,7 @@ __all__ = [
     "dynamic_inside",
     "is_dynamic",
     "is_symbolic",
+    "number",
     "sym_type",
 ]
 
@@ -96,13 +98,13 @@ class Session:
         self.env = compat.SizeEnv(policy)
         self.fake_mode = compat.FakeTensorMode(shape_env=self.env)
         self.recorder = Recorder(self.env, decomposition_for)
-        self.journal = Journal()
+        self.journal = Journal(user_location)
         self.tensors = TensorMode(
             self.fake_mode,
             self.recorder,
             keep_composite,
             name_of,
-            self._about_to_write,
+            self,
             lambda: self.journal.now,
         )
         self.try_depth = 0
@@ -119,7 +121,15 @@ class Session:
         self.ranges: dict[Any, tuple[int, int | None]] = {}
         self.required: list[tuple[Any, Any]] = []
         self.depth = 0
+        # tensor -> the list of varying length that holds it as an item
+        self._held: list[tuple[weakref.ref[Any], weakref.ref[Any]]] = []
+        # id of an object that is an item of such a list -> the object, and the list
+        self._frozen: dict[int, tuple[Any, weakref.ref[Any]]] = {}
+        # The lists that are being looped over, innermost last.
+        self._iterated: list[Any] = []
         # merged tensor -> the tensors that it may share memory with in PyTorch
+        # tensor -> the operator that has given it other sizes in place
+        self._reshaped: Any = WeakIdKeyDictionary()
         self._merged: list[tuple[weakref.ref[Any], list[weakref.ref[Any]]]] = []
 
     # -- findings ------------------------------------------------------------------------------
@@ -198,9 +208,31 @@ class Session:
             tensor,
             lambda t: self.tensors.wrap(self.tensors.inner(t)),
             lambda t, value: self.tensors.replace(t, self.tensors.inner(value)),
+            self.tensors.born(tensor),
         )
 
-    def _about_to_write(self, base: torch.Tensor) -> None:
+    def about_to_reshape(self, tensor: torch.Tensor, name: str) -> None:
+        """Refuses operators in place that change what cannot be given back after a branch."""
+        plain = name.rstrip("_")
+        if plain in ("set", "resize", "resize_as"):
+            hint = "assign a new tensor to the name instead"
+            raise UnsupportedError(
+                f"{name} gives a tensor other memory in place", location=user_location(), hint=hint
+            )
+        if self.tensors.born(tensor) < self.journal.opened:
+            raise UnsupportedError(
+                f"{name} changes the sizes of a tensor from outside a branch or loop in place",
+                location=user_location(),
+                hint=f"write y = y.{plain}(...) instead",
+            )
+        self._reshaped[tensor] = name
+
+    def may_share(self, tensor: torch.Tensor, source: torch.Tensor) -> None:
+        """Remembers a copy that is a view where some size is 1, to refuse later writes."""
+        self.merged_from(tensor, source)
+
+    def about_to_write(self, base: torch.Tensor) -> None:
+        """Refuses a write that other names would see on some ways only; notes any other."""
         for merged_ref, sources in self._merged:
             merged = merged_ref()
             if merged is None:
@@ -208,17 +240,80 @@ class Session:
             alive = [source for ref in sources if (source := ref()) is not None]
             if (base is merged and alive) or any(base is source for source in alive):
                 raise UnsupportedError(
-                    "a tensor is written in place that shares memory with another one on one way "
-                    "through a branch or loop and not on the other",
+                    "a tensor is written in place that shares memory with another one on some ways "
+                    "through the model (a branch, a loop, sizes of 1) and not on others",
                     location=user_location(),
-                    hint="make a new tensor instead (y = y + 1), or clone() it in the branch",
+                    hint="make a new tensor instead (y = y + 1), or clone() it where it is made",
                 )
-        self.journal.touch(self.contents(base), base, self.tensors.born(base))
+        name = self._reshaped.get(base)
+        if name is not None and self.tensors.born(base) < self.journal.opened:
+            raise UnsupportedError(
+                f"a tensor is written in place in a branch or loop after {name} has changed its "
+                "sizes in place",
+                location=user_location(),
+                hint=f"write y = y.{name.rstrip('_')}(...) instead",
+            )
+        real = self.tensors.real_of(base)
+        if real is not None and self.tensors.sharing_memory(real):
+            self.reads_under_another_name(real)
+        for held, holder in self._held:
+            if held() is base and holder() is not None:
+                raise _item_changed("a tensor is written in place")
+        self.journal.touch(self.contents(base))
+
+    def held_by(self, tensor: torch.Tensor, holder: Any) -> None:
+        """Remembers that a list of varying length holds a tensor: it may not be written to."""
+        base = self.tensors.base_of(self.tensors.lift(tensor))
+        self._held.append((weakref.ref(base), weakref.ref(holder)))
+
+    def freeze(self, value: Any, holder: Any) -> None:
+        """Remembers that an object is an item of a list of varying length."""
+        if isinstance(value, torch.Tensor):
+            return
+        if isinstance(value, (list, dict, set)) or hasattr(value, "__dict__"):
+            self._frozen[id(value)] = (value, weakref.ref(holder))
+        for part in parts_inside(value):
+            self.freeze(part, holder)
+
+    def check_changeable(self, value: Any) -> None:
+        """To be called before a container or object changes.
+
+        Raises:
+            UnsupportedError: a list of varying length holds it.
+        """
+        if any(value is iterated for iterated in self._iterated):
+            raise UnsupportedError(
+                "a list changes while a loop of unknown length goes over it",
+                location=user_location(),
+                hint="loop over a copy of it",
+            )
+        frozen = self._frozen.get(id(value))
+        if frozen is not None and frozen[0] is value and frozen[1]() is not None:
+            raise _item_changed(f"a {type(value).__name__} changes")
+
+    @contextlib.contextmanager
+    def iterating(self, container: Any) -> Iterator[None]:
+        """While a loop that is staged goes over a list."""
+        self._iterated.append(container)
+        try:
+            yield
+        finally:
+            self._iterated.pop()
+
+    def reads_under_another_name(self, real: torch.Tensor) -> None:
+        """Refuses a write that two of the model's own tensors see."""
+        raise UnsupportedError(
+            "a tensor that the model keeps is written in place, and another one that it keeps is a "
+            "view of it, or shares its memory otherwise",
+            location=user_location(),
+            hint="keep one of them, and make the view in forward",
+        )
 
     def merged_from(self, merged: torch.Tensor, *sources: Any) -> None:
         """Remembers what a merged tensor may share memory with, to refuse later writes."""
         bases = [self.tensors.base_of(s) for s in sources if isinstance(s, compat.FunctionalTensor)]
         if bases:
+            merged = self.tensors.base_of(merged)
             self._merged.append((weakref.ref(merged), [weakref.ref(base) for base in bases]))
 
     def node_of(self, value: Any) -> Any:
@@ -279,6 +374,28 @@ class Session:
         return size
 
 
+def parts_inside(value: Any) -> list[Any]:
+    """What a plain container holds."""
+    if isinstance(value, dict):
+        return list(value.values())
+    return list(value) if isinstance(value, (list, tuple)) else []
+
+
+def _item_changed(what: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{what} that is an item of a list whose length is known only when the model runs",
+        location=user_location(),
+        hint="make a new one and put it into the list: items[i] = items[i] + 1; "
+        "or append a clone()",
+    )
+
+
 def expression(value: Any) -> Any:
     """The sympy expression of a Python or symbolic scalar."""
     return value.node.expr if is_symbolic(value) else sympy.sympify(value)
+
+
+def number(value: Any) -> Any:
+    """A size as a Python int where it is one."""
+    expr = expression(value)
+    return int(expr) if expr.is_number else value

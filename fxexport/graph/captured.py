@@ -18,6 +18,7 @@ __all__ = [
     "DimRange",
     "InputSpec",
     "OutputSpec",
+    "StateSpec",
     "bodies_of",
     "source_of",
 ]
@@ -53,10 +54,48 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class OutputSpec:
-    """One output of the file: its name and the Python type that eager PyTorch gives for it."""
+    """One output of the file.
+
+    Attributes:
+        name: output name in the file.
+        kind: "tensor", the Python type of a scalar, or "sequence" for a list of any length.
+        items: for a sequence, the kind of its items.
+        path: for a sequence, where in the model's result the list is, as `named_leaves` names it.
+        column: for a sequence, which of the values in each item it holds.
+    """
 
     name: str
-    kind: Literal["tensor", "int", "float", "bool"] = "tensor"
+    kind: Literal["tensor", "int", "float", "bool", "sequence"] = "tensor"
+    items: Literal["tensor", "int", "float", "bool"] = "tensor"
+    path: str = ""
+    column: int = 0
+
+
+@dataclass(frozen=True)
+class StateSpec:
+    """State that the caller keeps between calls: an input and an output of the file.
+
+    Attributes:
+        path: where the model keeps it.
+        spec: the input; the output has its name with ``.out`` behind it.
+        initial: what the model held at export, a tensor or a Python number.
+        location: the user's line that changes it.
+    """
+
+    path: str
+    spec: InputSpec
+    initial: Any
+    location: SourceLocation | None = None
+
+    @property
+    def input(self) -> str:
+        """Name of the input."""
+        return self.spec.name
+
+    @property
+    def output(self) -> str:
+        """Name of the output."""
+        return f"{self.spec.name}.out"
 
 
 @dataclass(frozen=True)
@@ -102,6 +141,8 @@ class CapturedGraph:
         outputs: the file's outputs.
         weights: real tensors by name (parameters, buffers, constants); never read in capture.
         constraints: relations between dynamic dimensions that must hold.
+        state: what the last inputs and outputs, one of each for an entry, carry from call to call.
+        written: real tensors that forward writes in place.
     """
 
     module: fx.GraphModule
@@ -109,6 +150,8 @@ class CapturedGraph:
     outputs: list[OutputSpec]
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
     constraints: list[Constraint] = field(default_factory=list)
+    state: list[StateSpec] = field(default_factory=list)
+    written: list[torch.Tensor] = field(default_factory=list)
 
     def run(self, *flat_inputs: Any) -> tuple[Any, ...]:
         """Runs the graph eagerly in PyTorch on flat inputs; returns the flat outputs."""

@@ -232,6 +232,7 @@ def file_inputs(specs: Sequence[InputSpec], opts: Mapping[str, int]) -> list[Fil
                 for dim in spec.shape
             ),
             dtype_name(spec.dtype),
+            spec.values,
         )
         for spec in specs
     ]

@@ -102,7 +102,7 @@ def _scan_rows(writer: GraphWriter, value: Value, val: Any, shape: Sequence[Any]
     sizes = list(val.shape) if isinstance(val, torch.Tensor) else []
     dims = [int(size) if is_concrete_int(size) else None for size in sizes]
     value.shape = ir.Shape([None, *dims])
-    if None not in dims:
+    if None not in dims or None in shape:
         return value
     op = writer.op
     full = op.one("Reshape", value, op.sizes([op.size(value, 0), *shape]), allowzero=1)
@@ -170,7 +170,7 @@ def _body(
             outputs.append(output)
         return outputs
 
-    return writer.op.body(name, inputs, [dtypes.of_val(val) for val in vals], write)
+    return writer.op.body(name, inputs, [dtypes.type_of(val) for val in vals], write)
 
 
 def _label(node: fx.Node, what: str) -> str:

@@ -15,6 +15,9 @@ from fxexport.profiles.relations import RelationLike, relation_holds
 __all__ = ["FileInput", "input_named", "resolve", "shape_misfit", "sizes_at", "takes_values"]
 
 
+_EXPORT_AGAIN = "what the range decides is part of the file: give that range at export"
+
+
 @dataclass(frozen=True)
 class FileInput:
     """An input as a profile sees it.
@@ -23,11 +26,13 @@ class FileInput:
         name: its name in the file.
         shape: an int for a static dimension, a `Dim` for a dynamic one.
         dtype: for example ``float32``.
+        values: the smallest and the largest value that the file was made for; None for any.
     """
 
     name: str
     shape: tuple[int | Dim, ...] = ()
     dtype: str = "float32"
+    values: tuple[int, int] | None = None
 
     @property
     def dynamic(self) -> bool:
@@ -178,6 +183,15 @@ class _Resolver:
                 f"{len(bounds.min)} values were given, {target.describe()} has {count}",
                 bounds,
             )
+        low, high = min(bounds.min, default=0), max(bounds.max, default=0)
+        if target.values and not target.values[0] <= low <= high <= target.values[1]:
+            self._refuse(
+                target.name,
+                f"it goes from {low} to {high}, but the model was exported for "
+                f"{target.values[0]}..{target.values[1]}",
+                bounds,
+                _EXPORT_AGAIN,
+            )
 
     def _check_shape(self, target: FileInput, bounds: Bounds) -> None:
         misfit = shape_misfit(target, bounds)
@@ -196,7 +210,7 @@ class _Resolver:
                 f"axis {axis} ({dim.name}) goes from {low} to {high}, but the model was exported "
                 f"for {dim.min}..{upper}",
                 bounds,
-                "what the range decides is part of the file: give that range at export",
+                _EXPORT_AGAIN,
             )
         here = Bounds((low,), (best,), (high,), bounds.opt_given, bounds.text)
         before, where = self._known.setdefault(dim.name, (here, f"axis {axis} of {name}"))

@@ -40,6 +40,8 @@ def as_profiles(given: Any) -> list[Profile]:
         return parse_profiles(given)
     if isinstance(given, Mapping):
         return _from_mapping(given)
+    if hasattr(given, "keys") and hasattr(given, "items"):  # OpenMMLab's Config is no Mapping
+        return _from_mapping(dict(given.items()))
     if isinstance(given, Sequence):
         return [profile for entry in given for profile in as_profiles(entry)]
     raise UsageError(f"expected a Profile, a dict or a list of them, got {given!r}", hint=_HINT)

@@ -95,13 +95,16 @@ def _input_to_data(target: FileInput) -> dict[str, Any]:
             dim if isinstance(dim, int) else {"name": dim.name, "min": dim.min, "max": dim.max}
             for dim in target.shape
         ],
+        **({"values": list(target.values)} if target.values else {}),
     }
 
 
 def _input_from_data(name: str, entry: Mapping[str, Any]) -> FileInput:
     shape: Sequence[Any] = entry["shape"]
+    values = entry.get("values")
     return FileInput(
         name,
         tuple(dim if isinstance(dim, int) else Dim(**dim) for dim in shape),
         entry["dtype"],
+        (values[0], values[1]) if values else None,
     )

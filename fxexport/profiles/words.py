@@ -16,7 +16,6 @@ __all__ = [
     "TRTEXEC_OPTIONS",
     "ShapesOption",
     "parse_ort_options",
-    "parse_shapes",
     "parse_shapes_options",
     "parse_words",
     "sections",
@@ -89,28 +88,14 @@ class _Draft:
         return Bounds(low, best, high, True, text)
 
 
-def parse_shapes(text: str, source: str = "") -> dict[str, tuple[int, ...]]:
-    """Reads ``a:1x3x224x224,b:1x5`` or ``a:[1,3,224,224] b:[1,5]``.
+def _named_sizes(text: str, source: str) -> Iterator[tuple[str, tuple[int, ...], str]]:
+    """Name, numbers and words of each entry of ``a:1x3x224x224,b:1x5`` or ``a:[1,3] b:[1,5]``.
 
     The name ends at the last colon. A name may stand in quotes: ``'a,b':1x5``.
 
-    Args:
-        text: what the user wrote.
-        source: what to quote in errors in place of the text.
-
     Raises:
-        UsageError: for anything else, or a name given twice.
+        UsageError: for anything else; it quotes the source and the entry.
     """
-    shapes: dict[str, tuple[int, ...]] = {}
-    for name, numbers, words in _named_sizes(text, source or repr(text)):
-        if name in shapes:
-            raise UsageError(f"{source or repr(text)}: {name!r} is given twice, see {words!r}")
-        shapes[name] = numbers
-    return shapes
-
-
-def _named_sizes(text: str, source: str) -> Iterator[tuple[str, tuple[int, ...], str]]:
-    """Name, numbers and words of each entry, repeated names included."""
     entries = _split(text)
     if not entries:
         raise UsageError(f"{source}: expected input:sizes, got nothing", hint=_HINT)

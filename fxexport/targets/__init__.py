@@ -60,12 +60,14 @@ class Target:
         return opset
 
 
+_COMMON = ("eliminate_dead_code", "scan_rows", "scan_lists", "eliminate_dead_code")
+
 _TARGETS = {
-    "onnxruntime": Target("onnxruntime", ("eliminate_dead_code",), 21),
+    "onnxruntime": Target("onnxruntime", _COMMON, 21),
     "tensorrt": Target(
         "tensorrt",
         (
-            "eliminate_dead_code",
+            *_COMMON,
             "append_to_buffers",
             "select_numbers",
             "hoist_masks",

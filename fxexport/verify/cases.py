@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,11 @@ from fxexport.profiles.profile import sizes_text
 from fxexport.verify.sizes import SizeMaker, Sizes
 from fxexport.verify.values import EXAMPLE, REGIMES, ValueMaker, numbers_in
 
-__all__ = ["Case", "CaseMaker", "Effort", "effort_for"]
+__all__ = ["MOST_ELEMENTS", "Case", "CaseMaker", "Effort", "effort_for"]
+
+# Inputs of a profile with more elements than this are not made: running a model on them could
+# take all of the memory.
+MOST_ELEMENTS = 2**25
 
 
 @dataclass(frozen=True)
@@ -89,18 +93,37 @@ class CaseMaker:
         self._count = len(graph.inputs)
         self._specs = graph.inputs
         self._profiles = prepared.profiles
+        # What the model counts with is left as it was: no call may lead to other numbers.
+        self._fixed = {
+            k
+            for k, spec in enumerate(graph.inputs)
+            if k >= len(graph.inputs) - len(graph.state) and not spec.dtype.is_floating_point
+        }
 
-    def of_profiles(self) -> Iterator[Case]:
-        """Inputs at min, opt and max of every profile, and at a few sizes between."""
+    def other_values(self) -> Iterator[Case]:
+        """Sizes of the example, other values."""
+        for regime in ("random", "negative", "small", "random"):
+            yield self._case(f"values: {regime}", self._sizes.example, regime)
+
+    def of_profiles(self, note: Callable[[str], None]) -> Iterator[Case]:
+        """Inputs at min, opt and max of every profile, and at a few sizes between.
+
+        Args:
+            note: told of those that are too large to be made.
+        """
         base = EXAMPLE if self._has_examples else "random"
         for k, profile in enumerate(self._profiles):
             whose = f"profile {k}" if len(self._profiles) > 1 else "profile"
             for point, sizes in self._sizes.of_profile(profile):
-                values = {} if point == "between" else profile.values_at(point)  # type: ignore[arg-type]
+                values = {} if point == "between" else profile.values_at(point)
                 said: dict[str, int | str] = dict(sizes)
                 said.update((name, sizes_text(numbers)) for name, numbers in values.items())
                 label = f"{whose} {point}: {self._sizes.describe(said)}"
-                yield self._filled(label, sizes, [base] * self._count, values)
+                count = self._sizes.elements(sizes)
+                if count <= MOST_ELEMENTS:
+                    yield self._filled(label, sizes, [base] * self._count, values)
+                elif point != "between":
+                    note(f"{label}: not compared, inputs of {count} elements are too large here")
 
     def standard(self) -> Iterator[Case]:
         """Other sizes, then other values."""
@@ -152,6 +175,7 @@ class CaseMaker:
         given: Mapping[str, Sequence[int]] | None = None,
     ) -> Case:
         """Inputs of these sizes; those in `given` hold the numbers that it says."""
+        regimes = [EXAMPLE if k in self._fixed else r for k, r in enumerate(regimes)]
         if self._device is not None:
             regimes = ["random" if r == "from the model" else r for r in regimes]
         inputs = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 from fxexport.graph.captured import Constraint, DimRange, InputSpec
 from fxexport.profiles import POINTS, Point, Profile
@@ -64,7 +65,7 @@ class SizeMaker:
                 seen.append(sizes)
                 yield self.describe(sizes), sizes
 
-    def of_profile(self, profile: Profile) -> Iterator[tuple[Point | str, Sizes]]:
+    def of_profile(self, profile: Profile) -> Iterator[tuple[Point | Literal["between"], Sizes]]:
         """The sizes at min, opt and max of a profile, and a few between, each with its name."""
         low, best, high = (self._at(profile, point) for point in POINTS)
         yield from zip(POINTS, (low, best, high), strict=True)
@@ -87,7 +88,7 @@ class SizeMaker:
         """Inner sizes, round ones too, and corners where some are small and others large."""
         for share in (0.5, 0.25, 0.75):
             for unit in (1, 2, 4, 8, 16, 32, 64, 7, 6, 5, 3):
-                inner = {n: low[n] + int((high[n] - low[n]) * share) // unit * unit for n in low}
+                inner = {n: low[n] + _part(high[n] - low[n], share, unit) for n in low}
                 yield inner
                 if share == 0.5 and self._holds(inner):
                     break
@@ -121,7 +122,7 @@ class SizeMaker:
         in_range = all(self._clamp(name, size) == size for name, size in sizes.items())
         return (
             in_range
-            and self._elements(sizes) <= self._max_elements
+            and self.elements(sizes) <= self._max_elements
             and not broken_constraint(self._constraints, sizes)
         )
 
@@ -143,7 +144,8 @@ class SizeMaker:
         size = max(size, dim.min)
         return size if dim.max is None else min(size, dim.max)
 
-    def _elements(self, sizes: Mapping[str, int]) -> int:
+    def elements(self, sizes: Mapping[str, int]) -> int:
+        """How many elements inputs of these sizes have in all."""
         total = 0
         for spec in self._inputs:
             count = 1
@@ -151,6 +153,12 @@ class SizeMaker:
                 count *= sizes[size.name] if isinstance(size, DimRange) else size
             total += count
         return total
+
+
+def _part(length: int, share: float, unit: int) -> int:
+    """A share of a length: in whole units, where it is as long as one."""
+    part = int(length * share)
+    return part if part < unit else part // unit * unit
 
 
 def _trials(

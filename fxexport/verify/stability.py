@@ -18,7 +18,7 @@ from fxexport.report.model import OutputDifference
 from fxexport.verify.compare import as_tensor, mismatches
 from fxexport.verify.tolerance import tolerance_for
 
-__all__ = ["draws_random_numbers", "is_unstable"]
+__all__ = ["is_unstable", "random_nodes"]
 
 _ROUNDING: dict[torch.dtype, float] = {
     torch.float64: 1e-14,
@@ -29,15 +29,16 @@ _ROUNDING: dict[torch.dtype, float] = {
 _TRIALS = 4
 
 
-def draws_random_numbers(graph: CapturedGraph) -> bool:
-    """Whether any operator of the graph gives other results from call to call."""
-    return any(
-        torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
-        and not _dropout_is_off(node)
+def random_nodes(graph: CapturedGraph) -> list[fx.Node]:
+    """The operators of a graph that give other results from call to call."""
+    return [
+        node
         for module in graph.graphs()
         for node in module.graph.nodes
         if node.op == "call_function"
-    )
+        and torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
+        and not _dropout_is_off(node)
+    ]
 
 
 def _dropout_is_off(node: fx.Node) -> bool:
@@ -102,6 +103,8 @@ def _explained(
     expected: Any, got: torch.Tensor, others: Sequence[Any], working: torch.dtype | None
 ) -> bool:
     """Whether as many elements change as much, from PyTorch's rounding alone."""
+    if isinstance(expected, list):
+        return _list_explained(expected, got, others, working)
     want = as_tensor(expected) if isinstance(expected, torch.Tensor) else torch.tensor(expected)
     tensors = [o.detach().cpu() if isinstance(o, torch.Tensor) else torch.tensor(o) for o in others]
     if want is None or want.dtype != got.dtype:
@@ -114,6 +117,20 @@ def _explained(
     count, size = _change(want, got, tolerance)
     changes = [_change(want, other, tolerance) for other in tensors]
     return count <= 2 * max(c for c, _ in changes) and size <= 2 * max(s for _, s in changes)
+
+
+def _list_explained(
+    expected: list[Any], got: Any, others: Sequence[Any], working: torch.dtype | None
+) -> bool:
+    """The same for a list: its length or each of its items."""
+    if len(got) != len(expected):
+        return any(len(other) == len(got) for other in others)
+    if any(len(other) != len(expected) for other in others):
+        return True
+    return all(
+        _explained(want, have, [other[k] for other in others], working)
+        for k, (want, have) in enumerate(zip(expected, got, strict=True))
+    )
 
 
 def _change(a: torch.Tensor, b: torch.Tensor, tolerance: Any) -> tuple[int, float]:
