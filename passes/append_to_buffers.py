@@ -116,9 +116,10 @@ def _rows(body: fx.GraphModule, value: Any, place: fx.Node, dim: int) -> int:
         source: Any = value.args[0]
         if source.target is branch and place in source.args[3]:
             at = source.args[3].index(place)
+            taken: Any = value.args[1]
             _check_reads(body, value, dim)
             return max(
-                _rows(side, results(side)[value.args[1]], places[at], dim)  # type: ignore[call-overload]
+                _rows(side, results(side)[taken], places[at], dim)
                 for side, places in parts(body, source)
             )
     raise _OtherUse

@@ -42,8 +42,8 @@ def run(graph: CapturedGraph) -> CapturedGraph:
 def _cut(module: fx.GraphModule, node: fx.Node, k: int) -> None:
     sides = parts(module, node)
     given = [results(body)[k] for body, _ in sides]
-    shapes = [_shape(value) for value in given]
-    if shapes[0] is None or shapes[1] is None:
+    shapes = [shape for value in given if (shape := _shape(value)) is not None]
+    if len(shapes) != 2:
         return
     empty = next((side for side in (0, 1) if _is_empty(shapes[side], shapes[1 - side])), None)
     if empty is None:
