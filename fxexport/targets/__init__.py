@@ -74,6 +74,7 @@ _TARGETS = {
             "hoist_branches",
             "cut_to_nothing",
             "hoist_loops",
+            "eliminate_dead_code",  # what was moved shares its bodies with what is left behind
             "count_scan_rows",
             "flatten_branches",
             "eliminate_dead_code",

@@ -23,7 +23,7 @@ def loop_in_branch(x: torch.Tensor) -> torch.Tensor:
 def loop_in_else(x: torch.Tensor) -> torch.Tensor:
     if x.sum() > 0:
         return x - 1
-    while x.max() < 3:
+    while x.sum() < 3:
         x = x + 1
     return x
 

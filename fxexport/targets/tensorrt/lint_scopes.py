@@ -142,7 +142,9 @@ def _loop(node: ir.Node) -> Iterator[Found]:
                 "write into a tensor made before the loop, at a running index",
                 "error",
             )
-    if limit is None and any(scan.uses() for scan in node.outputs[carried:]):
+    if limit is None and any(
+        scan.uses() or scan.is_graph_output() for scan in node.outputs[carried:]
+    ):
         yield (
             "a loop without a bound on its trips collects rows",
             "use a for loop with a break, or write into a tensor made before it",
