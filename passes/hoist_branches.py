@@ -2,8 +2,8 @@
 
 Requires: nothing beyond a captured graph.
 Does: a branch in a branch of the root whose two ways give tensors of other sizes runs before the
-outer branch, if what it needs, and one of its ways, is cheap and cannot fail: that way is taken
-where the outer branch goes past it. TensorRT takes results whose size depends on the way taken at
+outer branch, if what it needs is cheap and cannot fail, and one of its ways only passes operands
+on: that way is taken where the outer branch goes past it. TensorRT takes results whose size depends on the way taken at
 the top of a graph only.
 Ensures: the outputs are the same; branches that need more than that stay where they are.
 """
@@ -38,15 +38,16 @@ def _hoist_from(module: fx.GraphModule, node: fx.Node, side: int) -> None:
     body, _ = parts(module, node)[side]
     for inner in [n for n in body.graph.nodes if n.target is branch]:
         work = behind(inner, lambda n: is_harmless(n) or selects(n))
-        idle = _harmless_side(body, inner)
+        idle = _idle_side(body, inner)
         if work is None or idle is None or not _sizes_differ(body, inner):
             continue
         hoist(module, node, side, work, lambda made, to=idle: _guard(node, side, made, to))  # type: ignore[misc]
 
 
-def _harmless_side(body: fx.GraphModule, inner: fx.Node) -> int | None:
+def _idle_side(body: fx.GraphModule, inner: fx.Node) -> int | None:
+    """The way that computes nothing: what the other knows of sizes holds on it alone."""
     for side, (way, _) in enumerate(parts(body, inner)):
-        if all(n.op == "output" or is_harmless(n) for n in way.graph.nodes):
+        if all(n.op in ("placeholder", "output") for n in way.graph.nodes):
             return side
     return None
 
