@@ -144,7 +144,7 @@ def _built(options: Options, exported: Exported) -> Exported:
 
     quiet = options.quiet or options.json
     try:
-        build_engine_for(exported.report, options.engine, None if quiet else _console(sys.stderr))
+        build_engine_for(exported, options.engine, None if quiet else _console(sys.stderr))
     except FxExportError as error:
         error.exported = exported  # type: ignore[attr-defined]
         raise

@@ -14,7 +14,7 @@ from fxexport.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fxexport.report.model import Report
+    from fxexport.export import Exported
     from fxexport.targets.tensorrt.entry import OnMessage
     from fxexport.targets.tensorrt.options import BuildOptions
 
@@ -158,15 +158,17 @@ def _mebibytes(text: str) -> float | None:
         ) from None
 
 
-def build_engine_for(report: Report, settings: EngineSettings, console: Console | None) -> None:
-    """Builds the engine of an exported file, and notes it in the report.
+def build_engine_for(exported: Exported, settings: EngineSettings, console: Console | None) -> None:
+    """Builds the engine of an exported file, runs it where there is a GPU, and notes both.
 
     Raises:
-        FxExportError: it was not built.
+        FxExportError: it was not built, or disagrees with PyTorch.
     """
     from fxexport.targets.tensorrt.build import BuildError
     from fxexport.targets.tensorrt.entry import build
+    from fxexport.targets.tensorrt.package import gpu_present
 
+    report = exported.report
     with build_progress(console) as on_message:
         try:
             report.build = build(
@@ -178,6 +180,10 @@ def build_engine_for(report: Report, settings: EngineSettings, console: Console 
         except BuildError as error:
             report.build = error.result
             raise
+    if gpu_present():
+        from fxexport.tensorrt import verify
+
+        verify(exported, report.build)
 
 
 @contextmanager

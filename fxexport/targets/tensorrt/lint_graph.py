@@ -9,8 +9,9 @@ import torch
 from torch import fx
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
+from fxexport._torch_compat import raw_expression
 from fxexport.graph import CapturedGraph, source_of
-from fxexport.graph.editing import parts
+from fxexport.graph.editing import parts, results
 from fxexport.graph.ops import loop
 from fxexport.targets.tensorrt.problems import Problem
 
@@ -18,13 +19,38 @@ __all__ = ["lint_graph"]
 
 
 def lint_graph(graph: CapturedGraph) -> list[Problem]:
-    """What TensorRT will refuse of the sizes in a graph's loops."""
+    """What TensorRT will refuse of the sizes in a graph's loops and outputs."""
     found: list[Problem] = []
     for module in graph.graphs():
         for node in module.graph.nodes:
             if node.target is loop:
                 found.extend(_carried(module, node))
+    found.extend(_outputs(graph))
     return list(dict.fromkeys(found))
+
+
+def _outputs(graph: CapturedGraph) -> Iterator[Problem]:
+    """Outputs whose size only the data tells: their buffers cannot be made before the run."""
+    places = graph.module.graph.find_nodes(op="placeholder")
+    known = {symbol for place in places for symbol in _symbols(place.meta.get("val"))}
+    for spec, value in zip(graph.outputs, results(graph.module), strict=True):
+        val = value.meta.get("val") if isinstance(value, fx.Node) else None
+        if isinstance(val, torch.Tensor) and not _symbols(val) <= known:
+            yield Problem(
+                f"the data decides the size of output {spec.name!r}: the engine allocates it "
+                "while it runs, through an output allocator",
+                "warning",
+            )
+
+
+def _symbols(val: Any) -> set[Any]:
+    sizes = val.shape if isinstance(val, torch.Tensor) else (val,)
+    return {
+        symbol
+        for size in sizes
+        if isinstance(size, torch.SymInt) and not is_concrete_int(size)
+        for symbol in raw_expression(size).free_symbols
+    }
 
 
 def _carried(module: fx.GraphModule, node: fx.Node) -> Iterator[Problem]:
