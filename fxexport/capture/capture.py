@@ -96,7 +96,7 @@ def capture(request: CaptureRequest, report: Report) -> CapturedGraph:
     state: list[StateSpec] = []
     for _ in range(_ATTEMPTS):
         attempt = Report()
-        found = _Attempt(request, inputs, state, attempt).run()
+        found = _attempted(request, inputs, state, attempt)
         if found.pins:
             _refuse_pinned_state(state, found.pins)
             inputs = _pinned(request, inputs, found.pins, report)
@@ -107,6 +107,34 @@ def capture(request: CaptureRequest, report: Report) -> CapturedGraph:
                 report.add(finding.kind, finding.message, finding.location)
             return found.graph
     raise UnsupportedError("the dimensions that must be static, and the state, do not settle")
+
+
+def _attempted(
+    request: CaptureRequest, inputs: Sequence[InputSpec], state: Sequence[StateSpec], report: Report
+) -> _Found:
+    """One attempt; where the model raises, dimensions of size 1 in the example may be the reason.
+
+    A dynamic dimension is taken to be another size than 1, which decides how it broadcasts.
+    """
+    try:
+        return _Attempt(request, inputs, state, report).run()
+    except ModelError as error:
+        ones = [
+            dim.name
+            for spec, sizes in zip(inputs, request.hints, strict=True)
+            for dim, size in zip(spec.shape, sizes, strict=True)
+            if isinstance(dim, DimRange) and dim.name in request.pinnable and size < 2
+        ]
+        for held in dict.fromkeys([*((name,) for name in ones), tuple(ones)] if ones else []):
+            pins: dict[str, tuple[int | None, Any]] = dict.fromkeys(held, (None, error.location))
+            tried = _pinned(request, inputs, pins, Report())
+            try:
+                found = _Attempt(request, tried, state, Report()).run()
+            except (ModelError, UnsupportedError):
+                continue
+            found.pins = {**pins, **found.pins}
+            return found
+        raise
 
 
 def _refuse_pinned_state(
