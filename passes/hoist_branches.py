@@ -3,8 +3,8 @@
 Requires: nothing beyond a captured graph.
 Does: a branch in a branch of the root whose two ways give tensors of other sizes runs before the
 outer branch, if what it needs is cheap and cannot fail, and one of its ways only passes operands
-on: that way is taken where the outer branch goes past it. TensorRT takes results whose size depends on the way taken at
-the top of a graph only.
+on: that way is taken where the outer branch goes past it. TensorRT takes results whose size depends
+on the way taken at the top of a graph only.
 Ensures: the outputs are the same; branches that need more than that stay where they are.
 """
 
