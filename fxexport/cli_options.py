@@ -12,6 +12,17 @@ from typing import Annotated
 import typer
 
 from fxexport import __version__
+from fxexport.cli_build import (
+    Bf16,
+    Build,
+    BuildTimeout,
+    EngineSettings,
+    Fp16,
+    HardwareLevel,
+    TimingCache,
+    VersionCompatible,
+    Workspace,
+)
 from fxexport.profiles.words import ShapesOption, sections
 
 __all__ = ["Options", "parse_options"]
@@ -21,9 +32,11 @@ _AXES = re.compile(r"[A-Za-z_][\w.]*:-?\d.*|[^-].*:.*=.*")
 
 _EPILOG = (
     "Exit codes: 0 exported and verified; 1 refused, the model does something that cannot be kept; "
-    "2 wrong usage; 3 exported, but the check disagrees. "
+    "2 wrong usage; 3 exported, but the check disagrees; "
+    "4 exported, but the engine was not built. "
     "The model's file is run: do not export what you would not run. "
-    "Further commands: fxexport profile FILE.onnx (its profiles: print, replace)."
+    "Further commands: fxexport profile FILE.onnx (its profiles: print, replace); "
+    "fxexport check FILE.onnx (what TensorRT will refuse in it)."
 )
 
 
@@ -52,6 +65,7 @@ class Options:
     json: bool = False
     quiet: bool = False
     verbose: bool = False
+    engine: EngineSettings = field(default_factory=EngineSettings)
 
 
 def parse_options(arguments: list[str]) -> Options | int:
@@ -131,7 +145,9 @@ def _command(
             "x:[1,3,224,224] y:[1,5]. Once for each profile.",
         ),
     ] = None,
-    target: Annotated[str, typer.Option(help="What will run the file.")] = "onnxruntime",
+    target: Annotated[
+        str, typer.Option(help="What will run the file: onnxruntime or tensorrt.")
+    ] = "onnxruntime",
     opset: Annotated[
         int | None, typer.Option(help="ONNX opset, from 18.", show_default="the target's best")
     ] = None,
@@ -164,6 +180,14 @@ def _command(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Everything in the report, and tracebacks.")
     ] = False,
+    build: Build = False,
+    build_timeout: BuildTimeout = None,
+    fp16: Fp16 = False,
+    bf16: Bf16 = False,
+    workspace: Workspace = "",
+    version_compatible: VersionCompatible = False,
+    hardware_level: HardwareLevel = "none",
+    timing_cache: TimingCache = "",
     version: Annotated[
         bool,
         typer.Option(
@@ -188,6 +212,16 @@ def _command(
         json=report is ReportFormat.json,
         quiet=quiet,
         verbose=verbose,
+        engine=EngineSettings(
+            build,
+            build_timeout,
+            fp16,
+            bf16,
+            workspace,
+            version_compatible,
+            hardware_level,
+            timing_cache,
+        ),
     )
 
 

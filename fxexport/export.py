@@ -161,7 +161,7 @@ def export(
         profiles: min, opt and max shape of each dynamic input: a `Profile`, a dict, a list of
             them (one a profile), or the configs and options of other tools (see
             `fxexport.profiles.as_profiles`). What they let vary is dynamic without `dynamic`.
-        target: what the file is for: "onnxruntime".
+        target: what the file is for: "onnxruntime" or "tensorrt".
         opset: ONNX opset, 18 or newer; None for the target's best.
         input_names: names of the file's inputs; by default the parameters' names.
         output_names: names of the file's outputs.
@@ -205,7 +205,9 @@ def export(
     with stage("passes"):
         graph = run_passes(graph, goal.passes)
     with stage("lower"):
-        ir_model = lower(graph, opset=report.opset)
+        ir_model = lower(graph, opset=report.opset, dialect=goal.dialect)
+        for note in goal.check(graph, ir_model):
+            report.add("note", note)
     describe_state(ir_model, graph)
     if stored.worth_keeping:
         ir_model.metadata_props[METADATA_KEY] = stored.to_text()
