@@ -142,9 +142,11 @@ class Builtins(Numbers):
                 return self._method(function, owner)
             if isinstance(owner, torch.Tensor) or compat.is_torch_builtin(function):
                 return functools.partial(self._with_flags, function)
-        original = getattr(function, "_torchdynamo_orig_callable", None)
-        if original is not None:
-            return self._convert(original)
+        # What torch.compile, or torch.jit.script_if_tracing, stands before.
+        for name in ("_torchdynamo_orig_callable", "__original_fn"):
+            original = getattr(function, name, None)
+            if original is not None:
+                return self._convert(original)
         module = getattr(function, "__module__", None)
         if module == "torch.utils.checkpoint" and getattr(function, "__name__", "") == "checkpoint":
             return self._checkpoint

@@ -37,10 +37,19 @@ UNSET = _Unset()
 
 
 class Slot:
-    """A place that holds a value."""
+    """A place that holds a value.
+
+    Attributes:
+        key: the place's identity.
+        name: the place, for messages.
+        owner: the object that it is a part of, None for a variable.
+        born: the journal's `now` when the owner was made, 0 where that is not known.
+    """
 
     key: tuple[Any, ...]
     name: str
+    owner: Any = None
+    born: int = 0
 
     def get(self) -> Any:
         """The value there now, UNSET if there is none."""
@@ -92,25 +101,25 @@ class AttributeSlot(Slot):
     """An attribute of an object."""
 
     def __init__(self, owner: Any, attribute: str) -> None:
-        self._owner, self._attribute = owner, attribute
+        self.owner, self._attribute = owner, attribute
         self.name = f"{type(owner).__name__}.{attribute}"
         self.key = ("attribute", id(owner), attribute)
 
     def get(self) -> Any:
-        return getattr(self._owner, self._attribute, UNSET)
+        return getattr(self.owner, self._attribute, UNSET)
 
     def set(self, value: Any) -> None:
         if value is not UNSET:
-            setattr(self._owner, self._attribute, value)
-        elif hasattr(self._owner, self._attribute):
-            delattr(self._owner, self._attribute)
+            setattr(self.owner, self._attribute, value)
+        elif hasattr(self.owner, self._attribute):
+            delattr(self.owner, self._attribute)
 
 
 class ContainerSlot(Slot):
     """All that a list, dict, set or deque holds."""
 
     def __init__(self, container: Any) -> None:
-        self._container = container
+        self.owner = self._container = container
         self.name = f"a {type(container).__name__}"
         self.key = ("container", id(container))
 
@@ -139,8 +148,10 @@ class ContentsSlot(Slot):
         tensor: torch.Tensor,
         read: Callable[[torch.Tensor], torch.Tensor],
         write: Callable[[torch.Tensor, torch.Tensor], None],
+        born: int = 0,
     ) -> None:
         self._tensor, self._read, self._write = tensor, read, write
+        self.owner, self.born = tensor, born
         self.name = "a tensor written in place"
         self.key = ("contents", id(tensor))
 
@@ -210,16 +221,16 @@ class Journal:
         """Grows with every scope; what is made inside a scope has at least its number."""
         return self._serial
 
-    def touch(self, slot: Slot, owner: Any, born: int = 0) -> None:
+    def touch(self, slot: Slot, owner: Any = None, born: int = 0) -> None:
         """To be called before `slot`, a part of `owner`, is written to.
 
         Args:
             slot: the place.
-            owner: the object that it is a part of.
-            born: `now` when the owner was made, where that is known.
+            owner: the object that it is a part of, where the slot does not know it.
+            born: `now` when the owner was made, where that is known and the slot does not.
         """
-        _, noted = self._made.get(id(owner), (None, 0))
-        born = max(born, noted)
+        _, noted = self._made.get(id(slot.owner if owner is None else owner), (None, 0))
+        born = max(born, slot.born, noted)
         if isinstance(slot, CellSlot):
             born = self._cells.get(slot.key[1], 0)
         for scope in self._scopes:

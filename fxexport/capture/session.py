@@ -195,6 +195,7 @@ class Session:
             tensor,
             lambda t: self.tensors.wrap(self.tensors.inner(t)),
             lambda t, value: self.tensors.replace(t, self.tensors.inner(value)),
+            self.tensors.born(tensor),
         )
 
     def _about_to_write(self, base: torch.Tensor) -> None:
@@ -210,7 +211,7 @@ class Session:
                     location=user_location(),
                     hint="make a new tensor instead (y = y + 1), or clone() it in the branch",
                 )
-        self.journal.touch(self.contents(base), base, self.tensors.born(base))
+        self.journal.touch(self.contents(base))
 
     def merged_from(self, merged: torch.Tensor, *sources: Any) -> None:
         """Remembers what a merged tensor may share memory with, to refuse later writes."""

@@ -65,6 +65,8 @@ class FunctionMode(TorchFunctionMode):
             self._table[function] = self._squeeze(function)
         for function in _SIZED:
             self._table[function] = self._sized(function)
+        # By name: the package that has them may not be there.
+        self._custom = {"torchvision.roi_align": self._roi_align}
 
     def __torch_function__(
         self,
@@ -75,6 +77,8 @@ class FunctionMode(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         special = self._table.get(func) if func.__hash__ is not None else None
+        if special is None and isinstance(func, torch._ops.OpOverloadPacket):
+            special = self._custom.get(str(func))
         if special is None:
             return func(*args, **kwargs)
         with self:
@@ -119,6 +123,13 @@ class FunctionMode(TorchFunctionMode):
             return self._raw(function, tensor, *args, **kwargs)
 
         return call
+
+    def _roi_align(self, x: Any, rois: Any, scale: Any, *args: Any, **kwargs: Any) -> Any:
+        """Detection models compute the scale from sizes; an operator's float cannot be symbolic."""
+        if is_symbolic(scale):
+            rois = torch.cat([rois[:, :1], rois[:, 1:] * scale], 1)
+            scale = 1.0
+        return self._raw(torch.ops.torchvision.roi_align, x, rois, scale, *args, **kwargs)
 
     # -- tensors made of numbers -----------------------------------------------------------------
 
