@@ -128,7 +128,8 @@ def stage_branch(
         if text in ways[1].learnt:
             session.env.learn(fact)
 
-    merge = Merge(session)
+    facts = {"then": (condition, ways[0].learnt), "other": (negated, ways[1].learnt)}
+    merge = Merge(session, lambda side, tensor: _is_empty(session, tensor, *facts[side]))
     touched = _touched(slots, ways)
     before = {key: slot.get() for key, slot in touched.items()}
     plans = {
@@ -181,6 +182,24 @@ def _record(session: Session, run: Callable[[], Any], slots: Sequence[Slot], fac
         if scope is not None:
             scope.undo()
         session.env.restore_facts(facts)
+
+
+def _is_empty(
+    session: Session, tensor: torch.Tensor, fact: Any, learnt: dict[str, Any]
+) -> bool:
+    """Whether a tensor certainly has no elements on the way where a condition on sizes holds."""
+    if not isinstance(fact, torch.SymBool):
+        return False
+    state = session.env.save_facts()
+    try:
+        with compat.no_recording():
+            session.env.assume(fact, "path condition")
+        for item in learnt.values():
+            session.env.learn(item)
+        sizes = session.tensors.inner(tensor).shape
+        return any(session.known(size <= 0) is True for size in sizes)
+    finally:
+        session.env.restore_facts(state)
 
 
 def _touched(slots: Sequence[Slot], ways: tuple[_Way, _Way]) -> dict[Any, Slot]:
