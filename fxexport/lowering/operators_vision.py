@@ -101,17 +101,18 @@ def _ps_roi_align(
     width: Operand,
     sampling_ratio: int,
 ) -> tuple[Value, Value | None]:
-    """Each bin has channels of its own: of all bins of all channels, one in ``height * width``."""
+    """Each bin has channels of its own: of all bins of all channels, one in ``height * width``.
+
+    A box without area gives 0, as in roi_align, where torchvision divides 0 by 0.
+    """
     if op.indices_used:
         raise op.refuse("the channel mapping of ps_roi_align")
     pooled = _align(op, x, rois, spatial_scale, height, width, sampling_ratio, True)
     assert isinstance(height, int) and isinstance(width, int)
-    bins = height * width
-    flat = op.one("Reshape", pooled, op.i64([0, -1, bins * bins]), allowzero=0)
+    bins, channels = height * width, int(op.val[0].shape[1])
+    flat = op.one("Reshape", pooled, op.i64([-1, channels, bins * bins]))
     own = op.one("Gather", flat, op.i64(list(range(0, bins * bins, bins + 1))), axis=2)
-    channels = op.val[0].shape[1]
-    sizes = [op.size(rois, 0), int(channels), height, width]
-    return op.reshape(own, sizes), None
+    return op.one("Reshape", own, op.i64([-1, channels, height, width])), None
 
 
 @LOWERINGS("torchvision::roi_pool")
