@@ -30,7 +30,7 @@ from torch.utils._python_dispatch import (
     _disable_current_modes,
     _disable_infra_mode,
 )
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 from torch.utils._sympy.value_ranges import ValueRanges
 
 __all__ = [
@@ -47,6 +47,8 @@ __all__ = [
     "mha_fastpath_disabled",
     "no_recording",
     "statically_known_true",
+    "tree_flatten",
+    "tree_unflatten",
 ]
 
 # What a guard that cannot be proven is decided by: (expression) -> value, or an exception.
@@ -499,3 +501,12 @@ def is_torch_builtin(function: Any) -> bool:
     name = getattr(function, "__qualname__", "")
     module = getattr(function, "__module__", None) or ""
     return name.startswith("_VariableFunctionsClass.") or module.startswith("torch")
+
+
+def is_control_flow_function(function: Any) -> bool:
+    """Whether a function is one of PyTorch's cond, while_loop, scan, map and kin.
+
+    Some have no public name, and those that have one say that they are torch's own.
+    """
+    code = getattr(function, "__code__", None)
+    return code is not None and "_higher_order_ops" in code.co_filename

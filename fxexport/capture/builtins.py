@@ -21,6 +21,7 @@ import torch
 from fxexport import _torch_compat as compat
 from fxexport.capture import iteration
 from fxexport.capture.frames import user_location
+from fxexport.capture.higher_order import HigherOrder
 from fxexport.capture.iteration import Dynamic
 from fxexport.capture.numbers import MATH_FUNCTIONS, Numbers
 from fxexport.capture.session import Poison, is_dynamic, is_symbolic, sym_type
@@ -110,10 +111,14 @@ class Builtins(Numbers):
         self._table[copy.deepcopy] = self._copied(copy.deepcopy)
         self._table[operator.not_] = lambda value: self.operators.not_(value)
         self._table[operator.contains] = lambda items, item: self.operators.contains(item, items)
-        self._table[torch.cond] = self._cond
         for test in compat.OVERRIDE_TESTS:
             # Our function mode would send torch.nn.functional back to its own, unstaged code.
             self._table[test] = lambda *args: False
+
+    @functools.cached_property
+    def higher_order(self) -> HigherOrder:
+        """What stands for PyTorch's control-flow operators."""
+        return HigherOrder(self.operators)
 
     def replacement_for(self, function: Any) -> Any:
         """The function to call instead, None for none."""
@@ -129,6 +134,7 @@ class Builtins(Numbers):
             found = self._table.get(function)
         except TypeError:
             return None
+        found = found or self.higher_order.replacement_for(function)
         if found is not None:
             return found
         if _draws_at_export(function):
@@ -306,11 +312,6 @@ class Builtins(Numbers):
         ):
             kwargs.pop(name, None)
         return self._convert(function)(*args, **kwargs)
-
-    def _cond(self, test: Any, then: Any, other: Any, operands: Any = ()) -> Any:
-        """torch.cond is an if with its branches spelled out."""
-        a, b = self._convert(then), self._convert(other)
-        return self.operators.if_exp(test, lambda: a(*operands), lambda: b(*operands), ())
 
 
 def _draws_at_export(function: Any) -> bool:
