@@ -510,3 +510,29 @@ def is_control_flow_function(function: Any) -> bool:
     """
     code = getattr(function, "__code__", None)
     return code is not None and "_higher_order_ops" in code.co_filename
+
+
+def program_module(program: torch.export.ExportedProgram) -> torch.nn.Module:
+    """An exported program's module, without the checks of its inputs that run before it.
+
+    They compare sizes, which would hold every dimension at the example's size.
+    """
+    module = program.module(check_guards=False)
+    module._forward_pre_hooks.clear()
+    return module
+
+
+def is_generated(code: types.CodeType) -> bool:
+    """Whether code is the forward that a torch.fx.GraphModule generates from its graph."""
+    return code.co_filename.startswith("<eval_with_key>")
+
+
+def stack_of_generated(frame: types.FrameType, line: int) -> str:
+    """The Python stack that the node behind a line of generated code was made at; may be empty."""
+    module = frame.f_locals.get("self")
+    if not isinstance(module, torch.fx.GraphModule):
+        return ""
+    table: Any = getattr(module, "_lineno_map", None) or {}
+    index = table.get(line - frame.f_code.co_firstlineno)
+    nodes = list(module.graph.nodes)
+    return (nodes[index].stack_trace or "") if index is not None and index < len(nodes) else ""

@@ -13,7 +13,7 @@ import torch
 from fxexport.capture import CaptureRequest, capture, left_as_found
 from fxexport.errors import OutputError, UsageError, VerificationError
 from fxexport.graph import CapturedGraph
-from fxexport.inputs import PreparedInputs, prepare_inputs
+from fxexport.inputs import PreparedInputs, prepare_inputs, take_apart_program
 from fxexport.lowering import decomposition_for, keep_composite, lower
 from fxexport.outputs import flat_outputs
 from fxexport.passes import run_passes
@@ -92,7 +92,7 @@ class Exported:
 
 
 def export(
-    model: Callable[..., Any],
+    model: Callable[..., Any] | torch.export.ExportedProgram,
     inputs: Any = (),
     path: str | os.PathLike[str] | None = None,
     *,
@@ -110,7 +110,8 @@ def export(
     """Exports a model to ONNX with its ifs and loops intact.
 
     Args:
-        model: an `nn.Module`, or a function of tensors.
+        model: an `nn.Module` (a `torch.fx.GraphModule` too), a function of tensors, or a
+            `torch.export.ExportedProgram`, which has inputs and dynamic sizes of its own.
         inputs: a tuple of arguments (or a dict by name, or one tensor): real, meta or fake
             tensors, NumPy arrays, or `TensorSpec`s. No data is needed.
         path: where to write; None keeps the model in memory.
@@ -137,6 +138,8 @@ def export(
         VerificationError: the file does not agree with PyTorch; it was kept under another name.
     """
     report = Report(model=_name_of(model), target=target)
+    if isinstance(model, torch.export.ExportedProgram):
+        model, inputs, kwargs, dynamic = take_apart_program(model, inputs, kwargs, dynamic)
     stage = _Stages(report, progress or NullProgress())
     goal = target_named(target)
     if path is not None:

@@ -1,6 +1,7 @@
 """From the user's call to a flat list of file inputs."""
 
 from fxexport.inputs.dims import Dim
+from fxexport.inputs.exported_program import take_apart_program
 from fxexport.inputs.options import parse_dynamic_option, parse_input_option
 from fxexport.inputs.prepare import PreparedInputs, prepare_inputs
 from fxexport.inputs.specs import TensorSpec
@@ -12,4 +13,5 @@ __all__ = [
     "parse_dynamic_option",
     "parse_input_option",
     "prepare_inputs",
+    "take_apart_program",
 ]

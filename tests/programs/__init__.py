@@ -23,6 +23,7 @@ THEMES = (
     "mutation_basic",
     "pitfalls",
     "pitfalls_shapes",
+    "control_flow_operators",
     "refusals",
 )
 
