@@ -536,3 +536,8 @@ def stack_of_generated(frame: types.FrameType, line: int) -> str:
     index = table.get(line - frame.f_code.co_firstlineno)
     nodes = list(module.graph.nodes)
     return (nodes[index].stack_trace or "") if index is not None and index < len(nodes) else ""
+
+
+def remember_item(fake: torch.Tensor, number: torch.SymInt) -> None:
+    """Makes ``item()`` of a fake tensor with one element give a number that is known already."""
+    fake.item_memo = number  # type: ignore[attr-defined]

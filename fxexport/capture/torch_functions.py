@@ -13,6 +13,7 @@ from fxexport.capture import indexing
 from fxexport.capture.frames import user_location
 from fxexport.capture.iteration import Dynamic, rows
 from fxexport.capture.operators import Operators
+from fxexport.capture.packed import PackedSequences
 from fxexport.capture.session import SYM, is_symbolic, sym_type
 from fxexport.errors import UnsupportedError
 
@@ -65,6 +66,11 @@ class FunctionMode(TorchFunctionMode):
             self._table[function] = self._squeeze(function)
         for function in _SIZED:
             self._table[function] = self._sized(function)
+        self._packed = PackedSequences(self._session)
+        for pack in (torch._VF._pack_padded_sequence, getattr(torch, "_pack_padded_sequence", None)):
+            self._table[pack] = self._packed.pack
+        for pad in (torch._VF._pad_packed_sequence, getattr(torch, "_pad_packed_sequence", None)):
+            self._table[pad] = self._packed.pad
         # By name: the package that has them may not be there.
         self._custom = {"torchvision.roi_align": self._roi_align}
 
@@ -90,6 +96,10 @@ class FunctionMode(TorchFunctionMode):
             return function(*args, **kwargs)
 
     def _get_item(self, tensor: torch.Tensor, index: Any) -> Any:
+        if type(index) is int and index == 0:
+            number = self._packed.first_size(tensor)
+            if number is not None:
+                return number
         if indexing.needs_taking_apart(index):
             return indexing.get_item(tensor, index)
         return self._raw(torch.Tensor.__getitem__, tensor, index)

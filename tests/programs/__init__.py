@@ -24,6 +24,8 @@ THEMES = (
     "pitfalls",
     "pitfalls_shapes",
     "control_flow_operators",
+    "packed_sequences",
+    "detection_parts",
     "refusals",
 )
 
