@@ -9,13 +9,16 @@ from typing import Any
 import torch
 
 from fxexport import _torch_compat as compat
+from fxexport.capture.elements import hold
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import Scope, Slot
-from fxexport.capture.merge import Leaf, Merge, parts_of, rebuild_like
+from fxexport.capture.merge import Leaf, ListPlan, Merge, parts_of, rebuild_like
 from fxexport.capture.session import Poison, Session
+from fxexport.capture.spread import Spread, is_open, length_of
 from fxexport.capture.writer import Frame
 from fxexport.errors import UnsupportedError
 from fxexport.graph.ops import branch
+from fxexport.graph.sequences import SequenceVal
 from fxexport.source import SourceLocation
 
 __all__ = ["Raised", "condition_of", "stage_branch"]
@@ -62,6 +65,8 @@ def condition_of(session: Session, value: Any) -> Any:
         return value
     if isinstance(value, (torch.SymInt, torch.SymFloat)):
         return condition_of(session, value != 0)
+    if is_open(value):
+        return condition_of(session, length_of(value) != 0)
     return bool(value)
 
 
@@ -141,14 +146,14 @@ def stage_branch(
     result = merge.plan(ways[0].result, ways[1].result, "the result of this expression")
     after = _write_node(session, condition_node, ways, merge)
     for key, slot in touched.items():
-        value = _fill_in(plans[key], after)
+        value = _fill_in(session, plans[key], after)
         if isinstance(value, Poison) and key[0] != "cell":
             raise value.refuse()
         if value is not before[key]:
-            session.journal.touch(slot, None)
+            session.journal.touch(slot)
             slot.set(value)
     session.report.add("branch", "kept as a branch", place)
-    return _fill_in(result, after)
+    return _fill_in(session, result, after)
 
 
 def _record(session: Session, run: Callable[[], Any], slots: Sequence[Slot], fact: Any) -> _Way:
@@ -162,7 +167,7 @@ def _record(session: Session, run: Callable[[], Any], slots: Sequence[Slot], fac
     try:
         with session.recorder.body() as frame, session.journal.scope() as scope:
             for slot in slots:
-                session.journal.touch(slot, None)
+                session.journal.touch(slot)
             if fact is not None:
                 with compat.no_recording():
                     session.env.assume(fact, "path condition")
@@ -269,21 +274,34 @@ def _write_node(
     return after
 
 
-def _fill_in(plan: Any, after: dict[int, Any]) -> Any:
+def _fill_in(session: Session, plan: Any, after: dict[int, Any]) -> Any:
     """A planned value with the branch's outputs in the places of its leaves."""
     if isinstance(plan, Leaf):
         return after[id(plan)]
+    if isinstance(plan, ListPlan):
+        return _spread_of(session, plan, after)
     parts = parts_of(plan)
     if parts is None or not _has_leaf(plan):
         return plan
     if isinstance(plan, list):
-        plan[:] = [_fill_in(part, after) for part in parts]
+        plan[:] = [_fill_in(session, part, after) for part in parts]
         return plan
     if isinstance(plan, dict):
         for key, part in zip(list(plan), parts, strict=True):
-            plan[key] = _fill_in(part, after)
+            plan[key] = _fill_in(session, part, after)
         return plan
-    return rebuild_like(plan, [_fill_in(part, after) for part in parts])
+    return rebuild_like(plan, [_fill_in(session, part, after) for part in parts])
+
+
+def _spread_of(session: Session, plan: ListPlan, after: dict[int, Any]) -> Spread:
+    """The run of items that stands for a list which differs in length between the ways."""
+    values = [after[id(leaf)] for leaf in plan.leaves]
+    columns = [value for value in values if isinstance(value, SequenceVal)]
+    counted = values[0] if values and not columns else plan.length
+    spread = Spread(plan.element, columns, counted)
+    for side in plan.sides.values():
+        hold(session, side, spread)
+    return spread
 
 
 def _has_leaf(plan: Any) -> bool:
@@ -291,8 +309,8 @@ def _has_leaf(plan: Any) -> bool:
 
     def look(value: Any) -> Any:
         nonlocal found
-        found = found or isinstance(value, Leaf)
-        parts = None if isinstance(value, Leaf) else parts_of(value)
+        found = found or isinstance(value, (Leaf, ListPlan))
+        parts = None if isinstance(value, (Leaf, ListPlan)) else parts_of(value)
         if parts is not None:
             for part in parts:
                 look(part)

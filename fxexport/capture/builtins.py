@@ -25,6 +25,7 @@ from fxexport.capture.higher_order import HigherOrder
 from fxexport.capture.iteration import Dynamic
 from fxexport.capture.numbers import MATH_FUNCTIONS, Numbers
 from fxexport.capture.session import Poison, is_dynamic, is_symbolic, sym_type
+from fxexport.capture.spread import is_open, length_of
 from fxexport.capture.text import refuse_open_text, text_of
 from fxexport.errors import UnsupportedError
 
@@ -148,6 +149,7 @@ class Builtins(Numbers):
                 return self._method(function, owner)
             if isinstance(owner, torch.Tensor) or compat.is_torch_builtin(function):
                 return functools.partial(self._with_flags, function)
+            return functools.partial(self._with_closed, function)
         # What torch.compile, or torch.jit.script_if_tracing, stands before.
         for name in ("_torchdynamo_orig_callable", "__original_fn"):
             original = getattr(function, name, None)
@@ -160,6 +162,8 @@ class Builtins(Numbers):
 
     def _with_flags(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """A function of PyTorch's C++: a flag known only at run time gets a call for each way."""
+        if any(is_open(value) for value in (*args, *kwargs.values())):
+            return self._with_open_list(function, args, kwargs)
         flag = next((v for v in (*args, *kwargs.values()) if type(v) is torch.SymBool), None)
         if flag is None:
             return function(*args, **kwargs)
@@ -173,9 +177,33 @@ class Builtins(Numbers):
 
         return self.operators.if_exp(flag, lambda: called(True), lambda: called(False), ())
 
+    def _with_open_list(self, function: Any, args: Any, kwargs: Any) -> Any:
+        """A function of PyTorch's C++ that gets a list of dynamic length."""
+        lists = self.operators.lists
+        if lists.joins(function):
+            first, *others = args or (kwargs.pop("tensors"),)
+            return lists.join(function, first, *others, **kwargs)
+        if function in (torch.tensor, torch.as_tensor, torch.asarray):
+            return lists.tensor(*args, **{k: v for k, v in kwargs.items() if k != "requires_grad"})
+        return self._with_closed(function, *args, **kwargs)
+
+    def _with_closed(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """A function that takes lists apart by itself: it must know their items."""
+        closed = self.operators.lists.closed
+        return function(
+            *(closed(value) for value in args),
+            **{key: closed(value) for key, value in kwargs.items()},
+        )
+
     def _method(self, method: Any, owner: Any) -> Any:
         if method.__name__ in _MUTATORS:
             self.operators.touch(owner)
+        if is_open(owner):
+            own = self.operators.lists.method(method.__name__, owner)
+            if own is not None:
+                return own
+        elif method.__name__ == "extend":
+            return lambda more: method(self.operators.listed(more))
         if method.__name__ == "sort":
             return lambda **kwargs: owner.__init__(self._sorted(owner, **kwargs))
         if method.__name__ in ("index", "count", "remove") and isinstance(owner, list):
@@ -206,6 +234,8 @@ class Builtins(Numbers):
             return value.shape[0]
         if isinstance(value, Dynamic):
             return value.length
+        if is_open(value):
+            return length_of(value)
         refuse_open_text(value)
         own = getattr(type(value), "__len__", None)
         if type(own) is FunctionType:
@@ -213,13 +243,15 @@ class Builtins(Numbers):
         return len(value)
 
     def _enumerate(self, iterable: Any, start: Any = 0) -> Any:
-        return iteration.dynamic_enumerate(iterable, start)
+        return iteration.dynamic_enumerate(self._source(iterable), start)
 
     def _zip(self, *iterables: Any, strict: bool = False) -> Any:
-        return iteration.dynamic_zip(*iterables, strict=strict)
+        sources = [self._source(iterable) for iterable in iterables]
+        return iteration.dynamic_zip(*sources, strict=strict)
 
     def _map(self, function: Any, *iterables: Any) -> Any:
-        return iteration.dynamic_map(self._convert(function), *iterables)
+        sources = [self._source(iterable) for iterable in iterables]
+        return iteration.dynamic_map(self._convert(function), *sources)
 
     def _filter(self, function: Any, iterable: Any) -> Any:
         test = (lambda value: value) if function is None else self._convert(function)
@@ -227,7 +259,7 @@ class Builtins(Numbers):
         return (item for item in items if self.operators.truth(test(item)))
 
     def _reversed(self, iterable: Any) -> Any:
-        return iteration.dynamic_reversed(iterable)
+        return iteration.dynamic_reversed(self._source(iterable))
 
     def _range(self, *args: Any) -> Any:
         return iteration.dynamic_range(*[self._index(arg) for arg in args])
@@ -238,10 +270,10 @@ class Builtins(Numbers):
         return self.operators.iterate(iterable)
 
     def _list(self, iterable: Any = ()) -> Any:
-        return self.operators.fresh(list(self._items(iterable)))
+        return self.operators.fresh(self.operators.listed(iterable))
 
     def _tuple(self, iterable: Any = ()) -> Any:
-        return tuple(self._items(iterable))
+        return tuple(self.operators.listed(iterable))
 
     def _set(self, iterable: Any = ()) -> Any:
         return self.operators.fresh(set(self._items(iterable)))

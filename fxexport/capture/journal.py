@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 
+from fxexport.capture.spread import is_open, refuse_open
+
 __all__ = [
     "UNSET",
     "AttributeSlot",
@@ -40,10 +42,10 @@ class Slot:
     """A place that holds a value.
 
     Attributes:
-        key: the place's identity.
-        name: the place, for messages.
-        owner: the object that it is a part of, None for a variable.
-        born: the journal's `now` when the owner was made, 0 where that is not known.
+        key: tells places apart.
+        name: for messages.
+        owner: the object that the place is a part of, None for a variable.
+        born: the journal's number when the owner was made, where the journal does not know it.
     """
 
     key: tuple[Any, ...]
@@ -101,25 +103,26 @@ class AttributeSlot(Slot):
     """An attribute of an object."""
 
     def __init__(self, owner: Any, attribute: str) -> None:
-        self.owner, self._attribute = owner, attribute
+        self._owner, self._attribute = owner, attribute
+        self.owner = owner
         self.name = f"{type(owner).__name__}.{attribute}"
         self.key = ("attribute", id(owner), attribute)
 
     def get(self) -> Any:
-        return getattr(self.owner, self._attribute, UNSET)
+        return getattr(self._owner, self._attribute, UNSET)
 
     def set(self, value: Any) -> None:
         if value is not UNSET:
-            setattr(self.owner, self._attribute, value)
-        elif hasattr(self.owner, self._attribute):
-            delattr(self.owner, self._attribute)
+            setattr(self._owner, self._attribute, value)
+        elif hasattr(self._owner, self._attribute):
+            delattr(self._owner, self._attribute)
 
 
 class ContainerSlot(Slot):
     """All that a list, dict, set or deque holds."""
 
     def __init__(self, container: Any) -> None:
-        self.owner = self._container = container
+        self._container = self.owner = container
         self.name = f"a {type(container).__name__}"
         self.key = ("container", id(container))
 
@@ -133,6 +136,8 @@ class ContainerSlot(Slot):
         return kind(self._container) if kind in (list, dict, set) else list(self._container)
 
     def set(self, value: Any) -> None:
+        if is_open(value) and getattr(self._container, "maxlen", None) is not None:
+            raise refuse_open("a deque with a maxlen")
         self._container.clear()
         if isinstance(self._container, (dict, set)):
             self._container.update(value)
@@ -221,16 +226,10 @@ class Journal:
         """Grows with every scope; what is made inside a scope has at least its number."""
         return self._serial
 
-    def touch(self, slot: Slot, owner: Any = None, born: int = 0) -> None:
-        """To be called before `slot`, a part of `owner`, is written to.
-
-        Args:
-            slot: the place.
-            owner: the object that it is a part of, where the slot does not know it.
-            born: `now` when the owner was made, where that is known and the slot does not.
-        """
-        _, noted = self._made.get(id(slot.owner if owner is None else owner), (None, 0))
-        born = max(born, slot.born, noted)
+    def touch(self, slot: Slot) -> None:
+        """To be called before a place is written to."""
+        _, noted = self._made.get(id(slot.owner), (None, 0))
+        born = max(slot.born, noted)
         if isinstance(slot, CellSlot):
             born = self._cells.get(slot.key[1], 0)
         for scope in self._scopes:

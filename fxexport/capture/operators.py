@@ -12,12 +12,14 @@ from typing import Any
 
 import torch
 
+from fxexport.capture.comprehensions import Comprehensions
 from fxexport.capture.convert import Converter
 from fxexport.capture.frames import user_location
-from fxexport.capture.journal import AttributeSlot, ContainerSlot
+from fxexport.capture.journal import AttributeSlot
+from fxexport.capture.lists import OpenLists
 from fxexport.capture.logic import BITWISE
-from fxexport.capture.loops import Loops
 from fxexport.capture.session import Session, is_symbolic
+from fxexport.capture.spread import is_open
 from fxexport.capture.text import refuse_open_text, text_of
 from fxexport.capture.variables import cells_of, slots_of
 from fxexport.errors import UnsupportedError
@@ -41,12 +43,13 @@ _AUGMENT: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-class Operators(Loops):
+class Operators(Comprehensions):
     """The object that rewritten code knows as ``_fx_``: calls, reads and stores, and the rest."""
 
     def __init__(self, session: Session, converter: Converter) -> None:
         super().__init__(session)
         self.call = converter.callable_for
+        self.lists = OpenLists(self)
 
     def entered(self, reader: Any) -> None:
         """A function begins: its variables are none of the business of what is around the call."""
@@ -57,15 +60,19 @@ class Operators(Loops):
         """Variables of enclosing functions, and globals, that the function called now may bind."""
         names = tuple(cells_of(reader))
         for slot in slots_of((reader,), tuple(n for n in names if n != "_fx_"), globals_):
-            self.session.journal.touch(slot, None)
+            self.session.journal.touch(slot)
 
     def get_item(self, container: Any, key: Any) -> Any:
         """``container[key]``."""
         refuse_open_text(key)
-        if isinstance(key, torch.SymInt) and isinstance(
-            container, (list, tuple, torch.nn.ModuleList)
-        ):
-            return self._pick(container, key)
+        if isinstance(container, (list, tuple, deque, torch.nn.ModuleList)):
+            key = _as_index(key)
+            if is_open(container):
+                return self.lists.get(container, key)
+            if isinstance(key, torch.SymInt):
+                return self._pick(container, key)
+            if isinstance(key, slice) and _has_symbols(key):
+                return self.lists.get(container, key)
         return container[key]
 
     def _pick(self, items: Any, key: torch.SymInt) -> Any:
@@ -79,11 +86,7 @@ class Operators(Loops):
                 hint="stack the items into a tensor and index that",
             )
         self._keep_inside(key, count)
-        negative = self.session.known(key < 0)
-        if negative is None:
-            position = self.if_exp(key < 0, lambda: key + count, lambda: key, ())
-        else:
-            position = key + count if negative else key
+        position = self.lists.from_start(key, count)
 
         def at(k: int) -> Any:
             if k == count - 1:
@@ -114,33 +117,76 @@ class Operators(Loops):
 
     def set_attr(self, value: Any, owner: Any, name: str) -> None:
         """``owner.name = value``."""
-        self.session.journal.touch(AttributeSlot(owner, name), owner)
+        self.session.check_changeable(owner)
+        self.session.journal.touch(AttributeSlot(owner, name))
         setattr(owner, name, value)
 
     def del_attr(self, owner: Any, name: str) -> None:
         """``del owner.name``."""
-        self.session.journal.touch(AttributeSlot(owner, name), owner)
+        self.session.journal.touch(AttributeSlot(owner, name))
         delattr(owner, name)
 
     def set_item(self, value: Any, container: Any, key: Any) -> None:
         """``container[key] = value``."""
         refuse_open_text(key)
         self.touch(container)
+        if isinstance(container, (list, deque)):
+            key = _as_index(key)
+            if is_open(container):
+                self.lists.set(container, key, value)
+                return
+            if isinstance(key, torch.SymInt):
+                self._put(container, key, value)
+                return
         container[key] = value
+
+    def _put(self, items: Any, key: torch.SymInt, value: Any) -> None:
+        """``items[key] = value`` at a dynamic index: each item may be the one."""
+        count = len(items)
+        if count > 64:
+            raise UnsupportedError(
+                f"an item of a Python list of {count} items is set at an index that is known only "
+                "when the model runs",
+                location=user_location(),
+                hint="keep the items in a tensor",
+            )
+        self._keep_inside(key, count)
+        position = self.lists.from_start(key, count)
+        for k in range(count):
+            old = items[k]
+            items[k] = self.if_exp(position == k, lambda: value, lambda old=old: old, ())
 
     def del_item(self, container: Any, key: Any) -> None:
         """``del container[key]``."""
         self.touch(container)
-        del container[key]
-
-    def touch(self, container: Any) -> None:
-        """To be called before a container may change."""
-        if isinstance(container, (list, dict, set, deque)):
-            self.session.journal.touch(ContainerSlot(container), container)
+        if is_open(container):
+            self.lists.delete(container, _as_index(key))
+        else:
+            del container[key]
 
     def augment(self, name: str, old: Any, value: Any) -> Any:
         """``old op= value``."""
         self.touch(old)
+        if name == "Add" and isinstance(old, list):
+            old.extend(self.listed(value))
+            return old
+        if name == "Mult" and isinstance(old, (list, tuple)):
+            return self.multiply(old, value)
         if name in BITWISE and isinstance(old, (bool, torch.SymBool)):
             return self.bitwise(name, old, value)
         return _AUGMENT[name](self.number(old), self.number(value))
+
+
+def _as_index(key: Any) -> Any:
+    """A subscript of a list: an integer tensor counts as its number."""
+    if isinstance(key, torch.Tensor) and not key.dtype.is_floating_point and key.dim() == 0:
+        return key.item()
+    if isinstance(key, slice) and any(
+        isinstance(bound, torch.Tensor) for bound in (key.start, key.stop, key.step)
+    ):
+        return slice(_as_index(key.start), _as_index(key.stop), _as_index(key.step))
+    return key
+
+
+def _has_symbols(key: slice) -> bool:
+    return any(is_symbolic(bound) for bound in (key.start, key.stop, key.step))
