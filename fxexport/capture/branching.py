@@ -10,6 +10,7 @@ import torch
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.elements import hold
+from fxexport.capture.emptiness import Emptiness
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import Scope, Slot
 from fxexport.capture.merge import Leaf, ListPlan, Merge, parts_of, rebuild_like
@@ -134,7 +135,7 @@ def stage_branch(
             session.env.learn(fact)
 
     facts = {"then": (condition, ways[0].learnt), "other": (negated, ways[1].learnt)}
-    merge = Merge(session, lambda side, tensor: _is_empty(session, tensor, *facts[side]))
+    merge = Merge(session, Emptiness(session, facts).takes_rank)
     touched = _touched(slots, ways)
     before = {key: slot.get() for key, slot in touched.items()}
     plans = {
@@ -187,24 +188,6 @@ def _record(session: Session, run: Callable[[], Any], slots: Sequence[Slot], fac
         if scope is not None:
             scope.undo()
         session.env.restore_facts(facts)
-
-
-def _is_empty(
-    session: Session, tensor: torch.Tensor, fact: Any, learnt: dict[str, Any]
-) -> bool:
-    """Whether a tensor certainly has no elements on the way where a condition on sizes holds."""
-    if not isinstance(fact, torch.SymBool):
-        return False
-    state = session.env.save_facts()
-    try:
-        with compat.no_recording():
-            session.env.assume(fact, "path condition")
-        for item in learnt.values():
-            session.env.learn(item)
-        sizes = session.tensors.inner(tensor).shape
-        return any(session.known(size <= 0) is True for size in sizes)
-    finally:
-        session.env.restore_facts(state)
 
 
 def _touched(slots: Sequence[Slot], ways: tuple[_Way, _Way]) -> dict[Any, Slot]:

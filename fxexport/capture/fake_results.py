@@ -19,5 +19,6 @@ def _recurrent(data: torch.Tensor, sizes: Any, hx: Any, *rest: Any) -> tuple[tor
 
 
 FAKE_RESULTS: dict[Any, Callable[..., Any]] = {
-    getattr(torch.ops.aten, name).data: _recurrent for name in ("lstm", "gru", "rnn_tanh", "rnn_relu")
+    getattr(torch.ops.aten, name).data: _recurrent
+    for name in ("lstm", "gru", "rnn_tanh", "rnn_relu")
 }

@@ -44,7 +44,7 @@ class HigherOrder:
             "strict_mode": lambda function, args: self._inside(function, *args),
             "tag_activation_checkpoint": self._inside,
         }
-        self._functions = {
+        self._functions: dict[str, Callable[..., Any]] = {
             "cond": self._cond,
             "while_loop": self._while,
             "scan": self._scan,
@@ -176,7 +176,12 @@ class HigherOrder:
     # -- along a dimension -----------------------------------------------------------------------
 
     def _along(
-        self, step: Any, carry: Sequence[Any], xs: Sequence[Any], dim: int = 0, reverse: bool = False
+        self,
+        step: Any,
+        carry: Sequence[Any],
+        xs: Sequence[Any],
+        dim: int = 0,
+        reverse: bool = False,
     ) -> tuple[Any, list[Any]]:
         """All steps over the slices of `xs`; what is carried, and the stacked results."""
         xs = [_turned(x, dim, reverse) for x in xs]

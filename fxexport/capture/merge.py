@@ -142,12 +142,14 @@ class Merge:
     """Collects the outputs of one branch while values are merged, then makes the results."""
 
     def __init__(
-        self, session: Session, is_empty: Callable[[str, torch.Tensor], bool] | None = None
+        self,
+        session: Session,
+        takes_rank: Callable[[str, torch.Tensor, torch.Tensor], bool] = lambda *_: False,
     ) -> None:
-        """`is_empty(side, tensor)` tells whether a tensor certainly has no elements on its way."""
+        """`takes_rank(side, tensor, other)`: is it empty, and may it take the other's rank?"""
         self.session = session
         self.leaves: list[Leaf] = []
-        self._is_empty = is_empty or (lambda side, tensor: False)
+        self._takes_rank = takes_rank
         self._made: dict[tuple[int, int], Any] = {}
         self._keep: list[Any] = []
 
@@ -276,32 +278,16 @@ class Merge:
             if tensor.dim() != 0 or not fits(sym_type(number), tensor.dtype):
                 raise Mismatch(f"{describe(tensor)} on one, the number {number} on the other")
         elif then.dim() != other.dim():
-            if then.dtype == other.dtype:
-                for side, empty, full in (("then", then, other), ("other", other, then)):
-                    if self._takes_shape(side, empty, full):
-                        filler = _Filler(full)
-                        sides = (filler, full) if side == "then" else (full, filler)
-                        return self._append(Leaf(*sides, None, full.dtype))
+            if self._takes_rank("then", then, other):
+                return self._append(Leaf(_Filler(other), other, None, other.dtype))
+            if self._takes_rank("other", other, then):
+                return self._append(Leaf(then, _Filler(then), None, then.dtype))
             raise Mismatch(
                 f"a tensor of {then.dim()} dimensions on one, of {other.dim()} on the other"
             )
         elif then.dtype != other.dtype:
             raise Mismatch(f"a tensor of {then.dtype} on one, of {other.dtype} on the other")
         return self._append(Leaf(then, other, None, tensor.dtype))
-
-    def _takes_shape(self, side: str, empty: torch.Tensor, full: torch.Tensor) -> bool:
-        """Whether a tensor without elements can stand as one, also without, of the other's rank."""
-        if not self._is_empty(side, empty):
-            return False
-        open_sizes = any(not self.session.in_scope(s) for s in self.session.tensors.inner(full).shape)
-        if not open_sizes and not self._is_empty(side, full):
-            return False
-        self.session.note(
-            "assumption",
-            f"a tensor without elements of {empty.dim()} dimensions has {full.dim()} in the file, "
-            "as on the other way",
-        )
-        return True
 
     # -- after both sides are known --------------------------------------------------------------
 

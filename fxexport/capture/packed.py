@@ -36,7 +36,7 @@ class PackedSequences:
             "each length is at least 1 and at most the padded size, and the longest comes first "
             "(enforce_sorted=False sees to the order)",
         )
-        longest = lengths.max().item()
+        longest: Any = lengths.max().item()
         if is_symbolic(longest):
             session.env.mark_size(longest.node.expr)
             session.env.assume(longest >= 1, "a sequence is not empty")

@@ -67,7 +67,10 @@ class FunctionMode(TorchFunctionMode):
         for function in _SIZED:
             self._table[function] = self._sized(function)
         self._packed = PackedSequences(self._session)
-        for pack in (torch._VF._pack_padded_sequence, getattr(torch, "_pack_padded_sequence", None)):
+        for pack in (
+            torch._VF._pack_padded_sequence,
+            getattr(torch, "_pack_padded_sequence", None),
+        ):
             self._table[pack] = self._packed.pack
         for pad in (torch._VF._pad_packed_sequence, getattr(torch, "_pad_packed_sequence", None)):
             self._table[pad] = self._packed.pad

@@ -58,7 +58,9 @@ def _given(inputs: Any) -> bool:
 
 def _requests(program: torch.export.ExportedProgram, own: Any) -> list[Any]:
     """For each argument, in order, which of its dimensions may vary and how far."""
-    values = {node.name: node.meta.get("val") for node in program.graph.find_nodes(op="placeholder")}
+    values = {
+        node.name: node.meta.get("val") for node in program.graph.find_nodes(op="placeholder")
+    }
     leaves, spec = tree_flatten(own)
     specs = program.graph_signature.input_specs
     users = [s.arg for s in specs if s.kind == torch.export.graph_signature.InputKind.USER_INPUT]

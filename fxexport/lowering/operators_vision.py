@@ -1,4 +1,4 @@
-"""Torchvision's operators on boxes, and deformable convolution. Torchvision itself is not needed."""
+"""Torchvision's operators on boxes, and deformable convolution; torchvision is not needed."""
 
 from __future__ import annotations
 

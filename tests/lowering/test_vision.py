@@ -123,9 +123,7 @@ def test_other_poolings_agree(function: str) -> None:
 
 def test_ps_roi_pool_is_refused_by_name() -> None:
     with pytest.raises(UnsupportedError, match="torchvision::ps_roi_pool"):
-        fxexport.export(
-            lambda x, r: ops.ps_roi_pool(x, r, 2), (features(1, 8, 6, 6), rois(2, 1))
-        )
+        fxexport.export(lambda x, r: ops.ps_roi_pool(x, r, 2), (features(1, 8, 6, 6), rois(2, 1)))
 
 
 @pytest.mark.parametrize("masked", [True, False])

@@ -38,7 +38,9 @@ def branch_in_a_branch_writes_to_its_own_tensor(x: torch.Tensor) -> Any:
     return torch.ones(4)
 
 
-PROGRAMS.add(branch_in_a_branch_writes_to_its_own_tensor, rand(5) + 2, rand(5) - 3, rand(1) * 0 + 0.5)
+PROGRAMS.add(
+    branch_in_a_branch_writes_to_its_own_tensor, rand(5) + 2, rand(5) - 3, rand(1) * 0 + 0.5
+)
 
 
 def empty_result_of_another_rank(x: torch.Tensor) -> Any:
@@ -49,7 +51,9 @@ def empty_result_of_another_rank(x: torch.Tensor) -> Any:
     return y[..., :2].reshape(-1, 2)
 
 
-PROGRAMS.add(empty_result_of_another_rank, rand(3, 8), rand(0, 8), rand(1, 8), dynamic={"x": {0: "n"}})
+PROGRAMS.add(
+    empty_result_of_another_rank, rand(3, 8), rand(0, 8), rand(1, 8), dynamic={"x": {0: "n"}}
+)
 
 
 def empty_selection_of_another_rank(x: torch.Tensor) -> Any:
