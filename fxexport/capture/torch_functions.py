@@ -66,6 +66,7 @@ class FunctionMode(TorchFunctionMode):
             self._table[function] = self._squeeze(function)
         for function in _SIZED:
             self._table[function] = self._sized(function)
+        self._table[tensor.unfold] = self._unfold
         self._packed = PackedSequences(self._session)
         for pack in (
             torch._VF._pack_padded_sequence,
@@ -136,6 +137,16 @@ class FunctionMode(TorchFunctionMode):
             return self._raw(function, tensor, *args, **kwargs)
 
         return call
+
+    def _unfold(self, x: torch.Tensor, dimension: int, size: Any, step: Any) -> torch.Tensor:
+        """Windows whose size or step is symbolic, which the operator itself cannot take."""
+        if not is_symbolic(size) and not is_symbolic(step):
+            return self._raw(torch.Tensor.unfold, x, dimension, size, step)
+        dimension %= x.dim()
+        count = (x.shape[dimension] - size) // step + 1
+        starts = torch.arange(count) * step
+        places = starts[:, None] + torch.arange(size)[None, :]
+        return x.movedim(dimension, -1)[..., places].movedim(-2, dimension)
 
     def _roi_align(self, x: Any, rois: Any, scale: Any, *args: Any, **kwargs: Any) -> Any:
         """Detection models compute the scale from sizes; an operator's float cannot be symbolic."""
