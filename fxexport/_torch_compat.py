@@ -31,7 +31,10 @@ from torch.utils._python_dispatch import (
     _disable_infra_mode,
 )
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
-from torch.utils._sympy.value_ranges import ValueRanges
+from torch.utils._sympy.functions import Mod
+from torch.utils._sympy.numbers import int_oo
+from torch.utils._sympy.printers import PythonPrinter
+from torch.utils._sympy.value_ranges import ValueRanges, bound_sympy
 
 __all__ = [
     "METADATA_OPS",
@@ -40,6 +43,7 @@ __all__ = [
     "FunctionalTensor",
     "FunctionalTensorMode",
     "GuardOnDataDependentSymNode",
+    "Mod",
     "ProxySlotMode",
     "ShapeState",
     "SizeEnv",
@@ -363,6 +367,28 @@ def views_in(
         for source in _tensors(_argument(args, kwargs, k, name)):
             pairs.extend((view, source) for view in _tensors(out[r] if several else out))
     return pairs
+
+
+def python_text(expr: Any) -> str:
+    """An expression of sizes in Python's syntax; ``torch.sym_float`` and ``math.floor`` occur."""
+    return str(PythonPrinter().doprint(expr))
+
+
+def bounds_within(expr: Any, ranges: dict[Any, tuple[int, int | None]]) -> tuple[Any, Any]:
+    """Lower and upper bound of an expression over ranges of its symbols; booleans for a relation.
+
+    This is interval arithmetic: the bounds may be wider than what the expression reaches. A side
+    without a bound is None.
+    """
+    known = {s: ValueRanges(low, int_oo if high is None else high)
+             for s, (low, high) in ranges.items()}  # fmt: skip
+    found = bound_sympy(expr, known)
+    return finite(found.lower), finite(found.upper)
+
+
+def finite(bound: Any) -> Any:
+    """A bound; None for an infinite one."""
+    return None if bound in (sympy.oo, -sympy.oo, int_oo, -int_oo) else bound
 
 
 def raw_expression(value: Any) -> Any:

@@ -12,15 +12,32 @@ import torch
 
 from fxexport.capture import CaptureRequest, capture, left_as_found
 from fxexport.errors import OutputError, UsageError, VerificationError
+from fxexport.files import replace_together
 from fxexport.graph import CapturedGraph
-from fxexport.inputs import PreparedInputs, prepare_inputs, take_apart_program
+from fxexport.inputs import (
+    PreparedInputs,
+    check_program_sizes,
+    prepare_inputs,
+    take_apart_program,
+)
+from fxexport.inputs.profiled import settle_profiles
 from fxexport.lowering import decomposition_for, keep_composite, lower
 from fxexport.outputs import flat_outputs
 from fxexport.passes import run_passes
+from fxexport.profile_files import profiles_beside, stale_profiles_removed
+from fxexport.profiles import (
+    METADATA_KEY,
+    Profile,
+    StoredProfiles,
+    as_profiles,
+    profiles_file_name,
+    why_no_profile,
+)
 from fxexport.progress import NullProgress, Progress
 from fxexport.report import Report
 from fxexport.report.model import Verification
 from fxexport.report.signature import describe_input, dimensions_to_data
+from fxexport.runtime_options import provider_options
 from fxexport.targets import target_named
 from fxexport.verify import verify as compare
 from fxexport.writing import check_target, data_file_name, write_model
@@ -38,6 +55,8 @@ class Exported:
     Attributes:
         graph: the branch-preserving graph; it runs eagerly and prints.
         report: everything that was decided, and how the file compares with PyTorch.
+        profiles: the optimization profiles that travel with the file; [] where some dynamic
+            dimension has no largest size.
     """
 
     def __init__(
@@ -47,9 +66,12 @@ class Exported:
         report: Report,
         prepared: PreparedInputs,
         reference: Callable[[list[Any]], Sequence[Any]],
+        stored: StoredProfiles,
     ) -> None:
         self.graph = graph
         self.report = report
+        self.profiles: list[Profile] = stored.profiles
+        self._stored = stored
         self._ir_model = ir_model
         self._prepared = prepared
         self._reference = reference
@@ -62,7 +84,7 @@ class Exported:
         return onnx_ir.to_proto(self._ir_model)
 
     def save(self, path: str | os.PathLike[str], *, external_data: bool | None = None) -> None:
-        """Writes the file, whole or not at all.
+        """Writes the file, whole or not at all, and its profiles in ``<name>.profiles.json``.
 
         Args:
             path: where to write.
@@ -71,7 +93,21 @@ class Exported:
         Raises:
             OutputError: when it cannot be written.
         """
-        write_model(self._ir_model, path, external_data=external_data)
+        with stale_profiles_removed(path, self.profiles):
+            write_model(
+                self._ir_model,
+                path,
+                external_data=external_data,
+                texts=profiles_beside(path, self._stored),
+            )
+
+    def provider_options(self, *providers: str) -> dict[str, dict[str, str]]:
+        """Options for ONNX Runtime's GPU providers; see `fxexport.provider_options`.
+
+        Args:
+            providers: which ones; by default TensorrtExecutionProvider, CUDAExecutionProvider.
+        """
+        return provider_options(self, providers) if providers else provider_options(self)
 
     def verify(self, *check_inputs: Any) -> Verification:
         """Compares the model in ONNX Runtime with PyTorch on the export's inputs and these.
@@ -98,6 +134,7 @@ def export(
     *,
     kwargs: Mapping[str, Any] | None = None,
     dynamic: Any = False,
+    profiles: Any = None,
     target: str = "onnxruntime",
     opset: int | None = None,
     input_names: Sequence[str] | None = None,
@@ -118,6 +155,9 @@ def export(
         kwargs: further arguments by name.
         dynamic: False, True (every dimension is tried), ``{name: {0: "batch"}}``,
             ``{name: [0, 2]}``, torch.export's dynamic_shapes, or ``{name: {0: Dim("b", 1, 8)}}``.
+        profiles: min, opt and max shape of each dynamic input: a `Profile`, a dict, a list of
+            them (one a profile), or the configs and options of other tools (see
+            `fxexport.profiles.as_profiles`). What they let vary is dynamic without `dynamic`.
         target: what the file is for: "onnxruntime".
         opset: ONNX opset, 18 or newer; None for the target's best.
         input_names: names of the file's inputs; by default the parameters' names.
@@ -138,6 +178,7 @@ def export(
         VerificationError: the file does not agree with PyTorch; it was kept under another name.
     """
     report = Report(model=_name_of(model), target=target)
+    given = model
     if isinstance(model, torch.export.ExportedProgram):
         model, inputs, kwargs, dynamic = take_apart_program(model, inputs, kwargs, dynamic)
     stage = _Stages(report, progress or NullProgress())
@@ -148,19 +189,26 @@ def export(
     _check_call(model, output_names)
     with stage("inputs"):
         call = model.forward if isinstance(model, torch.nn.Module) else model
-        prepared = prepare_inputs(call, inputs, kwargs, dynamic, input_names)
+        prepared = prepare_inputs(call, inputs, kwargs, dynamic, input_names, as_profiles(profiles))
+        check_program_sizes(given, prepared.specs)
         for name, value in prepared.constants:
             report.add("constant", f"{name} is {value!r} in the file")
     with stage("capture"):
         graph = capture(_request(model, prepared, output_names), report)
         _check_output_names(output_names, graph)
+        stored = settle_profiles(prepared.profiles, graph, prepared.example_sizes(), prepared.opts)
+        prepared.profiles = stored.profiles
         prepared.specs[:] = graph.inputs
     with stage("passes"):
         graph = run_passes(graph, goal.passes)
     with stage("lower"):
         ir_model = lower(graph, opset=report.opset)
-    _describe(report, graph, ir_model)
-    exported = Exported(graph, ir_model, report, prepared, _reference(model, prepared, graph))
+    if stored.worth_keeping:
+        ir_model.metadata_props[METADATA_KEY] = stored.to_text()
+    _describe(report, graph, ir_model, stored)
+    exported = Exported(
+        graph, ir_model, report, prepared, _reference(model, prepared, graph), stored
+    )
     if path is None:
         if verify:
             with stage("verify"):
@@ -224,16 +272,26 @@ def _unverified_name(path: str) -> str:
 
 def _move(exported: Exported, source: str, path: str, external_data: bool | None) -> None:
     """Gives a verified file its name; one with a data file is written anew, as it names it."""
-    data = os.path.join(os.path.dirname(source), data_file_name(source))
+    data, beside = (os.path.join(os.path.dirname(source), name) for name in _companions(source))
     if os.path.exists(data):
         exported.save(path, external_data=external_data)
-        os.unlink(source)
-        os.unlink(data)
+        for name in (source, data, *([beside] if exported.profiles else [])):
+            os.unlink(name)
         return
+    moves = [(source, os.path.realpath(path))]
+    if exported.profiles:
+        place = os.path.join(os.path.dirname(moves[0][1]), profiles_file_name(path))
+        moves.insert(0, (beside, place))
     try:
-        os.replace(source, path)
+        with stale_profiles_removed(path, exported.profiles):
+            replace_together(moves)
     except OSError as error:
         raise OutputError(f"cannot write {path!r}: {error.strerror or error}") from error
+
+
+def _companions(path: str) -> tuple[str, str]:
+    """Names of the files that may stand beside a model: weights and profiles."""
+    return data_file_name(path), profiles_file_name(path)
 
 
 @contextlib.contextmanager
@@ -242,9 +300,9 @@ def _removed_on_failure(path: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for name in (path, os.path.join(os.path.dirname(path), data_file_name(path))):
+        for name in (os.path.basename(path), *_companions(path)):
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(name)
+                os.unlink(os.path.join(os.path.dirname(path), name))
         raise
 
 
@@ -260,6 +318,7 @@ def _request(
         output_names=output_names or (),
         decomposition_for=decomposition_for,
         keep_composite=keep_composite,
+        profiled=prepared.profiled,
     )
 
 
@@ -295,8 +354,12 @@ def _name_of(model: Callable[..., Any]) -> str:
     return getattr(model, "__name__", type(model).__name__)
 
 
-def _describe(report: Report, graph: CapturedGraph, ir_model: ir.Model) -> None:
+def _describe(
+    report: Report, graph: CapturedGraph, ir_model: ir.Model, stored: StoredProfiles
+) -> None:
     report.inputs = [describe_input(spec) for spec in graph.inputs]
+    report.profiles = [profile.to_dict() for profile in stored.profiles]
+    report.no_profile = why_no_profile(stored.inputs)
     report.outputs = [
         {
             "name": spec.name,

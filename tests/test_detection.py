@@ -160,7 +160,9 @@ def test_detections_agree_at_several_sizes_and_where_there_are_none(name: str) -
     assert max(counts) >= 3
 
 
-@pytest.mark.parametrize("name", ["fasterrcnn_mobilenet_v3_large_320_fpn", "ssdlite320_mobilenet_v3_large"])
+@pytest.mark.parametrize(
+    "name", ["fasterrcnn_mobilenet_v3_large_320_fpn", "ssdlite320_mobilenet_v3_large"]
+)
 def test_two_images_of_different_sizes_agree(name: str) -> None:
     model = made(name)
     session = exported(model, [image(75, 90), image(60, 70)])

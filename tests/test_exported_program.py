@@ -78,6 +78,25 @@ def test_dynamic_is_refused_beside_a_program() -> None:
         fxexport.export(program(), dynamic=True)
 
 
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (torch.randn(5, 4), "cannot be 5"),
+        (torch.randn(3, 4, dtype=torch.float64), "float64"),
+        (torch.randn(3, 4, 1), "of 3"),
+    ],
+)
+def test_inputs_that_the_program_was_not_made_for_are_refused(x: torch.Tensor, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        fxexport.export(program(), {"x": x, "scale": torch.randn(3)})
+
+
+def test_a_profile_cannot_make_a_static_size_vary() -> None:
+    profiles = {"x": {"min": (1, 4), "opt": (3, 4), "max": (8, 4)}}
+    with pytest.raises(UsageError, match="dimension 0 of 'x' is 3"):
+        fxexport.export(program(), profiles=profiles)
+
+
 def test_a_size_computed_from_another_is_found_again() -> None:
     class Halves(nn.Module):
         def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

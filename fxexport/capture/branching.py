@@ -14,6 +14,7 @@ from fxexport.capture.emptiness import Emptiness
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import Scope, Slot
 from fxexport.capture.merge import Leaf, ListPlan, Merge, parts_of, rebuild_like
+from fxexport.capture.proofs import proof
 from fxexport.capture.session import Poison, Session
 from fxexport.capture.spread import Spread, is_open, length_of
 from fxexport.capture.writer import Frame
@@ -59,9 +60,7 @@ def condition_of(session: Session, value: Any) -> Any:
     if isinstance(value, torch.SymBool):
         known = session.known(value)
         if known is not None:
-            session.note(
-                "folded", f"this condition on sizes is always {known} in the declared ranges"
-            )
+            session.note("folded", proof(session, value, known))
             return known
         return value
     if isinstance(value, (torch.SymInt, torch.SymFloat)):

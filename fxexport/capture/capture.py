@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sympy
@@ -47,6 +47,8 @@ class CaptureRequest:
         hints: a valid size for every dimension of every input.
         rebuild: from one value an input to the arguments of the call.
         pinnable: names of the dimensions that may be held at one size where the model needs it.
+        profiled: names of the dimensions that need not satisfy the model's relations at all sizes
+            of their range, since profiles say at which.
         output_names: names for the outputs, as far as given.
         decomposition_for: how to express an operator through others, None to keep it.
         keep_composite: which composite operators to record whole.
@@ -60,6 +62,7 @@ class CaptureRequest:
     output_names: Sequence[str]
     decomposition_for: Callable[[Any], Any]
     keep_composite: Callable[[Any], bool]
+    profiled: frozenset[str] = frozenset()
 
 
 def capture(request: CaptureRequest, report: Report) -> CapturedGraph:
@@ -112,7 +115,7 @@ def _pinned(
                 )
             shape[k] = size
             report.add("pinned", f"{where} is {size}: the model needs it", location)
-        out.append(InputSpec(spec.name, spec.kind, spec.dtype, tuple(shape)))
+        out.append(replace(spec, shape=tuple(shape)))
     return out
 
 
@@ -201,7 +204,7 @@ class _Attempt:
         )
         pins = self._pins_found()
         if not pins:
-            check_declared(self._inputs, constraints)
+            check_declared(self._inputs, constraints, self._request.profiled)
         return graph, pins
 
     def _report_writes(self, scope: Scope, inputs: Sequence[Any]) -> None:
@@ -228,6 +231,8 @@ class _Attempt:
         for spec, sizes in zip(self._inputs, self._request.hints, strict=True):
             if spec.kind != "tensor":
                 value = recorder.fresh_scalar(_SYM_OF[spec.kind])
+                if spec.kind == "int":
+                    self._name_number(spec, value)
                 recorder.add_input(spec.name, value)
                 self._fakes.append(value)
                 values.append(value)
@@ -243,6 +248,14 @@ class _Attempt:
             values.append(session.tensors.wrap(fake))
         return values
 
+    def _name_number(self, spec: InputSpec, value: Any) -> None:
+        """Notes what an int input is called, and its range where it has one."""
+        symbol = value.node.expr
+        self.session.names[symbol] = spec.name
+        if spec.values is not None:
+            self.session.ranges[symbol] = spec.values
+            self.session.env.set_range(symbol, *spec.values)
+
     def _size(self, dim: DimRange, hint: int, symbols: dict[str, Any]) -> Any:
         if dim.name not in symbols:
             env = self.session.env
@@ -252,7 +265,8 @@ class _Attempt:
             env.set_range(symbol, dim.min, dim.max)
             # Sizes 0 and 1 are special cases; an assumption is made for the general one.
             env.hints[symbol] = sympy.Integer(hint if hint >= 2 else max(2, dim.min))
-            self._assumptions.names[symbol] = dim.name
+            self._assumptions.names[symbol] = self.session.names[symbol] = dim.name
+            self.session.ranges[symbol] = (dim.min, dim.max)
             self.session.example_sizes[symbol] = hint
             symbols[dim.name] = size
         return symbols[dim.name]

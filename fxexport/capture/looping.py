@@ -27,6 +27,7 @@ from fxexport.capture.patterns import (
     make,
     sequence_like,
 )
+from fxexport.capture.proofs import trip_bound
 from fxexport.capture.session import Poison, Session, number
 from fxexport.capture.spread import Spread, length_of
 from fxexport.capture.writer import Frame
@@ -99,7 +100,7 @@ def stage_loop(
             "what this loop carries from trip to trip does not settle", location=place
         )
     _write_node(session, recorded, slots, patterns, trip_count, first)
-    session.report.add("loop", "kept as a loop", place)
+    session.report.add("loop", f"kept as a loop{trip_bound(session, trip_count)}", place)
 
 
 def _refuse_unkept(slots: Sequence[Slot], patterns: Sequence[Pattern]) -> None:

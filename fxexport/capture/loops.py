@@ -21,6 +21,7 @@ from fxexport.capture.lists import OpenLists
 from fxexport.capture.logic import Logic
 from fxexport.capture.looping import stage_loop
 from fxexport.capture.patterns import NeedsFirstTrip
+from fxexport.capture.proofs import proof
 from fxexport.capture.session import Poison, Session, is_symbolic
 from fxexport.capture.spread import is_open
 from fxexport.capture.variables import flag_of, slots_of
@@ -169,6 +170,11 @@ class Loops(Logic):
     ) -> None:
         length = iterable.length
         if is_symbolic(length):
+            none_at_all = length < 1
+            if self.session.known(none_at_all):
+                reason = proof(self.session, none_at_all, True)
+                self.session.note("folded", f"this loop makes no trip: {reason}")
+                return
             self._staged_for(iterable, length, 0, body, slots, broken)
         else:
             items = (iterable.item(k) for k in range(length))

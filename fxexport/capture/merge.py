@@ -277,6 +277,10 @@ class Merge:
         if not isinstance(number, torch.Tensor):
             if tensor.dim() != 0 or not fits(sym_type(number), tensor.dtype):
                 raise Mismatch(f"{describe(tensor)} on one, the number {number} on the other")
+            self.session.note(
+                "assumption",
+                "a number on one way and a tensor on the other is a tensor in the file",
+            )
         elif then.dim() != other.dim():
             if self._takes_rank("then", then, other):
                 return self._append(Leaf(_Filler(other), other, None, other.dtype))
@@ -346,7 +350,7 @@ class Merge:
 
 def lengths_differ(then: Any, other: Any) -> bool:
     """Whether two values of one type are lists, tuples or deques of different or open length."""
-    if not isinstance(then, (list, tuple, deque)) or hasattr(then, "_fields"):
+    if not isinstance(other, (list, tuple, deque)) or hasattr(other, "_fields"):
         return False
     return len(then) != len(other) or is_open(then) or is_open(other)
 

@@ -186,6 +186,10 @@ class Widening:
             return self._widen_tensor(self._tensor_pattern(value), end)
         if kinds[0] is not None and kinds[1] is torch.Tensor:
             if end.dim() == 0 and fits(sym_type(value), end.dtype):
+                self.session.note(
+                    "assumption",
+                    "a number before the loop and a tensor after a trip is a tensor in the file",
+                )
                 return self._tensor_pattern(end)
             raise NeedsFirstTrip(f"a number before the loop, {describe(end)} after a trip")
         if kinds[0] is not None and kinds[1] is not None:

@@ -115,6 +115,9 @@ class Session:
         self.promoted: dict[Any, SourceLocation | None] = {}
         # symbol of an input dimension -> its size in the example
         self.example_sizes: dict[Any, int] = {}
+        # symbol of an input -> what a user calls it; its smallest and largest value
+        self.names: dict[Any, str] = {}
+        self.ranges: dict[Any, tuple[int, int | None]] = {}
         self.required: list[tuple[Any, Any]] = []
         self.depth = 0
         # tensor -> the list of varying length that holds it as an item

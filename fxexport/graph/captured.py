@@ -41,12 +41,14 @@ class InputSpec:
         kind: "tensor", or the Python type of a scalar input.
         dtype: dtype in the file (int64, float64 and bool for scalars).
         shape: an int for a static dimension, a DimRange for a dynamic one; () for scalars.
+        values: the smallest and the largest value that an int input may take; None for any.
     """
 
     name: str
     kind: Literal["tensor", "int", "float", "bool"]
     dtype: torch.dtype
     shape: tuple[int | DimRange, ...] = ()
+    values: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,16 +75,19 @@ class Constraint:
     """A relation between dimensions that the file takes for granted.
 
     Attributes:
-        text: the relation in the user's terms, for example ``x.shape[2] % 32 == 0``.
+        text: the relation in the user's terms, for example ``height % 32 == 0``.
         holds: tells whether given sizes (by dimension name) satisfy it.
         location: the line that needs it.
         names: the dimensions that it is about.
+        expression: the relation in Python with ``d0``, ``d1``, ... for `names`, for whoever
+            checks it without this graph; empty where it cannot be written so.
     """
 
     text: str
     holds: Callable[[Mapping[str, int]], bool]
     location: SourceLocation | None = None
     names: tuple[str, ...] = ()
+    expression: str = ""
 
 
 @dataclass

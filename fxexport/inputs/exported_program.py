@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import sympy
@@ -10,9 +11,10 @@ import torch
 
 from fxexport._torch_compat import program_module, tree_flatten, tree_unflatten
 from fxexport.errors import UsageError
-from fxexport.inputs.dims import Dim
+from fxexport.graph.captured import DimRange, InputSpec
+from fxexport.profiles.dims import Dim
 
-__all__ = ["take_apart_program"]
+__all__ = ["check_program_sizes", "take_apart_program"]
 
 
 def take_apart_program(
@@ -52,24 +54,58 @@ def take_apart_program(
     return module, inputs, kwargs, {name: requests[k] for k, name in enumerate(names)}
 
 
+def check_program_sizes(program: Any, specs: Sequence[InputSpec]) -> None:
+    """Refuses inputs that an ExportedProgram was not made for; its graph counts on what it has.
+
+    Args:
+        program: the model of an export; nothing is checked for one of another kind.
+        specs: the inputs of the file.
+
+    Raises:
+        UsageError: another dtype, rank or fixed size, or a dynamic size where it has a fixed one.
+    """
+    if not isinstance(program, torch.export.ExportedProgram):
+        return
+    values = [value for _, value in _users(program) if isinstance(value, torch.Tensor)]
+    tensors = [spec for spec in specs if spec.kind == "tensor"]
+    for spec, value in zip(tensors, values, strict=True):
+        if spec.dtype != value.dtype or len(spec.shape) != value.dim():
+            raise UsageError(
+                f"{spec.name!r} is {value.dtype} of {value.dim()} dimensions in the "
+                f"ExportedProgram, got {spec.dtype} of {len(spec.shape)}"
+            )
+        for k, (dim, size) in enumerate(zip(spec.shape, value.shape, strict=True)):
+            if isinstance(size, torch.SymInt) or dim == size:
+                continue
+            got = "dynamic" if isinstance(dim, DimRange) else str(dim)
+            raise UsageError(
+                f"dimension {k} of {spec.name!r} is {size} in the ExportedProgram and cannot be "
+                f"{got}",
+                hint="give dynamic_shapes to torch.export.export",
+            )
+
+
+def _users(program: torch.export.ExportedProgram) -> list[tuple[str, Any]]:
+    """The names of the program's inputs that a caller gives, and what stands for them in it."""
+    values = {
+        node.name: node.meta.get("val") for node in program.graph.find_nodes(op="placeholder")
+    }
+    specs = program.graph_signature.input_specs
+    kind = torch.export.graph_signature.InputKind.USER_INPUT
+    return [(s.arg.name, values.get(s.arg.name)) for s in specs if s.kind == kind]
+
+
 def _given(inputs: Any) -> bool:
     return not (isinstance(inputs, (tuple, list, dict)) and not inputs)
 
 
 def _requests(program: torch.export.ExportedProgram, own: Any) -> list[Any]:
     """For each argument, in order, which of its dimensions may vary and how far."""
-    values = {
-        node.name: node.meta.get("val") for node in program.graph.find_nodes(op="placeholder")
-    }
     leaves, spec = tree_flatten(own)
-    specs = program.graph_signature.input_specs
-    users = [s.arg for s in specs if s.kind == torch.export.graph_signature.InputKind.USER_INPUT]
     names: dict[Any, str] = {}
     wanted = [
-        _dimensions(program, arg.name, values.get(arg.name), names)
-        if isinstance(leaf, torch.Tensor)
-        else None
-        for arg, leaf in zip(users, leaves, strict=True)
+        _dimensions(program, name, value, names) if isinstance(leaf, torch.Tensor) else None
+        for (name, value), leaf in zip(_users(program), leaves, strict=True)
     ]
     args, kwargs = tree_unflatten(wanted, spec)
     return [*args, *kwargs.values()]

@@ -120,7 +120,11 @@ class Verification:
 
 @dataclass
 class Report:
-    """Everything worth telling about one export."""
+    """Everything worth telling about one export.
+
+    `profiles` holds what travels with the file, as `Profile.to_dict` gives it; `no_profile` says
+    why dynamic inputs have none.
+    """
 
     model: str = ""
     target: str = ""
@@ -131,6 +135,8 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     stages: list[tuple[str, float]] = field(default_factory=list)
     verification: Verification | None = None
+    profiles: list[dict[str, Any]] = field(default_factory=list)
+    no_profile: str = ""
 
     def add(self, kind: FindingKind, message: str, location: SourceLocation | None = None) -> None:
         """Records a finding once, however often it is met."""

@@ -114,12 +114,19 @@ class _Verifier:
         effort = effort_for(self._graph, elements, budget)
         maker = CaseMaker(self._graph, prepared, seed, effort)
         compared = 0
+        for case in maker.of_profiles(self._note):
+            if not self._compare(case, effort.max_trips):
+                self._note(f"{case.label}: nothing was compared" + self._why_not(case))
         for case in maker.standard():
             if compared == effort.cases:
                 break
             compared += self._compare(case, effort.max_trips)
         self._search(maker.searching(effort.tries), effort.max_trips)
         return self._summed_up()
+
+    def _why_not(self, case: Case) -> str:
+        begin = f"with {case.label}, "
+        return f": {self._refusal[len(begin) :]}" if self._refusal.startswith(begin) else ""
 
     def _search(self, cases: Iterator[Case], max_trips: int) -> None:
         """Compares on those cases that reach something new."""

@@ -19,6 +19,7 @@ THEMES = (
     "python_calls",
     "functions",
     "containers",
+    "lists",
     "modules",
     "mutation_basic",
     "pitfalls",
