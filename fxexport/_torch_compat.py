@@ -11,6 +11,7 @@ import copy
 import functools
 import logging
 import types
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -403,13 +404,18 @@ def map_tensors(function: Callable[[Any], Any], values: Any) -> Any:
 
 @contextlib.contextmanager
 def quiet_kernels() -> Iterator[None]:
-    """Keeps PyTorch from logging an error that is raised, and reported, as well."""
+    """Keeps PyTorch from logging an error that is raised, and reported, as well.
+
+    Nor does a library's fake kernel warn the user of what it calls in PyTorch.
+    """
     loggers = [logging.getLogger(name) for name in _NOISY]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".create_unbacked_symint. is deprecated")
+            yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

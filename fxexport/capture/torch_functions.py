@@ -27,6 +27,8 @@ _SIZED = (
     torch.select, torch.topk, torch.Tensor.topk,
 )  # fmt: skip
 
+_OPERATORS = (torch._ops.OpOverloadPacket, torch._ops.OpOverload)
+
 
 class FunctionMode(TorchFunctionMode):
     """Sees PyTorch's functions with the arguments that the program gave."""
@@ -87,8 +89,8 @@ class FunctionMode(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         special = self._table.get(func) if func.__hash__ is not None else None
-        if special is None and isinstance(func, torch._ops.OpOverloadPacket):
-            special = self._custom.get(str(func))
+        if special is None and isinstance(func, _OPERATORS):
+            special = self._custom.get(str(func).removesuffix(".default"))
         if special is None:
             return func(*args, **kwargs)
         with self:

@@ -23,6 +23,7 @@ from fxexport.verify.sizes import broken_constraint
 from fxexport.verify.stability import draws_random_numbers, is_unstable
 from fxexport.verify.ties import trace_ties
 from fxexport.verify.tolerance import working_dtype
+from fxexport.verify.unchecked import checked
 
 __all__ = ["verify"]
 
@@ -258,7 +259,7 @@ class _Verifier:
 
     def _eager(self, inputs: Sequence[Any]) -> list[Any]:
         """PyTorch's outputs; inputs and the random state are left as they are."""
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
+        with torch.random.fork_rng(devices=[]), torch.no_grad(), checked(self._graph):
             return list(self._reference(_copied(inputs)))
 
     def _refused(self, case: Case) -> str:

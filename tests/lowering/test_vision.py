@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import fxexport
-from fxexport.errors import UnsupportedError
+from fxexport.errors import UnsupportedError, UsageError
 from tests.harness import run_model
 
 ops = pytest.importorskip("torchvision").ops
@@ -157,3 +157,15 @@ def test_deform_conv2d_before_opset_19_is_refused() -> None:
             (features(1, 3, 4, 4), features(1, 2, 4, 4)),
             opset=18,
         )
+
+
+def test_boxes_of_images_that_are_none_are_not_compared_on() -> None:
+    """PyTorch reads whatever lies in memory there."""
+    x, r = features(2, 3, 7, 9), rois(5, 2)
+    exported = fxexport.export(
+        lambda x, r: ops.roi_align(x, r, 2), (x, r), dynamic=({0: "n", 2: "h"}, {0: "k"})
+    )
+    assert exported.report.verification.ok
+    r[2, 0] = 7
+    with pytest.raises(UsageError, match="none of the 2"):
+        exported.verify((x, r))
