@@ -35,9 +35,12 @@ def checked(graph: CapturedGraph) -> contextlib.AbstractContextManager[Any]:
 class _Checks(compat.UserMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if isinstance(func, OpOverload) and func._schema.name in _BOXES:
-            images, boxes = args[0].shape[0], args[1]
-            outside = (boxes[:, 0] < 0) | (boxes[:, 0] >= images)
-            if outside.any():
-                name = func._schema.name
-                raise IndexError(f"{name} gets boxes of an image that is none of the {images}")
+            x, boxes = args[0], args[1]
+            inside = (boxes[:, 0] >= 0) & (boxes[:, 0] < x.shape[0])
+            if not inside.all():
+                raise IndexError(
+                    f"{func._schema.name} gets boxes of an image that is none of the {x.shape[0]}"
+                )
+            if len(boxes) and not x.numel():
+                raise IndexError(f"{func._schema.name} gets boxes of images without pixels")
         return func(*args, **(kwargs or {}))

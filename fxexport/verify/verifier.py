@@ -142,11 +142,15 @@ class _Verifier:
     def _observed(self, case: Case, max_trips: int) -> set[Any] | None:
         """What the graph does with a case; None when it fails or does not end."""
         try:
-            return observe(self._graph, _copied(case.inputs), max_trips)
+            return self._observe(case, max_trips)
         except TooManyTrips:
             return None
         except Exception:  # made inputs may be anything to the model
             return None
+
+    def _observe(self, case: Case, max_trips: int) -> set[Any]:
+        with checked(self._graph):
+            return observe(self._graph, _copied(case.inputs), max_trips)
 
     def _compare(self, case: Case, max_trips: int) -> bool:
         """Compares on one case; False when that was not possible."""
@@ -154,7 +158,7 @@ class _Verifier:
         if self._coverage.sites:
             # First of all: made inputs may send a loop of the model round for ever.
             try:
-                seen = observe(self._graph, _copied(case.inputs), max_trips)
+                seen = self._observe(case, max_trips)
             except TooManyTrips:
                 if case.made:
                     return False

@@ -166,6 +166,7 @@ def test_boxes_of_images_that_are_none_are_not_compared_on() -> None:
         lambda x, r: ops.roi_align(x, r, 2), (x, r), dynamic=({0: "n", 2: "h"}, {0: "k"})
     )
     assert exported.report.verification.ok
-    r[2, 0] = 7
+    wrong = r.clone()
+    wrong[2, 0] = 7
     with pytest.raises(UsageError, match="none of the 2"):
-        exported.verify((x, r))
+        exported.verify((x, wrong))
