@@ -293,7 +293,29 @@ def functional_variant(func: Any) -> Any:
     if not name.endswith("_") or name.endswith("__") or name == "copy_":
         return None
     packet = getattr(getattr(torch.ops, namespace), name[:-1], None)
-    return getattr(packet, func._overloadname, None)
+    if packet is None:
+        return None
+    # pow_.Scalar(Tensor, Scalar) is pow.Tensor_Scalar; pow.Scalar is another operator.
+    wanted = [str(argument.type) for argument in func._schema.arguments]
+    for overload in (func._overloadname, *packet.overloads()):
+        found = getattr(packet, overload or "default", None)
+        if found is not None and [str(a.type) for a in found._schema.arguments] == wanted:
+            return found
+    return None
+
+
+@functools.cache
+def written_by_python(func: Any) -> bool:
+    """Whether functionalization would check an operator in place by Python code for real sizes.
+
+    It calls the operator on meta tensors first. Where that is one of ``torch._refs`` made to write
+    in place, it fails on symbolic sizes ("expected to contain only concrete integers"); the
+    functional operator does not.
+    """
+    from torch._decomp import meta_table
+
+    plain = func.has_kernel_for_dispatch_key(torch._C.DispatchKey.Meta) and func not in meta_table
+    return bool(plain and func._schema.name not in ("aten::set_", "aten::resize_"))
 
 
 def has_own_decomposition(func: Any) -> bool:

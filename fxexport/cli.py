@@ -150,6 +150,7 @@ def _export(options: Options, progress: Progress) -> Exported:
             from fxexport.export import export
             from fxexport.inputs import parse_dynamic_option, parse_input_option
             from fxexport.profiles.words import parse_shapes_options
+            from fxexport.state_option import parse_state_option
 
             dynamic = parse_dynamic_option(options.dynamic)
             profiles = parse_shapes_options(options.shapes)
@@ -170,6 +171,7 @@ def _export(options: Options, progress: Progress) -> Exported:
                 verify=options.verify,
                 check_inputs=loaded.check_inputs,
                 external_data=options.external_data,
+                state=parse_state_option(options.state),
                 progress=progress,
             )
         except VerificationError as error:

@@ -48,6 +48,7 @@ class Options:
     verify: bool = True
     external_data: bool | None = None
     train: bool = False
+    state: list[str] = field(default_factory=list)
     json: bool = False
     quiet: bool = False
     verbose: bool = False
@@ -143,6 +144,16 @@ def _command(
     train: Annotated[
         bool, typer.Option("--train", help="Keep the model's training mode (default: eval mode).")
     ] = False,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--state",
+            metavar="[PATH=]CHOICE",
+            help="What becomes of what the model keeps between calls: drop, refuse, or io "
+            "(inputs and outputs of the file). Repeatable.",
+            show_default="drop",
+        ),
+    ] = None,
     report: Annotated[
         ReportFormat, typer.Option("--report", help="How the report is printed.")
     ] = ReportFormat.text,
@@ -172,6 +183,7 @@ def _command(
         verify=not no_verify,
         external_data=True if external_data else None,
         train=train,
+        state=state or [],
         json=report is ReportFormat.json,
         quiet=quiet,
         verbose=verbose,

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from fxexport.capture import CaptureRequest, capture, left_as_found
+from fxexport.capture import CaptureRequest, capture
 from fxexport.errors import OutputError, UsageError, VerificationError
 from fxexport.files import replace_together
-from fxexport.graph import CapturedGraph
+from fxexport.graph import CapturedGraph, source_of
 from fxexport.inputs import (
     PreparedInputs,
     check_program_sizes,
@@ -22,7 +22,6 @@ from fxexport.inputs import (
 )
 from fxexport.inputs.profiled import settle_profiles
 from fxexport.lowering import decomposition_for, keep_composite, lower
-from fxexport.outputs import flat_outputs
 from fxexport.passes import run_passes
 from fxexport.profile_files import profiles_beside, stale_profiles_removed
 from fxexport.profiles import (
@@ -34,12 +33,16 @@ from fxexport.profiles import (
     why_no_profile,
 )
 from fxexport.progress import NullProgress, Progress
+from fxexport.reference import Reference
 from fxexport.report import Report
 from fxexport.report.model import Verification
 from fxexport.report.signature import describe_input, dimensions_to_data
 from fxexport.runtime_options import provider_options
+from fxexport.state_option import StatePolicy
+from fxexport.stateful import describe_state, initial_state, write_initial_state
 from fxexport.targets import target_named
 from fxexport.verify import verify as compare
+from fxexport.verify.stability import random_nodes
 from fxexport.writing import check_target, data_file_name, write_model
 
 if TYPE_CHECKING:
@@ -75,6 +78,11 @@ class Exported:
         self._ir_model = ir_model
         self._prepared = prepared
         self._reference = reference
+
+    @property
+    def initial_state(self) -> dict[str, Any]:
+        """NumPy arrays for the inputs that hold state, by name: what the model held at export."""
+        return initial_state(self.graph)
 
     @property
     def model(self) -> onnx.ModelProto:
@@ -142,6 +150,7 @@ def export(
     verify: bool = True,
     check_inputs: Sequence[Any] = (),
     external_data: bool | None = None,
+    state: str | Mapping[str, str] = "drop",
     progress: Progress | None = None,
 ) -> Exported:
     """Exports a model to ONNX with its ifs and loops intact.
@@ -165,6 +174,10 @@ def export(
         verify: compare the file with PyTorch.
         check_inputs: further inputs to compare on, each in the form of `inputs`.
         external_data: True for weights in a file beside the model, None to decide by size.
+        state: what becomes of what the model keeps from call to call: "drop" (the file forgets
+            it, and the report says so), "refuse", or "io" (inputs and outputs of the file,
+            ``state.<path>`` and ``state.<path>.out``); or a choice for each path or pattern,
+            ``{"*": "io", "last_*": "drop"}``.
         progress: told about the stages.
 
     Returns:
@@ -194,20 +207,21 @@ def export(
         for name, value in prepared.constants:
             report.add("constant", f"{name} is {value!r} in the file")
     with stage("capture"):
-        graph = capture(_request(model, prepared, output_names), report)
+        graph = capture(_request(model, prepared, output_names, StatePolicy(state)), report)
         _check_output_names(output_names, graph)
         stored = settle_profiles(prepared.profiles, graph, prepared.example_sizes(), prepared.opts)
         prepared.profiles = stored.profiles
-        prepared.specs[:] = graph.inputs
+        prepared.settle(graph.inputs, [entry.initial for entry in graph.state])
     with stage("passes"):
         graph = run_passes(graph, goal.passes)
     with stage("lower"):
         ir_model = lower(graph, opset=report.opset)
+    describe_state(ir_model, graph)
     if stored.worth_keeping:
         ir_model.metadata_props[METADATA_KEY] = stored.to_text()
     _describe(report, graph, ir_model, stored)
     exported = Exported(
-        graph, ir_model, report, prepared, _reference(model, prepared, graph), stored
+        graph, ir_model, report, prepared, Reference(model, prepared, graph), stored
     )
     if path is None:
         if verify:
@@ -220,6 +234,7 @@ def export(
     with stage("write"):
         exported.save(beside, external_data=external_data)
     report.path = beside
+    write_initial_state(graph, shown, report)
     if verify:
         with stage("verify"), _removed_on_failure(beside):
             report.verification = compare(
@@ -249,11 +264,11 @@ def _check_output_names(output_names: Sequence[str] | None, graph: CapturedGraph
     """The given names fit the model's outputs, and no two values share one."""
     if not output_names:
         return
-    count = len(graph.outputs)
+    count = len(graph.outputs) - len(graph.state)
     if len(output_names) != count:
         raise UsageError(
             f"output_names has {len(output_names)} names, but the model has {count} output(s): "
-            + ", ".join(spec.name for spec in graph.outputs)
+            + ", ".join(spec.name for spec in graph.outputs[:count])
         )
     names = [spec.name for spec in [*graph.inputs, *graph.outputs]]  # type: ignore[attr-defined]
     for name in output_names:
@@ -307,7 +322,10 @@ def _removed_on_failure(path: str) -> Iterator[None]:
 
 
 def _request(
-    model: Callable[..., Any], prepared: PreparedInputs, output_names: Sequence[str] | None
+    model: Callable[..., Any],
+    prepared: PreparedInputs,
+    output_names: Sequence[str] | None,
+    state: StatePolicy,
 ) -> CaptureRequest:
     return CaptureRequest(
         model=model,
@@ -319,33 +337,8 @@ def _request(
         decomposition_for=decomposition_for,
         keep_composite=keep_composite,
         profiled=prepared.profiled,
+        state=state,
     )
-
-
-def _reference(
-    model: Callable[..., Any], prepared: PreparedInputs, graph: CapturedGraph
-) -> Callable[[list[Any]], Sequence[Any]]:
-    """Runs the model eagerly on flat inputs, and leaves it as it was."""
-
-    def run(values: list[Any]) -> list[Any]:
-        args, kwargs = prepared.rebuild(values)
-        with torch.no_grad(), _state_kept(model):
-            return flat_outputs(model(*args, **kwargs), graph.outputs)
-
-    return run
-
-
-@contextlib.contextmanager
-def _state_kept(model: Callable[..., Any]) -> Iterator[None]:
-    """Runs on the model's own weights, but undoes what a call leaves on it, in buffers too."""
-    buffers = model.buffers() if isinstance(model, torch.nn.Module) else ()
-    saved = [(buffer, buffer.detach().clone()) for buffer in buffers]
-    try:
-        with left_as_found(model):
-            yield
-    finally:
-        for buffer, value in saved:
-            buffer.copy_(value)
 
 
 def _name_of(model: Callable[..., Any]) -> str:
@@ -375,6 +368,8 @@ def _describe(
     ]
     for constraint in graph.constraints:
         report.add("relation", constraint.text, constraint.location)
+    for place in dict.fromkeys(source_of(node) for node in random_nodes(graph)):
+        report.add("assumption", "random numbers: the file draws its own", place)
 
 
 def _dtype_text(value: ir.Value) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.elements import hold
 from fxexport.capture.emptiness import Emptiness
 from fxexport.capture.frames import user_location
-from fxexport.capture.journal import Scope, Slot
+from fxexport.capture.journal import ContentsSlot, Scope, Slot
 from fxexport.capture.merge import Leaf, ListPlan, Merge, parts_of, rebuild_like
 from fxexport.capture.proofs import proof
 from fxexport.capture.session import Poison, Session
@@ -45,6 +46,20 @@ class _Way:
     raised: Raised | None
     learnt: dict[str, Any]
     refused: bool = False
+
+    @contextlib.contextmanager
+    def as_left(self, session: Session) -> Iterator[None]:
+        """Tensors that the way wrote in place hold what it left in them, and its frame is open."""
+        written = [slot for slot in self.scope.slots() if isinstance(slot, ContentsSlot)]
+        now = [slot.get() for slot in written]
+        for slot in written:
+            slot.set(self.values[slot.key])
+        try:
+            with session.recorder.reopened(self.frame):
+                yield
+        finally:
+            for slot, value in zip(written, now, strict=True):
+                slot.set(value)
 
 
 def condition_of(session: Session, value: Any) -> Any:
@@ -236,6 +251,9 @@ def _write_node(
     """Writes the branch node; returns the merged value of each leaf by the leaf's identity."""
     recorder = session.recorder
     outputs = []
+    for side, way in zip(("then", "other"), ways, strict=True):
+        with way.as_left(session):
+            merge.read(side)
     for side, way in zip(("then", "other"), ways, strict=True):
         with recorder.reopened(way.frame):
             outputs.append([merge.output(leaf, side) for leaf in merge.leaves])

@@ -20,6 +20,7 @@ import torch
 
 from fxexport import _torch_compat as compat
 from fxexport.capture import iteration
+from fxexport.capture.drawing import drawing_replacement
 from fxexport.capture.frames import user_location
 from fxexport.capture.higher_order import HigherOrder
 from fxexport.capture.iteration import Dynamic
@@ -59,7 +60,6 @@ _MUTATORS = frozenset(
         "move_to_end",
     ]
 )
-_DRAWN = frozenset({"random", "time", "secrets", "uuid"})
 
 
 class Builtins(Numbers):
@@ -138,11 +138,9 @@ class Builtins(Numbers):
         found = found or self.higher_order.replacement_for(function)
         if found is not None:
             return found
-        if _draws_at_export(function):
-            self.operators.session.note(
-                "assumption",
-                "this value is drawn when the model is exported and is part of the file",
-            )
+        drawn = drawing_replacement(self.operators.session, function)
+        if drawn is not None:
+            return drawn
         if isinstance(function, (BuiltinMethodType, BuiltinFunctionType, MethodWrapperType)):
             owner = getattr(function, "__self__", None)
             if isinstance(owner, (list, dict, set, deque)):
@@ -344,10 +342,3 @@ class Builtins(Numbers):
         ):
             kwargs.pop(name, None)
         return self._convert(function)(*args, **kwargs)
-
-
-def _draws_at_export(function: Any) -> bool:
-    """Whether a function of Python's gives another value at each call."""
-    module = getattr(function, "__module__", None)
-    owner = getattr(function, "__self__", None)
-    return module in _DRAWN or type(owner).__module__ in ("random", "numpy.random.mtrand")

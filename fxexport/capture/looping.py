@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +51,8 @@ class _Trip:
     ends: list[Any]
     condition: Any
     new_slots: list[Slot] = field(default_factory=list)
+    # what the tensors in `ends` hold at the end of the trip, by their identity
+    held: dict[int, torch.Tensor] = field(default_factory=dict)
 
 
 def stage_loop(
@@ -85,6 +87,7 @@ def stage_loop(
             slots.extend(recorded.new_slots)
             patterns.extend(Constant(slot.get()) for slot in recorded.new_slots)
             continue
+        widening.held = recorded.held
         widened = [
             widening.widen(pattern, start, end, slot.name)
             for pattern, start, end, slot in zip(
@@ -171,9 +174,10 @@ def _record(
             condition = condition_of(session, going())
             ends = [slot.get() for slot in slots]
             _refuse_rewritten_items(session, patterns, ends, scope)
+            held = {id(t): tensors.inner(t) for end in ends for t in tensors_in(end)}
             known = {slot.key for slot in slots}
             new_slots = [slot for slot in scope.slots() if slot.key not in known]
-        return _Trip(frame, scope, inputs, starts, ends, condition, new_slots)
+        return _Trip(frame, scope, inputs, starts, ends, condition, new_slots, held)
     except Exception as error:
         if getattr(error, "fx_raised", False):
             raise UnsupportedError(
@@ -233,7 +237,7 @@ def _write_node(
     ):
         initial.extend(_nodes(session, pattern, slot.get()))
         with recorder.reopened(recorded.frame):
-            final.extend(_nodes(session, pattern, end))
+            final.extend(_nodes(session, pattern, end, recorded.held))
         if isinstance(pattern, ListOf):
             every = recorded.condition is True and first is True
             trips = trip_count if every else None
@@ -291,8 +295,13 @@ def _length_after(session: Session, initial: Any, start: Any, end: Any, trips: A
     return number(length_of(_items(initial)) + growth * made)
 
 
-def _nodes(session: Session, pattern: Pattern, value: Any) -> list[Any]:
-    """The nodes of the present frame for the variables of a pattern in a value."""
+def _nodes(
+    session: Session, pattern: Pattern, value: Any, held: Mapping[int, torch.Tensor] | None = None
+) -> list[Any]:
+    """The nodes of the present frame for the variables of a pattern in a value.
+
+    `held` has what tensors held when the value was left, where that is no longer what they hold.
+    """
     if isinstance(pattern, Constant):
         return []
     if isinstance(pattern, ListOf):
@@ -304,13 +313,15 @@ def _nodes(session: Session, pattern: Pattern, value: Any) -> list[Any]:
         return [
             node
             for item, part in zip(pattern.items, parts, strict=True)
-            for node in _nodes(session, item, part)
+            for node in _nodes(session, item, part, held)
         ]
     if isinstance(pattern, Number):
         return [session.node_of(as_kind(value, pattern.kind))]
     assert isinstance(pattern, TensorOf)
     if not isinstance(value, torch.Tensor):
         value = torch.scalar_tensor(value, dtype=pattern.dtype)
+    if held is not None and id(value) in held:
+        return [session.recorder.node_of(held[id(value)])]
     return [session.node_of(value)]
 
 

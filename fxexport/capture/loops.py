@@ -357,7 +357,14 @@ class Loops(Logic):
         if isinstance(items, (list, tuple)) and isinstance(times, torch.SymInt):
             made = self.call(prelude.repeated)(items, times)
             return made if isinstance(items, list) else tuple(made)
-        return self.number(a) * self.number(b)
+        return self._new(self.number(a) * self.number(b))
+
+    def add(self, a: Any, b: Any) -> Any:
+        """``a + b``."""
+        return self._new(self.number(a) + self.number(b))
+
+    def _new(self, value: Any) -> Any:
+        return self.session.journal.made(value) if type(value) is list else value
 
 
 class _Checkpoint:

@@ -71,8 +71,9 @@ class Operators(Comprehensions):
                 return self.lists.get(container, key)
             if isinstance(key, torch.SymInt):
                 return self._pick(container, key)
-            if isinstance(key, slice) and _has_symbols(key):
-                return self.lists.get(container, key)
+            if isinstance(key, slice):
+                symbols = _has_symbols(key)
+                return self.lists.get(container, key) if symbols else self._new(container[key])
         return container[key]
 
     def _pick(self, items: Any, key: torch.SymInt) -> Any:

@@ -126,6 +126,9 @@ class Widening:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        # What the tensors that the last trip has left hold, by their identity: a tensor from
+        # outside that the trip has written in place is as before it again.
+        self.held: dict[int, torch.Tensor] = {}
 
     def widen(self, pattern: Pattern, start: Any, end: Any, name: str) -> Pattern:
         """The pattern that holds for both; a poisoned constant where none does.
@@ -224,7 +227,7 @@ class Widening:
             raise Mismatch(f"a tensor of {len(pattern.dims)} dimensions, then of {end.dim()}")
         if end.dtype != pattern.dtype:
             raise Mismatch(f"a tensor of {pattern.dtype}, then of {end.dtype}")
-        sizes = self.session.tensors.inner(end).shape
+        sizes = self._sizes(end)
         dims = tuple(
             old if old is not None and self.session.same(old, new) else None
             for old, new in zip(pattern.dims, sizes, strict=True)
@@ -248,8 +251,12 @@ class Widening:
         raise Mismatch(f"a number before a trip, {describe(end)} after it")
 
     def _tensor_pattern(self, tensor: torch.Tensor) -> TensorOf:
-        sizes = self.session.tensors.inner(tensor).shape
+        sizes = self._sizes(tensor)
         return TensorOf(tensor.dtype, tuple(s if self.session.in_scope(s) else None for s in sizes))
+
+    def _sizes(self, tensor: torch.Tensor) -> torch.Size:
+        held = self.held.get(id(tensor))
+        return (self.session.tensors.inner(tensor) if held is None else held).shape
 
     def _shape_of(self, end: Any) -> Pattern:
         """The pattern of a variable that the loop binds first: any value fits before it."""

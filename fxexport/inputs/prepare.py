@@ -61,6 +61,21 @@ class PreparedInputs:
     _roots: dict[str, Node] = field(repr=False, default_factory=dict)
     _positional: tuple[str, ...] = ()
     _file_leaves: list[Leaf] = field(repr=False, default_factory=list)
+    _state: list[Any] = field(repr=False, default_factory=list)
+
+    def settle(self, specs: Sequence[InputSpec], state: Sequence[Any]) -> None:
+        """Takes what capture has found: pinned dimensions, and state that is an input as well.
+
+        Args:
+            specs: all inputs of the file; those that hold state come last.
+            state: what the model held at export, a value for each of these.
+        """
+        self.specs[:] = specs
+        self._state = list(state)
+        self.examples.extend(state)
+        self.hints.extend(
+            tuple(value.shape) if isinstance(value, torch.Tensor) else () for value in state
+        )
 
     def example_sizes(self) -> dict[str, int]:
         """The size of each dynamic dimension in the example, or the one made up for it."""
@@ -75,14 +90,15 @@ class PreparedInputs:
         """The call that flat file inputs stand for, containers and constants put back.
 
         Args:
-            flat_values: one value an input, in the order of `specs`.
+            flat_values: one value an input, in the order of `specs`; state is left out.
 
         Returns:
             Positional and keyword arguments, given in the way that the user gave them.
         """
         if len(flat_values) != len(self.specs):
             raise UsageError(f"expected {len(self.specs)} inputs, got {len(flat_values)}")
-        by_leaf = dict(zip(self._file_leaves, flat_values, strict=True))
+        own = flat_values[: len(self._file_leaves)]
+        by_leaf = dict(zip(self._file_leaves, own, strict=True))
         values = {
             name: map_leaves(root, lambda leaf: by_leaf.get(leaf, leaf.value))
             for name, root in self._roots.items()
@@ -111,7 +127,7 @@ class PreparedInputs:
                 by_leaf.update(matching_leaves(root, given[name]))
         sizes: dict[str, int] = {}
         flat = []
-        for spec, leaf in zip(self.specs, self._file_leaves, strict=True):
+        for spec, leaf in zip(self.specs, self._file_leaves, strict=False):
             flat.append(check_value(spec, by_leaf.pop(leaf), sizes))
         for leaf, value in by_leaf.items():
             if not equal_constants(leaf.value, value):
@@ -125,7 +141,7 @@ class PreparedInputs:
                         else ""
                     ),
                 )
-        return flat
+        return [*flat, *self._state]
 
     def _check_names(self, given: Mapping[str, Any]) -> None:
         """Constants may be left out; arguments may be added where the default says the same."""

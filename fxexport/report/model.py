@@ -25,6 +25,7 @@ FindingKind = Literal[
     "pinned",  # a dimension that the model itself holds at one size
     "relation",  # dimensions that must agree with each other
     "assumption",  # anything else that the file takes for granted
+    "state",  # what the model keeps from call to call, made an input and an output
     "constant",  # an argument that became part of the file
     "note",  # worth knowing
 ]

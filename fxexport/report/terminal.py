@@ -44,6 +44,7 @@ _SECTIONS: tuple[tuple[str, tuple[FindingKind, ...], str], ...] = (
     ("Decided at export", ("folded", "unrolled"), "cyan"),
     ("Sizes that the model itself fixes", ("pinned",), "yellow"),
     ("Taken for granted", ("relation", "assumption"), "yellow"),
+    ("Kept from call to call", ("state",), "cyan"),
     ("Became part of the file", ("constant",), "cyan"),
     ("Notes", ("note",), "cyan"),
 )

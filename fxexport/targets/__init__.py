@@ -38,7 +38,14 @@ class Target:
 
 _TARGETS = {
     "onnxruntime": Target(
-        "onnxruntime", ("eliminate_dead_code", "scan_lists", "eliminate_dead_code"), 21
+        "onnxruntime",
+        (
+            "eliminate_dead_code",
+            "scan_rows",
+            "scan_lists",
+            "eliminate_dead_code",
+        ),
+        21,
     ),
 }
 

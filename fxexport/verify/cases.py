@@ -93,6 +93,17 @@ class CaseMaker:
         self._count = len(graph.inputs)
         self._specs = graph.inputs
         self._profiles = prepared.profiles
+        # What the model counts with is left as it was: no call may lead to other numbers.
+        self._fixed = {
+            k
+            for k, spec in enumerate(graph.inputs)
+            if k >= len(graph.inputs) - len(graph.state) and not spec.dtype.is_floating_point
+        }
+
+    def other_values(self) -> Iterator[Case]:
+        """Sizes of the example, other values."""
+        for regime in ("random", "negative", "small", "random"):
+            yield self._case(f"values: {regime}", self._sizes.example, regime)
 
     def of_profiles(self, note: Callable[[str], None]) -> Iterator[Case]:
         """Inputs at min, opt and max of every profile, and at a few sizes between.
@@ -164,6 +175,7 @@ class CaseMaker:
         given: Mapping[str, Sequence[int]] | None = None,
     ) -> Case:
         """Inputs of these sizes; those in `given` hold the numbers that it says."""
+        regimes = [EXAMPLE if k in self._fixed else r for k, r in enumerate(regimes)]
         if self._device is not None:
             regimes = ["random" if r == "from the model" else r for r in regimes]
         inputs = [

@@ -22,6 +22,8 @@ THEMES = (
     "lists",
     "modules",
     "mutation_basic",
+    "mutation_ops",
+    "mutation_views",
     "pitfalls",
     "pitfalls_shapes",
     "control_flow_operators",
