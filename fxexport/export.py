@@ -14,7 +14,12 @@ from fxexport.capture import CaptureRequest, capture
 from fxexport.errors import OutputError, UsageError, VerificationError
 from fxexport.files import replace_together
 from fxexport.graph import CapturedGraph, source_of
-from fxexport.inputs import PreparedInputs, prepare_inputs
+from fxexport.inputs import (
+    PreparedInputs,
+    check_program_sizes,
+    prepare_inputs,
+    take_apart_program,
+)
 from fxexport.inputs.profiled import settle_profiles
 from fxexport.lowering import decomposition_for, keep_composite, lower
 from fxexport.passes import run_passes
@@ -131,7 +136,7 @@ class Exported:
 
 
 def export(
-    model: Callable[..., Any],
+    model: Callable[..., Any] | torch.export.ExportedProgram,
     inputs: Any = (),
     path: str | os.PathLike[str] | None = None,
     *,
@@ -151,7 +156,8 @@ def export(
     """Exports a model to ONNX with its ifs and loops intact.
 
     Args:
-        model: an `nn.Module`, or a function of tensors.
+        model: an `nn.Module` (a `torch.fx.GraphModule` too), a function of tensors, or a
+            `torch.export.ExportedProgram`, which has inputs and dynamic sizes of its own.
         inputs: a tuple of arguments (or a dict by name, or one tensor): real, meta or fake
             tensors, NumPy arrays, or `TensorSpec`s. No data is needed.
         path: where to write; None keeps the model in memory.
@@ -185,6 +191,9 @@ def export(
         VerificationError: the file does not agree with PyTorch; it was kept under another name.
     """
     report = Report(model=_name_of(model), target=target)
+    given = model
+    if isinstance(model, torch.export.ExportedProgram):
+        model, inputs, kwargs, dynamic = take_apart_program(model, inputs, kwargs, dynamic)
     stage = _Stages(report, progress or NullProgress())
     goal = target_named(target)
     if path is not None:
@@ -194,6 +203,7 @@ def export(
     with stage("inputs"):
         call = model.forward if isinstance(model, torch.nn.Module) else model
         prepared = prepare_inputs(call, inputs, kwargs, dynamic, input_names, as_profiles(profiles))
+        check_program_sizes(given, prepared.specs)
         for name, value in prepared.constants:
             report.add("constant", f"{name} is {value!r} in the file")
     with stage("capture"):
