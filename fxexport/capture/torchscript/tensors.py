@@ -199,18 +199,20 @@ TABLE.simple(
 # -- where a Python wrapper does more than the operator -------------------------------------------
 
 
-def _dim_is_settled(call: Call) -> Any:
-    x = call.args[0]
-    dims = call.args[1] if len(call.args) > 1 else range(x.dim())
-    for dim in dims if isinstance(dims, (list, tuple, range)) else (dims,):
-        call.session.settle_one(x.shape[dim])
-    return dispatched(call)
-
-
-TABLE.add(
+@TABLE.add(
     "aten::squeeze.", "aten::squeeze.dim", "aten::squeeze.dims", "aten::squeeze_.",
-    "aten::squeeze_.dim", "aten::squeeze_.dims",
-)(_dim_is_settled)  # fmt: skip
+    "aten::squeeze_.dim", "aten::squeeze_.dims", "aten::unbind.int", "aten::fill_diagonal_.",
+    "aten::unfold.",
+)  # fmt: skip
+def _method(call: Call) -> Any:
+    """What a tensor's method does beside the operator, where the program calls it in Python."""
+    method = getattr(torch.Tensor, call.instruction.kind.removeprefix("aten::"))
+    return returned(call, list_of(method(*call.args)))
+
+
+def list_of(value: Any) -> Any:
+    """Python's methods give tuples of views where TorchScript has lists."""
+    return list(value) if type(value) is tuple else value
 
 
 @TABLE.add("aten::select.int")
