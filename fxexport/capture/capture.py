@@ -21,7 +21,7 @@ from fxexport.capture.frames import (
     raised_by_fxexport,
 )
 from fxexport.capture.keeping import StateKeeper
-from fxexport.capture.modules import module_names, weight_names
+from fxexport.capture.modules import ScriptedMethod, module_names, weight_names
 from fxexport.capture.operators import Operators
 from fxexport.capture.patterns import Number, leaves_of
 from fxexport.capture.session import PinNeeded, Poison, Session, is_symbolic, sym_type
@@ -213,7 +213,8 @@ class _Attempt:
         )
         builtins = Builtins(converter.callable_for)
         self._operators = Operators(self.session, converter)
-        interpreter = Interpreter(self._operators, builtins, self._module_names)
+        alone = isinstance(request.model, (torch.jit.ScriptModule, ScriptedMethod))
+        interpreter = Interpreter(self._operators, builtins, self._module_names, alone=alone)
         converter.runtime = builtins.operators = self._operators
         self._converter = converter
         self._assumptions.failures = converter.failures

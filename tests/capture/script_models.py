@@ -292,3 +292,17 @@ def all_factories(x: torch.Tensor):
         x.new_zeros([n, n]),
         torch.zeros(n, dtype=torch.int32),
     )
+
+
+class Watched(nn.Module):
+    """Python code that reads what its scripted part has written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.part = scripted(Remembering())
+
+    def forward(self, x: torch.Tensor):
+        y, _ = self.part(x)
+        if x[0] > 0:
+            y, _ = self.part(y - 1)
+        return y, self.part.count

@@ -22,6 +22,7 @@ from tests.capture.script_models import (
     Objects,
     Remembering,
     Shift,
+    Watched,
     all_dicts,
     all_factories,
     all_lists,
@@ -250,6 +251,14 @@ def test_scripted_parts_are_read_inside_a_python_model() -> None:
     exported = captured(Mixed().eval(), torch.randn(3))
     assert {"inner.by", "scale"} <= set(exported.graph.weights)
     assert len(findings(exported, "loop")) == 1
+
+
+def test_python_code_sees_what_its_scripted_part_has_written() -> None:
+    outcome = run_model(lambda: Watched().eval(), rows(3))
+    assert outcome.status == "agree", outcome.details
+    model = Watched().eval()
+    fxexport.export(model, (torch.randn(3),), dynamic=True, verify=False)
+    assert (model.part.count, model.part.seen) == (0, [1])
 
 
 # -- traces ----------------------------------------------------------------------------------------

@@ -56,12 +56,26 @@ class Interpreter:
     """Serves one capture."""
 
     def __init__(
-        self, operators: Operators, builtins: Builtins, module_names: Mapping[int, str]
+        self,
+        operators: Operators,
+        builtins: Builtins,
+        module_names: Mapping[int, str],
+        *,
+        alone: bool,
     ) -> None:
+        """Makes one.
+
+        Args:
+            operators: those that rewritten code calls.
+            builtins: Python's functions on dynamic values.
+            module_names: paths of modules by identity.
+            alone: whether the model itself is TorchScript, so that no Python code looks on.
+        """
         self.ops = operators
         self.builtins = builtins
         self.objects = Objects(operators.fresh, operators.session.outside)
         self._module_names = module_names
+        self._alone = alone
         self._programs: dict[Any, Program] = {}
         self._constants: dict[tuple[int, int], Any] = {}
         self._kept: list[Any] = []
@@ -97,6 +111,8 @@ class Interpreter:
                 location=user_location(),
                 hint="call the hooks in forward",
             )
+        if not self._alone:
+            self.objects.mirror(module)
         owner = self.objects.of_module(module._c, self._module_names.get(id(module), ""))
         return self._call_method_of(owner, name, args, kwargs)
 

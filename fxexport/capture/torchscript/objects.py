@@ -28,6 +28,13 @@ class Instance:
     _fx_source: _Source | None
     _fx_type: Any
     _fx_path: str
+    _fx_mirror: Any = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """What is written here must be found by Python code that reads the module itself."""
+        object.__setattr__(self, name, value)
+        if self._fx_mirror is not None and not name.startswith("_fx_"):
+            vars(self._fx_mirror)[name] = value
 
     @staticmethod
     def made(name: str, source: _Source | None, kind: Any, path: str = "") -> Instance:
@@ -82,6 +89,7 @@ class Objects:
         self._fresh = fresh
         self._outside = outside
         self._modules: dict[Any, Instance] = {}
+        self._mirrors: dict[Any, Any] = {}
         self._members: dict[tuple[str, str], EnumMember] = {}
 
     def of_module(self, handle: Any, path: str = "") -> Instance:
@@ -90,8 +98,14 @@ class Objects:
         if view is None:
             kind = handle._type()
             view = Instance.made(class_name(kind), _Source(handle), kind, path)
+            view._fx_mirror = self._mirrors.get(handle)
             self._modules[handle] = view
         return view
+
+    def mirror(self, module: Any) -> None:
+        """Lets Python code see what TorchScript writes to a module; capture puts that back."""
+        if module._c not in self._mirrors:
+            self._mirrors.update((part._c, part) for part in module.modules())
 
     def new(self, kind: Any) -> Instance:
         """A new object of a TorchScript class, without attributes."""
