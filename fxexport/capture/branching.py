@@ -11,6 +11,7 @@ import torch
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.elements import hold
+from fxexport.capture.emptiness import Emptiness
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import ContentsSlot, Scope, Slot
 from fxexport.capture.merge import Leaf, ListPlan, Merge, parts_of, rebuild_like
@@ -148,7 +149,8 @@ def stage_branch(
         if text in ways[1].learnt:
             session.env.learn(fact)
 
-    merge = Merge(session)
+    facts = {"then": (condition, ways[0].learnt), "other": (negated, ways[1].learnt)}
+    merge = Merge(session, Emptiness(session, facts).takes_rank)
     touched = _touched(slots, ways)
     before = {key: slot.get() for key, slot in touched.items()}
     plans = {

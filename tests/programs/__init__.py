@@ -27,6 +27,9 @@ THEMES = (
     "mutation_views",
     "pitfalls",
     "pitfalls_shapes",
+    "control_flow_operators",
+    "packed_sequences",
+    "detection_parts",
     "refusals",
 )
 
