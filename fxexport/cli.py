@@ -192,6 +192,7 @@ def _export(options: Options, progress: Progress) -> Exported:
                 capture=options.capture,
                 method=options.method,
                 state=parse_state_option(options.state),
+                sequences=options.sequences,
                 progress=progress,
             )
         except VerificationError as error:
