@@ -378,13 +378,13 @@ class _Rewriter(Expressions):
         out = [self._set(holder, self.visit(target.value), node)]
         if isinstance(target, ast.Attribute):
             attribute = ast.Attribute(self._load(holder, node), target.attr, ast.Load())
-            old = ast.copy_location(attribute, node)
+            old: ast.expr = ast.copy_location(attribute, node)
             place: ast.expr = ast.copy_location(ast.Constant(target.attr), node)
             store = "set_attr"
         else:
             out.append(self._set(key, self._index(target.slice), node))
-            item = ast.Subscript(self._load(holder, node), self._load(key, node), ast.Load())
-            old = ast.copy_location(item, node)
+            parts = [self._load(holder, node), self._load(key, node)]
+            old = self._operator("get_item", parts, node)
             place, store = self._load(key, node), "set_item"
         value = self._operator("augment", [symbol, old, self.visit(node.value)], node)
         call = self._operator(store, [value, self._load(holder, node), place], node)
