@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from fxexport import _torch_compat as compat
+from fxexport.capture.containers import is_mutable, parts_of, rebuild_like, refill
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import Scope, Slot
-from fxexport.capture.merge import Leaf, Merge, parts_of, rebuild_like
-from fxexport.capture.session import Poison, Session
+from fxexport.capture.keys import count_of, settled
+from fxexport.capture.merge import Leaf, Merge
+from fxexport.capture.optional import Maybe, force, narrowed
+from fxexport.capture.session import SYM, Poison, Session
 from fxexport.capture.writer import Frame
 from fxexport.errors import UnsupportedError
 from fxexport.graph.ops import branch
 from fxexport.source import SourceLocation
 
-__all__ = ["Raised", "condition_of", "stage_branch"]
+__all__ = ["Raised", "condition_of", "contents_in", "left_by", "stage_branch"]
 
 
 @dataclass
@@ -48,8 +52,11 @@ def condition_of(session: Session, value: Any) -> Any:
     Raises:
         UnsupportedError: the value is a tensor that has not exactly one element.
     """
+    value = narrowed(value)
     if isinstance(value, Poison):
         raise value.refuse()
+    if isinstance(value, Maybe):
+        return _truth_where_present(session, value)
     if isinstance(value, torch.Tensor):
         return _tensor_condition(session, value)
     if isinstance(value, torch.SymBool):
@@ -62,7 +69,28 @@ def condition_of(session: Session, value: Any) -> Any:
         return value
     if isinstance(value, (torch.SymInt, torch.SymFloat)):
         return condition_of(session, value != 0)
-    return bool(value)
+    if isinstance(value, dict):
+        return condition_of(session, count_of(value) > 0)
+    return bool(settled(value))
+
+
+def _truth_where_present(session: Session, maybe: Maybe) -> Any:
+    """Whether a value is there and true; where it is not there, its truth is not asked for."""
+    if maybe.absent is not None:
+        return condition_of(session, force(maybe))
+    if not isinstance(maybe.value, (torch.Tensor, *SYM)):
+        # What is neither a number nor a tensor has a truth that is known now.
+        return maybe.present if condition_of(session, maybe.value) else False
+    inside: list[Any] = []
+
+    def truth() -> Any:
+        inside.append(condition_of(session, maybe.value))
+        number = inside[-1]
+        return number.item() if isinstance(number, torch.Tensor) else number
+
+    result = stage_branch(session, maybe.present, truth, lambda: False)
+    session.facts.link(result, True, [(maybe.present, True)])
+    return result
 
 
 def _tensor_condition(session: Session, tensor: torch.Tensor) -> Any:
@@ -110,10 +138,9 @@ def stage_branch(
     """
     place = user_location()
     condition_node = session.node_of(condition)
-    negated = torch.sym_not(condition) if isinstance(condition, torch.SymBool) else None
     ways = (
-        _record(session, then, slots, condition if negated is not None else None),
-        _record(session, other, slots, negated),
+        _record(session, then, slots, condition, True),
+        _record(session, other, slots, condition, False),
     )
     if ways[0].refused or ways[1].refused:
         result = next(way.result for way in ways if way.refused)
@@ -121,14 +148,14 @@ def stage_branch(
             slot.set(result)
         return result
     if ways[0].raised or ways[1].raised:
-        return _assertion(session, condition, negated, ways, (then, other), place)
+        return _assertion(session, condition, ways, (then, other), place)
 
     # What both ways need is needed whichever is taken.
     for text, fact in ways[0].learnt.items():
         if text in ways[1].learnt:
             session.env.learn(fact)
 
-    merge = Merge(session)
+    merge = Merge(session, [way.scope for way in ways])
     touched = _touched(slots, ways)
     before = {key: slot.get() for key, slot in touched.items()}
     plans = {
@@ -138,19 +165,28 @@ def stage_branch(
         for key, slot in touched.items()
     }
     result = merge.plan(ways[0].result, ways[1].result, "the result of this expression")
-    after = _write_node(session, condition_node, ways, merge)
+    after = _write_node(session, condition, condition_node, ways, merge)
     for key, slot in touched.items():
-        value = _fill_in(plans[key], after)
+        value = after.of(plans[key])
         if isinstance(value, Poison) and key[0] != "cell":
             raise value.refuse()
         if value is not before[key]:
             session.journal.touch(slot, None)
             slot.set(value)
     session.report.add("branch", "kept as a branch", place)
-    return _fill_in(result, after)
+    return after.of(result)
 
 
-def _record(session: Session, run: Callable[[], Any], slots: Sequence[Slot], fact: Any) -> _Way:
+def _assume(session: Session, condition: Any, outcome: bool, text: str) -> None:
+    """Takes what follows from a condition's outcome as facts."""
+    with compat.no_recording():
+        for fact in session.facts.following(condition, outcome):
+            session.env.assume(fact, text)
+
+
+def _record(
+    session: Session, run: Callable[[], Any], slots: Sequence[Slot], condition: Any, outcome: bool
+) -> _Way:
     """Runs one way into a frame of its own and takes its writes back."""
     facts = session.env.save_facts()
     raised: Raised | None = None
@@ -162,18 +198,17 @@ def _record(session: Session, run: Callable[[], Any], slots: Sequence[Slot], fac
         with session.recorder.body() as frame, session.journal.scope() as scope:
             for slot in slots:
                 session.journal.touch(slot, None)
-            if fact is not None:
-                with compat.no_recording():
-                    session.env.assume(fact, "path condition")
+            _assume(session, condition, outcome, "path condition")
             try:
-                result = run()
+                result = narrowed(run())
             except UnsupportedError as error:
                 result, refused = session.collect(error), True
             except Exception as error:
-                if not getattr(error, "fx_raised", False):
+                # A variable that is not bound on this way is an error of the program's.
+                if not getattr(error, "fx_raised", False) and not isinstance(error, NameError):
                     raise
                 raised = Raised(error, getattr(error, "fx_location", None))
-            values = {slot.key: slot.get() for slot in scope.slots()}
+            values = {slot.key: _left(slot, old) for slot, old in scope.old.values()}
         learnt = session.env.facts_since(facts)
         return _Way(frame, result, scope, values, raised, learnt, refused)
     finally:
@@ -181,6 +216,12 @@ def _record(session: Session, run: Callable[[], Any], slots: Sequence[Slot], fac
         if scope is not None:
             scope.undo()
         session.env.restore_facts(facts)
+
+
+def _left(slot: Slot, old: Any) -> Any:
+    """What a way leaves in a place, as far as it is known there whether it is present."""
+    value = slot.get()
+    return value if value is old else narrowed(value)
 
 
 def _touched(slots: Sequence[Slot], ways: tuple[_Way, _Way]) -> dict[Any, Slot]:
@@ -194,7 +235,6 @@ def _touched(slots: Sequence[Slot], ways: tuple[_Way, _Way]) -> dict[Any, Slot]:
 def _assertion(
     session: Session,
     condition: Any,
-    negated: Any,
     ways: tuple[_Way, _Way],
     runs: tuple[Callable[[], Any], Callable[[], Any]],
     place: SourceLocation | None,
@@ -217,21 +257,18 @@ def _assertion(
         f"the condition is {'true' if keep == 0 else 'false'}; otherwise the model raises {text}",
         place,
     )
-    fact = condition if keep == 0 else negated
-    if isinstance(fact, torch.SymBool):
-        with compat.no_recording():
-            session.env.assume(fact, text)
+    _assume(session, condition, keep == 0, text)
     return runs[keep]()
 
 
 def _write_node(
-    session: Session, condition: Any, ways: tuple[_Way, _Way], merge: Merge
-) -> dict[int, Any]:
-    """Writes the branch node; returns the merged value of each leaf by the leaf's identity."""
+    session: Session, condition: Any, condition_node: Any, ways: tuple[_Way, _Way], merge: Merge
+) -> _After:
+    """Writes the branch node; returns what stands for each planned value after it."""
     recorder = session.recorder
     outputs = []
     for side, way in zip(("then", "other"), ways, strict=True):
-        with recorder.reopened(way.frame):
+        with recorder.reopened(way.frame), left_by(way.scope, way.values):
             outputs.append([merge.output(leaf, side) for leaf in merge.leaves])
     values = [merge.value_after(leaf) for leaf in merge.leaves]
     captured = list(dict.fromkeys(node for way in ways for node in way.frame.captures))
@@ -239,45 +276,66 @@ def _write_node(
         recorder.add_body(recorder.finish(way.frame, [], out, captured), name)
         for way, out, name in zip(ways, outputs, ("then", "else"), strict=True)
     ]
-    node = recorder.emit(branch, condition, *bodies, tuple(captured), val=tuple(values))
-    after: dict[int, Any] = {}
+    node = recorder.emit(branch, condition_node, *bodies, tuple(captured), val=tuple(values))
+    after = _After(merge)
     recorder.bind(tuple(values), node)
     for leaf, value in zip(merge.leaves, values, strict=True):
         if isinstance(value, torch.Tensor):
             value = session.tensors.wrap(value)
             session.merged_from(value, leaf.then, leaf.other)
-        after[id(leaf)] = value
+        elif leaf.kind is bool and _is_choice(leaf):
+            # A flag that says which way was taken is the condition itself.
+            value = session.facts.truth_of(condition, session.in_scope)
+            value = value if leaf.then is True else torch.sym_not(value)
+        after.values[id(leaf)] = value
     return after
 
 
-def _fill_in(plan: Any, after: dict[int, Any]) -> Any:
-    """A planned value with the branch's outputs in the places of its leaves."""
-    if isinstance(plan, Leaf):
-        return after[id(plan)]
-    parts = parts_of(plan)
-    if parts is None or not _has_leaf(plan):
-        return plan
-    if isinstance(plan, list):
-        plan[:] = [_fill_in(part, after) for part in parts]
-        return plan
-    if isinstance(plan, dict):
-        for key, part in zip(list(plan), parts, strict=True):
-            plan[key] = _fill_in(part, after)
-        return plan
-    return rebuild_like(plan, [_fill_in(part, after) for part in parts])
+def _is_choice(leaf: Leaf) -> bool:
+    """Whether a flag is true on one way and false on the other, for certain."""
+    return (leaf.then is True and leaf.other is False) or (
+        leaf.then is False and leaf.other is True
+    )
 
 
-def _has_leaf(plan: Any) -> bool:
-    found = False
+def contents_in(scope: Scope) -> dict[Any, Any]:
+    """What the tensors that were written in place in a scope hold now."""
+    return {slot.key: slot.get() for slot in scope.slots() if slot.key[0] == "contents"}
 
-    def look(value: Any) -> Any:
-        nonlocal found
-        found = found or isinstance(value, Leaf)
-        parts = None if isinstance(value, Leaf) else parts_of(value)
-        if parts is not None:
-            for part in parts:
-                look(part)
-        return value
 
-    look(plan)
-    return found
+@contextlib.contextmanager
+def left_by(scope: Scope, contents: dict[Any, Any]) -> Iterator[None]:
+    """Tensors that a scope wrote to hold what it left in them, while its results are read."""
+    slots = [s for s in scope.slots() if s.key[0] == "contents" and s.key in contents]
+    before = [slot.get() for slot in slots]
+    for slot in slots:
+        slot.set(contents[slot.key])
+    try:
+        yield
+    finally:
+        for slot, value in zip(slots, before, strict=True):
+            slot.set(value)
+
+
+class _After:
+    """Planned values with the branch's outputs in the places of their leaves."""
+
+    def __init__(self, merge: Merge) -> None:
+        self._built = merge.built
+        # a leaf's or a container's identity -> what stands for it
+        self.values: dict[int, Any] = {}
+
+    def of(self, plan: Any) -> Any:
+        """The value for a plan; each container is filled once, however many places hold it."""
+        key = id(plan)
+        if key in self.values:
+            return self.values[key]
+        if key not in self._built:
+            return plan
+        if is_mutable(plan):
+            self.values[key] = plan
+            refill(plan, [self.of(part) for part in parts_of(plan) or []])
+        else:
+            filled = rebuild_like(plan, [self.of(part) for part in parts_of(plan) or []])
+            self.values[key] = filled
+        return self.values[key]

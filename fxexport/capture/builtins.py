@@ -22,7 +22,10 @@ from fxexport import _torch_compat as compat
 from fxexport.capture import iteration
 from fxexport.capture.frames import user_location
 from fxexport.capture.iteration import Dynamic
+from fxexport.capture.journal import UNSET
+from fxexport.capture.keys import count_of, settled, settled_all
 from fxexport.capture.numbers import MATH_FUNCTIONS, Numbers
+from fxexport.capture.optional import Maybe, force, holds_maybe
 from fxexport.capture.session import Poison, is_dynamic, is_symbolic, sym_type
 from fxexport.capture.text import refuse_open_text, text_of
 from fxexport.errors import UnsupportedError
@@ -57,6 +60,14 @@ _MUTATORS = frozenset(
         "move_to_end",
     ]
 )
+# Functions that take None, or that look at what is there by themselves.
+_ASKING = frozenset(
+    {
+        isinstance, type, getattr, hasattr, setattr, bool, str, repr, print, tuple, list, set, dict,
+        copy.copy, copy.deepcopy, operator.not_, torch.cond, functools.reduce,
+        *compat.OVERRIDE_TESTS,
+    }
+)  # fmt: skip
 _DRAWN = frozenset({"random", "time", "secrets", "uuid"})
 
 
@@ -93,6 +104,7 @@ class Builtins(Numbers):
             "str",
             "repr",
             "getattr",
+            "hasattr",
             "setattr",
             "delattr",
             "sorted",
@@ -130,7 +142,7 @@ class Builtins(Numbers):
         except TypeError:
             return None
         if found is not None:
-            return found
+            return found if function in _ASKING else functools.partial(self._with_values, found)
         if _draws_at_export(function):
             self.operators.session.note(
                 "assumption",
@@ -150,8 +162,18 @@ class Builtins(Numbers):
             return self._checkpoint
         return None
 
+    def _with_values(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """A function that Python lets fail on None: what it is given must be there."""
+        if getattr(function, "__func__", None) is not Builtins._len:
+            settled_all((*args, *kwargs.values()))
+        return function(*map(force, args), **{key: force(v) for key, v in kwargs.items()})
+
     def _with_flags(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """A function of PyTorch's C++: a flag known only at run time gets a call for each way."""
+        if holds_maybe((args, kwargs)) is not None:
+            return self.operators.with_certain(
+                functools.partial(self._with_flags, function), args, kwargs
+            )
         flag = next((v for v in (*args, *kwargs.values()) if type(v) is torch.SymBool), None)
         if flag is None:
             return function(*args, **kwargs)
@@ -168,6 +190,10 @@ class Builtins(Numbers):
     def _method(self, method: Any, owner: Any) -> Any:
         if method.__name__ in _MUTATORS:
             self.operators.touch(owner)
+        if isinstance(owner, dict):
+            found = self.operators.dicts.find(method, owner)
+            if found is not None:
+                return found
         if method.__name__ == "sort":
             return lambda **kwargs: owner.__init__(self._sorted(owner, **kwargs))
         if method.__name__ in ("index", "count", "remove") and isinstance(owner, list):
@@ -198,6 +224,9 @@ class Builtins(Numbers):
             return value.shape[0]
         if isinstance(value, Dynamic):
             return value.length
+        if isinstance(value, dict):
+            return count_of(value)
+        settled(value)
         refuse_open_text(value)
         own = getattr(type(value), "__len__", None)
         if type(own) is FunctionType:
@@ -239,7 +268,7 @@ class Builtins(Numbers):
         return self.operators.fresh(set(self._items(iterable)))
 
     def _dict(self, *args: Any, **kwargs: Any) -> Any:
-        return self.operators.fresh(dict(*args, **kwargs))
+        return self.operators.fresh(dict(*map(self.operators.read, args), **kwargs))
 
     def _sorted(self, iterable: Any, *, key: Any = None, reverse: bool = False) -> Any:
         items = list(self._items(iterable))
@@ -264,10 +293,23 @@ class Builtins(Numbers):
             return isinstance(kind(0), kinds) or isinstance(value, kinds)
         if isinstance(value, Dynamic):
             return isinstance(range(0), kinds)
+        value = self.operators.read(value)
+        if isinstance(value, Maybe):
+            inside, without = self._isinstance(value.value, kinds), isinstance(None, kinds)
+            if inside == without:
+                return inside
+            return value.present if inside else torch.sym_not(value.present)
         return isinstance(value, kinds)
 
     def _type(self, *args: Any) -> Any:
+        args = tuple(map(self.operators.read, args))
         if len(args) == 1:
+            if isinstance(args[0], Maybe):
+                raise UnsupportedError(
+                    "the type of a value that may be None",
+                    location=user_location(),
+                    hint="test it with `is None` or isinstance()",
+                )
             if isinstance(args[0], compat.FunctionalTensor):
                 return torch.Tensor
             if is_symbolic(args[0]):
@@ -282,7 +324,22 @@ class Builtins(Numbers):
 
     def _getattr(self, owner: Any, name: str, *default: Any) -> Any:
         refuse_open_text(name)
-        return getattr(owner, name, *default)
+        owner = self.operators.read(owner)
+        if isinstance(owner, Maybe):
+            return self.operators.with_certain(self._getattr, (owner, name, *default), {})
+        value = getattr(owner, name, *default)
+        if default and isinstance(value, Maybe) and value.absent is UNSET:
+            return self.operators.if_exp(value.present, lambda: value.value, lambda: default[0], ())
+        return self.operators.read(value)
+
+    def _hasattr(self, owner: Any, name: str) -> Any:
+        owner = self.operators.read(owner)
+        if isinstance(owner, Maybe):
+            return self.operators.with_certain(self._hasattr, (owner, name), {})
+        value = getattr(owner, name, UNSET)
+        if isinstance(value, Maybe) and value.absent is UNSET:
+            return value.present
+        return value is not UNSET
 
     def _setattr(self, owner: Any, name: str, value: Any) -> None:
         self.operators.set_attr(value, owner, name)

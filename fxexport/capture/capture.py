@@ -23,6 +23,7 @@ from fxexport.capture.frames import (
 from fxexport.capture.journal import AttributeSlot, Scope
 from fxexport.capture.modules import left_as_found, module_names, weight_names
 from fxexport.capture.operators import Operators
+from fxexport.capture.optional import Maybe, narrowed
 from fxexport.capture.session import PinNeeded, Poison, Session, is_symbolic, sym_type
 from fxexport.capture.torch_functions import FunctionMode
 from fxexport.errors import FxExportError, ModelError, UnsupportedError
@@ -296,12 +297,19 @@ class _Attempt:
 
     def _outputs(self, result: Any) -> list[tuple[str, Any]]:
         """The tensors and numbers in a result, in order, with names."""
-        found = named_leaves(result, _is_output)
+        found = [(p, narrowed(v)) for p, v in named_leaves(narrowed(result), _is_output)]
         if not found:
             raise ModelError("the model returns no tensor, so there is nothing to export")
         for _, value in found:
             if isinstance(value, Poison):
                 raise value.refuse()
+            if isinstance(value, Maybe):
+                raise UnsupportedError(
+                    "the model returns a value that is there for some inputs only: "
+                    "an output of a file is always there",
+                    location=value.fx_location,
+                    hint="return a tensor in its place (an empty one, zeros), and a flag beside it",
+                )
             if is_symbolic(value) and value.node.expr in self.session.promoted:
                 raise UnsupportedError(
                     "the model returns a number that is an int on one way and a float on another",
@@ -349,7 +357,7 @@ class _Attempt:
 
 
 def _is_output(value: Any) -> bool:
-    return isinstance(value, (torch.Tensor, Poison)) or sym_type(value) is not None
+    return isinstance(value, (torch.Tensor, Poison, Maybe)) or sym_type(value) is not None
 
 
 _SYM_OF = {"int": torch.SymInt, "float": torch.SymFloat, "bool": torch.SymBool}

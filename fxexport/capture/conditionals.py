@@ -8,6 +8,8 @@ from typing import Any
 
 from fxexport.capture.branching import condition_of, stage_branch
 from fxexport.capture.frames import user_location
+from fxexport.capture.journal import UNSET
+from fxexport.capture.optional import Maybe, force, narrowed
 from fxexport.capture.session import Poison, Session, dynamic_inside, is_dynamic
 from fxexport.capture.variables import slots_of
 from fxexport.errors import FxExportError, UnsupportedError
@@ -73,6 +75,7 @@ class Conditionals:
 
     def match_subject(self, value: Any) -> Any:
         """The subject of a match statement, which Python compares by itself."""
+        value = narrowed(value)
         if isinstance(value, Poison):
             raise value.refuse()
         if is_dynamic(value) or (isinstance(value, (tuple, list)) and dynamic_inside(value)):
@@ -124,4 +127,6 @@ class Conditionals:
         """A read of a variable that branches or loops may bind."""
         if type(value) is Poison:
             raise value.refuse()
+        if type(value) is Maybe:
+            return force(value) if value.absent is UNSET else narrowed(value)
         return value

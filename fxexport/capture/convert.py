@@ -10,6 +10,7 @@ import ast
 import functools
 import inspect
 import linecache
+import os
 import sysconfig
 import tokenize
 from collections.abc import Callable
@@ -21,10 +22,12 @@ from typing import Any
 import torch
 
 from fxexport.capture.frames import is_torch_internal
+from fxexport.capture.passing import stores_anything
 from fxexport.capture.rewrite import RUNTIME, rewrite_function
 
 __all__ = ["Converter"]
 
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _STDLIB = sysconfig.get_paths()["stdlib"]
 # Packages whose code never branches on the model's tensors, or does so in ways of its own.
 _LEFT_ALONE = frozenset(
@@ -120,7 +123,24 @@ class Converter:
         return construct
 
     def _noting(self, cls: type) -> Any:
-        return lambda *args, **kwargs: self.runtime.fresh(cls(*args, **kwargs))
+        if stores_anything(cls):
+            return lambda *args, **kwargs: self.runtime.fresh(cls(*args, **kwargs))
+        return lambda *args, **kwargs: self.runtime.fresh(
+            self.runtime.with_certain(cls, args, kwargs)
+        )
+
+    def is_read(self, function: Any) -> bool:
+        """Whether what `callable_for` gave is rewritten code, or code of ours that calls it."""
+        if isinstance(function, MethodType):
+            function = function.__func__
+        while isinstance(function, functools.partial):
+            function = function.func
+        if isinstance(function, MethodType):
+            function = function.__func__
+        if not isinstance(function, FunctionType):
+            return False
+        code = function.__code__
+        return code in self._converted or code.co_filename.startswith(_HERE)
 
     # -- conversion ------------------------------------------------------------------------------
 

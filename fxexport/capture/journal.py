@@ -23,6 +23,7 @@ __all__ = [
     "GlobalSlot",
     "Journal",
     "Slot",
+    "put_attribute",
 ]
 
 
@@ -88,6 +89,16 @@ class GlobalSlot(Slot):
             self._namespace[self.name] = value
 
 
+def put_attribute(owner: Any, name: str, value: Any) -> None:
+    """Sets an attribute; a module checks the types of its buffers, which ours would not pass."""
+    if isinstance(owner, torch.nn.Module) and not isinstance(value, (torch.Tensor, type(None))):
+        for table in (owner._buffers, owner._parameters):
+            if name in table:
+                table[name] = value
+                return
+    setattr(owner, name, value)
+
+
 class AttributeSlot(Slot):
     """An attribute of an object."""
 
@@ -101,7 +112,7 @@ class AttributeSlot(Slot):
 
     def set(self, value: Any) -> None:
         if value is not UNSET:
-            setattr(self._owner, self._attribute, value)
+            put_attribute(self._owner, self._attribute, value)
         elif hasattr(self._owner, self._attribute):
             delattr(self._owner, self._attribute)
 
@@ -204,6 +215,15 @@ class Journal:
         if self._scopes:
             self._serial += 1
             self._cells[id(cell)] = self._serial
+
+    def born(self, value: Any) -> int:
+        """`now` when an object was made; 0 for one that was there before or is not known."""
+        return self._made.get(id(value), (None, 0))[1]
+
+    def references_to(self, value: Any) -> int:
+        """How many references to an object the journal itself holds."""
+        count = int(id(value) in self._made)
+        return count + sum(old is value for scope in self._scopes for _, old in scope.old.values())
 
     @property
     def now(self) -> int:

@@ -9,15 +9,19 @@ from typing import Any
 import torch
 
 from fxexport import _torch_compat as compat
-from fxexport.capture.branching import condition_of
+from fxexport.capture.branching import condition_of, contents_in, left_by
+from fxexport.capture.containers import is_mutable, keys_of, parts_of
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import UNSET, ContainerSlot, Scope, Slot
-from fxexport.capture.merge import as_kind, parts_of
+from fxexport.capture.keys import aligned
+from fxexport.capture.merge import as_kind
+from fxexport.capture.optional import HOLE, Maybe, lifted
 from fxexport.capture.patterns import (
     Constant,
     Number,
     Parts,
     Pattern,
+    Ran,
     TensorOf,
     Widening,
     leaves_of,
@@ -26,6 +30,7 @@ from fxexport.capture.patterns import (
 from fxexport.capture.session import Poison, Session
 from fxexport.capture.writer import Frame
 from fxexport.errors import UnsupportedError
+from fxexport.graph import scalars
 from fxexport.graph.ops import loop
 
 __all__ = ["stage_loop"]
@@ -43,6 +48,7 @@ class _Trip:
     starts: list[Any]
     ends: list[Any]
     condition: Any
+    left: dict[Any, Any]
     new_slots: list[Slot] = field(default_factory=list)
 
 
@@ -72,7 +78,10 @@ def stage_loop(
     slots = list(slots)
     patterns: list[Pattern] = [Constant(slot.get()) for slot in slots]
     widening = Widening(session)
+    findings = len(session.report.findings)
     for _ in range(_ROUNDS):
+        # What was said of an earlier recording need not hold for this one.
+        del session.report.findings[findings:]
         recorded = _record(session, trip, going, slots, patterns, trip_count)
         if recorded.new_slots:
             slots.extend(recorded.new_slots)
@@ -122,6 +131,8 @@ def _equal_pattern(a: Pattern, b: Pattern) -> bool:
         return a.value is b.value or (isinstance(a.value, Poison) and isinstance(b.value, Poison))
     if isinstance(a, Parts) and isinstance(b, Parts):
         return len(a.items) == len(b.items) and _equal(a.items, b.items)
+    if isinstance(a, Ran):
+        return True
     if isinstance(a, TensorOf) and isinstance(b, TensorOf):
         return [d is None for d in a.dims] == [d is None for d in b.dims]
     return isinstance(a, Number) and isinstance(b, Number) and a.kind is b.kind
@@ -151,6 +162,8 @@ def _record(
                     session.env.assume(index < trip_count, "trip number")
 
             def carried(value: Any, pattern: Pattern) -> Any:
+                if isinstance(pattern, Ran):
+                    return index > 0
                 inputs.append(recorder.add_input("carried", value))
                 return tensors.wrap(value) if isinstance(value, torch.Tensor) else value
 
@@ -158,10 +171,8 @@ def _record(
             for slot, pattern in zip(slots, patterns, strict=True):
                 session.journal.touch(slot, None)
                 start = make(session, pattern, carried)
-                if isinstance(pattern, Constant) and isinstance(pattern.value, Poison):
-                    slot.set(start)
-                elif not isinstance(pattern, Constant):
-                    _may_share(session, start, before[slot.key])
+                if _varies(slot, pattern, before[slot.key]):
+                    _may_share(session, start, before[slot.key], strict=True)
                     slot.set(start)
                 starts.append(start)
             trip(index)
@@ -169,7 +180,8 @@ def _record(
             ends = [slot.get() for slot in slots]
             known = {slot.key for slot in slots}
             new_slots = [slot for slot in scope.slots() if slot.key not in known]
-        return _Trip(frame, scope, inputs, starts, ends, condition, new_slots)
+            left = contents_in(scope)
+        return _Trip(frame, scope, inputs, starts, ends, condition, left, new_slots)
     except Exception as error:
         if getattr(error, "fx_raised", False):
             raise UnsupportedError(
@@ -184,13 +196,35 @@ def _record(
         session.env.restore_facts(facts)
 
 
-def _may_share(session: Session, start: Any, initial: Any) -> None:
+def _varies(slot: Slot, pattern: Pattern, initial: Any) -> bool:
+    """Whether a place may hold something else than before the loop."""
+    if not isinstance(pattern, Constant) or isinstance(pattern.value, Poison):
+        return True
+    places = ("cell", "global", "attribute")
+    return slot.key[0] in places and pattern.value is not initial and pattern.value is not HOLE
+
+
+def _may_share(session: Session, start: Any, initial: Any, strict: bool = False) -> None:
     """On the first trip a carried tensor is the one from before the loop, by whatever name."""
     if isinstance(start, torch.Tensor):
         session.merged_from(start, initial)
         return
-    for part, old in zip(parts_of(start) or [], parts_of(initial) or [], strict=False):
-        _may_share(session, part, old)
+    if start is initial or start is HOLE or initial is HOLE:
+        return
+    if isinstance(start, Maybe):
+        _may_share(session, start.value, lifted(initial, start.absent)[1], strict)
+        return
+    if type(start) is not type(initial):
+        return
+    if is_mutable(start):
+        session.aliases.note(start, [initial], strict)
+    keys = keys_of(start)
+    if keys is None:
+        pairs = zip(parts_of(start) or [], parts_of(initial) or [], strict=False)
+    else:
+        pairs = zip(aligned(start, keys), aligned(initial, keys), strict=True)
+    for part, old in pairs:
+        _may_share(session, part, old, strict)
 
 
 def _write_node(
@@ -207,13 +241,15 @@ def _write_node(
     final: list[Any] = []
     for slot, pattern, end in zip(slots, patterns, recorded.ends, strict=True):
         initial.extend(_nodes(session, pattern, slot.get()))
-        with recorder.reopened(recorded.frame):
+        with recorder.reopened(recorded.frame), left_by(recorded.scope, recorded.left):
             final.extend(_nodes(session, pattern, end))
     with recorder.reopened(recorded.frame):
         condition = session.node_of(recorded.condition)
     values: list[Any] = []
 
     def result(value: Any, pattern: Pattern) -> Any:
+        if isinstance(pattern, Ran):
+            return _has_run(session, first, trip_count)
         values.append(value)
         return tensors.wrap(value) if isinstance(value, torch.Tensor) else value
 
@@ -231,20 +267,33 @@ def _write_node(
     )
     recorder.bind(tuple(values), node)
     for slot, pattern, value in zip(slots, patterns, finals, strict=True):
-        if not isinstance(pattern, Constant) or isinstance(pattern.value, Poison):
+        if _varies(slot, pattern, slot.get()):
             _may_share(session, value, slot.get())
             session.journal.touch(slot, None)
             slot.set(value)
 
 
+def _has_run(session: Session, first: Any, trip_count: Any) -> Any:
+    """Whether a loop makes a trip."""
+    some = trip_count is None or trip_count > 0
+    if isinstance(first, bool):
+        return first and some
+    truth = session.facts.truth_of(first, session.in_scope)
+    if isinstance(some, bool):
+        return some and truth
+    return session.recorder.scalar_op(scalars.and_, truth, some)
+
+
 def _nodes(session: Session, pattern: Pattern, value: Any) -> list[Any]:
     """The nodes of the present frame for the variables of a pattern in a value."""
-    if isinstance(pattern, Constant):
+    if isinstance(pattern, (Constant, Ran)):
         return []
-    if value is UNSET:
+    if value is UNSET and not (isinstance(pattern, Parts) and isinstance(pattern.like, Maybe)):
+        value = HOLE
+    if value is HOLE:
         return [_filler(session, leaf) for leaf in leaves_of(pattern)]
     if isinstance(pattern, Parts):
-        parts = parts_of(value) or []
+        parts = _parts_for(pattern, value)
         return [
             node
             for item, part in zip(pattern.items, parts, strict=True)
@@ -256,6 +305,14 @@ def _nodes(session: Session, pattern: Pattern, value: Any) -> list[Any]:
     if not isinstance(value, torch.Tensor):
         value = torch.scalar_tensor(value, dtype=pattern.dtype)
     return [session.node_of(value)]
+
+
+def _parts_for(pattern: Parts, value: Any) -> list[Any]:
+    """The items of a value in the order of a pattern for more values than it."""
+    if isinstance(pattern.like, Maybe):
+        return list(lifted(value, pattern.like.absent))
+    keys = keys_of(pattern.like)
+    return (parts_of(value) or []) if keys is None else aligned(value, keys)
 
 
 def _filler(session: Session, pattern: Pattern) -> Any:

@@ -15,8 +15,10 @@ from fxexport.capture.branching import condition_of, stage_branch
 from fxexport.capture.frames import user_location
 from fxexport.capture.iteration import Dynamic, rows
 from fxexport.capture.journal import Slot
+from fxexport.capture.keys import settled
 from fxexport.capture.logic import Logic
 from fxexport.capture.looping import stage_loop
+from fxexport.capture.optional import force
 from fxexport.capture.patterns import NeedsFirstTrip
 from fxexport.capture.session import Poison, Session, is_symbolic
 from fxexport.capture.variables import flag_of, slots_of
@@ -139,6 +141,7 @@ class Loops(Logic):
             self.session.collect(error, slots)
 
     def _for(self, iterable: Any, body: Any, slots: list[Slot], broken: Slot | None) -> None:
+        iterable = settled(force(iterable))
         if isinstance(iterable, Poison):
             raise iterable.refuse()
         if isinstance(iterable, torch.Tensor):
@@ -265,6 +268,7 @@ class Loops(Logic):
 
     def generator(self, iterable: Any, element: Callable[..., Any], several: bool) -> Any:
         """A generator expression over one iterable."""
+        iterable = settled(force(iterable))
         if isinstance(iterable, Poison):
             raise iterable.refuse()
         source = rows(iterable) if isinstance(iterable, torch.Tensor) else iterable
@@ -275,6 +279,7 @@ class Loops(Logic):
 
     def iterate(self, iterable: Any) -> Any:
         """What Python iterates over by itself."""
+        iterable = settled(force(iterable))
         if isinstance(iterable, Poison):
             raise iterable.refuse()
         if isinstance(iterable, torch.Tensor):
@@ -283,6 +288,7 @@ class Loops(Logic):
 
     def unpack(self, value: Any) -> Any:
         """The right side of an unpacking."""
+        value = settled(force(value))
         return self.iterate(value) if isinstance(value, (torch.Tensor, Dynamic, Poison)) else value
 
 

@@ -12,7 +12,9 @@ import torch
 from fxexport.capture import iteration, prelude
 from fxexport.capture.frames import user_location
 from fxexport.capture.iteration import Dynamic
+from fxexport.capture.keys import settled
 from fxexport.capture.operators import Operators
+from fxexport.capture.optional import force
 from fxexport.capture.session import Poison, is_symbolic, sym_type
 from fxexport.errors import UnsupportedError
 
@@ -33,6 +35,7 @@ class Numbers:
         return value.item() if isinstance(value, torch.Tensor) else value
 
     def _items(self, iterable: Any) -> Iterable[Any]:
+        iterable = settled(force(iterable))
         return (
             self.operators.iterate(iterable)
             if isinstance(iterable, (torch.Tensor, Poison))

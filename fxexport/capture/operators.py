@@ -5,6 +5,7 @@ Each does what Python does where everything is known, and stages where it is not
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections import deque
 from collections.abc import Callable
@@ -14,9 +15,12 @@ import torch
 
 from fxexport.capture.convert import Converter
 from fxexport.capture.frames import user_location
-from fxexport.capture.journal import AttributeSlot, ContainerSlot
+from fxexport.capture.journal import UNSET, AttributeSlot, ContainerSlot, put_attribute
+from fxexport.capture.keys import DictMethods, place_key, settled, settled_all
 from fxexport.capture.logic import BITWISE
 from fxexport.capture.loops import Loops
+from fxexport.capture.optional import Maybe, force, holds_maybe, narrowed, one_of, raised_here
+from fxexport.capture.passing import takes_anything
 from fxexport.capture.session import Session, is_symbolic
 from fxexport.capture.text import refuse_open_text, text_of
 from fxexport.capture.variables import cells_of, slots_of
@@ -46,7 +50,55 @@ class Operators(Loops):
 
     def __init__(self, session: Session, converter: Converter) -> None:
         super().__init__(session)
-        self.call = converter.callable_for
+        self._converter = converter
+        self.dicts = DictMethods(self)
+
+    def call(self, function: Any) -> Any:
+        """What to call instead of a function."""
+        function = force(function)
+        found = self._converter.callable_for(function)
+        if self._converter.is_read(found):
+            return found
+        return functools.partial(self._outside, found)
+
+    def _outside(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """A call of code that is not rewritten: it must be given certain values."""
+        if takes_anything(function):
+            if function.__name__ in ("extend", "extendleft", "update"):
+                settled_all(args)
+            return function(*args, **kwargs)
+        settled_all((*args, *kwargs.values()))
+        return self.with_certain(function, args, kwargs)
+
+    def with_certain(self, function: Any, args: Any, kwargs: Any) -> Any:
+        """A call for each way that the values among its arguments may be there or not."""
+        maybe = holds_maybe((args, kwargs))
+        if maybe is None:
+            return function(*args, **kwargs)
+        choice = narrowed(maybe)
+        if maybe.absent is not None:
+            choice = force(maybe)
+        if not isinstance(choice, Maybe):
+            return self.with_certain(
+                function, one_of(args, maybe, choice), one_of(kwargs, maybe, choice)
+            )
+
+        def without() -> Any:
+            try:
+                return self.with_certain(
+                    function, one_of(args, maybe, None), one_of(kwargs, maybe, None)
+                )
+            except (TypeError, AttributeError, ValueError, RuntimeError) as error:
+                raise raised_here(error) from None
+
+        return self.if_exp(
+            maybe.present,
+            lambda: self.with_certain(
+                function, one_of(args, maybe, maybe.value), one_of(kwargs, maybe, maybe.value)
+            ),
+            without,
+            (),
+        )
 
     def entered(self, reader: Any) -> None:
         """A function begins: its variables are none of the business of what is around the call."""
@@ -61,12 +113,22 @@ class Operators(Loops):
 
     def get_item(self, container: Any, key: Any) -> Any:
         """``container[key]``."""
+        container = force(container)
+        if holds_maybe(key) is not None:
+            return self.with_certain(self.get_item, (container, key), {})
         refuse_open_text(key)
         if isinstance(key, torch.SymInt) and isinstance(
             container, (list, tuple, torch.nn.ModuleList)
         ):
             return self._pick(container, key)
-        return container[key]
+        item = container[key]
+        if isinstance(container, dict):
+            if isinstance(item, Maybe) and item.absent is UNSET:
+                return self.dicts.missing(container, key)
+            return item
+        if isinstance(container, list) and isinstance(key, slice):
+            return self.fresh(item)
+        return item
 
     def _pick(self, items: Any, key: torch.SymInt) -> Any:
         """An item of a Python sequence at a dynamic index: a chain of branches."""
@@ -104,42 +166,67 @@ class Operators(Loops):
         """``start:stop:step``."""
         return slice(start, stop, step)
 
+    def mapping(self, value: Any) -> Any:
+        """``**value``."""
+        return settled(force(value))
+
     def fresh(self, value: Any) -> Any:
         """A list, dict or set that is made here."""
         return self.session.journal.made(value)
 
     def formatted(self, value: Any) -> Any:
         """A value in an f-string."""
-        return text_of(value) if is_symbolic(value) else value
+        value = narrowed(value)
+        return text_of(value) if is_symbolic(value) or isinstance(value, Maybe) else value
+
+    def found(self, value: Any) -> Any:
+        """``owner.name``, as it was found."""
+        return self.read(value) if type(value) is Maybe else value
 
     def set_attr(self, value: Any, owner: Any, name: str) -> None:
         """``owner.name = value``."""
+        owner = force(owner)
+        self.session.aliases.about_to_write(owner)
         self.session.journal.touch(AttributeSlot(owner, name), owner)
-        setattr(owner, name, value)
+        put_attribute(owner, name, value)
 
     def del_attr(self, owner: Any, name: str) -> None:
         """``del owner.name``."""
+        owner = force(owner)
+        self.session.aliases.about_to_write(owner)
         self.session.journal.touch(AttributeSlot(owner, name), owner)
+        force(getattr(owner, name, None))
         delattr(owner, name)
 
     def set_item(self, value: Any, container: Any, key: Any) -> None:
         """``container[key] = value``."""
+        container = force(container)
+        if holds_maybe(key) is not None or (
+            holds_maybe(value) is not None and isinstance(container, torch.Tensor)
+        ):
+            self.with_certain(self.set_item, (value, container, key), {})
+            return
         refuse_open_text(key)
         self.touch(container)
-        container[key] = value
+        container[key] = place_key(container, key, value) if isinstance(container, dict) else value
 
     def del_item(self, container: Any, key: Any) -> None:
         """``del container[key]``."""
+        container = force(container)
         self.touch(container)
+        if isinstance(container, dict):
+            force(container[key])
         del container[key]
 
     def touch(self, container: Any) -> None:
         """To be called before a container may change."""
         if isinstance(container, (list, dict, set, deque)):
+            self.session.aliases.about_to_write(container)
             self.session.journal.touch(ContainerSlot(container), container)
 
     def augment(self, name: str, old: Any, value: Any) -> Any:
         """``old op= value``."""
+        old, value = settled(force(old)), settled(force(value))
         self.touch(old)
         if name in BITWISE and isinstance(old, (bool, torch.SymBool)):
             return self.bitwise(name, old, value)

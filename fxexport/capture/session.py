@@ -11,6 +11,8 @@ import sympy
 import torch
 
 from fxexport import _torch_compat as compat
+from fxexport.capture.aliasing import Aliases
+from fxexport.capture.facts import Facts
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import ContentsSlot, Journal, Slot
 from fxexport.capture.recorder import Recorder
@@ -62,7 +64,7 @@ def is_symbolic(value: Any) -> bool:
 
 def is_dynamic(value: Any) -> bool:
     """Whether a value is a tensor, or a number that is known only when the model runs."""
-    return is_symbolic(value) or isinstance(value, torch.Tensor)
+    return is_symbolic(value) or isinstance(value, torch.Tensor) or hasattr(value, "fx_session")
 
 
 def dynamic_inside(values: Any) -> bool:
@@ -105,6 +107,8 @@ class Session:
             self._about_to_write,
             lambda: self.journal.now,
         )
+        self.aliases = Aliases(self.journal)
+        self.facts = Facts(self.tensors.inner)
         self.try_depth = 0
         # All that was refused so far: capture goes on after a refusal to find the others.
         self.refusals: list[UnsupportedError] = []
@@ -217,6 +221,26 @@ class Session:
         bases = [self.tensors.base_of(s) for s in sources if isinstance(s, compat.FunctionalTensor)]
         if bases:
             self._merged.append((weakref.ref(merged), [weakref.ref(base) for base in bases]))
+
+    def may_be_one(self, a: Any, b: Any) -> bool:
+        """Whether two different objects may be one and the same in Python on some way."""
+        if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor):
+            return self.aliases.may_be_one(a, b)
+        return not self._bases(a).isdisjoint(self._bases(b))
+
+    def _bases(self, tensor: torch.Tensor) -> set[int]:
+        """The tensors that a merged one may be, or look into."""
+        found: set[int] = set()
+        queue = [self.tensors.base_of(tensor)]
+        while queue:
+            item = queue.pop()
+            if id(item) in found:
+                continue
+            found.add(id(item))
+            for merged_ref, sources in self._merged:
+                if merged_ref() is item:
+                    queue.extend(source for ref in sources if (source := ref()) is not None)
+        return found
 
     def node_of(self, value: Any) -> Any:
         """The node or constant, in the present frame, for a tensor or number of the program."""

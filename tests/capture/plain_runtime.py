@@ -166,16 +166,25 @@ class PlainRuntime:
     def ne(self, a: Any, b: Any) -> Any:
         return a != b
 
+    def is_(self, a: Any, b: Any) -> Any:
+        return a is b
+
+    def is_not(self, a: Any, b: Any) -> Any:
+        return a is not b
+
     def contains(self, item: Any, container: Any) -> Any:
         return item in container
 
     def lacks(self, item: Any, container: Any) -> Any:
         return item not in container
 
+    def with_certain(self, function: Any, args: Any, kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
     def call(self, value: Any) -> Any:
         return value
 
-    read = number = unpack = fresh = formatted = match_subject = raising = call
+    read = number = unpack = fresh = formatted = match_subject = raising = found = mapping = call
 
 
 def original(text: str, namespace: dict[str, Any]) -> Any:
