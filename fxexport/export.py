@@ -157,7 +157,7 @@ def export(
     with stage("lower"):
         ir_model = lower(graph, opset=report.opset)
     _describe(report, graph, ir_model)
-    exported = Exported(graph, ir_model, report, prepared, _reference(model, prepared))
+    exported = Exported(graph, ir_model, report, prepared, _reference(model, prepared, graph))
     if path is None:
         if verify:
             with stage("verify"):
@@ -261,14 +261,14 @@ def _request(
 
 
 def _reference(
-    model: Callable[..., Any], prepared: PreparedInputs
+    model: Callable[..., Any], prepared: PreparedInputs, graph: CapturedGraph
 ) -> Callable[[list[Any]], Sequence[Any]]:
     """Runs the model eagerly on flat inputs, and leaves it as it was."""
 
     def run(values: list[Any]) -> list[Any]:
         args, kwargs = prepared.rebuild(values)
         with torch.no_grad(), _state_kept(model):
-            return flat_outputs(model(*args, **kwargs))
+            return flat_outputs(model(*args, **kwargs), graph.outputs)
 
     return run
 

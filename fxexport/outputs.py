@@ -3,36 +3,64 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fxexport.graph.captured import OutputSpec
 
 __all__ = ["flat_outputs", "named_leaves"]
 
 
-def flat_outputs(result: Any) -> list[Any]:
-    """The tensors and Python numbers in an eager result, in the file's order."""
+def flat_outputs(result: Any, specs: Iterable[OutputSpec] = ()) -> list[Any]:
+    """The tensors and Python numbers in an eager result, in the file's order.
+
+    Args:
+        result: what the model returns.
+        specs: the file's outputs; they tell which lists are sequences in the file.
+
+    Returns:
+        A value an output: a tensor, a number, or for a sequence the list of its items' values.
+    """
     import torch
 
-    return [
-        value
-        for _, value in named_leaves(
-            result, lambda v: isinstance(v, (torch.Tensor, int, float, bool))
-        )
-    ]
+    columns: dict[str, int] = {}
+    for spec in specs:
+        if spec.kind == "sequence":
+            columns[spec.path] = max(columns.get(spec.path, 0), spec.column + 1)
+
+    def is_value(value: Any) -> bool:
+        return isinstance(value, (torch.Tensor, int, float, bool))
+
+    return [value for _, value in named_leaves(result, is_value, columns)]
 
 
-def named_leaves(result: Any, is_leaf: Callable[[Any], bool]) -> list[tuple[str, Any]]:
+def named_leaves(
+    result: Any, is_leaf: Callable[[Any], bool], lists: Mapping[str, int] | None = None
+) -> list[tuple[str, Any]]:
     """The leaves of a nested result, in order, each with a path such as ``boxes_0``.
 
     Lists, tuples, dicts, dataclasses and objects with attributes are gone through; None, text and
     anything else is left out.
+
+    Args:
+        result: what a model returns.
+        is_leaf: tells the values to find.
+        lists: path of each list of varying length, and how many values an item of it has: such a
+            list gives as many leaves, each the list of one of its items' values.
     """
     found: list[tuple[str, Any]] = []
     seen: set[int] = set()
+    lists = lists or {}
 
     def visit(value: Any, path: str) -> None:
         if is_leaf(value):
             found.append((path, value))
+            return
+        if path in lists and isinstance(value, (list, tuple, deque)):
+            rows = [[leaf for _, leaf in named_leaves(item, is_leaf)] for item in value]
+            found.extend((path, [row[k] for row in rows]) for k in range(lists[path]))
             return
         items = _items(value)
         if not items or id(value) in seen:
@@ -49,7 +77,7 @@ def named_leaves(result: Any, is_leaf: Callable[[Any], bool]) -> list[tuple[str,
 def _items(value: Any) -> list[tuple[str, Any]]:
     if isinstance(value, dict):
         return [(str(key), item) for key, item in value.items()]
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, deque)):
         names = getattr(value, "_fields", None) or range(len(value))
         return [(str(name), item) for name, item in zip(names, value, strict=True)]
     if isinstance(value, type) or callable(value):

@@ -11,15 +11,18 @@ import torch
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.containers import is_mutable, parts_of, rebuild_like, refill
+from fxexport.capture.elements import hold
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import Scope, Slot
 from fxexport.capture.keys import count_of, settled
-from fxexport.capture.merge import Leaf, Merge
+from fxexport.capture.merge import Leaf, ListPlan, Merge
 from fxexport.capture.optional import Maybe, force, narrowed
 from fxexport.capture.session import SYM, Poison, Session
+from fxexport.capture.spread import Spread, is_open, length_of
 from fxexport.capture.writer import Frame
 from fxexport.errors import UnsupportedError
 from fxexport.graph.ops import branch
+from fxexport.graph.sequences import SequenceVal
 from fxexport.source import SourceLocation
 
 __all__ = ["Raised", "condition_of", "contents_in", "left_by", "stage_branch"]
@@ -69,6 +72,8 @@ def condition_of(session: Session, value: Any) -> Any:
         return value
     if isinstance(value, (torch.SymInt, torch.SymFloat)):
         return condition_of(session, value != 0)
+    if is_open(value):
+        return condition_of(session, length_of(value) != 0)
     if isinstance(value, dict):
         return condition_of(session, count_of(value) > 0)
     return bool(settled(value))
@@ -171,7 +176,7 @@ def stage_branch(
         if isinstance(value, Poison) and key[0] != "cell":
             raise value.refuse()
         if value is not before[key]:
-            session.journal.touch(slot, None)
+            session.journal.touch(slot)
             slot.set(value)
     session.report.add("branch", "kept as a branch", place)
     return after.of(result)
@@ -197,7 +202,7 @@ def _record(
     try:
         with session.recorder.body() as frame, session.journal.scope() as scope:
             for slot in slots:
-                session.journal.touch(slot, None)
+                session.journal.touch(slot)
             _assume(session, condition, outcome, "path condition")
             try:
                 result = narrowed(run())
@@ -277,7 +282,7 @@ def _write_node(
         for way, out, name in zip(ways, outputs, ("then", "else"), strict=True)
     ]
     node = recorder.emit(branch, condition_node, *bodies, tuple(captured), val=tuple(values))
-    after = _After(merge)
+    after = _After(session, merge)
     recorder.bind(tuple(values), node)
     for leaf, value in zip(merge.leaves, values, strict=True):
         if isinstance(value, torch.Tensor):
@@ -296,6 +301,17 @@ def _is_choice(leaf: Leaf) -> bool:
     return (leaf.then is True and leaf.other is False) or (
         leaf.then is False and leaf.other is True
     )
+
+
+def _spread_of(session: Session, plan: ListPlan, after: dict[int, Any]) -> Spread:
+    """The run of items that stands for a list which differs in length between the ways."""
+    values = [after[id(leaf)] for leaf in plan.leaves]
+    columns = [value for value in values if isinstance(value, SequenceVal)]
+    counted = values[0] if values and not columns else plan.length
+    spread = Spread(plan.element, columns, counted)
+    for side in plan.sides.values():
+        hold(session, side, spread)
+    return spread
 
 
 def contents_in(scope: Scope) -> dict[Any, Any]:
@@ -320,7 +336,8 @@ def left_by(scope: Scope, contents: dict[Any, Any]) -> Iterator[None]:
 class _After:
     """Planned values with the branch's outputs in the places of their leaves."""
 
-    def __init__(self, merge: Merge) -> None:
+    def __init__(self, session: Session, merge: Merge) -> None:
+        self._session = session
         self._built = merge.built
         # a leaf's or a container's identity -> what stands for it
         self.values: dict[int, Any] = {}
@@ -329,6 +346,9 @@ class _After:
         """The value for a plan; each container is filled once, however many places hold it."""
         key = id(plan)
         if key in self.values:
+            return self.values[key]
+        if isinstance(plan, ListPlan):
+            self.values[key] = _spread_of(self._session, plan, self.values)
             return self.values[key]
         if key not in self._built:
             return plan

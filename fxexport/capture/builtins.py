@@ -27,6 +27,7 @@ from fxexport.capture.keys import count_of, settled, settled_all
 from fxexport.capture.numbers import MATH_FUNCTIONS, Numbers
 from fxexport.capture.optional import Maybe, force, holds_maybe
 from fxexport.capture.session import Poison, is_dynamic, is_symbolic, sym_type
+from fxexport.capture.spread import is_open, length_of
 from fxexport.capture.text import refuse_open_text, text_of
 from fxexport.errors import UnsupportedError
 
@@ -154,6 +155,7 @@ class Builtins(Numbers):
                 return self._method(function, owner)
             if isinstance(owner, torch.Tensor) or compat.is_torch_builtin(function):
                 return functools.partial(self._with_flags, function)
+            return functools.partial(self._with_closed, function)
         original = getattr(function, "_torchdynamo_orig_callable", None)
         if original is not None:
             return self._convert(original)
@@ -170,10 +172,13 @@ class Builtins(Numbers):
 
     def _with_flags(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """A function of PyTorch's C++: a flag known only at run time gets a call for each way."""
+        settled_all((*args, *kwargs.values()))
         if holds_maybe((args, kwargs)) is not None:
             return self.operators.with_certain(
                 functools.partial(self._with_flags, function), args, kwargs
             )
+        if any(is_open(value) for value in (*args, *kwargs.values())):
+            return self._with_open_list(function, args, kwargs)
         flag = next((v for v in (*args, *kwargs.values()) if type(v) is torch.SymBool), None)
         if flag is None:
             return function(*args, **kwargs)
@@ -187,6 +192,29 @@ class Builtins(Numbers):
 
         return self.operators.if_exp(flag, lambda: called(True), lambda: called(False), ())
 
+    def _with_open_list(self, function: Any, args: Any, kwargs: Any) -> Any:
+        """A function of PyTorch's C++ that gets a list of dynamic length."""
+        lists = self.operators.lists
+        if lists.joins(function):
+            first, *others = args or (kwargs.pop("tensors"),)
+            return lists.join(function, first, *others, **kwargs)
+        if function in (torch.tensor, torch.as_tensor, torch.asarray):
+            return lists.tensor(*args, **{k: v for k, v in kwargs.items() if k != "requires_grad"})
+        return self._with_closed(function, *args, **kwargs)
+
+    def _with_closed(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """A function that takes lists apart by itself: it must know their items."""
+        settled_all((*args, *kwargs.values()))
+        if holds_maybe((args, kwargs)) is not None:
+            return self.operators.with_certain(
+                functools.partial(self._with_closed, function), args, kwargs
+            )
+        closed = self.operators.lists.closed
+        return function(
+            *(closed(value) for value in args),
+            **{key: closed(value) for key, value in kwargs.items()},
+        )
+
     def _method(self, method: Any, owner: Any) -> Any:
         if method.__name__ in _MUTATORS:
             self.operators.touch(owner)
@@ -194,6 +222,12 @@ class Builtins(Numbers):
             found = self.operators.dicts.find(method, owner)
             if found is not None:
                 return found
+        if is_open(owner):
+            own = self.operators.lists.method(method.__name__, owner)
+            if own is not None:
+                return own
+        elif method.__name__ == "extend":
+            return lambda more: method(self.operators.listed(more))
         if method.__name__ == "sort":
             return lambda **kwargs: owner.__init__(self._sorted(owner, **kwargs))
         if method.__name__ in ("index", "count", "remove") and isinstance(owner, list):
@@ -224,6 +258,8 @@ class Builtins(Numbers):
             return value.shape[0]
         if isinstance(value, Dynamic):
             return value.length
+        if is_open(value):
+            return length_of(value)
         if isinstance(value, dict):
             return count_of(value)
         settled(value)
@@ -234,13 +270,15 @@ class Builtins(Numbers):
         return len(value)
 
     def _enumerate(self, iterable: Any, start: Any = 0) -> Any:
-        return iteration.dynamic_enumerate(iterable, start)
+        return iteration.dynamic_enumerate(self._source(iterable), start)
 
     def _zip(self, *iterables: Any, strict: bool = False) -> Any:
-        return iteration.dynamic_zip(*iterables, strict=strict)
+        sources = [self._source(iterable) for iterable in iterables]
+        return iteration.dynamic_zip(*sources, strict=strict)
 
     def _map(self, function: Any, *iterables: Any) -> Any:
-        return iteration.dynamic_map(self._convert(function), *iterables)
+        sources = [self._source(iterable) for iterable in iterables]
+        return iteration.dynamic_map(self._convert(function), *sources)
 
     def _filter(self, function: Any, iterable: Any) -> Any:
         test = (lambda value: value) if function is None else self._convert(function)
@@ -248,7 +286,7 @@ class Builtins(Numbers):
         return (item for item in items if self.operators.truth(test(item)))
 
     def _reversed(self, iterable: Any) -> Any:
-        return iteration.dynamic_reversed(iterable)
+        return iteration.dynamic_reversed(self._source(iterable))
 
     def _range(self, *args: Any) -> Any:
         return iteration.dynamic_range(*[self._index(arg) for arg in args])
@@ -259,10 +297,10 @@ class Builtins(Numbers):
         return self.operators.iterate(iterable)
 
     def _list(self, iterable: Any = ()) -> Any:
-        return self.operators.fresh(list(self._items(iterable)))
+        return self.operators.fresh(self.operators.listed(iterable))
 
     def _tuple(self, iterable: Any = ()) -> Any:
-        return tuple(self._items(iterable))
+        return tuple(self.operators.listed(iterable))
 
     def _set(self, iterable: Any = ()) -> Any:
         return self.operators.fresh(set(self._items(iterable)))

@@ -24,7 +24,9 @@ from fxexport.capture.journal import AttributeSlot, Scope
 from fxexport.capture.modules import left_as_found, module_names, weight_names
 from fxexport.capture.operators import Operators
 from fxexport.capture.optional import Maybe, narrowed
+from fxexport.capture.patterns import Number, leaves_of
 from fxexport.capture.session import PinNeeded, Poison, Session, is_symbolic, sym_type
+from fxexport.capture.spread import is_open
 from fxexport.capture.torch_functions import FunctionMode
 from fxexport.errors import FxExportError, ModelError, UnsupportedError
 from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec, OutputSpec
@@ -179,7 +181,7 @@ class _Attempt:
                     result = self._call(args, kwargs)
                     session.raise_refusals()
                     outputs = self._outputs(result)
-                    flat = [session.node_of(value) for _, value in outputs]
+                    flat = [session.node_of(output.value) for output in outputs]
                     self._report_writes(scope, values)
                 finally:
                     scope.undo()
@@ -295,12 +297,16 @@ class _Attempt:
 
     # -- outputs ---------------------------------------------------------------------------------
 
-    def _outputs(self, result: Any) -> list[tuple[str, Any]]:
-        """The tensors and numbers in a result, in order, with names."""
-        found = [(p, narrowed(v)) for p, v in named_leaves(narrowed(result), _is_output)]
+    def _outputs(self, result: Any) -> list[_Output]:
+        """The tensors, numbers and lists of varying length in a result, in order."""
+        found = [
+            output
+            for path, value in named_leaves(narrowed(result), _is_output)
+            for output in self._outputs_of(path, narrowed(value))
+        ]
         if not found:
             raise ModelError("the model returns no tensor, so there is nothing to export")
-        for _, value in found:
+        for value in (output.value for output in found):
             if isinstance(value, Poison):
                 raise value.refuse()
             if isinstance(value, Maybe):
@@ -318,15 +324,38 @@ class _Attempt:
                 )
         return found
 
-    def _output_specs(self, outputs: Sequence[tuple[str, Any]]) -> list[OutputSpec]:
+    def _outputs_of(self, path: str, value: Any) -> list[_Output]:
+        """A list of varying length is an output for each of the values in an item."""
+        if not is_open(value):
+            kind = "tensor" if isinstance(value, torch.Tensor) else _name_of_type(sym_type(value))
+            return [_Output(path, value, kind)]
+        spread = self._operators.lists.single(value)
+        self.session.report.add(
+            "note",
+            f"the list {path or 'that is returned'} has as many items as the model makes: it is an "
+            "ONNX sequence in the file",
+        )
+        leaves = leaves_of(spread.element)
+        return [
+            _Output(
+                path if len(leaves) == 1 else f"{path}_{k}" if path else str(k),
+                column,
+                "sequence",
+                leaf.kind.__name__ if isinstance(leaf, Number) else "tensor",
+                path,
+                k,
+            )
+            for k, (leaf, column) in enumerate(zip(leaves, spread.columns, strict=True))
+        ]
+
+    def _output_specs(self, outputs: Sequence[_Output]) -> list[OutputSpec]:
         taken = {spec.name for spec in self._inputs}
         specs = []
         given = list(self._request.output_names)
-        for k, (path, value) in enumerate(outputs):
-            name = given[k] if k < len(given) else _output_name(path, k, len(outputs), taken)
+        for k, output in enumerate(outputs):
+            name = given[k] if k < len(given) else _output_name(output.name, k, len(outputs), taken)
             taken.add(name)
-            kind: Any = "tensor" if isinstance(value, torch.Tensor) else sym_type(value).__name__  # type: ignore[union-attr]
-            specs.append(OutputSpec(name, kind))
+            specs.append(OutputSpec(name, output.kind, output.items, output.path, output.column))
         return specs
 
     # -- dimensions that cannot move -------------------------------------------------------------
@@ -356,8 +385,28 @@ class _Attempt:
         return dict.fromkeys(names, (None, need.location))
 
 
+@dataclass
+class _Output:
+    """A value that the model returns; the fields after it are those of `OutputSpec`."""
+
+    name: str
+    value: Any
+    kind: Any
+    items: Any = "tensor"
+    path: str = ""
+    column: int = 0
+
+
 def _is_output(value: Any) -> bool:
-    return isinstance(value, (torch.Tensor, Poison, Maybe)) or sym_type(value) is not None
+    return (
+        isinstance(value, (torch.Tensor, Poison, Maybe))
+        or sym_type(value) is not None
+        or is_open(value)
+    )
+
+
+def _name_of_type(kind: type | None) -> str:
+    return "" if kind is None else kind.__name__
 
 
 _SYM_OF = {"int": torch.SymInt, "float": torch.SymFloat, "bool": torch.SymBool}

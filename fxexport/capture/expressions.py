@@ -174,6 +174,8 @@ class Expressions(ast.NodeTransformer):
         if isinstance(node.op, (ast.BitAnd, ast.BitOr, ast.BitXor)):
             symbol = ast.copy_location(ast.Constant(type(node.op).__name__), node)
             return self._operator("bitwise", [symbol, left, right], node)
+        if isinstance(node.op, ast.Mult):
+            return self._operator("multiply", [left, right], node)
         node.left, node.right = self._number(left), self._number(right)
         return node
 
@@ -225,9 +227,9 @@ class Expressions(ast.NodeTransformer):
         return node
 
     def visit_Starred(self, node: ast.Starred) -> Any:
-        node.value = self.visit(node.value)
+        self.generic_visit(node)
         if isinstance(node.ctx, ast.Load):
-            node.value = self._operator("unpack", [node.value], node)
+            node.value = self._operator("starred", [node.value], node)
         return node
 
     def _display(self, node: Any) -> Any:
@@ -243,6 +245,36 @@ class Expressions(ast.NodeTransformer):
 
     visit_List = visit_Dict = visit_Set = _display
 
+    def visit_ListComp(self, node: ast.ListComp) -> Any:
+        """Loops and ifs that fill a list: whatever is dynamic in them is staged."""
+        structures = [_structure(generator.target) for generator in node.generators]
+        awkward = False in structures or any(g.is_async for g in node.generators)
+        # A function made in it sees the variables' last values, which lambdas here would not give.
+        if awkward or contains([node], ast.NamedExpr, ast.Lambda, ast.GeneratorExp):
+            return self._comprehension(node)
+        name = self._fresh("list")
+        body = self._operator("comp_add", [self._load(name, node), self.visit(node.elt)], node)
+        for generator, structure in zip(
+            reversed(node.generators), reversed(structures), strict=True
+        ):
+            for test in reversed(generator.ifs):
+                then = self._function("", body, node)
+                body = self._operator("comp_if", [self._test(test), then], test)
+            names = ", ".join(_target_names(generator.target))
+            shape = ast.copy_location(ast.Constant(structure), node)
+            args = [self.visit(generator.iter), self._function(names, body, node), shape]
+            body = self._operator("comp_for", args, node)
+        return self._operator("list_comp", [self._function(name, body, node)], node)
+
+    def _function(self, arguments: str, body: ast.expr, like: ast.AST) -> ast.expr:
+        """A lambda with these argument names."""
+        template = ast.parse(f"lambda {arguments}: 0", mode="eval").body
+        assert isinstance(template, ast.Lambda)
+        template.body = body
+        for inner in (template, template.args, *template.args.args):
+            ast.copy_location(inner, like)
+        return template
+
     def _comprehension(self, node: Any) -> Any:
         # The loop stays Python's; a condition or an iterable that is dynamic is refused there.
         for generator in node.generators:
@@ -257,7 +289,7 @@ class Expressions(ast.NodeTransformer):
             return self._generator(node)
         return self._operator("fresh", [node], node)
 
-    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
+    visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
 
     def _generator(self, node: ast.GeneratorExp) -> Any:
         """A generator over one thing, which any(), sum() and kin can loop over if it is dynamic."""
@@ -270,14 +302,22 @@ class Expressions(ast.NodeTransformer):
         ):
             return node
         text = ", ".join(name.id for name in names if isinstance(name, ast.Name))
-        template = ast.parse(f"lambda {text}: 0", mode="eval").body
-        assert isinstance(template, ast.Lambda)
-        template.body = node.elt
-        for inner in (template.args, *template.args.args):
-            ast.copy_location(inner, node)
+        element = self._function(text, node.elt, node)
         assert isinstance(first.iter, ast.Call)
         several = ast.copy_location(ast.Constant(isinstance(first.target, ast.Tuple)), node)
         source = first.iter.args[0]  # without the `iterate` around it
-        return self._operator(
-            "generator", [source, ast.copy_location(template, node), several], node
-        )
+        return self._operator("generator", [source, element, several], node)
+
+
+def _structure(target: ast.expr) -> Any:
+    """None for a name, a nested tuple for several, False for anything else."""
+    if isinstance(target, ast.Name):
+        return None
+    if not isinstance(target, (ast.Tuple, ast.List)):
+        return False
+    parts = tuple(_structure(part) for part in target.elts)
+    return False if False in parts else parts
+
+
+def _target_names(target: ast.expr) -> list[str]:
+    return [node.id for node in ast.walk(target) if isinstance(node, ast.Name)]

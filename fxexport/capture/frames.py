@@ -20,7 +20,8 @@ _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _TORCH = os.path.dirname(os.path.abspath(torch.__file__)) + os.sep
 _TORCH_NN = os.path.join(_TORCH, "nn") + os.sep
 _STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
-_ENTRY = os.path.join(_HERE, "capture", "capture.py")
+# Where the model is called; other functions of that file may be called from inside the model.
+_ENTRY = (os.path.join(_HERE, "capture", "capture.py"), "_call")
 _PACKAGES = os.sep + "site-packages" + os.sep
 
 # Lower is more the user's own.
@@ -67,7 +68,7 @@ def _walk(frame: FrameType | None) -> list[tuple[str, int, str]]:
     stack = []
     while frame is not None:
         code = frame.f_code
-        if code.co_filename == _ENTRY:
+        if (code.co_filename, code.co_name) == _ENTRY:
             break  # the program that called fxexport is no part of the model
         if _rank(code.co_filename) < _INTERNAL:
             stack.append((code.co_filename, frame.f_lineno, _function_name(code)))
@@ -108,7 +109,7 @@ def locations_of_summary(summary: Iterable[Any]) -> tuple[SourceLocation, ...]:
     """The user's frames of a `traceback.StackSummary` (outermost first), innermost first."""
     frames = []
     for frame in reversed(list(summary)):
-        if frame.filename == _ENTRY:
+        if (frame.filename, frame.name) == _ENTRY:
             break
         frames.append((frame.filename, frame.lineno, frame.name))
     return _locations(

@@ -28,12 +28,16 @@ class Dynamic:
     Attributes:
         length: number of items (SymInt).
         item: gives the item at an index from 0 to length - 1.
+        source: the Python list whose items these are, if they are one's.
     """
 
-    def __init__(self, length: Any, item: Callable[[Any], Any], text: str) -> None:
+    def __init__(
+        self, length: Any, item: Callable[[Any], Any], text: str, source: Any = None
+    ) -> None:
         self.length = length
         self.item = item
         self.text = text
+        self.source = source
 
     def __iter__(self) -> Iterator[Any]:
         raise UnsupportedError(

@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 
+from fxexport.capture.spread import is_open, refuse_open
+
 __all__ = [
     "UNSET",
     "AttributeSlot",
@@ -38,10 +40,19 @@ UNSET = _Unset()
 
 
 class Slot:
-    """A place that holds a value."""
+    """A place that holds a value.
+
+    Attributes:
+        key: tells places apart.
+        name: for messages.
+        owner: the object that the place is a part of, None for a variable.
+        born: the journal's number when the owner was made, where the journal does not know it.
+    """
 
     key: tuple[Any, ...]
     name: str
+    owner: Any = None
+    born: int = 0
 
     def get(self) -> Any:
         """The value there now, UNSET if there is none."""
@@ -104,6 +115,7 @@ class AttributeSlot(Slot):
 
     def __init__(self, owner: Any, attribute: str) -> None:
         self._owner, self._attribute = owner, attribute
+        self.owner = owner
         self.name = f"{type(owner).__name__}.{attribute}"
         self.key = ("attribute", id(owner), attribute)
 
@@ -121,7 +133,7 @@ class ContainerSlot(Slot):
     """All that a list, dict, set or deque holds."""
 
     def __init__(self, container: Any) -> None:
-        self._container = container
+        self._container = self.owner = container
         self.name = f"a {type(container).__name__}"
         self.key = ("container", id(container))
 
@@ -135,6 +147,8 @@ class ContainerSlot(Slot):
         return kind(self._container) if kind in (list, dict, set) else list(self._container)
 
     def set(self, value: Any) -> None:
+        if is_open(value) and getattr(self._container, "maxlen", None) is not None:
+            raise refuse_open("a deque with a maxlen")
         self._container.clear()
         if isinstance(self._container, (dict, set)):
             self._container.update(value)
@@ -150,8 +164,10 @@ class ContentsSlot(Slot):
         tensor: torch.Tensor,
         read: Callable[[torch.Tensor], torch.Tensor],
         write: Callable[[torch.Tensor, torch.Tensor], None],
+        born: int = 0,
     ) -> None:
         self._tensor, self._read, self._write = tensor, read, write
+        self.owner, self.born = tensor, born
         self.name = "a tensor written in place"
         self.key = ("contents", id(tensor))
 
@@ -230,16 +246,10 @@ class Journal:
         """Grows with every scope; what is made inside a scope has at least its number."""
         return self._serial
 
-    def touch(self, slot: Slot, owner: Any, born: int = 0) -> None:
-        """To be called before `slot`, a part of `owner`, is written to.
-
-        Args:
-            slot: the place.
-            owner: the object that it is a part of.
-            born: `now` when the owner was made, where that is known.
-        """
-        _, noted = self._made.get(id(owner), (None, 0))
-        born = max(born, noted)
+    def touch(self, slot: Slot) -> None:
+        """To be called before a place is written to."""
+        _, noted = self._made.get(id(slot.owner), (None, 0))
+        born = max(slot.born, noted)
         if isinstance(slot, CellSlot):
             born = self._cells.get(slot.key[1], 0)
         for scope in self._scopes:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from fxexport.capture import prelude
 from fxexport.capture.branching import condition_of, stage_branch
 from fxexport.capture.conditionals import Conditionals
 from fxexport.capture.frames import user_location
@@ -15,6 +16,7 @@ from fxexport.capture.journal import UNSET
 from fxexport.capture.keys import presence, settled
 from fxexport.capture.optional import Maybe, force, narrowed
 from fxexport.capture.session import Poison, dynamic_inside, is_dynamic, is_symbolic, sym_type
+from fxexport.capture.spread import is_open, length_of, refuse_open
 from fxexport.capture.text import refuse_open_text
 from fxexport.capture.variables import cells_of, slots_of
 from fxexport.errors import UnsupportedError
@@ -37,6 +39,9 @@ _Thunks = tuple[Callable[[], Any], ...]
 
 class Logic(Conditionals):
     """The operators on truth values."""
+
+    # Turns a function of the prelude into its staged form; the operators object sets it.
+    call: Callable[[Any], Any]
 
     def and_(self, *thunks: Callable[[], Any]) -> Any:
         """``a and b and …`` where only the truth matters; each only if those before it hold."""
@@ -208,6 +213,8 @@ class Logic(Conditionals):
         """``a == b``; sequences with symbolic numbers are compared item by item."""
         if isinstance(a, Maybe) or isinstance(b, Maybe):
             return self._eq_where_present(a, b)
+        if is_open(a) or is_open(b):
+            return self._eq_open(a, b)
         if isinstance(a, (tuple, list)) and isinstance(b, (tuple, list)):
             sizes = isinstance(a, torch.Size) or isinstance(b, torch.Size)
             if not sizes and isinstance(a, tuple) != isinstance(b, tuple):
@@ -235,6 +242,14 @@ class Logic(Conditionals):
             maybe.present, lambda: self.eq(maybe.value, other), lambda: self.eq(None, other), ()
         )
 
+    def _eq_open(self, a: Any, b: Any) -> Any:
+        """Lists of which one has a dynamic length; compared with an empty one only."""
+        if type(a) is not type(b):
+            return False
+        if len(a) == 0 or len(b) == 0:
+            return length_of(a) == length_of(b)
+        raise refuse_open("compared with another")
+
     def ne(self, a: Any, b: Any) -> Any:
         """``a != b``."""
         if isinstance(a, Maybe) or isinstance(b, Maybe):
@@ -258,6 +273,8 @@ class Logic(Conditionals):
         if isinstance(container, dict) and not is_dynamic(item):
             return presence(container, item)
         settled(container)
+        if is_open(container):
+            return self.call(prelude.contains)(container, item)
         if isinstance(container, (tuple, list)) and (dynamic_inside(container) or is_dynamic(item)):
             return self.or_(
                 *[lambda x=x: x is item or self.eq(x, item) for x in container], lambda: False

@@ -11,27 +11,33 @@ import torch
 from fxexport import _torch_compat as compat
 from fxexport.capture.branching import condition_of, contents_in, left_by
 from fxexport.capture.containers import is_mutable, keys_of, parts_of
+from fxexport.capture.elements import columns_of, hold, tensors_in
 from fxexport.capture.frames import user_location
-from fxexport.capture.journal import UNSET, ContainerSlot, Scope, Slot
+from fxexport.capture.journal import UNSET, Scope, Slot
 from fxexport.capture.keys import aligned
 from fxexport.capture.merge import as_kind
 from fxexport.capture.optional import HOLE, Maybe, lifted
 from fxexport.capture.patterns import (
     Constant,
+    ListOf,
     Number,
     Parts,
     Pattern,
     Ran,
+    SequenceOf,
     TensorOf,
     Widening,
     leaves_of,
     make,
+    sequence_like,
 )
-from fxexport.capture.session import Poison, Session
+from fxexport.capture.session import Poison, Session, number
+from fxexport.capture.spread import Spread, length_of
 from fxexport.capture.writer import Frame
 from fxexport.errors import UnsupportedError
 from fxexport.graph import scalars
 from fxexport.graph.ops import loop
+from fxexport.graph.sequences import sequence_of
 
 __all__ = ["stage_loop"]
 
@@ -110,12 +116,6 @@ def _refuse_unkept(slots: Sequence[Slot], patterns: Sequence[Pattern]) -> None:
     for slot, pattern in zip(slots, patterns, strict=True):
         if not isinstance(pattern, Constant) or not isinstance(pattern.value, Poison):
             continue
-        if isinstance(slot, ContainerSlot):
-            raise UnsupportedError(
-                f"{slot.name} changes its length in a loop whose trips are known only at run time",
-                location=pattern.value.location,
-                hint="write into a tensor of fixed size, or join tensors with torch.cat instead",
-            )
         if slot.key[0] != "cell":
             raise pattern.value.refuse()
 
@@ -133,6 +133,8 @@ def _equal_pattern(a: Pattern, b: Pattern) -> bool:
         return len(a.items) == len(b.items) and _equal(a.items, b.items)
     if isinstance(a, Ran):
         return True
+    if isinstance(a, ListOf) and isinstance(b, ListOf):
+        return _equal_pattern(a.element, b.element)
     if isinstance(a, TensorOf) and isinstance(b, TensorOf):
         return [d is None for d in a.dims] == [d is None for d in b.dims]
     return isinstance(a, Number) and isinstance(b, Number) and a.kind is b.kind
@@ -169,7 +171,7 @@ def _record(
 
             starts = []
             for slot, pattern in zip(slots, patterns, strict=True):
-                session.journal.touch(slot, None)
+                session.journal.touch(slot)
                 start = make(session, pattern, carried)
                 if _varies(slot, pattern, before[slot.key]):
                     _may_share(session, start, before[slot.key], strict=True)
@@ -178,6 +180,7 @@ def _record(
             trip(index)
             condition = condition_of(session, going())
             ends = [slot.get() for slot in slots]
+            _refuse_rewritten_items(session, patterns, ends, scope)
             known = {slot.key for slot in slots}
             new_slots = [slot for slot in scope.slots() if slot.key not in known]
             left = contents_in(scope)
@@ -202,6 +205,25 @@ def _varies(slot: Slot, pattern: Pattern, initial: Any) -> bool:
         return True
     places = ("cell", "global", "attribute")
     return slot.key[0] in places and pattern.value is not initial and pattern.value is not HOLE
+
+
+def _refuse_rewritten_items(
+    session: Session, patterns: Sequence[Pattern], ends: Sequence[Any], scope: Scope
+) -> None:
+    """A tensor that each trip writes to and puts into a list is one tensor in PyTorch."""
+    for pattern, end in zip(patterns, ends, strict=True):
+        if not isinstance(pattern, ListOf):
+            continue
+        for item in end:
+            for tensor in () if isinstance(item, Spread) else tensors_in(item):
+                base = session.tensors.base_of(tensor)
+                if ("contents", id(base)) in scope.old:
+                    raise UnsupportedError(
+                        "a tensor that this loop writes to in place is put into a list of varying "
+                        "length; all items would be that one tensor",
+                        location=user_location(),
+                        hint="put a clone() of it into the list",
+                    )
 
 
 def _may_share(session: Session, start: Any, initial: Any, strict: bool = False) -> None:
@@ -239,10 +261,16 @@ def _write_node(
     recorder, tensors = session.recorder, session.tensors
     initial: list[Any] = []
     final: list[Any] = []
-    for slot, pattern, end in zip(slots, patterns, recorded.ends, strict=True):
+    for slot, pattern, start, end in zip(
+        slots, patterns, recorded.starts, recorded.ends, strict=True
+    ):
         initial.extend(_nodes(session, pattern, slot.get()))
         with recorder.reopened(recorded.frame), left_by(recorded.scope, recorded.left):
             final.extend(_nodes(session, pattern, end))
+        if isinstance(pattern, ListOf):
+            every = recorded.condition is True and first is True
+            trips = trip_count if every else None
+            pattern.length = _length_after(session, slot.get(), start, end, trips)
     with recorder.reopened(recorded.frame):
         condition = session.node_of(recorded.condition)
     values: list[Any] = []
@@ -266,10 +294,12 @@ def _write_node(
         val=tuple(values),
     )
     recorder.bind(tuple(values), node)
-    for slot, pattern, value in zip(slots, patterns, finals, strict=True):
+    for slot, pattern, value, end in zip(slots, patterns, finals, recorded.ends, strict=True):
+        if isinstance(pattern, ListOf):
+            hold(session, [*_items(slot.get()), *end], value[0])
         if _varies(slot, pattern, slot.get()):
             _may_share(session, value, slot.get())
-            session.journal.touch(slot, None)
+            session.journal.touch(slot)
             slot.set(value)
 
 
@@ -284,10 +314,35 @@ def _has_run(session: Session, first: Any, trip_count: Any) -> Any:
     return session.recorder.scalar_op(scalars.and_, truth, some)
 
 
+def _items(value: Any) -> list[Any]:
+    return [] if value is UNSET or value is HOLE else list(value)
+
+
+def _length_after(session: Session, initial: Any, start: Any, end: Any, trips: Any) -> Any:
+    """The length of a list that grows alike in all trips; None where it is not known.
+
+    Args:
+        session: the capture.
+        initial: the list before the loop.
+        start: the list before a trip: one run of items.
+        end: the list after that trip.
+        trips: number of trips, None where the loop may be left early.
+    """
+    if trips is None or not isinstance(start[0], Spread):
+        return None
+    growth = number(length_of(end) - start[0].length)
+    if not session.in_scope(growth):
+        return None
+    made = trips if session.known(trips >= 0) else torch.sym_max(trips, 0)
+    return number(length_of(_items(initial)) + growth * made)
+
+
 def _nodes(session: Session, pattern: Pattern, value: Any) -> list[Any]:
     """The nodes of the present frame for the variables of a pattern in a value."""
     if isinstance(pattern, (Constant, Ran)):
         return []
+    if isinstance(pattern, ListOf):
+        return _list_nodes(session, pattern, _items(value))
     if value is UNSET and not (isinstance(pattern, Parts) and isinstance(pattern.like, Maybe)):
         value = HOLE
     if value is HOLE:
@@ -315,10 +370,18 @@ def _parts_for(pattern: Parts, value: Any) -> list[Any]:
     return (parts_of(value) or []) if keys is None else aligned(value, keys)
 
 
+def _list_nodes(session: Session, pattern: ListOf, items: list[Any]) -> list[Any]:
+    columns = columns_of(session, items, pattern.element)
+    return [session.node_of(column) for column in columns] or [session.node_of(length_of(items))]
+
+
 def _filler(session: Session, pattern: Pattern) -> Any:
     """What a variable holds that no trip reads before it is bound."""
     if isinstance(pattern, Number):
         return pattern.kind(0)
+    if isinstance(pattern, SequenceOf):
+        dtype = sequence_like(pattern.item, 0).dtype
+        return session.recorder.emit(sequence_of, dtype, val=sequence_like(pattern.item, 0))
     assert isinstance(pattern, TensorOf)
     sizes = [0 if dim is None else session.never_negative(dim) for dim in pattern.dims]
     return session.node_of(torch.zeros(sizes, dtype=pattern.dtype))

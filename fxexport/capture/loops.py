@@ -6,21 +6,25 @@ is staged, and so is a long one or one that a tensor may end, from its beginning
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
+from fxexport.capture import prelude
 from fxexport.capture.branching import condition_of, stage_branch
 from fxexport.capture.frames import user_location
 from fxexport.capture.iteration import Dynamic, rows
-from fxexport.capture.journal import Slot
+from fxexport.capture.journal import ContainerSlot, Slot
 from fxexport.capture.keys import settled
+from fxexport.capture.lists import OpenLists
 from fxexport.capture.logic import Logic
 from fxexport.capture.looping import stage_loop
 from fxexport.capture.optional import force
 from fxexport.capture.patterns import NeedsFirstTrip
 from fxexport.capture.session import Poison, Session, is_symbolic
+from fxexport.capture.spread import is_open
 from fxexport.capture.variables import flag_of, slots_of
 from fxexport.errors import UnsupportedError
 
@@ -34,6 +38,8 @@ TRIP_LIMIT = 20_000
 
 class Loops(Logic):
     """The operators that repeat."""
+
+    lists: OpenLists
 
     def while_stmt(
         self,
@@ -141,18 +147,35 @@ class Loops(Logic):
             self.session.collect(error, slots)
 
     def _for(self, iterable: Any, body: Any, slots: list[Slot], broken: Slot | None) -> None:
+        iterable = self.source_of(iterable)
+        if isinstance(iterable, Dynamic):
+            with self.session.iterating(iterable.source):
+                self._for_dynamic(iterable, body, slots, broken)
+        else:
+            self._python_for(iterable, body, slots, broken)
+
+    def source_of(self, iterable: Any) -> Any:
+        """What an iterable is looped over as: a Dynamic, or something that Python can loop over."""
         iterable = settled(force(iterable))
         if isinstance(iterable, Poison):
             raise iterable.refuse()
         if isinstance(iterable, torch.Tensor):
-            iterable = rows(iterable)
-        if isinstance(iterable, Dynamic):
-            length = iterable.length
-            if is_symbolic(length):
-                self._staged_for(iterable, length, 0, body, slots, broken)
-                return
-            iterable = (iterable.item(k) for k in range(length))
-        self._python_for(iterable, body, slots, broken)
+            return rows(iterable)
+        return self.lists.dynamic(iterable) if is_open(iterable) else iterable
+
+    def is_staged(self, source: Any) -> bool:
+        """Whether a loop over this source has a number of trips known only at run time."""
+        return isinstance(source, Dynamic) and is_symbolic(source.length)
+
+    def _for_dynamic(
+        self, iterable: Dynamic, body: Any, slots: list[Slot], broken: Slot | None
+    ) -> None:
+        length = iterable.length
+        if is_symbolic(length):
+            self._staged_for(iterable, length, 0, body, slots, broken)
+        else:
+            items = (iterable.item(k) for k in range(length))
+            self._python_for(items, body, slots, broken)
 
     def _staged_for(
         self,
@@ -266,30 +289,76 @@ class Loops(Logic):
             start.back()
             self._python_for(items, body, slots, broken, may_stage=False)
 
+    def touch(self, container: Any) -> None:
+        """To be called before a container may change."""
+        if isinstance(container, (list, dict, set, deque)):
+            self.session.check_changeable(container)
+            self.session.aliases.about_to_write(container)
+            self.session.journal.touch(ContainerSlot(container))
+
     def generator(self, iterable: Any, element: Callable[..., Any], several: bool) -> Any:
         """A generator expression over one iterable."""
-        iterable = settled(force(iterable))
-        if isinstance(iterable, Poison):
-            raise iterable.refuse()
-        source = rows(iterable) if isinstance(iterable, torch.Tensor) else iterable
-        make = (lambda item: element(*self.unpack(item))) if several else element
+        source = self.source_of(iterable)
+        make = (lambda item: element(*self.iterate(item))) if several else element
         if isinstance(source, Dynamic):
             return Dynamic(source.length, lambda k: make(source.item(k)), "a generator")
         return (make(item) for item in source)
 
     def iterate(self, iterable: Any) -> Any:
         """What Python iterates over by itself."""
-        iterable = settled(force(iterable))
-        if isinstance(iterable, Poison):
-            raise iterable.refuse()
-        if isinstance(iterable, torch.Tensor):
-            iterable = rows(iterable)
-        return iter(iterable)
+        source = self.source_of(iterable)
+        if isinstance(source, Dynamic) and not is_symbolic(source.length):
+            return (source.item(k) for k in range(source.length))
+        return iter(source)
 
-    def unpack(self, value: Any) -> Any:
-        """The right side of an unpacking."""
+    def unpack(self, value: Any, before: int, after: int | None = None) -> Any:
+        """The right side of an unpacking.
+
+        Args:
+            value: what is unpacked.
+            before: number of names, before a starred one if there is one.
+            after: number of names after the starred one; None if there is none.
+        """
         value = settled(force(value))
-        return self.iterate(value) if isinstance(value, (torch.Tensor, Dynamic, Poison)) else value
+        if isinstance(value, (list, tuple)) and not is_open(value):
+            return value
+        source = self.source_of(value)
+        if not self.is_staged(source):
+            return self.iterate(source) if isinstance(source, (Dynamic, tuple)) else value
+        least = before + (after or 0)
+        length = source.length
+        self.lists.take_for_granted(
+            length == least if after is None else length >= least, f"there are {least} to unpack"
+        )
+        if after is None:
+            return [source.item(k) for k in range(before)]
+        rest = self.call(prelude.slice_of)(value, before, length - after)
+        tail = [source.item(length - after + k) for k in range(after)]
+        return [*(source.item(k) for k in range(before)), *rest, *tail]
+
+    def listed(self, iterable: Any) -> list[Any]:
+        """``list(iterable)``; what has a dynamic length becomes an open list."""
+        iterable = settled(force(iterable))
+        source = rows(iterable) if isinstance(iterable, torch.Tensor) else iterable
+        if self.is_staged(source):
+            made: list[Any] = self.call(prelude.collected)(source)
+            return made
+        if isinstance(source, (list, tuple, deque)):
+            return list(source)
+        return list(self.iterate(source))
+
+    def starred(self, value: Any) -> Any:
+        """``*value`` in a call or a display."""
+        return self.listed(value)
+
+    def multiply(self, a: Any, b: Any) -> Any:
+        """``a * b``; a list may be repeated a dynamic number of times."""
+        a, b = force(a), force(b)
+        items, times = (a, b) if isinstance(a, (list, tuple)) else (b, a)
+        if isinstance(items, (list, tuple)) and isinstance(times, torch.SymInt):
+            made = self.call(prelude.repeated)(items, times)
+            return made if isinstance(items, list) else tuple(made)
+        return self.number(a) * self.number(b)
 
 
 class _Checkpoint:

@@ -7,6 +7,7 @@ merged item by item. A variable that has no merged value is poisoned: only readi
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,14 +21,18 @@ from fxexport.capture.journal import UNSET, Scope
 from fxexport.capture.keys import joined_keys
 from fxexport.capture.optional import HOLE, Maybe
 from fxexport.capture.session import Poison, Session, is_symbolic, sym_type
+from fxexport.capture.spread import is_open, length_of
 
 __all__ = [
     "Leaf",
+    "ListLeaf",
+    "ListPlan",
     "Merge",
     "Mismatch",
     "as_kind",
     "fits",
     "leaf_kind",
+    "lengths_differ",
     "parts_of",
     "rebuild_like",
     "same_constant",
@@ -46,6 +51,34 @@ class Leaf:
         self.kind = kind  # int, float or bool; None for a tensor
         self.dtype = dtype
         self.promoted = False
+
+
+class ListLeaf(Leaf):
+    """An output that is a sequence: one tensor or number of each item of a list."""
+
+    def __init__(self, plan: ListPlan, column: int) -> None:
+        super().__init__(plan, plan, None, None)
+        self.plan = plan
+        self.column = column
+
+
+class ListPlan:
+    """A list that differs in length between the ways, from where on it differs."""
+
+    def __init__(self, then: list[Any], other: list[Any], element: Any, length: Any) -> None:
+        self.sides = {"then": then, "other": other}
+        self.element = element
+        self.length = length
+        self.leaves: list[Leaf] = []
+        self._columns: dict[str, list[Any]] = {}
+
+    def columns(self, session: Session, side: str) -> list[Any]:
+        """The sequences of one side, whose frame must be open."""
+        from fxexport.capture.elements import columns_of
+
+        if side not in self._columns:
+            self._columns[side] = columns_of(session, self.sides[side], self.element)
+        return self._columns[side]
 
 
 def leaf_kind(value: Any) -> type | None:
@@ -140,6 +173,8 @@ class Merge:
         kinds = leaf_kind(then), leaf_kind(other)
         if kinds[0] is not None and kinds[1] is not None:
             return self._leaf(then, other, kinds)
+        if type(then) is type(other) and lengths_differ(then, other):
+            return self._merged_lists(then, other)
         items = parts_of(then), parts_of(other)
         if items[0] is not None and items[1] is not None and type(then) is type(other):
             return self._containers(then, other, items)
@@ -185,6 +220,30 @@ class Merge:
         merged = [self.merged(a, b) for a, b in zip(*items, strict=True)]
         return self._rebuilt(rebuild_like(then, merged), then, other)
 
+    def _merged_lists(self, then: Any, other: Any) -> Any:
+        """Lists of different or open length: equal items at the front stay, a run follows."""
+        from fxexport.capture.patterns import Widening, leaves_of
+
+        session = self.session
+        for value in (then, other):
+            if self._changed(value):
+                raise Mismatch(f"a {type(value).__name__} that is also changed on that way")
+        same = 0
+        while same < min(len(then), len(other)) and then[same] is other[same]:
+            same += 1
+        rest = list(then)[same:], list(other)[same:]
+        element = Widening(session).element_of([*rest[0], *rest[1]])
+        lengths = length_of(rest[0]), length_of(rest[1])
+        known = session.same(*lengths) and session.in_scope(lengths[0])
+        plan = ListPlan(*rest, element, lengths[0] if known else session.fresh_size())
+        if leaves_of(element):
+            plan.leaves = [
+                self._append(ListLeaf(plan, k)) for k, _ in enumerate(leaves_of(element))
+            ]
+        elif not known:
+            plan.leaves = [self._leaf_of(*lengths, lengths[0])]
+        return self._rebuilt(rebuild_like(then, [*list(then)[:same], plan]), then, other)
+
     def _rebuilt(self, value: Any, *sources: Any) -> Any:
         """Notes a container that was built here, and what it may be in Python."""
         if isinstance(value, Maybe):
@@ -216,6 +275,9 @@ class Merge:
 
     def _defined(self, value: Any, missing_then: bool) -> Any:
         """A value that only one side has: the other side yields something that nobody reads."""
+        if is_open(value):
+            nothing = rebuild_like(value, [])
+            return self.merged(nothing, value) if missing_then else self.merged(value, nothing)
         kind = leaf_kind(value)
         if kind is not None:
             if (kind is not torch.Tensor and not is_symbolic(value)) or self._existed(value):
@@ -283,6 +345,8 @@ class Merge:
 
     def output(self, leaf: Leaf, side: str) -> Any:
         """The node or constant of an output on one side; its frame must be open."""
+        if isinstance(leaf, ListLeaf):
+            return self.session.node_of(leaf.plan.columns(self.session, side)[leaf.column])
         value = getattr(leaf, side)
         opposite = leaf.other if side == "then" else leaf.then
         if isinstance(value, _Filler):
@@ -306,6 +370,11 @@ class Merge:
     def value_after(self, leaf: Leaf) -> Any:
         """The value that stands for a leaf after the branch (not bound to a node yet)."""
         session = self.session
+        if isinstance(leaf, ListLeaf):
+            from fxexport.capture.patterns import leaves_of, sequence_like
+
+            item: Any = leaves_of(leaf.plan.element)[leaf.column]
+            return sequence_like(item, leaf.plan.length)
         if leaf.kind is not None:
             fresh = session.recorder.fresh_scalar(_SYM_OF[leaf.kind])
             if leaf.promoted:
@@ -325,6 +394,13 @@ class Merge:
         if self.session.in_scope(first) and all(self.session.same(first, d) for d in rest):
             return first
         return self.session.fresh_size(*dims)
+
+
+def lengths_differ(then: Any, other: Any) -> bool:
+    """Whether two values of one type are lists, tuples or deques of different or open length."""
+    if not isinstance(then, (list, tuple, deque)) or hasattr(then, "_fields"):
+        return False
+    return len(then) != len(other) or is_open(then) or is_open(other)
 
 
 class _Filler:

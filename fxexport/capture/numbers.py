@@ -16,6 +16,7 @@ from fxexport.capture.keys import settled
 from fxexport.capture.operators import Operators
 from fxexport.capture.optional import force
 from fxexport.capture.session import Poison, is_symbolic, sym_type
+from fxexport.capture.spread import is_open
 from fxexport.errors import UnsupportedError
 
 __all__ = ["MATH_FUNCTIONS", "Numbers"]
@@ -38,9 +39,14 @@ class Numbers:
         iterable = settled(force(iterable))
         return (
             self.operators.iterate(iterable)
-            if isinstance(iterable, (torch.Tensor, Poison))
+            if isinstance(iterable, (torch.Tensor, Poison, Dynamic)) or is_open(iterable)
             else iterable
         )
+
+    def _source(self, iterable: Any) -> Any:
+        """An iterable; a list of dynamic length as what can be looped over."""
+        source = self.operators.source_of(iterable) if is_open(iterable) else iterable
+        return source if self.operators.is_staged(source) or source is iterable else iterable
 
     def _min(self, *args: Any, **kwargs: Any) -> Any:
         return self._extreme(min, torch.sym_min, lambda a, b: b < a, args, kwargs)
@@ -51,8 +57,10 @@ class Numbers:
     def _extreme(self, plain: Any, symbolic: Any, better: Any, args: Any, kwargs: Any) -> Any:
         if len(args) == 1 and isinstance(args[0], torch.Tensor) and args[0].dim() == 1:
             return args[0].min() if plain is min else args[0].max()
-        if len(args) == 1 and isinstance(args[0], Dynamic) and not kwargs:
-            return self._convert(prelude.min_of if plain is min else prelude.max_of)(args[0])
+        if len(args) == 1 and not kwargs:
+            source = self._source(args[0])
+            if isinstance(source, Dynamic):
+                return self._convert(prelude.min_of if plain is min else prelude.max_of)(source)
         items = list(self._items(args[0])) if len(args) == 1 else list(args)
         key = kwargs.get("key")
         keys = [self._convert(key)(item) for item in items] if key is not None else items
@@ -75,6 +83,7 @@ class Numbers:
         if isinstance(iterable, torch.Tensor) and isinstance(iteration.rows(iterable), Dynamic):
             dtype = torch.int64 if iterable.dtype == torch.bool else iterable.dtype
             return iterable.sum(0, dtype=dtype) + start
+        iterable = self._source(iterable)
         if isinstance(iterable, Dynamic):
             return self._convert(prelude.sum_of)(iterable, start)
         total = start
@@ -83,17 +92,22 @@ class Numbers:
         return total
 
     def _prod(self, iterable: Any, *, start: Any = 1) -> Any:
+        iterable = self._source(iterable)
+        if isinstance(iterable, Dynamic):
+            return self._convert(prelude.product_of)(iterable, start)
         total = start
         for item in self._items(iterable):
             total = total * item
         return total
 
     def _any(self, iterable: Any) -> Any:
+        iterable = self._source(iterable)
         if isinstance(iterable, Dynamic):
             return self._convert(prelude.any_of)(iterable)
         return self._quantify(iterable, self.operators.or_, stop=True)
 
     def _all(self, iterable: Any) -> Any:
+        iterable = self._source(iterable)
         if isinstance(iterable, Dynamic):
             return self._convert(prelude.all_of)(iterable)
         return self._quantify(iterable, self.operators.and_, stop=False)

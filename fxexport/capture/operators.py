@@ -13,15 +13,17 @@ from typing import Any
 
 import torch
 
+from fxexport.capture.comprehensions import Comprehensions
 from fxexport.capture.convert import Converter
 from fxexport.capture.frames import user_location
-from fxexport.capture.journal import UNSET, AttributeSlot, ContainerSlot, put_attribute
+from fxexport.capture.journal import UNSET, AttributeSlot, put_attribute
 from fxexport.capture.keys import DictMethods, place_key, settled, settled_all
+from fxexport.capture.lists import OpenLists
 from fxexport.capture.logic import BITWISE
-from fxexport.capture.loops import Loops
 from fxexport.capture.optional import Maybe, force, holds_maybe, narrowed, one_of, raised_here
 from fxexport.capture.passing import takes_anything
 from fxexport.capture.session import Session, is_symbolic
+from fxexport.capture.spread import is_open
 from fxexport.capture.text import refuse_open_text, text_of
 from fxexport.capture.variables import cells_of, slots_of
 from fxexport.errors import UnsupportedError
@@ -45,13 +47,14 @@ _AUGMENT: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-class Operators(Loops):
+class Operators(Comprehensions):
     """The object that rewritten code knows as ``_fx_``: calls, reads and stores, and the rest."""
 
     def __init__(self, session: Session, converter: Converter) -> None:
         super().__init__(session)
         self._converter = converter
         self.dicts = DictMethods(self)
+        self.lists = OpenLists(self)
 
     def call(self, function: Any) -> Any:
         """What to call instead of a function."""
@@ -109,7 +112,7 @@ class Operators(Loops):
         """Variables of enclosing functions, and globals, that the function called now may bind."""
         names = tuple(cells_of(reader))
         for slot in slots_of((reader,), tuple(n for n in names if n != "_fx_"), globals_):
-            self.session.journal.touch(slot, None)
+            self.session.journal.touch(slot)
 
     def get_item(self, container: Any, key: Any) -> Any:
         """``container[key]``."""
@@ -117,10 +120,14 @@ class Operators(Loops):
         if holds_maybe(key) is not None:
             return self.with_certain(self.get_item, (container, key), {})
         refuse_open_text(key)
-        if isinstance(key, torch.SymInt) and isinstance(
-            container, (list, tuple, torch.nn.ModuleList)
-        ):
-            return self._pick(container, key)
+        if isinstance(container, (list, tuple, deque, torch.nn.ModuleList)):
+            key = _as_index(key)
+            if is_open(container):
+                return self.lists.get(container, key)
+            if isinstance(key, torch.SymInt):
+                return self._pick(container, key)
+            if isinstance(key, slice) and _has_symbols(key):
+                return self.lists.get(container, key)
         item = container[key]
         if isinstance(container, dict):
             if isinstance(item, Maybe) and item.absent is UNSET:
@@ -141,11 +148,7 @@ class Operators(Loops):
                 hint="stack the items into a tensor and index that",
             )
         self._keep_inside(key, count)
-        negative = self.session.known(key < 0)
-        if negative is None:
-            position = self.if_exp(key < 0, lambda: key + count, lambda: key, ())
-        else:
-            position = key + count if negative else key
+        position = self.lists.from_start(key, count)
 
         def at(k: int) -> Any:
             if k == count - 1:
@@ -186,15 +189,17 @@ class Operators(Loops):
     def set_attr(self, value: Any, owner: Any, name: str) -> None:
         """``owner.name = value``."""
         owner = force(owner)
+        self.session.check_changeable(owner)
         self.session.aliases.about_to_write(owner)
-        self.session.journal.touch(AttributeSlot(owner, name), owner)
+        self.session.journal.touch(AttributeSlot(owner, name))
         put_attribute(owner, name, value)
 
     def del_attr(self, owner: Any, name: str) -> None:
         """``del owner.name``."""
         owner = force(owner)
+        self.session.check_changeable(owner)
         self.session.aliases.about_to_write(owner)
-        self.session.journal.touch(AttributeSlot(owner, name), owner)
+        self.session.journal.touch(AttributeSlot(owner, name))
         force(getattr(owner, name, None))
         delattr(owner, name)
 
@@ -208,7 +213,31 @@ class Operators(Loops):
             return
         refuse_open_text(key)
         self.touch(container)
+        if isinstance(container, (list, deque)):
+            key = _as_index(key)
+            if is_open(container):
+                self.lists.set(container, key, value)
+                return
+            if isinstance(key, torch.SymInt):
+                self._put(container, key, value)
+                return
         container[key] = place_key(container, key, value) if isinstance(container, dict) else value
+
+    def _put(self, items: Any, key: torch.SymInt, value: Any) -> None:
+        """``items[key] = value`` at a dynamic index: each item may be the one."""
+        count = len(items)
+        if count > 64:
+            raise UnsupportedError(
+                f"an item of a Python list of {count} items is set at an index that is known only "
+                "when the model runs",
+                location=user_location(),
+                hint="keep the items in a tensor",
+            )
+        self._keep_inside(key, count)
+        position = self.lists.from_start(key, count)
+        for k in range(count):
+            old = items[k]
+            items[k] = self.if_exp(position == k, lambda: value, lambda old=old: old, ())
 
     def del_item(self, container: Any, key: Any) -> None:
         """``del container[key]``."""
@@ -216,18 +245,35 @@ class Operators(Loops):
         self.touch(container)
         if isinstance(container, dict):
             force(container[key])
-        del container[key]
-
-    def touch(self, container: Any) -> None:
-        """To be called before a container may change."""
-        if isinstance(container, (list, dict, set, deque)):
-            self.session.aliases.about_to_write(container)
-            self.session.journal.touch(ContainerSlot(container), container)
+        if is_open(container):
+            self.lists.delete(container, _as_index(key))
+        else:
+            del container[key]
 
     def augment(self, name: str, old: Any, value: Any) -> Any:
         """``old op= value``."""
         old, value = settled(force(old)), settled(force(value))
         self.touch(old)
+        if name == "Add" and isinstance(old, list):
+            old.extend(self.listed(value))
+            return old
+        if name == "Mult" and isinstance(old, (list, tuple)):
+            return self.multiply(old, value)
         if name in BITWISE and isinstance(old, (bool, torch.SymBool)):
             return self.bitwise(name, old, value)
         return _AUGMENT[name](self.number(old), self.number(value))
+
+
+def _as_index(key: Any) -> Any:
+    """A subscript of a list: an integer tensor counts as its number."""
+    if isinstance(key, torch.Tensor) and not key.dtype.is_floating_point and key.dim() == 0:
+        return key.item()
+    if isinstance(key, slice) and any(
+        isinstance(bound, torch.Tensor) for bound in (key.start, key.stop, key.step)
+    ):
+        return slice(_as_index(key.start), _as_index(key.stop), _as_index(key.step))
+    return key
+
+
+def _has_symbols(key: slice) -> bool:
+    return any(is_symbolic(bound) for bound in (key.start, key.stop, key.step))

@@ -7,6 +7,7 @@ loop. Widening ends, since each step only turns something fixed into something f
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,20 +20,33 @@ from fxexport.capture.containers import keyed_like, keys_of, parts_of, rebuild_l
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import UNSET
 from fxexport.capture.keys import aligned, joined_keys
-from fxexport.capture.merge import Mismatch, describe, fits, leaf_kind, same_constant
+from fxexport.capture.merge import (
+    Mismatch,
+    describe,
+    fits,
+    leaf_kind,
+    lengths_differ,
+    same_constant,
+)
 from fxexport.capture.optional import HOLE, Maybe
-from fxexport.capture.session import Poison, Session, is_symbolic, sym_type
+from fxexport.capture.session import Poison, Session, sym_type
+from fxexport.capture.spread import Spread, is_open
+from fxexport.graph.sequences import SequenceVal
 
 __all__ = [
     "Constant",
+    "ListOf",
     "NeedsFirstTrip",
     "Number",
     "Parts",
     "Pattern",
     "Ran",
+    "SequenceOf",
     "TensorOf",
     "Widening",
     "leaves_of",
+    "make",
+    "sequence_like",
 ]
 
 
@@ -80,10 +94,39 @@ class Parts(Pattern):
     items: list[Pattern]
 
 
+@dataclass
+class SequenceOf(Pattern):
+    """A sequence of the graph: one tensor or number of each item of a list."""
+
+    item: TensorOf | Number
+
+
+@dataclass
+class ListOf(Pattern):
+    """A list of varying length.
+
+    Attributes:
+        like: shows its type.
+        element: what every item is.
+        length: the length where it is known, None for a new one.
+    """
+
+    like: Any
+    element: Pattern
+    length: Any = None
+
+    def columns(self) -> list[Pattern]:
+        """A sequence for each tensor and number in an item; items without any are counted."""
+        leaves = leaves_of(self.element)
+        return [SequenceOf(leaf) for leaf in leaves] or [Number(int)]  # type: ignore[arg-type]
+
+
 def leaves_of(pattern: Pattern) -> list[Pattern]:
-    """The tensors and numbers in a pattern, in order."""
+    """The tensors, numbers and sequences in a pattern, in order."""
     if isinstance(pattern, Parts):
         return [leaf for item in pattern.items for leaf in leaves_of(item)]
+    if isinstance(pattern, ListOf):
+        return pattern.columns()
     return [] if isinstance(pattern, (Constant, Ran)) else [pattern]
 
 
@@ -136,7 +179,12 @@ class Widening:
             return self._widen_tensor(pattern, end)
         if isinstance(pattern, Number):
             return self._widen_number(pattern, end)
+        if isinstance(pattern, ListOf):
+            return self._widen_list(pattern, end)
         assert isinstance(pattern, Parts)
+        sequence = isinstance(end, (list, tuple, deque)) and type(end) is type(start)
+        if sequence and lengths_differ(list(pattern.items), end):
+            return self._widen_list(ListOf(pattern.like, self.joined(pattern.items)), end)
         if type(end) is not type(start):
             raise Mismatch(f"{describe(start)} before a trip, {describe(end)} after it")
         return self._widen_parts(pattern, start, end)
@@ -217,6 +265,8 @@ class Widening:
         return self._widen_object(pattern, value, end)
 
     def _widen_object(self, pattern: Constant, value: Any, end: Any) -> Pattern:
+        if type(value) is type(end) and lengths_differ(value, end):
+            return ListOf(value, self.element_of([*value, *end]))
         if parts_of(value) is not None and type(value) is type(end):
             constants: list[Pattern] = [Constant(part) for part in parts_of(value) or []]
             return self._widen_parts(Parts(value, constants), value, end)
@@ -267,14 +317,106 @@ class Widening:
         if isinstance(end, torch.Tensor):
             return self._tensor_pattern(end)
         kind = leaf_kind(end)
-        if kind is not None and not is_symbolic(end):
-            return Constant(end)
         if kind is not None:
             return Number(kind)
+        if is_open(end):
+            return ListOf(end, self.element_of(list(end)))
         parts = parts_of(end)
         if parts is not None:
             return Parts(end, [self._shape_of(part) for part in parts])
         return Constant(end)
+
+    # -- lists of varying length ------------------------------------------------------------------
+
+    def _widen_list(self, pattern: ListOf, end: Any) -> Pattern:
+        if type(end) is not type(pattern.like):
+            raise Mismatch(f"{describe(pattern.like)} before a trip, {describe(end)} after it")
+        return ListOf(pattern.like, self.element_of(list(end), pattern.element))
+
+    def element_of(self, items: list[Any], element: Pattern | None = None) -> Pattern:
+        """What every item of a list is; a Spread among them counts for its items.
+
+        Args:
+            items: the items; there is one at least, or `element` is given.
+            element: a pattern that the result must hold for as well.
+
+        Raises:
+            Mismatch: there is no such pattern.
+        """
+        for item in items:
+            if item is None or isinstance(item, Maybe):
+                raise Mismatch("an item may be None")
+            if element is None and isinstance(item, Spread):
+                element = self.joined([item.element])
+            elif element is None:
+                element = self._shape_of(item)
+                _refuse_nested(element)
+            elif isinstance(item, Spread):
+                element = self.joined([element, item.element])
+            elif is_open(item):
+                _refuse_nested(ListOf(item, element))
+            else:
+                try:
+                    element = self._widen(element, getattr(element, "like", HOLE), item)
+                except NeedsFirstTrip as reason:
+                    raise Mismatch(f"items of a list differ: {reason}") from None
+        assert element is not None
+        return element
+
+    def joined(self, patterns: list[Pattern]) -> Pattern:
+        """The pattern of items that each fit one of these; symbols unknown here are dropped."""
+        first, *rest = patterns
+        result = self._known_here(first)
+        for other in rest:
+            result = self._joined(result, other)
+        return result
+
+    def _known_here(self, pattern: Pattern) -> Pattern:
+        if isinstance(pattern, TensorOf):
+            dims = (
+                dim if dim is None or self.session.in_scope(dim) else None for dim in pattern.dims
+            )
+            return TensorOf(pattern.dtype, tuple(dims))
+        if isinstance(pattern, Parts):
+            return Parts(pattern.like, [self._known_here(item) for item in pattern.items])
+        return pattern
+
+    def _joined(self, a: Pattern, b: Pattern) -> Pattern:
+        if isinstance(a, TensorOf) and isinstance(b, TensorOf):
+            if a.dtype != b.dtype or len(a.dims) != len(b.dims):
+                raise Mismatch("tensors of different dtype or rank in one list")
+            dims = (
+                x if x is not None and y is not None and self.session.same(x, y) else None
+                for x, y in zip(a.dims, b.dims, strict=True)
+            )
+            return TensorOf(a.dtype, tuple(dims))
+        if isinstance(a, Number) and isinstance(b, Number):
+            wider = a.kind if a.kind is b.kind else (float if float in (a.kind, b.kind) else int)
+            return Number(wider, promoted=a.promoted or b.promoted or a.kind is not b.kind)
+        if (
+            isinstance(a, Parts)
+            and isinstance(b, Parts)
+            and type(a.like) is type(b.like)
+            and len(a.items) == len(b.items)
+        ):
+            items = [self._joined(x, y) for x, y in zip(a.items, b.items, strict=True)]
+            return Parts(a.like, items)
+        if isinstance(a, Constant) and isinstance(b, Constant) and same_constant(a.value, b.value):
+            return a
+        for tensor, number in ((a, b), (b, a)):
+            scalar = isinstance(tensor, TensorOf) and not tensor.dims
+            if scalar and isinstance(number, Number) and fits(number.kind, tensor.dtype):
+                return tensor
+        raise Mismatch("the items of a list differ in kind")
+
+
+def _refuse_nested(pattern: Pattern) -> None:
+    """An item that is a list of varying length itself has no form in the file."""
+    if isinstance(pattern, ListOf):
+        raise Mismatch("a list in the list has a varying length itself")
+    if isinstance(pattern, Parts):
+        for item in pattern.items:
+            _refuse_nested(item)
 
 
 def make(session: Session, pattern: Pattern, leaf: Callable[[Any, Pattern], Any]) -> Any:
@@ -286,6 +428,8 @@ def make(session: Session, pattern: Pattern, leaf: Callable[[Any, Pattern], Any]
     if isinstance(pattern, Parts):
         items = [make(session, item, leaf) for item in pattern.items]
         return session.journal.made(rebuild_like(pattern.like, items))
+    if isinstance(pattern, ListOf):
+        return _make_list(session, pattern, leaf)
     if isinstance(pattern, Number):
         number = session.recorder.fresh_scalar(_SYM_OF[pattern.kind])
         if pattern.promoted:
@@ -298,4 +442,24 @@ def make(session: Session, pattern: Pattern, leaf: Callable[[Any, Pattern], Any]
     return leaf(fake, pattern)
 
 
+def _make_list(session: Session, pattern: ListOf, leaf: Callable[[Any, Pattern], Any]) -> Any:
+    length = session.fresh_size() if pattern.length is None else pattern.length
+    columns: list[Any] = []
+    for column in pattern.columns():
+        if isinstance(column, SequenceOf):
+            columns.append(leaf(sequence_like(column.item, length), column))
+        else:
+            leaf(length, column)
+    spread = Spread(pattern.element, columns, length)
+    return session.journal.made(rebuild_like(pattern.like, [spread]))
+
+
+def sequence_like(item: TensorOf | Number, length: Any) -> SequenceVal:
+    """A sequence of `length` tensors or numbers of one pattern; no node yields it yet."""
+    if isinstance(item, Number):
+        return SequenceVal(DTYPE_OF[item.kind], (), length)
+    return SequenceVal(item.dtype, item.dims, length)
+
+
+DTYPE_OF = {int: torch.int64, float: torch.float64, bool: torch.bool}
 _SYM_OF = {int: torch.SymInt, float: torch.SymFloat, bool: torch.SymBool}

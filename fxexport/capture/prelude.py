@@ -7,7 +7,21 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["all_of", "any_of", "max_of", "min_of", "sum_of"]
+__all__ = [
+    "all_of",
+    "any_of",
+    "collected",
+    "contains",
+    "count_of",
+    "index_of",
+    "max_of",
+    "min_of",
+    "product_of",
+    "repeated",
+    "reversed_of",
+    "slice_of",
+    "sum_of",
+]
 
 
 def any_of(items: Any) -> Any:
@@ -50,3 +64,78 @@ def max_of(items: Any) -> Any:
         if best is None or item > best:
             best = item
     return best
+
+
+def product_of(items: Any, start: Any) -> Any:
+    """``math.prod(items, start=start)``."""
+    total = start
+    for item in items:
+        total = total * item
+    return total
+
+
+def collected(items: Any) -> Any:
+    """``list(items)``."""
+    out = []
+    for item in items:
+        out.append(item)
+    return out
+
+
+def repeated(items: Any, times: Any) -> Any:
+    """``items * times``."""
+    out = []
+    for _ in range(times):
+        out.extend(items)
+    return out
+
+
+def reversed_of(items: Any) -> Any:
+    """``items[::-1]``."""
+    out = []
+    count = len(items)
+    for k in range(count):
+        out.append(items[count - 1 - k])
+    return out
+
+
+def slice_of(items: Any, start: Any, stop: Any) -> Any:
+    """``items[start:stop]``."""
+    count = len(items)
+    if start is None:
+        start = 0
+    elif start < 0:
+        start = max(start + count, 0)
+    if stop is None:
+        stop = count
+    elif stop < 0:
+        stop = stop + count
+    out = []
+    for k in range(start, min(stop, count)):
+        out.append(items[k])
+    return out
+
+
+def contains(items: Any, wanted: Any) -> Any:
+    """``wanted in items``."""
+    for item in items:  # noqa: SIM110 - `in` comes here
+        if item == wanted:
+            return True
+    return False
+
+
+def index_of(items: Any, wanted: Any) -> Any:
+    """``items.index(wanted)``."""
+    for k, item in enumerate(items):
+        if item == wanted:
+            return k
+    raise ValueError("list.index(x): x not in list")
+
+
+def count_of(items: Any, wanted: Any) -> Any:
+    """``items.count(wanted)``."""
+    count = 0
+    for item in items:
+        if item == wanted:
+            count += 1
+    return count

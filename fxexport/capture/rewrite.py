@@ -348,7 +348,11 @@ class _Rewriter(Expressions):
                 ast.copy_location(ast.Starred(place, ast.Store()), inner) if starred else place
             )
             stores.extend(self._unpack(inner, self._load(name, like), like))
-        value = self._operator("unpack", [value], like)
+        star = next((k for k, e in enumerate(target.elts) if isinstance(e, ast.Starred)), None)
+        before = len(target.elts) if star is None else star
+        after = None if star is None else len(target.elts) - star - 1
+        counts = [ast.copy_location(ast.Constant(count), like) for count in (before, after)]
+        value = self._operator("unpack", [value, *counts], like)
         return [ast.copy_location(ast.Assign(targets=[target], value=value), like), *stores]
 
     def _store(

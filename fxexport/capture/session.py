@@ -28,6 +28,7 @@ __all__ = [
     "dynamic_inside",
     "is_dynamic",
     "is_symbolic",
+    "number",
     "sym_type",
 ]
 
@@ -120,6 +121,12 @@ class Session:
         self.example_sizes: dict[Any, int] = {}
         self.required: list[tuple[Any, Any]] = []
         self.depth = 0
+        # tensor -> the list of varying length that holds it as an item
+        self._held: list[tuple[weakref.ref[Any], weakref.ref[Any]]] = []
+        # id of an object that is an item of such a list -> the object, and the list
+        self._frozen: dict[int, tuple[Any, weakref.ref[Any]]] = {}
+        # The lists that are being looped over, innermost last.
+        self._iterated: list[Any] = []
         # merged tensor -> the tensors that it may share memory with in PyTorch
         self._merged: list[tuple[weakref.ref[Any], list[weakref.ref[Any]]]] = []
 
@@ -199,6 +206,7 @@ class Session:
             tensor,
             lambda t: self.tensors.wrap(self.tensors.inner(t)),
             lambda t, value: self.tensors.replace(t, self.tensors.inner(value)),
+            self.tensors.born(tensor),
         )
 
     def _about_to_write(self, base: torch.Tensor) -> None:
@@ -214,7 +222,49 @@ class Session:
                     location=user_location(),
                     hint="make a new tensor instead (y = y + 1), or clone() it in the branch",
                 )
-        self.journal.touch(self.contents(base), base, self.tensors.born(base))
+        for held, holder in self._held:
+            if held() is base and holder() is not None:
+                raise _item_changed("a tensor is written in place")
+        self.journal.touch(self.contents(base))
+
+    def held_by(self, tensor: torch.Tensor, holder: Any) -> None:
+        """Remembers that a list of varying length holds a tensor: it may not be written to."""
+        base = self.tensors.base_of(self.tensors.lift(tensor))
+        self._held.append((weakref.ref(base), weakref.ref(holder)))
+
+    def freeze(self, value: Any, holder: Any) -> None:
+        """Remembers that an object is an item of a list of varying length."""
+        if isinstance(value, torch.Tensor):
+            return
+        if isinstance(value, (list, dict, set)) or hasattr(value, "__dict__"):
+            self._frozen[id(value)] = (value, weakref.ref(holder))
+        for part in parts_inside(value):
+            self.freeze(part, holder)
+
+    def check_changeable(self, value: Any) -> None:
+        """To be called before a container or object changes.
+
+        Raises:
+            UnsupportedError: a list of varying length holds it.
+        """
+        if any(value is iterated for iterated in self._iterated):
+            raise UnsupportedError(
+                "a list changes while a loop of unknown length goes over it",
+                location=user_location(),
+                hint="loop over a copy of it",
+            )
+        frozen = self._frozen.get(id(value))
+        if frozen is not None and frozen[0] is value and frozen[1]() is not None:
+            raise _item_changed(f"a {type(value).__name__} changes")
+
+    @contextlib.contextmanager
+    def iterating(self, container: Any) -> Iterator[None]:
+        """While a loop that is staged goes over a list."""
+        self._iterated.append(container)
+        try:
+            yield
+        finally:
+            self._iterated.pop()
 
     def merged_from(self, merged: torch.Tensor, *sources: Any) -> None:
         """Remembers what a merged tensor may share memory with, to refuse later writes."""
@@ -300,6 +350,28 @@ class Session:
         return size
 
 
+def parts_inside(value: Any) -> list[Any]:
+    """What a plain container holds."""
+    if isinstance(value, dict):
+        return list(value.values())
+    return list(value) if isinstance(value, (list, tuple)) else []
+
+
+def _item_changed(what: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{what} that is an item of a list whose length is known only when the model runs",
+        location=user_location(),
+        hint="make a new one and put it into the list: items[i] = items[i] + 1; "
+        "or append a clone()",
+    )
+
+
 def expression(value: Any) -> Any:
     """The sympy expression of a Python or symbolic scalar."""
     return value.node.expr if is_symbolic(value) else sympy.sympify(value)
+
+
+def number(value: Any) -> Any:
+    """A size as a Python int where it is one."""
+    expr = expression(value)
+    return int(expr) if expr.is_number else value

@@ -17,6 +17,7 @@ from fxexport.capture.frames import user_frames, user_location
 from fxexport.capture.sizes import emit_expression
 from fxexport.errors import UnsupportedError
 from fxexport.graph import scalars
+from fxexport.graph.sequences import SequenceVal, sequence_length
 
 __all__ = ["SYM", "SYM_OF", "Frame", "GraphWriter", "python_type"]
 
@@ -32,7 +33,7 @@ class Frame:
     Attributes:
         graph: the nodes so far.
         parent: the frame around it, None for the root.
-        tensors: fake tensor -> its node here, by identity (the tensor is kept alive).
+        tensors: fake tensor or sequence -> its node here, by identity (it is kept alive).
         captures: node of the parent -> placeholder for it here.
         symbols: symbol -> node or function that makes its node here.
         expressions: nodes made for expressions of sizes.
@@ -40,7 +41,7 @@ class Frame:
 
     graph: fx.Graph
     parent: Frame | None
-    tensors: dict[int, tuple[torch.Tensor, fx.Node]] = field(default_factory=dict)
+    tensors: dict[int, tuple[torch.Tensor | SequenceVal, fx.Node]] = field(default_factory=dict)
     captures: dict[fx.Node, fx.Node] = field(default_factory=dict)
     symbols: dict[sympy.Symbol, Any] = field(default_factory=dict)
     expressions: dict[sympy.Basic, Any] = field(default_factory=dict)
@@ -118,25 +119,28 @@ class GraphWriter:
         if isinstance(value, torch.Tensor):
             self.frame.tensors[id(value)] = (value, node)
             for dim, size in enumerate(value.shape):
-                if isinstance(size, torch.SymInt):
-                    self._bind_size(node, dim, size)
+                self._bind_size(size, torch.ops.aten.sym_size.int, node, dim)
+        elif isinstance(value, SequenceVal):
+            self.frame.tensors[id(value)] = (value, node)
+            self._bind_size(value.length, sequence_length, node)
         elif isinstance(value, SYM):
             self._bind_scalar(value, node)
         elif isinstance(value, (tuple, list)):
             for k, item in enumerate(value):
-                if isinstance(item, (torch.Tensor, *SYM, tuple, list)):
+                if isinstance(item, (torch.Tensor, SequenceVal, *SYM, tuple, list)):
                     self.bind(item, self.emit(operator.getitem, node, k, val=item))
 
-    def _bind_size(self, node: fx.Node, dim: int, size: torch.SymInt) -> None:
+    def _bind_size(self, size: Any, read: Callable[..., Any], *args: Any) -> None:
+        """Says how a size that is a symbol is read from a node, where nothing tells it yet."""
+        if not isinstance(size, torch.SymInt):
+            return
         expr = compat.raw_expression(size)
         if not isinstance(expr, sympy.Symbol) or expr in self.frame.symbols:
             return
         if self._find_symbol(expr) is not None:
             return
         frame = self.frame
-        self.frame.symbols[expr] = lambda: self._emit_in(
-            frame, torch.ops.aten.sym_size.int, (node, dim), size
-        )
+        self.frame.symbols[expr] = lambda: self._emit_in(frame, read, args, size)
 
     def _bind_scalar(self, value: Any, node: Any) -> None:
         expr = compat.raw_expression(value)
@@ -159,7 +163,7 @@ class GraphWriter:
         Raises:
             UnsupportedError: a scalar whose origin is not in the graph.
         """
-        if isinstance(value, torch.Tensor):
+        if isinstance(value, (torch.Tensor, SequenceVal)):
             return self._tensor_node(value, self.frame)
         if isinstance(value, SYM):
             with compat.no_recording():
@@ -171,7 +175,7 @@ class GraphWriter:
             return {key: self.node_of(item) for key, item in value.items()}
         return value
 
-    def _tensor_node(self, tensor: torch.Tensor, frame: Frame) -> fx.Node:
+    def _tensor_node(self, tensor: torch.Tensor | SequenceVal, frame: Frame) -> fx.Node:
         held = frame.tensors.get(id(tensor))
         if held is not None:
             return held[1]
@@ -185,7 +189,7 @@ class GraphWriter:
         if node is None:
             node = frame.captures[outer] = self._placeholder(frame, outer.name, outer.meta)
             value = outer.meta.get("val")
-            if isinstance(value, torch.Tensor):
+            if isinstance(value, (torch.Tensor, SequenceVal)):
                 frame.tensors[id(value)] = (value, node)
         return node
 

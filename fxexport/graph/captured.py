@@ -51,10 +51,21 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class OutputSpec:
-    """One output of the file: its name and the Python type that eager PyTorch gives for it."""
+    """One output of the file.
+
+    Attributes:
+        name: output name in the file.
+        kind: "tensor", the Python type of a scalar, or "sequence" for a list of any length.
+        items: for a sequence, the kind of its items.
+        path: for a sequence, where in the model's result the list is, as `named_leaves` names it.
+        column: for a sequence, which of the values in each item it holds.
+    """
 
     name: str
-    kind: Literal["tensor", "int", "float", "bool"] = "tensor"
+    kind: Literal["tensor", "int", "float", "bool", "sequence"] = "tensor"
+    items: Literal["tensor", "int", "float", "bool"] = "tensor"
+    path: str = ""
+    column: int = 0
 
 
 @dataclass(frozen=True)

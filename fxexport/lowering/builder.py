@@ -164,7 +164,7 @@ class OpBuilder:
         self,
         name: str,
         inputs: Sequence[Value],
-        outputs: Sequence[ir.DataType],
+        outputs: Sequence[ir.TypeProtocol],
         write: Callable[[], Sequence[Value]],
     ) -> ir.Graph:
         """A body for a node to be written: what `write` writes goes there.
@@ -172,7 +172,7 @@ class OpBuilder:
         Args:
             name: the body's name.
             inputs: its inputs, new values.
-            outputs: dtypes of its outputs.
+            outputs: types of its outputs.
             write: writes the nodes and returns the outputs, each made in the body.
         """
         outer = self._writer, self.val, self.sources, self.module, self.prefix
@@ -184,8 +184,7 @@ class OpBuilder:
             finally:
                 self._writer, self.val, self.sources, self.module, self.prefix = outer
 
-        kinds = [ir.TensorType(dtype) for dtype in outputs]
-        return self._writer.body(inside, inputs, kinds, name=name)
+        return self._writer.body(inside, inputs, outputs, name=name)
 
     @property
     def graph(self) -> ir.Graph:

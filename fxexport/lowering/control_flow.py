@@ -170,7 +170,7 @@ def _body(
             outputs.append(output)
         return outputs
 
-    return writer.op.body(name, inputs, [dtypes.of_val(val) for val in vals], write)
+    return writer.op.body(name, inputs, [dtypes.type_of(val) for val in vals], write)
 
 
 def _label(node: fx.Node, what: str) -> str:

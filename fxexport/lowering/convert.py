@@ -15,6 +15,7 @@ from fxexport.errors import FxExportError, UnsupportedError
 from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec
 from fxexport.graph.ops import branch, loop
 from fxexport.graph.scalars import SCALAR_FUNCTIONS
+from fxexport.graph.sequences import SEQUENCE_FUNCTIONS, SequenceVal
 from fxexport.lowering import dtypes
 from fxexport.lowering.builder import OpBuilder
 from fxexport.lowering.graph_values import output_vals
@@ -198,6 +199,10 @@ class GraphWriter:
             from fxexport.lowering.scalars import lower_scalar
 
             return lower_scalar(self.op, target, args)
+        if target in SEQUENCE_FUNCTIONS:
+            from fxexport.lowering.sequences import lower_sequence
+
+            return lower_sequence(self.op, target, args)
         raise missing_lowering(node)
 
     def _from_library(self, node: fx.Node, args: Any, kwargs: Any) -> Any:
@@ -244,11 +249,11 @@ class GraphWriter:
             result = result[0]
         if not isinstance(result, Value):
             return result
-        is_number = not isinstance(val, torch.Tensor)
+        is_number = not isinstance(val, (torch.Tensor, SequenceVal))
         if val is not None:
             expected = dtypes.of_val(val)
             if result.dtype is None:
-                result.type = ir.TensorType(expected)
+                result.type = dtypes.type_of(val)
             elif result.dtype != expected:
                 raise RuntimeError(f"{name} was lowered to {result.dtype}, expected {expected}")
         if result.is_number != is_number:
@@ -262,6 +267,9 @@ class GraphWriter:
 
     def describe(self, value: Value, val: Any) -> None:
         """Sets a value's type and shape from the graph's metadata."""
+        if isinstance(val, SequenceVal):
+            value.type = dtypes.type_of(val)
+            return
         if not isinstance(val, torch.Tensor):
             value.type = ir.TensorType(dtypes.kind_dtype(val))
             value.shape = ir.Shape([])

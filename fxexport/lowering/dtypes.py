@@ -9,6 +9,7 @@ import onnx_ir as ir
 import torch
 
 from fxexport.errors import UnsupportedError
+from fxexport.graph.sequences import SequenceVal
 
 __all__ = [
     "FLOATS",
@@ -21,6 +22,7 @@ __all__ = [
     "promote",
     "scalar_dtype",
     "to_torch",
+    "type_of",
     "widened",
 ]
 
@@ -113,8 +115,16 @@ def kind_dtype(val: Any) -> ir.DataType:
 
 
 def of_val(val: Any) -> ir.DataType:
-    """The ONNX dtype of a value in a graph's metadata: a fake tensor or a scalar."""
-    return from_torch(val.dtype) if isinstance(val, torch.Tensor) else kind_dtype(val)
+    """The ONNX dtype of a value in a graph's metadata: a fake tensor, a scalar or a sequence."""
+    if isinstance(val, (torch.Tensor, SequenceVal)):
+        return from_torch(val.dtype)
+    return kind_dtype(val)
+
+
+def type_of(val: Any) -> ir.TypeProtocol:
+    """The ONNX type of a value in a graph's metadata."""
+    kind = ir.TensorType(of_val(val))
+    return ir.SequenceType(kind) if isinstance(val, SequenceVal) else kind
 
 
 def scalar_dtype(dtype: ir.DataType) -> torch.dtype:

@@ -309,7 +309,7 @@ def _running_product(op: OpBuilder, x: Value, dim: int, wide: ir.DataType) -> Va
         product = state * item
         return [product, op.one("Identity", product)]
 
-    body = op.body(op.node_names("cumprod"), [state, item], [wide, wide], step)
+    body = op.body(op.node_names("cumprod"), [state, item], [ir.TensorType(wide)] * 2, step)
     rows = op.write(
         "Scan",
         [start, x],

@@ -13,6 +13,7 @@ from fxexport.errors import FxExportError, MissingLoweringError
 from fxexport.graph.captured import bodies_of, source_of
 from fxexport.graph.ops import branch, loop
 from fxexport.graph.scalars import SCALAR_FUNCTIONS
+from fxexport.graph.sequences import SEQUENCE_FUNCTIONS
 from fxexport.lowering.registry import is_lowerable, operator_name
 
 __all__ = ["REFUSED", "DependsOnRefused", "Refusals", "missing_lowering"]
@@ -86,4 +87,8 @@ def _missing(module: fx.GraphModule) -> Iterator[MissingLoweringError]:
 def _has_form(target: Any) -> bool:
     if isinstance(target, torch._ops.OpOverload):
         return is_lowerable(target)
-    return target in SCALAR_FUNCTIONS or target in (branch, loop, operator.getitem)
+    return (
+        target in SCALAR_FUNCTIONS
+        or target in SEQUENCE_FUNCTIONS
+        or target in (branch, loop, operator.getitem)
+    )

@@ -37,6 +37,8 @@ def dimensions_to_data(shape: Iterable[Any]) -> list[Any]:
 def type_text(entry: dict[str, Any]) -> str:
     """What an input or output is, for example ``float32[batch, 3, height]`` or ``int``."""
     kind = str(entry.get("kind", "tensor"))
+    if kind == "sequence":
+        return f"list of {entry.get('dtype', 'tensors')}"
     if kind != "tensor":
         return kind
     dtype = str(entry.get("dtype", "tensor"))

@@ -109,7 +109,7 @@ class Session:
         self.input_types: list[str] = [value.type for value in inputs]
         self.output_types: list[str] = [value.type for value in outputs]
 
-    def run(self, inputs: Mapping[str, Any]) -> list[torch.Tensor]:
+    def run(self, inputs: Mapping[str, Any]) -> list[Any]:
         """Runs the file.
 
         Args:
@@ -117,7 +117,8 @@ class Session:
                 out.
 
         Returns:
-            The outputs in order, on the CPU; nothing is shared with ONNX Runtime.
+            The outputs in order, on the CPU; nothing is shared with ONNX Runtime. A tensor each, or
+            a list of tensors for a sequence.
 
         Raises:
             RuntimeFailure: when ONNX Runtime fails.
@@ -127,9 +128,11 @@ class Session:
             for name, kind in zip(self.input_names, self.input_types, strict=True)
         }
         try:
-            results = self._session.run_with_ort_values(
-                None, {name: value for name, (value, _) in feed.items()}
-            )
+            values = {name: value for name, (value, _) in feed.items()}
+            if any(kind.startswith("seq(") for kind in self.output_types):
+                # There is no way from an OrtValue to the items of a sequence but NumPy's.
+                return [_from_numpy(result) for result in self._session.run(None, values)]
+            results = self._session.run_with_ort_values(None, values)
         except Exception as error:
             raise RuntimeFailure(f"ONNX Runtime fails on the file: {_said(error)}") from error
         return [self._tensor(name, r) for name, r in zip(self.output_names, results, strict=True)]
@@ -165,6 +168,13 @@ class Session:
             return torch.empty(value.shape(), dtype=dtype)
         tensor = torch.utils.dlpack.from_dlpack(value).clone()
         return tensor if tensor.dtype == dtype else tensor.view(dtype)
+
+
+def _from_numpy(value: Any) -> Any:
+    """A tensor for an array, a list of them for a list."""
+    if isinstance(value, list):
+        return [_from_numpy(item) for item in value]
+    return torch.tensor(value)
 
 
 def _options(

@@ -103,6 +103,31 @@ def largest(values: Sequence[Any]) -> float:
     return result
 
 
+def _compare_sequence(
+    spec: OutputSpec,
+    expected: Any,
+    got: Any,
+    working: torch.dtype | None,
+    input_scale: float,
+    values: bool,
+) -> OutputDifference:
+    """Compares the items of a list one by one; the differences are the largest among them."""
+    if not isinstance(expected, list) or not isinstance(got, list) or len(expected) != len(got):
+        counts = [len(x) if isinstance(x, list) else type(x).__name__ for x in (expected, got)]
+        message = f"PyTorch gives a list of {counts[0]}, the file one of {counts[1]}"
+        return OutputDifference(spec.name, False, message=message)
+    item = OutputSpec(spec.name, spec.items)
+    found = [
+        _compare_output(item, want, have, working, input_scale, values)
+        for want, have in zip(expected, got, strict=True)
+    ]
+    wrong = next((k for k, difference in enumerate(found) if not difference.ok), None)
+    message = "" if wrong is None else f"item {wrong}: {found[wrong].message}"
+    max_abs = max((d.max_abs for d in found if d.max_abs is not None), default=0.0)
+    max_rel = max((d.max_rel for d in found if d.max_rel is not None), default=0.0)
+    return OutputDifference(spec.name, wrong is None, max_abs, max_rel, message)
+
+
 def _compare_output(
     spec: OutputSpec,
     expected: Any,
@@ -111,6 +136,8 @@ def _compare_output(
     input_scale: float,
     values: bool,
 ) -> OutputDifference:
+    if spec.kind == "sequence":
+        return _compare_sequence(spec, expected, got, working, input_scale, values)
     want = as_tensor(expected, spec.kind)
     if want is None:
         message = f"PyTorch returns a {type(expected).__name__} here, the file a {spec.kind}"

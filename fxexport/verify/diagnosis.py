@@ -106,7 +106,9 @@ def _run_recording(
     return recorder.values, tuple(outputs)
 
 
-def _as_graph_output(value: Any, spec: OutputSpec) -> torch.Tensor:
+def _as_graph_output(value: Any, spec: OutputSpec) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_as_graph_output(item, spec) for item in value]
     return value.detach().cpu() if isinstance(value, torch.Tensor) else _scalar(value, spec.kind)
 
 

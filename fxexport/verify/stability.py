@@ -102,6 +102,8 @@ def _explained(
     expected: Any, got: torch.Tensor, others: Sequence[Any], working: torch.dtype | None
 ) -> bool:
     """Whether as many elements change as much, from PyTorch's rounding alone."""
+    if isinstance(expected, list):
+        return _list_explained(expected, got, others, working)
     want = as_tensor(expected) if isinstance(expected, torch.Tensor) else torch.tensor(expected)
     tensors = [o.detach().cpu() if isinstance(o, torch.Tensor) else torch.tensor(o) for o in others]
     if want is None or want.dtype != got.dtype:
@@ -114,6 +116,20 @@ def _explained(
     count, size = _change(want, got, tolerance)
     changes = [_change(want, other, tolerance) for other in tensors]
     return count <= 2 * max(c for c, _ in changes) and size <= 2 * max(s for _, s in changes)
+
+
+def _list_explained(
+    expected: list[Any], got: Any, others: Sequence[Any], working: torch.dtype | None
+) -> bool:
+    """The same for a list: its length or each of its items."""
+    if len(got) != len(expected):
+        return any(len(other) == len(got) for other in others)
+    if any(len(other) != len(expected) for other in others):
+        return True
+    return all(
+        _explained(want, have, [other[k] for other in others], working)
+        for k, (want, have) in enumerate(zip(expected, got, strict=True))
+    )
 
 
 def _change(a: torch.Tensor, b: torch.Tensor, tolerance: Any) -> tuple[int, float]:

@@ -127,6 +127,25 @@ class PlainRuntime:
     def generator(self, items: Any, element: Any, several: bool) -> Any:
         return (element(*item) if several else element(item) for item in items)
 
+    def list_comp(self, fill: Any) -> Any:
+        made: list[Any] = []
+        fill(made)
+        return made
+
+    def comp_for(self, items: Any, body: Any, structure: Any) -> None:
+        for item in items:
+            body(*([item] if structure is None else _flat(structure, item)))
+
+    def comp_if(self, test: Any, then: Any) -> None:
+        if test:
+            then()
+
+    def comp_add(self, made: Any, value: Any) -> None:
+        made.append(value)
+
+    def multiply(self, a: Any, b: Any) -> Any:
+        return a * b
+
     def set_attr(self, value: Any, owner: Any, name: str) -> None:
         setattr(owner, name, value)
 
@@ -184,7 +203,17 @@ class PlainRuntime:
     def call(self, value: Any) -> Any:
         return value
 
-    read = number = unpack = fresh = formatted = match_subject = raising = found = mapping = call
+    def unpack(self, value: Any, before: int, after: Any = None) -> Any:
+        return value
+
+    read = starred = number = fresh = formatted = match_subject = raising = found = mapping = call
+
+
+def _flat(structure: Any, item: Any) -> list[Any]:
+    values = []
+    for inner, part in zip(structure, item, strict=True):
+        values.extend([part] if inner is None else _flat(inner, part))
+    return values
 
 
 def original(text: str, namespace: dict[str, Any]) -> Any:

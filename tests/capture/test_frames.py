@@ -87,7 +87,7 @@ def test_a_node_names_the_lines_that_called_it_innermost_first() -> None:
 
 
 def refused_in_a_lambda(x: torch.Tensor) -> Any:
-    f = lambda v: [r for r in v if r > 0]  # noqa: E731 # refused in a lambda
+    f = lambda v: {r for r in v if r > 0}  # noqa: E731 # refused in a lambda
     return f(x)
 
 

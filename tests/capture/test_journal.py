@@ -51,12 +51,12 @@ def test_a_slot_reads_writes_and_empties_its_place(make: Any) -> None:
 def test_a_scope_undoes_the_writes_made_inside(make: Any) -> None:
     slot, journal = make(), Journal()
     with journal.scope() as outer:
-        journal.touch(slot, None)
+        journal.touch(slot)
         slot.set(2)
         with journal.scope() as inner:
-            journal.touch(slot, None)
+            journal.touch(slot)
             slot.set(3)
-            journal.touch(slot, None)
+            journal.touch(slot)
             slot.set(4)
         inner.undo()
         assert slot.get() == 2
@@ -69,7 +69,7 @@ def test_a_scope_undoes_the_writes_made_inside(make: Any) -> None:
 def test_containers_keep_their_identity_and_get_their_content_back(container: Any) -> None:
     journal, before = Journal(), container.copy()
     with journal.scope() as scope:
-        journal.touch(ContainerSlot(container), container)
+        journal.touch(ContainerSlot(container))
         container.clear()
     scope.undo()
     assert container == before
@@ -79,9 +79,9 @@ def test_what_is_made_inside_a_scope_is_none_of_its_business() -> None:
     journal = Journal()
     with journal.scope() as scope:
         made: list[int] = journal.made([])
-        journal.touch(ContainerSlot(made), made)
+        journal.touch(ContainerSlot(made))
         with journal.scope() as inner:
-            journal.touch(ContainerSlot(made), made)
+            journal.touch(ContainerSlot(made))
     assert scope.slots() == []
     assert len(inner.slots()) == 1
 

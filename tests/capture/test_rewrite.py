@@ -502,7 +502,10 @@ def _result(function: Any, flags: tuple[bool, ...], log: list[Any]) -> Any:
         ("def f(x, y):\n    return x == y", {"eq"}),
         ("def f(x, y):\n    return x in (y,)", {"contains"}),
         ("def f(x, y):\n    assert y == y", {"assert_stmt"}),
-        ("def f(x, y):\n    return [k for k in range(3) if k]", {"truth", "iterate", "fresh"}),
+        (
+            "def f(x, y):\n    return [k for k in range(3) if k]",
+            {"list_comp", "comp_for", "comp_if"},
+        ),
         ("def f(x, y):\n    return [1, 2][x:]", {"get_item", "slice"}),
         ("def f(x, y):\n    a = {}\n    a[1] = x\n    del a[1]", {"set_item", "del_item"}),
         ("def f(x, y):\n    return f'{x}'", {"formatted"}),
