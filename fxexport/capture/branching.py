@@ -249,7 +249,8 @@ def _assertion(
         raise ways[1].raised.error
     raised = ways[0].raised or ways[1].raised
     assert raised is not None
-    if session.try_depth:
+    named = isinstance(raised.error, NameError) and session.name_tries
+    if session.try_depth or named:
         raise UnsupportedError(
             "whether this raises depends on the input, and a `try` around it may catch it",
             location=raised.location or place,
@@ -293,6 +294,10 @@ def _write_node(
             value = session.facts.truth_of(condition, session.in_scope)
             value = value if leaf.then is True else torch.sym_not(value)
         after.values[id(leaf)] = value
+    for side in ("then", "other"):
+        session.note_twins(
+            [(after.values[id(leaf)], getattr(leaf, side)) for leaf in merge.leaves]
+        )
     return after
 
 

@@ -23,7 +23,7 @@ from fxexport.capture import iteration
 from fxexport.capture.frames import user_location
 from fxexport.capture.iteration import Dynamic
 from fxexport.capture.journal import UNSET
-from fxexport.capture.keys import count_of, settled, settled_all
+from fxexport.capture.keys import count_of, is_iterator, settled
 from fxexport.capture.numbers import MATH_FUNCTIONS, Numbers
 from fxexport.capture.optional import Maybe, force, holds_maybe
 from fxexport.capture.session import Poison, is_dynamic, is_symbolic, sym_type
@@ -145,6 +145,7 @@ class Builtins(Numbers):
         if found is not None:
             return found if function in _ASKING else functools.partial(self._with_values, found)
         if _draws_at_export(function):
+            self.operators.whole_all([getattr(function, "__self__", None)])
             self.operators.session.note(
                 "assumption",
                 "this value is drawn when the model is exported and is part of the file",
@@ -167,12 +168,16 @@ class Builtins(Numbers):
     def _with_values(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """A function that Python lets fail on None: what it is given must be there."""
         if getattr(function, "__func__", None) is not Builtins._len:
-            settled_all((*args, *kwargs.values()))
-        return function(*map(force, args), **{key: force(v) for key, v in kwargs.items()})
+            self.operators.whole_all((*args, *kwargs.values()))
+        result = function(*map(force, args), **{key: force(v) for key, v in kwargs.items()})
+        if is_iterator(result):
+            sources = [value for value in args if is_iterator(value) and value is not result]
+            self.operators.session.journal.feeds(result, sources)
+        return result
 
     def _with_flags(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """A function of PyTorch's C++: a flag known only at run time gets a call for each way."""
-        settled_all((*args, *kwargs.values()))
+        self.operators.whole_all((*args, *kwargs.values()))
         if holds_maybe((args, kwargs)) is not None:
             return self.operators.with_certain(
                 functools.partial(self._with_flags, function), args, kwargs
@@ -204,7 +209,7 @@ class Builtins(Numbers):
 
     def _with_closed(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """A function that takes lists apart by itself: it must know their items."""
-        settled_all((*args, *kwargs.values()))
+        self.operators.whole_all((*args, *kwargs.values()))
         if holds_maybe((args, kwargs)) is not None:
             return self.operators.with_certain(
                 functools.partial(self._with_closed, function), args, kwargs

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from fxexport.capture.branching import condition_of, stage_branch
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import UNSET
+from fxexport.capture.keys import is_iterator, settled
 from fxexport.capture.optional import Maybe, force, narrowed
 from fxexport.capture.session import Poison, Session, dynamic_inside, is_dynamic
 from fxexport.capture.variables import slots_of
@@ -108,7 +109,11 @@ class Conditionals:
     def trying(self, caught: tuple[str, ...]) -> Iterator[None]:
         """Around the body of a try statement whose handlers catch these."""
         if all(name.split(".")[-1] in _HARMLESS for name in caught):
-            yield
+            self.session.name_tries += 1
+            try:
+                yield
+            finally:
+                self.session.name_tries -= 1
             return
         before = self.session.env.num_deferred_runtime_asserts
         self.session.try_depth += 1
@@ -122,6 +127,27 @@ class Conditionals:
                 location=user_location(),
                 hint="test the sizes with an if instead of catching the exception",
             )
+
+    def whole(self, value: Any) -> Any:
+        """A value that Python goes through now: it is there, with all keys, and not used up.
+
+        Raises:
+            UnsupportedError: that depends on the way through a branch or loop.
+        """
+        value = settled(force(value))
+        if is_iterator(value) and not self.session.journal.advance(value):
+            raise UnsupportedError(
+                "an iterator is advanced here and also in a branch or loop that may not be taken",
+                location=user_location(),
+                hint="take the items into a list before, and index it",
+            )
+        return value
+
+    def whole_all(self, values: Iterable[Any]) -> None:
+        """`whole` for the arguments of a function that may go through them."""
+        for value in values:
+            if not isinstance(value, Maybe):
+                self.whole(value)
 
     def read(self, value: Any) -> Any:
         """A read of a variable that branches or loops may bind."""

@@ -74,7 +74,7 @@ def rebuild_like(value: Any, items: list[Any]) -> Any:
     if isinstance(value, dict):
         return keyed_like(value, list(value), items)
     if _is_dataclass(value) or is_plain_object(value):
-        clone = type(value).__new__(type(value))
+        clone: Any = _bare(type(value))
         getattr(clone, "__dict__", {}).update(getattr(value, "__dict__", {}))
         refill(clone, items, like=value)
         return clone
@@ -87,10 +87,14 @@ def rebuild_like(value: Any, items: list[Any]) -> Any:
     return type(value)(items)
 
 
+def _bare(kind: Any) -> Any:
+    return kind.__new__(kind)
+
+
 def keyed_like(value: Any, keys: list[Any], items: list[Any]) -> Any:
     """A dict or object like `value` with other keys or attributes."""
     if not isinstance(value, dict):
-        clone = type(value).__new__(type(value))
+        clone: Any = _bare(type(value))
         clone.__dict__.update(zip(keys, items, strict=True))
         return clone
     if isinstance(value, defaultdict):

@@ -70,5 +70,5 @@ class Facts:
                 part if isinstance(part, torch.SymBool) else self._truths.get(key[0], (0, None))[1]
             )
             if truth is not None:
-                yield truth if its_outcome else torch.sym_not(truth)
+                yield truth if its_outcome else torch.sym_not(truth)  # type: ignore[misc]
             queue.extend(self._links.get(key, (None, []))[1])

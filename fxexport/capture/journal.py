@@ -184,9 +184,13 @@ class Scope:
 
     serial: int
     old: dict[tuple[Any, ...], tuple[Slot, Any]] = field(default_factory=dict)
+    advanced: list[Any] = field(default_factory=list)
+    spoilt: dict[int, Any] = field(default_factory=dict)
 
     def undo(self) -> None:
         """Gives every place the value that it had at the start."""
+        # Nothing brings an iterator back.
+        self.spoilt.update((id(iterator), iterator) for iterator in self.advanced)
         for slot, value in reversed(self.old.values()):
             slot.set(value)
 
@@ -203,12 +207,15 @@ class Journal:
         self._made: dict[int, tuple[Any, int]] = {}
         self._cells: dict[int, int] = {}
         self._serial = 0
+        # Iterators advanced on a way that has been taken back, by identity.
+        self._spoilt: dict[int, Any] = {}
+        self._feeding: dict[int, tuple[Any, list[Any]]] = {}
 
     @contextlib.contextmanager
     def scope(self) -> Iterator[Scope]:
         """Notes the writes made inside."""
         self._serial += 1
-        scope = Scope(self._serial)
+        scope = Scope(self._serial, spoilt=self._spoilt)
         self._scopes.append(scope)
         try:
             yield scope
@@ -221,6 +228,22 @@ class Journal:
             self._serial += 1
             self._made[id(value)] = (value, self._serial)
         return value
+
+    def advance(self, iterator: Any) -> bool:
+        """To be called before an iterator is advanced; False if it is not where Python has it."""
+        for source in self._feeding.get(id(iterator), (None, []))[1]:
+            if not self.advance(source):
+                return False
+        if id(iterator) in self._spoilt:
+            return False
+        for scope in self._scopes:
+            scope.advanced.append(iterator)
+        return True
+
+    def feeds(self, iterator: Any, sources: list[Any]) -> None:
+        """Notes that an iterator takes its items from others."""
+        if sources:
+            self._feeding[id(iterator)] = (iterator, sources)
 
     def made_cell(self, cell: CellType) -> None:
         """Notes that a variable is new.

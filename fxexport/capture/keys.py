@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter, defaultdict
-from collections.abc import ItemsView, Iterable, KeysView, ValuesView
+from collections.abc import ItemsView, KeysView, ValuesView
 from typing import Any
 
 import torch
@@ -15,9 +16,9 @@ from fxexport.capture.optional import Maybe, force, narrowed
 from fxexport.errors import UnsupportedError
 
 __all__ = ["DictMethods", "aligned", "count_of", "joined_keys", "place_key", "presence", "settled",
-           "settled_all"]  # fmt: skip
+           "is_iterator"]  # fmt: skip
 
-_VIEWS = (type({}.keys()), type({}.values()), type({}.items()), KeysView, ValuesView, ItemsView)
+_VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()), KeysView, ValuesView, ItemsView)
 
 
 def joined_keys(a: Any, b: Any) -> list[Any] | None:
@@ -58,6 +59,8 @@ def settled(value: Any) -> Any:
         UnsupportedError: whether a key is there is known only when the model runs.
     """
     items = value
+    if isinstance(value, Maybe):
+        return value
     if isinstance(value, _VIEWS):
         items = getattr(value, "mapping", None)
     if not hasattr(items, "values") or isinstance(items, torch.Tensor):
@@ -74,10 +77,11 @@ def settled(value: Any) -> Any:
     return value
 
 
-def settled_all(values: Iterable[Any]) -> None:
-    """`settled` for each of some arguments."""
-    for value in values:
-        settled(value)
+def is_iterator(value: Any) -> bool:
+    """Whether going through a value uses it up; Python's own generators of random numbers too."""
+    if isinstance(value, random.Random):
+        return True
+    return hasattr(type(value), "__next__") and not isinstance(value, (torch.Tensor, Maybe))
 
 
 def presence(container: dict[Any, Any], key: Any) -> Any:

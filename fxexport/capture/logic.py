@@ -33,7 +33,7 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-_KEYS = type({}.keys())
+_KEYS: type = type({}.keys())
 _Thunks = tuple[Callable[[], Any], ...]
 
 
@@ -272,7 +272,7 @@ class Logic(Conditionals):
             container = dict(container.mapping)
         if isinstance(container, dict) and not is_dynamic(item):
             return presence(container, item)
-        settled(container)
+        self.whole(container)
         if is_open(container):
             return self.call(prelude.contains)(container, item)
         if isinstance(container, (tuple, list)) and (dynamic_inside(container) or is_dynamic(item)):

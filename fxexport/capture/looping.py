@@ -84,11 +84,13 @@ def stage_loop(
     slots = list(slots)
     patterns: list[Pattern] = [Constant(slot.get()) for slot in slots]
     widening = Widening(session)
+    ends: list[Any] = []
     findings = len(session.report.findings)
     for _ in range(_ROUNDS):
         # What was said of an earlier recording need not hold for this one.
         del session.report.findings[findings:]
-        recorded = _record(session, trip, going, slots, patterns, trip_count)
+        recorded = _record(session, trip, going, slots, patterns, trip_count, ends)
+        ends = recorded.ends
         if recorded.new_slots:
             slots.extend(recorded.new_slots)
             patterns.extend(Constant(slot.get()) for slot in recorded.new_slots)
@@ -147,6 +149,7 @@ def _record(
     slots: Sequence[Slot],
     patterns: Sequence[Pattern],
     trip_count: Any,
+    left: Sequence[Any],
 ) -> _Trip:
     """Runs the body once on values of the patterns, and takes its writes back."""
     recorder, tensors = session.recorder, session.tensors
@@ -177,6 +180,8 @@ def _record(
                     _may_share(session, start, before[slot.key], strict=True)
                     slot.set(start)
                 starts.append(start)
+            known_ends = [*left, *(UNSET for _ in starts[len(left) :])]
+            _tensor_pairs(session, starts, known_ends)
             trip(index)
             condition = condition_of(session, going())
             ends = [slot.get() for slot in slots]
@@ -294,13 +299,36 @@ def _write_node(
         val=tuple(values),
     )
     recorder.bind(tuple(values), node)
+    _tensor_pairs(session, finals, recorded.ends)
     for slot, pattern, value, end in zip(slots, patterns, finals, recorded.ends, strict=True):
         if isinstance(pattern, ListOf):
             hold(session, [*_items(slot.get()), *end], value[0])
         if _varies(slot, pattern, slot.get()):
             _may_share(session, value, slot.get())
+            _may_share(session, value, end)
             session.journal.touch(slot)
             slot.set(value)
+
+
+def _tensor_pairs(session: Session, made: Sequence[Any], ends: Sequence[Any]) -> None:
+    """Tensors that one trip leaves as one tensor are one tensor in the next, and afterwards."""
+    pairs: list[tuple[Any, Any]] = []
+
+    def walk(new: Any, old: Any) -> None:
+        if isinstance(new, torch.Tensor):
+            pairs.append((new, old))
+        elif isinstance(new, Maybe):
+            walk(new.value, lifted(old, new.absent)[1])
+        elif type(new) is type(old) and new is not old:
+            keys = keys_of(new)
+            parts = parts_of(new) or []
+            others = parts_of(old) or [] if keys is None else aligned(old, keys)
+            for part, other in zip(parts, others, strict=False):
+                walk(part, other)
+
+    for new, old in zip(made, ends, strict=True):
+        walk(new, old)
+    session.note_twins(pairs)
 
 
 def _has_run(session: Session, first: Any, trip_count: Any) -> Any:

@@ -17,7 +17,6 @@ from fxexport.capture.branching import condition_of, stage_branch
 from fxexport.capture.frames import user_location
 from fxexport.capture.iteration import Dynamic, rows
 from fxexport.capture.journal import ContainerSlot, Slot
-from fxexport.capture.keys import settled
 from fxexport.capture.lists import OpenLists
 from fxexport.capture.logic import Logic
 from fxexport.capture.looping import stage_loop
@@ -156,7 +155,7 @@ class Loops(Logic):
 
     def source_of(self, iterable: Any) -> Any:
         """What an iterable is looped over as: a Dynamic, or something that Python can loop over."""
-        iterable = settled(force(iterable))
+        iterable = self.whole((iterable))
         if isinstance(iterable, Poison):
             raise iterable.refuse()
         if isinstance(iterable, torch.Tensor):
@@ -319,7 +318,7 @@ class Loops(Logic):
             before: number of names, before a starred one if there is one.
             after: number of names after the starred one; None if there is none.
         """
-        value = settled(force(value))
+        value = self.whole((value))
         if isinstance(value, (list, tuple)) and not is_open(value):
             return value
         source = self.source_of(value)
@@ -338,7 +337,7 @@ class Loops(Logic):
 
     def listed(self, iterable: Any) -> list[Any]:
         """``list(iterable)``; what has a dynamic length becomes an open list."""
-        iterable = settled(force(iterable))
+        iterable = self.whole((iterable))
         source = rows(iterable) if isinstance(iterable, torch.Tensor) else iterable
         if self.is_staged(source):
             made: list[Any] = self.call(prelude.collected)(source)

@@ -339,6 +339,8 @@ class Merge:
             )
         elif then.dtype != other.dtype:
             raise Mismatch(f"a tensor of {then.dtype} on one, of {other.dtype} on the other")
+        if any(map(self.session.tensors.is_tagged, (then, other))):
+            raise Mismatch("a tensor with attributes of its own")
         return self._append(Leaf(then, other, None, tensor.dtype))
 
     # -- after both sides are known --------------------------------------------------------------

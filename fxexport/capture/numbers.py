@@ -12,9 +12,7 @@ import torch
 from fxexport.capture import iteration, prelude
 from fxexport.capture.frames import user_location
 from fxexport.capture.iteration import Dynamic
-from fxexport.capture.keys import settled
 from fxexport.capture.operators import Operators
-from fxexport.capture.optional import force
 from fxexport.capture.session import Poison, is_symbolic, sym_type
 from fxexport.capture.spread import is_open
 from fxexport.errors import UnsupportedError
@@ -36,7 +34,7 @@ class Numbers:
         return value.item() if isinstance(value, torch.Tensor) else value
 
     def _items(self, iterable: Any) -> Iterable[Any]:
-        iterable = settled(force(iterable))
+        iterable = self.operators.whole(iterable)
         return (
             self.operators.iterate(iterable)
             if isinstance(iterable, (torch.Tensor, Poison, Dynamic)) or is_open(iterable)

@@ -17,7 +17,7 @@ from fxexport.capture.comprehensions import Comprehensions
 from fxexport.capture.convert import Converter
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import UNSET, AttributeSlot, put_attribute
-from fxexport.capture.keys import DictMethods, place_key, settled, settled_all
+from fxexport.capture.keys import DictMethods, place_key, settled
 from fxexport.capture.lists import OpenLists
 from fxexport.capture.logic import BITWISE
 from fxexport.capture.optional import Maybe, force, holds_maybe, narrowed, one_of, raised_here
@@ -68,9 +68,9 @@ class Operators(Comprehensions):
         """A call of code that is not rewritten: it must be given certain values."""
         if takes_anything(function):
             if function.__name__ in ("extend", "extendleft", "update"):
-                settled_all(args)
+                self.whole_all(args)
             return function(*args, **kwargs)
-        settled_all((*args, *kwargs.values()))
+        self.whole_all((*args, *kwargs.values()))
         return self.with_certain(function, args, kwargs)
 
     def with_certain(self, function: Any, args: Any, kwargs: Any) -> Any:
@@ -191,6 +191,8 @@ class Operators(Comprehensions):
         owner = force(owner)
         self.session.check_changeable(owner)
         self.session.aliases.about_to_write(owner)
+        if isinstance(owner, torch.Tensor) and not hasattr(type(owner), name):
+            self.session.tensors.tag(owner)
         self.session.journal.touch(AttributeSlot(owner, name))
         put_attribute(owner, name, value)
 

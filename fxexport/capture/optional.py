@@ -186,7 +186,7 @@ def force(value: Any) -> Any:
         if known is False:
             raise raised_here(error(f"not so: {text}"))
         if known is None:
-            if session.try_depth:
+            if session.try_depth or session.name_tries:
                 raise UnsupportedError(
                     "whether this raises depends on the input, and a `try` around it may catch it",
                     location=user_location(),

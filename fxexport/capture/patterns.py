@@ -285,6 +285,8 @@ class Widening:
             raise Mismatch(f"a tensor of {len(pattern.dims)} dimensions, then of {end.dim()}")
         if end.dtype != pattern.dtype:
             raise Mismatch(f"a tensor of {pattern.dtype}, then of {end.dtype}")
+        if self.session.tensors.is_tagged(end):
+            raise Mismatch("a tensor with attributes of its own after a trip")
         sizes = self.session.tensors.inner(end).shape
         dims = tuple(
             old if old is not None and self.session.same(old, new) else None
@@ -309,6 +311,8 @@ class Widening:
         raise Mismatch(f"a number before a trip, {describe(end)} after it")
 
     def _tensor_pattern(self, tensor: torch.Tensor) -> TensorOf:
+        if self.session.tensors.is_tagged(tensor):
+            raise Mismatch("a tensor with attributes of its own")
         sizes = self.session.tensors.inner(tensor).shape
         return TensorOf(tensor.dtype, tuple(s if self.session.in_scope(s) else None for s in sizes))
 

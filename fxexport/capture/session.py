@@ -111,6 +111,8 @@ class Session:
         self.aliases = Aliases(self.journal)
         self.facts = Facts(self.tensors.inner)
         self.try_depth = 0
+        # Tries that catch errors about names and attributes only.
+        self.name_tries = 0
         # All that was refused so far: capture goes on after a refusal to find the others.
         self.refusals: list[UnsupportedError] = []
         # Above 0 while something is tried that has an alternative.
@@ -271,6 +273,22 @@ class Session:
         bases = [self.tensors.base_of(s) for s in sources if isinstance(s, compat.FunctionalTensor)]
         if bases:
             self._merged.append((weakref.ref(merged), [weakref.ref(base) for base in bases]))
+
+    def note_twins(self, pairs: Iterable[tuple[Any, Any]]) -> None:
+        """Remembers that tensors made from one tensor may share its memory.
+
+        Args:
+            pairs: a new tensor each, and the one on some way or trip that it stands for there.
+        """
+        made: dict[int, list[torch.Tensor]] = {}
+        for new, old in pairs:
+            if isinstance(new, torch.Tensor) and isinstance(old, compat.FunctionalTensor):
+                made.setdefault(id(self.tensors.base_of(old)), []).append(new)
+        for twins in made.values():
+            for tensor in twins:
+                others = [twin for twin in twins if twin is not tensor]
+                if others:
+                    self.merged_from(tensor, *others)
 
     def may_be_one(self, a: Any, b: Any) -> bool:
         """Whether two different objects may be one and the same in Python on some way."""
