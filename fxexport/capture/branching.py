@@ -44,6 +44,7 @@ class _Way:
     result: Any
     scope: Scope
     values: dict[Any, Any]
+    certain: dict[Any, Any]
     raised: Raised | None
     learnt: dict[str, Any]
     refused: bool = False
@@ -163,12 +164,10 @@ def stage_branch(
     merge = Merge(session, [way.scope for way in ways])
     touched = _touched(slots, ways)
     before = {key: slot.get() for key, slot in touched.items()}
-    plans = {
-        key: merge.plan(
-            ways[0].values.get(key, before[key]), ways[1].values.get(key, before[key]), slot.name
-        )
-        for key, slot in touched.items()
-    }
+    plans = {}
+    for key, slot in touched.items():
+        left = _left(session, condition, ways, key, before[key])
+        plans[key] = merge.plan(*left, slot.name)
     result = merge.plan(ways[0].result, ways[1].result, "the result of this expression")
     after = _write_node(session, condition, condition_node, ways, merge)
     for key, slot in touched.items():
@@ -213,9 +212,10 @@ def _record(
                 if not getattr(error, "fx_raised", False) and not isinstance(error, NameError):
                     raise
                 raised = Raised(error, getattr(error, "fx_location", None))
-            values = {slot.key: _left(slot, old) for slot, old in scope.old.values()}
+            values = {slot.key: slot.get() for slot in scope.slots()}
+            certain = {key: narrowed(value) for key, value in values.items()}
         learnt = session.env.facts_since(facts)
-        return _Way(frame, result, scope, values, raised, learnt, refused)
+        return _Way(frame, result, scope, values, certain, raised, learnt, refused)
     finally:
         session.depth -= 1
         if scope is not None:
@@ -223,10 +223,21 @@ def _record(
         session.env.restore_facts(facts)
 
 
-def _left(slot: Slot, old: Any) -> Any:
-    """What a way leaves in a place, as far as it is known there whether it is present."""
-    value = slot.get()
-    return value if value is old else narrowed(value)
+def _left(session: Session, condition: Any, ways: tuple[_Way, _Way], key: Any, old: Any) -> Any:
+    """What the two ways leave in a place, as far as it is known on each whether it is there."""
+    values = [way.values.get(key, old) for way in ways]
+    if values[0] is values[1] or not any(isinstance(value, Maybe) for value in values):
+        return values
+    certain = []
+    for way, outcome in zip(ways, (True, False), strict=True):
+        if key in way.certain:
+            certain.append(way.certain[key])
+            continue
+        facts = session.env.save_facts()
+        _assume(session, condition, outcome, "path condition")
+        certain.append(narrowed(old))
+        session.env.restore_facts(facts)
+    return certain
 
 
 def _touched(slots: Sequence[Slot], ways: tuple[_Way, _Way]) -> dict[Any, Slot]:
@@ -295,9 +306,7 @@ def _write_node(
             value = value if leaf.then is True else torch.sym_not(value)
         after.values[id(leaf)] = value
     for side in ("then", "other"):
-        session.note_twins(
-            [(after.values[id(leaf)], getattr(leaf, side)) for leaf in merge.leaves]
-        )
+        session.note_twins([(after.values[id(leaf)], getattr(leaf, side)) for leaf in merge.leaves])
     return after
 
 

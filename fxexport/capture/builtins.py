@@ -22,11 +22,12 @@ from fxexport import _torch_compat as compat
 from fxexport.capture import iteration
 from fxexport.capture.frames import user_location
 from fxexport.capture.iteration import Dynamic
-from fxexport.capture.journal import UNSET
+from fxexport.capture.journal import UNSET, AttributeSlot
 from fxexport.capture.keys import count_of, is_iterator, settled
 from fxexport.capture.numbers import MATH_FUNCTIONS, Numbers
 from fxexport.capture.optional import Maybe, force, holds_maybe
 from fxexport.capture.session import Poison, is_dynamic, is_symbolic, sym_type
+from fxexport.capture.special import special_method
 from fxexport.capture.spread import is_open, length_of
 from fxexport.capture.text import refuse_open_text, text_of
 from fxexport.errors import UnsupportedError
@@ -65,7 +66,7 @@ _MUTATORS = frozenset(
 _ASKING = frozenset(
     {
         isinstance, type, getattr, hasattr, setattr, bool, str, repr, print, tuple, list, set, dict,
-        copy.copy, copy.deepcopy, operator.not_, torch.cond, functools.reduce,
+        object.__setattr__, copy.copy, copy.deepcopy, operator.not_, torch.cond, functools.reduce,
         *compat.OVERRIDE_TESTS,
     }
 )  # fmt: skip
@@ -110,6 +111,7 @@ class Builtins(Numbers):
             "delattr",
             "sorted",
             "iter",
+            "next",
             "print",
         ]
         self._table: dict[Any, Callable[..., Any]] = {
@@ -124,6 +126,7 @@ class Builtins(Numbers):
         self._table[operator.not_] = lambda value: self.operators.not_(value)
         self._table[operator.contains] = lambda items, item: self.operators.contains(item, items)
         self._table[torch.cond] = self._cond
+        self._table[object.__setattr__] = self._set_plainly
         for test in compat.OVERRIDE_TESTS:
             # Our function mode would send torch.nn.functional back to its own, unstaged code.
             self._table[test] = lambda *args: False
@@ -152,6 +155,9 @@ class Builtins(Numbers):
             )
         if isinstance(function, (BuiltinMethodType, BuiltinFunctionType, MethodWrapperType)):
             owner = getattr(function, "__self__", None)
+            plain = getattr(function, "__objclass__", None) is object
+            if function.__name__ == "__setattr__" and plain:
+                return functools.partial(self._set_plainly, owner)
             if isinstance(owner, (list, dict, set, deque)):
                 return self._method(function, owner)
             if isinstance(owner, torch.Tensor) or compat.is_torch_builtin(function):
@@ -210,7 +216,8 @@ class Builtins(Numbers):
     def _with_closed(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """A function that takes lists apart by itself: it must know their items."""
         self.operators.whole_all((*args, *kwargs.values()))
-        if holds_maybe((args, kwargs)) is not None:
+        text = isinstance(getattr(function, "__self__", None), str)
+        if not text and holds_maybe((args, kwargs)) is not None:
             return self.operators.with_certain(
                 functools.partial(self._with_closed, function), args, kwargs
             )
@@ -301,6 +308,23 @@ class Builtins(Numbers):
             return iter(self._convert(iterable), *sentinel)
         return self.operators.iterate(iterable)
 
+    def _next(self, iterator: Any, *default: Any) -> Any:
+        own = special_method(iterator, "__next__")
+        if own is None:
+            return next(iterator, *default)
+        try:
+            return self._convert(own)()
+        except StopIteration:
+            if default:
+                return default[0]
+            raise
+
+    def _set_plainly(self, owner: Any, name: str, value: Any) -> None:
+        """``object.__setattr__``."""
+        self.operators.session.aliases.about_to_write(owner)
+        self.operators.session.journal.touch(AttributeSlot(owner, name))
+        object.__setattr__(owner, name, value)
+
     def _list(self, iterable: Any = ()) -> Any:
         return self.operators.fresh(self.operators.listed(iterable))
 
@@ -360,10 +384,13 @@ class Builtins(Numbers):
         return type(*args)
 
     def _str(self, *args: Any) -> Any:
-        return text_of(args[0]) if args and is_symbolic(args[0]) else str(*args)
+        args = tuple(map(self.operators.read, args))
+        unknown = args and (is_symbolic(args[0]) or isinstance(args[0], Maybe))
+        return text_of(args[0]) if unknown else str(*args)
 
     def _repr(self, value: Any) -> Any:
-        return self._str(value) if is_symbolic(value) else repr(value)
+        value = self.operators.read(value)
+        return self._str(value) if is_symbolic(value) or isinstance(value, Maybe) else repr(value)
 
     def _getattr(self, owner: Any, name: str, *default: Any) -> Any:
         refuse_open_text(name)

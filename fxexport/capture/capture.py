@@ -270,7 +270,7 @@ class _Attempt:
             raise
         except Exception as error:
             self.session.raise_refusals()
-            if raised_by_fxexport(error.__traceback__) and not isinstance(error, RecursionError):
+            if raised_by_fxexport(error) and not isinstance(error, RecursionError):
                 raise
             places = frames_of_traceback(error.__traceback__)
             location = getattr(error, "fx_location", None) or next(iter(places), None)

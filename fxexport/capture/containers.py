@@ -14,7 +14,16 @@ from fxexport.capture.journal import UNSET
 from fxexport.capture.optional import Maybe
 from fxexport.capture.session import Poison
 
-__all__ = ["is_mutable", "is_plain_object", "parts_of", "rebuild_like", "refill"]
+__all__ = [
+    "is_mutable",
+    "is_plain_object",
+    "keyed_like",
+    "keys_of",
+    "parts_of",
+    "rebuild_like",
+    "refill",
+    "state_beside",
+]
 
 _HEAP_TYPE = 1 << 9
 # Objects of these packages are none of the model's own state.
@@ -43,6 +52,22 @@ def _is_dataclass(value: Any) -> bool:
     return dataclasses.is_dataclass(value) and not isinstance(value, type)
 
 
+def _by_fields(value: Any) -> bool:
+    """A dataclass that has only its fields, which an object's own dict may not show."""
+    return _is_dataclass(value) and not is_plain_object(value)
+
+
+def state_beside(value: Any) -> dict[str, Any]:
+    """What a container carries beside its items: attributes of its own, and its settings."""
+    beside = (
+        {} if _is_dataclass(value) or is_plain_object(value) else {**getattr(value, "__dict__", {})}
+    )
+    for name in ("maxlen", "default_factory"):
+        if hasattr(value, name) and isinstance(value, (deque, defaultdict)):
+            beside[name] = getattr(value, name)
+    return beside
+
+
 def parts_of(value: Any) -> list[Any] | None:
     """The items of a container that is merged item by item; None for any other value."""
     if isinstance(value, Maybe):
@@ -51,7 +76,7 @@ def parts_of(value: Any) -> list[Any] | None:
         return list(value.values())
     if isinstance(value, (list, tuple, deque)):
         return list(value)
-    if _is_dataclass(value):
+    if _by_fields(value):
         return [getattr(value, field.name, UNSET) for field in dataclasses.fields(value)]
     if is_plain_object(value):
         return list(vars(value).values())
@@ -62,7 +87,7 @@ def keys_of(value: Any) -> list[Any] | None:
     """The keys of a dict, or the names of an object's attributes; None for a sequence."""
     if isinstance(value, dict):
         return list(value)
-    if isinstance(value, Maybe) or _is_dataclass(value) or not is_plain_object(value):
+    if isinstance(value, Maybe) or not is_plain_object(value):
         return None
     return list(vars(value))
 
@@ -128,7 +153,7 @@ def refill(container: Any, items: list[Any], like: Any = None) -> None:
     elif isinstance(container, deque):
         container.clear()
         container.extend(items)
-    elif _is_dataclass(like):
+    elif _by_fields(like):
         for field, item in zip(dataclasses.fields(like), items, strict=True):
             object.__setattr__(container, field.name, item)
     else:

@@ -177,6 +177,8 @@ class Expressions(ast.NodeTransformer):
         if isinstance(node.op, ast.Mult):
             return self._operator("multiply", [left, right], node)
         node.left, node.right = self._number(left), self._number(right)
+        if isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant):
+            node.right = right if isinstance(node.left.value, str) else node.right
         return node
 
     def _number(self, node: ast.expr) -> ast.expr:
@@ -211,7 +213,8 @@ class Expressions(ast.NodeTransformer):
     def visit_Attribute(self, node: ast.Attribute) -> Any:
         node.value = self.visit(node.value)
         if isinstance(node.ctx, ast.Load):
-            return self._operator("found", [node], node)
+            name = ast.copy_location(ast.Constant(node.attr), node)
+            return self._operator("get_attr", [node.value, name], node)
         return node
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> Any:

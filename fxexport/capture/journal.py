@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import CellType
 from typing import Any
 
@@ -107,7 +108,11 @@ def put_attribute(owner: Any, name: str, value: Any) -> None:
             if name in table:
                 table[name] = value
                 return
-    setattr(owner, name, value)
+    if isinstance(owner, torch.nn.Module) or isinstance(owner, type):
+        setattr(owner, name, value)
+    else:
+        # What a class does about it of its own has been done.
+        object.__setattr__(owner, name, value)
 
 
 class AttributeSlot(Slot):
@@ -120,6 +125,11 @@ class AttributeSlot(Slot):
         self.key = ("attribute", id(owner), attribute)
 
     def get(self) -> Any:
+        namespace = getattr(self._owner, "__dict__", {})
+        if self._attribute in namespace:
+            return namespace[self._attribute]
+        if isinstance(getattr(type(self._owner), self._attribute, None), cached_property):
+            return UNSET
         return getattr(self._owner, self._attribute, UNSET)
 
     def set(self, value: Any) -> None:

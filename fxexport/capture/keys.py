@@ -15,10 +15,25 @@ from fxexport.capture.journal import UNSET
 from fxexport.capture.optional import Maybe, force, narrowed
 from fxexport.errors import UnsupportedError
 
-__all__ = ["DictMethods", "aligned", "count_of", "joined_keys", "place_key", "presence", "settled",
-           "is_iterator"]  # fmt: skip
+__all__ = [
+    "DictMethods",
+    "aligned",
+    "count_of",
+    "is_iterator",
+    "joined_keys",
+    "place_key",
+    "presence",
+    "settled",
+]
 
-_VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()), KeysView, ValuesView, ItemsView)
+_VIEWS: tuple[type, ...] = (
+    type({}.keys()),
+    type({}.values()),
+    type({}.items()),
+    KeysView,
+    ValuesView,
+    ItemsView,
+)
 
 
 def joined_keys(a: Any, b: Any) -> list[Any] | None:

@@ -16,6 +16,7 @@ from fxexport.capture.journal import UNSET
 from fxexport.capture.keys import presence, settled
 from fxexport.capture.optional import Maybe, force, narrowed
 from fxexport.capture.session import Poison, dynamic_inside, is_dynamic, is_symbolic, sym_type
+from fxexport.capture.special import Operand, has_operators, special_method
 from fxexport.capture.spread import is_open, length_of, refuse_open
 from fxexport.capture.text import refuse_open_text
 from fxexport.capture.variables import cells_of, slots_of
@@ -124,7 +125,8 @@ class Logic(Conditionals):
         """An operand of arithmetic: a symbolic bool counts as 0 or 1."""
         if type(value) is torch.SymBool:
             return torch.sym_ite(value, 1, 0)
-        return force(value)
+        value = force(value)
+        return Operand(self.call, value) if has_operators(value) else value
 
     def _comparable(self, a: Any, b: Any) -> tuple[Any, Any]:
         """Two values of which one is symbolic, with bools as the numbers that they are."""
@@ -226,6 +228,9 @@ class Logic(Conditionals):
                     *[lambda x=x, y=y: self.eq(x, y) for x, y in zip(a, b, strict=False)],
                     lambda: True,
                 )
+        own = special_method(a, "__eq__") or special_method(b, "__eq__")
+        if own is not None:
+            return self.call(own)(b if own.__self__ is a else a)
         for value in (a, b):
             refuse_open_text(value)
             settled(value)
@@ -268,6 +273,9 @@ class Logic(Conditionals):
             raise container.refuse()
         container = force(container)
         refuse_open_text(item)
+        own = special_method(container, "__contains__")
+        if own is not None:
+            return self.as_bool(self.call(own)(item))
         if isinstance(container, _KEYS):
             container = dict(container.mapping)
         if isinstance(container, dict) and not is_dynamic(item):

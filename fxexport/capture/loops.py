@@ -155,7 +155,7 @@ class Loops(Logic):
 
     def source_of(self, iterable: Any) -> Any:
         """What an iterable is looped over as: a Dynamic, or something that Python can loop over."""
-        iterable = self.whole((iterable))
+        iterable = self.whole(iterable)
         if isinstance(iterable, Poison):
             raise iterable.refuse()
         if isinstance(iterable, torch.Tensor):
@@ -318,7 +318,7 @@ class Loops(Logic):
             before: number of names, before a starred one if there is one.
             after: number of names after the starred one; None if there is none.
         """
-        value = self.whole((value))
+        value = self.whole(value)
         if isinstance(value, (list, tuple)) and not is_open(value):
             return value
         source = self.source_of(value)
@@ -337,7 +337,7 @@ class Loops(Logic):
 
     def listed(self, iterable: Any) -> list[Any]:
         """``list(iterable)``; what has a dynamic length becomes an open list."""
-        iterable = self.whole((iterable))
+        iterable = self.whole(iterable)
         source = rows(iterable) if isinstance(iterable, torch.Tensor) else iterable
         if self.is_staged(source):
             made: list[Any] = self.call(prelude.collected)(source)

@@ -15,7 +15,14 @@ import torch
 
 from fxexport import _torch_compat as compat
 from fxexport.capture import optional
-from fxexport.capture.containers import is_mutable, keyed_like, keys_of, parts_of, rebuild_like
+from fxexport.capture.containers import (
+    is_mutable,
+    keyed_like,
+    keys_of,
+    parts_of,
+    rebuild_like,
+    state_beside,
+)
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import UNSET, Scope
 from fxexport.capture.keys import joined_keys
@@ -86,6 +93,10 @@ def leaf_kind(value: Any) -> type | None:
     if isinstance(value, torch.Tensor):
         return torch.Tensor
     return sym_type(value)
+
+
+def _equal_numbers(a: Any, b: Any) -> bool:
+    return type(a) is type(b) and isinstance(a, (int, float)) and a == b
 
 
 def _equal_sets(a: Any, b: Any) -> bool:
@@ -202,6 +213,12 @@ class Merge:
         for value in (then, other):
             if self._changed(value):
                 raise Mismatch(f"a {type(value).__name__} that is also changed on that way")
+        beside = state_beside(then), state_beside(other)
+        if beside[0].keys() != beside[1].keys() or any(
+            not (same_constant(mine, beside[1][name]) or _equal_numbers(mine, beside[1][name]))
+            for name, mine in beside[0].items()
+        ):
+            raise Mismatch(f"a {type(then).__name__} that carries more than its items")
         keys = keys_of(then), keys_of(other)
         if keys[0] != keys[1]:
             joined = joined_keys(then, other)
@@ -258,6 +275,8 @@ class Merge:
 
     def _changed(self, value: Any) -> bool:
         """Whether a container from before was written to on a way: that has been undone."""
+        if self.session.journal.born(value) >= self._since > 0:
+            return False
         return any(
             slot.key[:2] in (("container", id(value)), ("attribute", id(value)))
             for scope in self._scopes

@@ -9,13 +9,14 @@ import functools
 import operator
 from collections import deque
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import torch
 
 from fxexport.capture.comprehensions import Comprehensions
 from fxexport.capture.convert import Converter
-from fxexport.capture.frames import user_location
+from fxexport.capture.frames import errors_of_the_program, user_location
 from fxexport.capture.journal import UNSET, AttributeSlot, put_attribute
 from fxexport.capture.keys import DictMethods, place_key, settled
 from fxexport.capture.lists import OpenLists
@@ -23,6 +24,7 @@ from fxexport.capture.logic import BITWISE
 from fxexport.capture.optional import Maybe, force, holds_maybe, narrowed, one_of, raised_here
 from fxexport.capture.passing import takes_anything
 from fxexport.capture.session import Session, is_symbolic
+from fxexport.capture.special import Context, attribute_function, special_method
 from fxexport.capture.spread import is_open
 from fxexport.capture.text import refuse_open_text, text_of
 from fxexport.capture.variables import cells_of, slots_of
@@ -128,7 +130,11 @@ class Operators(Comprehensions):
                 return self._pick(container, key)
             if isinstance(key, slice) and _has_symbols(key):
                 return self.lists.get(container, key)
-        item = container[key]
+        own = special_method(container, "__getitem__")
+        if own is not None:
+            return self.call(own)(key)
+        with errors_of_the_program():
+            item = container[key]
         if isinstance(container, dict):
             if isinstance(item, Maybe) and item.absent is UNSET:
                 return self.dicts.missing(container, key)
@@ -169,6 +175,11 @@ class Operators(Comprehensions):
         """``start:stop:step``."""
         return slice(start, stop, step)
 
+    def context(self, manager: Any) -> Any:
+        """The manager of a with statement."""
+        manager = force(manager)
+        return Context(self.call, manager) if special_method(manager, "__enter__") else manager
+
     def mapping(self, value: Any) -> Any:
         """``**value``."""
         return settled(force(value))
@@ -182,19 +193,51 @@ class Operators(Comprehensions):
         value = narrowed(value)
         return text_of(value) if is_symbolic(value) or isinstance(value, Maybe) else value
 
-    def found(self, value: Any) -> Any:
-        """``owner.name``, as it was found."""
+    def get_attr(self, owner: Any, name: str) -> Any:
+        """``owner.name``; a property's function is called as any other is."""
+        if type(owner) is Maybe:
+            owner = force(owner)
+        known = attribute_function(owner, name)
+        if isinstance(known, property):
+            return self.call(known.fget)(owner.__self__ if type(owner) is super else owner)
+        if known is not None:
+            return self._cached(known, owner, name)
+        with errors_of_the_program():
+            value = getattr(owner, name)
         return self.read(value) if type(value) is Maybe else value
+
+    def _cached(self, known: Any, owner: Any, name: str) -> Any:
+        """A cached property: computed where it has not been."""
+        held = getattr(owner, "__dict__", {}).get(name, UNSET)
+        if isinstance(held, Maybe) and held.absent is UNSET:
+            compute = self.call(known.func)
+            value = self.if_exp(held.present, lambda: held.value, lambda: compute(owner), ())
+        elif held is UNSET:
+            value = self.call(known.func)(owner)
+        else:
+            return held
+        self.session.journal.touch(AttributeSlot(owner, name))
+        owner.__dict__[name] = value
+        return value
 
     def set_attr(self, value: Any, owner: Any, name: str) -> None:
         """``owner.name = value``."""
         owner = force(owner)
         self.session.check_changeable(owner)
         self.session.aliases.about_to_write(owner)
+        known = getattr(type(owner), name, None)
+        if isinstance(known, property) and type(known.fset) is FunctionType:
+            self.call(known.fset)(owner, value)
+            return
+        own = special_method(owner, "__setattr__")
+        if own is not None and own.__func__.__code__.co_filename != "<string>":
+            self.call(own)(name, value)
+            return
         if isinstance(owner, torch.Tensor) and not hasattr(type(owner), name):
             self.session.tensors.tag(owner)
         self.session.journal.touch(AttributeSlot(owner, name))
-        put_attribute(owner, name, value)
+        with errors_of_the_program():
+            (put_attribute if isinstance(owner, torch.nn.Module) else setattr)(owner, name, value)
 
     def del_attr(self, owner: Any, name: str) -> None:
         """``del owner.name``."""
@@ -215,6 +258,10 @@ class Operators(Comprehensions):
             return
         refuse_open_text(key)
         self.touch(container)
+        own = special_method(container, "__setitem__")
+        if own is not None:
+            self.call(own)(key, value)
+            return
         if isinstance(container, (list, deque)):
             key = _as_index(key)
             if is_open(container):
@@ -245,6 +292,10 @@ class Operators(Comprehensions):
         """``del container[key]``."""
         container = force(container)
         self.touch(container)
+        own = special_method(container, "__delitem__")
+        if own is not None:
+            self.call(own)(key)
+            return
         if isinstance(container, dict):
             force(container[key])
         if is_open(container):

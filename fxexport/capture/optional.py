@@ -17,6 +17,7 @@ import torch
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import UNSET
 from fxexport.capture.session import Session
+from fxexport.capture.text import text_of
 from fxexport.errors import UnsupportedError
 
 __all__ = [
@@ -76,6 +77,12 @@ class Maybe:
         if name.startswith(("fx_", "__")) or name in ("present", "value", "absent"):
             raise AttributeError(name)
         return getattr(force(self), name)
+
+    def __str__(self) -> str:
+        return text_of("what may be None")
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
 
     def __copy__(self) -> Any:
         return self.like(self.present, copy.copy(self.value))

@@ -158,6 +158,9 @@ class PlainRuntime:
     def del_item(self, container: Any, key: Any) -> None:
         del container[key]
 
+    def get_attr(self, owner: Any, name: str) -> Any:
+        return getattr(owner, name)
+
     def get_item(self, container: Any, key: Any) -> Any:
         return container[key]
 
@@ -206,7 +209,7 @@ class PlainRuntime:
     def unpack(self, value: Any, before: int, after: Any = None) -> Any:
         return value
 
-    read = starred = number = fresh = formatted = match_subject = raising = found = mapping = call
+    read = starred = number = fresh = formatted = match_subject = raising = mapping = context = call
 
 
 def _flat(structure: Any, item: Any) -> list[Any]:
