@@ -22,9 +22,11 @@ if TYPE_CHECKING:
         VerificationError,
     )
     from fxexport.export import Exported, export
-    from fxexport.inputs import Dim, TensorSpec
+    from fxexport.inputs import TensorSpec
     from fxexport.lowering import register_lowering
+    from fxexport.profiles import Dim, Profile
     from fxexport.report import Report
+    from fxexport.runtime_options import provider_options
 
 __version__ = "0.1.0"
 
@@ -35,6 +37,7 @@ __all__ = [
     "MissingLoweringError",
     "ModelError",
     "OutputError",
+    "Profile",
     "Report",
     "TensorSpec",
     "UnsupportedError",
@@ -42,22 +45,25 @@ __all__ = [
     "VerificationError",
     "__version__",
     "export",
+    "provider_options",
     "register_lowering",
 ]
 
 _HOME_OF = {
-    "Dim": "fxexport.inputs",
+    "Dim": "fxexport.profiles",
     "Exported": "fxexport.export",
     "FxExportError": "fxexport.errors",
     "MissingLoweringError": "fxexport.errors",
     "ModelError": "fxexport.errors",
     "OutputError": "fxexport.errors",
+    "Profile": "fxexport.profiles",
     "Report": "fxexport.report",
     "TensorSpec": "fxexport.inputs",
     "UnsupportedError": "fxexport.errors",
     "UsageError": "fxexport.errors",
     "VerificationError": "fxexport.errors",
     "export": "fxexport.export",
+    "provider_options": "fxexport.runtime_options",
     "register_lowering": "fxexport.lowering",
 }
 

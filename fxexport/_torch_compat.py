@@ -31,7 +31,10 @@ from torch.utils._python_dispatch import (
     _disable_infra_mode,
 )
 from torch.utils._pytree import tree_map
-from torch.utils._sympy.value_ranges import ValueRanges
+from torch.utils._sympy.functions import Mod
+from torch.utils._sympy.numbers import int_oo
+from torch.utils._sympy.printers import PythonPrinter
+from torch.utils._sympy.value_ranges import ValueRanges, bound_sympy
 
 __all__ = [
     "METADATA_OPS",
@@ -40,6 +43,7 @@ __all__ = [
     "FunctionalTensor",
     "FunctionalTensorMode",
     "GuardOnDataDependentSymNode",
+    "Mod",
     "ProxySlotMode",
     "ShapeState",
     "SizeEnv",
@@ -286,7 +290,29 @@ def functional_variant(func: Any) -> Any:
     if not name.endswith("_") or name.endswith("__") or name == "copy_":
         return None
     packet = getattr(getattr(torch.ops, namespace), name[:-1], None)
-    return getattr(packet, func._overloadname, None)
+    if packet is None:
+        return None
+    # pow_.Scalar(Tensor, Scalar) is pow.Tensor_Scalar; pow.Scalar is another operator.
+    wanted = [str(argument.type) for argument in func._schema.arguments]
+    for overload in (func._overloadname, *packet.overloads()):
+        found = getattr(packet, overload or "default", None)
+        if found is not None and [str(a.type) for a in found._schema.arguments] == wanted:
+            return found
+    return None
+
+
+@functools.cache
+def written_by_python(func: Any) -> bool:
+    """Whether functionalization would check an operator in place by Python code for real sizes.
+
+    It calls the operator on meta tensors first. Where that is one of ``torch._refs`` made to write
+    in place, it fails on symbolic sizes ("expected to contain only concrete integers"); the
+    functional operator does not.
+    """
+    from torch._decomp import meta_table
+
+    plain = func.has_kernel_for_dispatch_key(torch._C.DispatchKey.Meta) and func not in meta_table
+    return bool(plain and func._schema.name not in ("aten::set_", "aten::resize_"))
 
 
 def has_own_decomposition(func: Any) -> bool:
@@ -361,6 +387,28 @@ def views_in(
         for source in _tensors(_argument(args, kwargs, k, name)):
             pairs.extend((view, source) for view in _tensors(out[r] if several else out))
     return pairs
+
+
+def python_text(expr: Any) -> str:
+    """An expression of sizes in Python's syntax; ``torch.sym_float`` and ``math.floor`` occur."""
+    return str(PythonPrinter().doprint(expr))
+
+
+def bounds_within(expr: Any, ranges: dict[Any, tuple[int, int | None]]) -> tuple[Any, Any]:
+    """Lower and upper bound of an expression over ranges of its symbols; booleans for a relation.
+
+    This is interval arithmetic: the bounds may be wider than what the expression reaches. A side
+    without a bound is None.
+    """
+    known = {s: ValueRanges(low, int_oo if high is None else high)
+             for s, (low, high) in ranges.items()}  # fmt: skip
+    found = bound_sympy(expr, known)
+    return finite(found.lower), finite(found.upper)
+
+
+def finite(bound: Any) -> Any:
+    """A bound; None for an infinite one."""
+    return None if bound in (sympy.oo, -sympy.oo, int_oo, -int_oo) else bound
 
 
 def raw_expression(value: Any) -> Any:

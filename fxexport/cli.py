@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -67,13 +68,37 @@ def _run_arguments(arguments: list[str]) -> int:
     if not arguments:
         parse_options(["--help"])
         return EXIT_USAGE
+    if arguments[0] in _SUBCOMMANDS:
+        return _run_subcommand(arguments[0], arguments[1:])
+    plain = Options(model="", json=_wants_json(arguments))
     try:
         options = parse_options(arguments)
     except TyperException as error:
-        plain = Options(model="", json=_wants_json(arguments))
         usage = UsageError(error.format_message(), hint="fxexport --help shows how it is used.")
         return _show_failure(plain, usage, None, usage.exit_code)
+    except UsageError as error:
+        return _show_failure(plain, error, None, error.exit_code)
     return options if isinstance(options, int) else _run(options)
+
+
+# Sub-command -> module with `run(arguments)`, which returns an exit code. They are read before
+# MODEL is: a model's file that is called like one of them is ./profile.
+_SUBCOMMANDS = {"profile": "fxexport.cli_profile"}
+
+
+def _run_subcommand(name: str, arguments: list[str]) -> int:
+    """Runs ``fxexport NAME ...``; what it refuses is shown like a refusal of an export."""
+    plain = Options(model="", json=_wants_json(arguments))
+    try:
+        code: int = importlib.import_module(_SUBCOMMANDS[name]).run(arguments)
+        return code
+    except TyperException as error:
+        usage = UsageError(error.format_message(), hint=f"fxexport {name} --help shows its use.")
+        return _show_failure(plain, usage, None, usage.exit_code)
+    except FxExportError as error:
+        return _show_failure(plain, error, None, error.exit_code)
+    except Exception as error:
+        return _show_failure(plain, error, None, EXIT_BUG)
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
@@ -124,8 +149,11 @@ def _export(options: Options, progress: Progress) -> Exported:
             from fxexport.example_inputs import merge_inputs
             from fxexport.export import export
             from fxexport.inputs import parse_dynamic_option, parse_input_option
+            from fxexport.profiles.words import parse_shapes_options
+            from fxexport.state_option import parse_state_option
 
             dynamic = parse_dynamic_option(options.dynamic)
+            profiles = parse_shapes_options(options.shapes)
             given = dict(parse_input_option(text) for text in options.inputs)
             loaded = stack.enter_context(loaded_model(reference))
             args, kwargs = merge_inputs(loaded.model, loaded.args, loaded.kwargs, given)
@@ -137,11 +165,13 @@ def _export(options: Options, progress: Progress) -> Exported:
                 path,
                 kwargs=kwargs,
                 dynamic=dynamic,
+                profiles=profiles,
                 target=options.target,
                 opset=options.opset,
                 verify=options.verify,
                 check_inputs=loaded.check_inputs,
                 external_data=options.external_data,
+                state=parse_state_option(options.state),
                 progress=progress,
             )
         except VerificationError as error:

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from fxexport import __version__
+from fxexport.profiles.words import POLYGRAPHY_OPTIONS, TRTEXEC_OPTIONS, ShapesOption, sections
 
 __all__ = ["Options", "parse_options"]
 
@@ -21,7 +22,8 @@ _AXES = re.compile(r"[A-Za-z_][\w.]*:-?\d.*|[^-].*:.*=.*")
 _EPILOG = (
     "Exit codes: 0 exported and verified; 1 refused, the model does something that cannot be kept; "
     "2 wrong usage; 3 exported, but the check disagrees. "
-    "The model's file is run: do not export what you would not run."
+    "The model's file is run: do not export what you would not run. "
+    "Further commands: fxexport profile FILE.onnx (its profiles: print, replace)."
 )
 
 
@@ -40,11 +42,13 @@ class Options:
     output: Path | None = None
     inputs: list[str] = field(default_factory=list)
     dynamic: list[str] = field(default_factory=list)
+    shapes: list[ShapesOption] = field(default_factory=list)
     target: str = "onnxruntime"
     opset: int | None = None
     verify: bool = True
     external_data: bool | None = None
     train: bool = False
+    state: list[str] = field(default_factory=list)
     json: bool = False
     quiet: bool = False
     verbose: bool = False
@@ -59,9 +63,12 @@ def parse_options(arguments: list[str]) -> Options | int:
     )
     app.command(epilog=_EPILOG)(_command)
     command = typer.main.get_command(app)
+    shapes, rest = sections(arguments)
     parsed: Options | int | None = command.main(
-        _with_dynamic_values(arguments), prog_name="fxexport", standalone_mode=False
+        _with_dynamic_values(rest), prog_name="fxexport", standalone_mode=False
     )
+    if isinstance(parsed, Options):
+        parsed.shapes = shapes
     return 0 if parsed is None else parsed
 
 
@@ -95,7 +102,32 @@ def _command(
             "--dynamic",
             metavar="[AXES]",
             help="Sizes that may vary: all that can (no value), or for example "
-            "x:0=batch[1..8],2=height. Repeatable.",
+            "x:0=batch[1..8],2=height, or x:0=batch[1..4..8] (min, opt, max). Repeatable.",
+        ),
+    ] = None,
+    trtexec_shapes: Annotated[
+        list[str] | None,
+        typer.Option(
+            *TRTEXEC_OPTIONS,
+            metavar="NAME:SIZES,...",
+            help="A profile as trtexec takes it, for example x:1x3x224x224,y:1x5. What it lets "
+            "vary is dynamic.",
+        ),
+    ] = None,
+    profile: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--profile",
+            metavar="K",
+            help="What follows is of profile K, from 0. Repeatable.",
+        ),
+    ] = None,
+    polygraphy_shapes: Annotated[
+        list[str] | None,
+        typer.Option(
+            *POLYGRAPHY_OPTIONS,
+            metavar="NAME:[SIZES] ...",
+            help="The same as Polygraphy takes it: x:[1,3,224,224] y:[1,5]. Once for each profile.",
         ),
     ] = None,
     target: Annotated[str, typer.Option(help="What will run the file.")] = "onnxruntime",
@@ -112,6 +144,16 @@ def _command(
     train: Annotated[
         bool, typer.Option("--train", help="Keep the model's training mode (default: eval mode).")
     ] = False,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--state",
+            metavar="[PATH=]CHOICE",
+            help="What becomes of what the model keeps between calls: drop, refuse, or io "
+            "(inputs and outputs of the file). Repeatable.",
+            show_default="drop",
+        ),
+    ] = None,
     report: Annotated[
         ReportFormat, typer.Option("--report", help="How the report is printed.")
     ] = ReportFormat.text,
@@ -129,6 +171,8 @@ def _command(
     ] = False,
 ) -> Options:
     """Exports a PyTorch model to ONNX with its ifs and loops intact, and checks the result."""
+    # The order of options that give shapes matters, which is lost here: `sections` has taken them.
+    del trtexec_shapes, profile, polygraphy_shapes
     return Options(
         model=model,
         output=output,
@@ -139,6 +183,7 @@ def _command(
         verify=not no_verify,
         external_data=True if external_data else None,
         train=train,
+        state=state or [],
         json=report is ReportFormat.json,
         quiet=quiet,
         verbose=verbose,

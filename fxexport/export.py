@@ -10,19 +10,34 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from fxexport.capture import CaptureRequest, capture, left_as_found
+from fxexport.capture import CaptureRequest, capture
 from fxexport.errors import OutputError, UsageError, VerificationError
-from fxexport.graph import CapturedGraph
+from fxexport.files import replace_together
+from fxexport.graph import CapturedGraph, source_of
 from fxexport.inputs import PreparedInputs, prepare_inputs
+from fxexport.inputs.profiled import settle_profiles
 from fxexport.lowering import decomposition_for, keep_composite, lower
-from fxexport.outputs import flat_outputs
 from fxexport.passes import run_passes
+from fxexport.profile_files import profiles_beside, stale_profiles_removed
+from fxexport.profiles import (
+    METADATA_KEY,
+    Profile,
+    StoredProfiles,
+    as_profiles,
+    profiles_file_name,
+    why_no_profile,
+)
 from fxexport.progress import NullProgress, Progress
+from fxexport.reference import Reference
 from fxexport.report import Report
 from fxexport.report.model import Verification
 from fxexport.report.signature import describe_input, dimensions_to_data
+from fxexport.runtime_options import provider_options
+from fxexport.state_option import StatePolicy
+from fxexport.stateful import describe_state, initial_state, write_initial_state
 from fxexport.targets import target_named
 from fxexport.verify import verify as compare
+from fxexport.verify.stability import random_nodes
 from fxexport.writing import check_target, data_file_name, write_model
 
 if TYPE_CHECKING:
@@ -38,6 +53,8 @@ class Exported:
     Attributes:
         graph: the branch-preserving graph; it runs eagerly and prints.
         report: everything that was decided, and how the file compares with PyTorch.
+        profiles: the optimization profiles that travel with the file; [] where some dynamic
+            dimension has no largest size.
     """
 
     def __init__(
@@ -47,12 +64,20 @@ class Exported:
         report: Report,
         prepared: PreparedInputs,
         reference: Callable[[list[Any]], Sequence[Any]],
+        stored: StoredProfiles,
     ) -> None:
         self.graph = graph
         self.report = report
+        self.profiles: list[Profile] = stored.profiles
+        self._stored = stored
         self._ir_model = ir_model
         self._prepared = prepared
         self._reference = reference
+
+    @property
+    def initial_state(self) -> dict[str, Any]:
+        """NumPy arrays for the inputs that hold state, by name: what the model held at export."""
+        return initial_state(self.graph)
 
     @property
     def model(self) -> onnx.ModelProto:
@@ -62,7 +87,7 @@ class Exported:
         return onnx_ir.to_proto(self._ir_model)
 
     def save(self, path: str | os.PathLike[str], *, external_data: bool | None = None) -> None:
-        """Writes the file, whole or not at all.
+        """Writes the file, whole or not at all, and its profiles in ``<name>.profiles.json``.
 
         Args:
             path: where to write.
@@ -71,7 +96,21 @@ class Exported:
         Raises:
             OutputError: when it cannot be written.
         """
-        write_model(self._ir_model, path, external_data=external_data)
+        with stale_profiles_removed(path, self.profiles):
+            write_model(
+                self._ir_model,
+                path,
+                external_data=external_data,
+                texts=profiles_beside(path, self._stored),
+            )
+
+    def provider_options(self, *providers: str) -> dict[str, dict[str, str]]:
+        """Options for ONNX Runtime's GPU providers; see `fxexport.provider_options`.
+
+        Args:
+            providers: which ones; by default TensorrtExecutionProvider, CUDAExecutionProvider.
+        """
+        return provider_options(self, providers) if providers else provider_options(self)
 
     def verify(self, *check_inputs: Any) -> Verification:
         """Compares the model in ONNX Runtime with PyTorch on the export's inputs and these.
@@ -98,6 +137,7 @@ def export(
     *,
     kwargs: Mapping[str, Any] | None = None,
     dynamic: Any = False,
+    profiles: Any = None,
     target: str = "onnxruntime",
     opset: int | None = None,
     input_names: Sequence[str] | None = None,
@@ -105,6 +145,7 @@ def export(
     verify: bool = True,
     check_inputs: Sequence[Any] = (),
     external_data: bool | None = None,
+    state: str | Mapping[str, str] = "drop",
     progress: Progress | None = None,
 ) -> Exported:
     """Exports a model to ONNX with its ifs and loops intact.
@@ -117,6 +158,9 @@ def export(
         kwargs: further arguments by name.
         dynamic: False, True (every dimension is tried), ``{name: {0: "batch"}}``,
             ``{name: [0, 2]}``, torch.export's dynamic_shapes, or ``{name: {0: Dim("b", 1, 8)}}``.
+        profiles: min, opt and max shape of each dynamic input: a `Profile`, a dict, a list of
+            them (one a profile), or the configs and options of other tools (see
+            `fxexport.profiles.as_profiles`). What they let vary is dynamic without `dynamic`.
         target: what the file is for: "onnxruntime".
         opset: ONNX opset, 18 or newer; None for the target's best.
         input_names: names of the file's inputs; by default the parameters' names.
@@ -124,6 +168,10 @@ def export(
         verify: compare the file with PyTorch.
         check_inputs: further inputs to compare on, each in the form of `inputs`.
         external_data: True for weights in a file beside the model, None to decide by size.
+        state: what becomes of what the model keeps from call to call: "drop" (the file forgets
+            it, and the report says so), "refuse", or "io" (inputs and outputs of the file,
+            ``state.<path>`` and ``state.<path>.out``); or a choice for each path or pattern,
+            ``{"*": "io", "last_*": "drop"}``.
         progress: told about the stages.
 
     Returns:
@@ -145,19 +193,26 @@ def export(
     _check_call(model, output_names)
     with stage("inputs"):
         call = model.forward if isinstance(model, torch.nn.Module) else model
-        prepared = prepare_inputs(call, inputs, kwargs, dynamic, input_names)
+        prepared = prepare_inputs(call, inputs, kwargs, dynamic, input_names, as_profiles(profiles))
         for name, value in prepared.constants:
             report.add("constant", f"{name} is {value!r} in the file")
     with stage("capture"):
-        graph = capture(_request(model, prepared, output_names), report)
+        graph = capture(_request(model, prepared, output_names, StatePolicy(state)), report)
         _check_output_names(output_names, graph)
-        prepared.specs[:] = graph.inputs
+        stored = settle_profiles(prepared.profiles, graph, prepared.example_sizes(), prepared.opts)
+        prepared.profiles = stored.profiles
+        prepared.settle(graph.inputs, [entry.initial for entry in graph.state])
     with stage("passes"):
         graph = run_passes(graph, goal.passes)
     with stage("lower"):
         ir_model = lower(graph, opset=report.opset)
-    _describe(report, graph, ir_model)
-    exported = Exported(graph, ir_model, report, prepared, _reference(model, prepared, graph))
+    describe_state(ir_model, graph)
+    if stored.worth_keeping:
+        ir_model.metadata_props[METADATA_KEY] = stored.to_text()
+    _describe(report, graph, ir_model, stored)
+    exported = Exported(
+        graph, ir_model, report, prepared, Reference(model, prepared, graph), stored
+    )
     if path is None:
         if verify:
             with stage("verify"):
@@ -169,6 +224,7 @@ def export(
     with stage("write"):
         exported.save(beside, external_data=external_data)
     report.path = beside
+    write_initial_state(graph, shown, report)
     if verify:
         with stage("verify"), _removed_on_failure(beside):
             report.verification = compare(
@@ -198,11 +254,11 @@ def _check_output_names(output_names: Sequence[str] | None, graph: CapturedGraph
     """The given names fit the model's outputs, and no two values share one."""
     if not output_names:
         return
-    count = len(graph.outputs)
+    count = len(graph.outputs) - len(graph.state)
     if len(output_names) != count:
         raise UsageError(
             f"output_names has {len(output_names)} names, but the model has {count} output(s): "
-            + ", ".join(spec.name for spec in graph.outputs)
+            + ", ".join(spec.name for spec in graph.outputs[:count])
         )
     names = [spec.name for spec in [*graph.inputs, *graph.outputs]]  # type: ignore[attr-defined]
     for name in output_names:
@@ -221,16 +277,26 @@ def _unverified_name(path: str) -> str:
 
 def _move(exported: Exported, source: str, path: str, external_data: bool | None) -> None:
     """Gives a verified file its name; one with a data file is written anew, as it names it."""
-    data = os.path.join(os.path.dirname(source), data_file_name(source))
+    data, beside = (os.path.join(os.path.dirname(source), name) for name in _companions(source))
     if os.path.exists(data):
         exported.save(path, external_data=external_data)
-        os.unlink(source)
-        os.unlink(data)
+        for name in (source, data, *([beside] if exported.profiles else [])):
+            os.unlink(name)
         return
+    moves = [(source, os.path.realpath(path))]
+    if exported.profiles:
+        place = os.path.join(os.path.dirname(moves[0][1]), profiles_file_name(path))
+        moves.insert(0, (beside, place))
     try:
-        os.replace(source, path)
+        with stale_profiles_removed(path, exported.profiles):
+            replace_together(moves)
     except OSError as error:
         raise OutputError(f"cannot write {path!r}: {error.strerror or error}") from error
+
+
+def _companions(path: str) -> tuple[str, str]:
+    """Names of the files that may stand beside a model: weights and profiles."""
+    return data_file_name(path), profiles_file_name(path)
 
 
 @contextlib.contextmanager
@@ -239,14 +305,17 @@ def _removed_on_failure(path: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for name in (path, os.path.join(os.path.dirname(path), data_file_name(path))):
+        for name in (os.path.basename(path), *_companions(path)):
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(name)
+                os.unlink(os.path.join(os.path.dirname(path), name))
         raise
 
 
 def _request(
-    model: Callable[..., Any], prepared: PreparedInputs, output_names: Sequence[str] | None
+    model: Callable[..., Any],
+    prepared: PreparedInputs,
+    output_names: Sequence[str] | None,
+    state: StatePolicy,
 ) -> CaptureRequest:
     return CaptureRequest(
         model=model,
@@ -257,33 +326,9 @@ def _request(
         output_names=output_names or (),
         decomposition_for=decomposition_for,
         keep_composite=keep_composite,
+        profiled=prepared.profiled,
+        state=state,
     )
-
-
-def _reference(
-    model: Callable[..., Any], prepared: PreparedInputs, graph: CapturedGraph
-) -> Callable[[list[Any]], Sequence[Any]]:
-    """Runs the model eagerly on flat inputs, and leaves it as it was."""
-
-    def run(values: list[Any]) -> list[Any]:
-        args, kwargs = prepared.rebuild(values)
-        with torch.no_grad(), _state_kept(model):
-            return flat_outputs(model(*args, **kwargs), graph.outputs)
-
-    return run
-
-
-@contextlib.contextmanager
-def _state_kept(model: Callable[..., Any]) -> Iterator[None]:
-    """Runs on the model's own weights, but undoes what a call leaves on it, in buffers too."""
-    buffers = model.buffers() if isinstance(model, torch.nn.Module) else ()
-    saved = [(buffer, buffer.detach().clone()) for buffer in buffers]
-    try:
-        with left_as_found(model):
-            yield
-    finally:
-        for buffer, value in saved:
-            buffer.copy_(value)
 
 
 def _name_of(model: Callable[..., Any]) -> str:
@@ -292,8 +337,12 @@ def _name_of(model: Callable[..., Any]) -> str:
     return getattr(model, "__name__", type(model).__name__)
 
 
-def _describe(report: Report, graph: CapturedGraph, ir_model: ir.Model) -> None:
+def _describe(
+    report: Report, graph: CapturedGraph, ir_model: ir.Model, stored: StoredProfiles
+) -> None:
     report.inputs = [describe_input(spec) for spec in graph.inputs]
+    report.profiles = [profile.to_dict() for profile in stored.profiles]
+    report.no_profile = why_no_profile(stored.inputs)
     report.outputs = [
         {
             "name": spec.name,
@@ -309,6 +358,8 @@ def _describe(report: Report, graph: CapturedGraph, ir_model: ir.Model) -> None:
     ]
     for constraint in graph.constraints:
         report.add("relation", constraint.text, constraint.location)
+    for place in dict.fromkeys(source_of(node) for node in random_nodes(graph)):
+        report.add("assumption", "random numbers: the file draws its own", place)
 
 
 def _dtype_text(value: ir.Value) -> str:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, BinaryIO
 
 from fxexport.errors import OutputError
+from fxexport.files import check_place, new_file, replace_together
 
 if TYPE_CHECKING:
     import onnx
@@ -48,6 +48,7 @@ def write_model(
     *,
     external_data: bool | None = None,
     limit: int = SINGLE_FILE_LIMIT,
+    texts: Mapping[str, str] | None = None,
 ) -> None:
     """Writes a model; whatever happens, the path holds a whole file, the old one or the new.
 
@@ -57,13 +58,14 @@ def write_model(
         external_data: True to put weights into ``<name>.data`` beside the model, False to keep
             one file, None to decide by size.
         limit: size in bytes from which on one file is too much.
+        texts: further files to write into the same folder, by name.
 
     Raises:
         OutputError: when the file cannot be written. An older file is untouched then, and no
             other file is left.
     """
     target = os.path.realpath(path)
-    _check_target(os.fspath(path), target)
+    check_place(os.fspath(path), target)
     weights = sum(tensor.nbytes for _, tensor in _large_initializers(model))
     if external_data is False and weights >= limit:
         raise OutputError(
@@ -72,10 +74,7 @@ def write_model(
         )
     split = weights > 0 and (external_data or (external_data is None and weights >= limit))
     try:
-        if split:
-            _write_split(model, target)
-        else:
-            _write_single(model, target)
+        _write_files(model, target, split=bool(split), texts=texts or {})
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(
@@ -91,83 +90,31 @@ def check_target(path: str | os.PathLike[str]) -> None:
     Raises:
         OutputError: when there is no such folder, or the path is a folder or a device.
     """
-    _check_target(os.fspath(path), os.path.realpath(path))
+    check_place(os.fspath(path), os.path.realpath(path))
 
 
-def _check_target(shown: str, target: str) -> None:
-    """Refuses early what could never be replaced by a file."""
+def _write_files(model: ir.Model, target: str, *, split: bool, texts: Mapping[str, str]) -> None:
+    """Writes all files beside their places before it moves any of them there."""
     folder = os.path.dirname(target)
-    if os.path.isdir(target):
-        raise OutputError(
-            f"cannot write {shown!r}: it is a folder",
-            hint=f"name a file in it, for example {os.path.join(shown, 'model.onnx')}",
-        )
-    if not os.path.isdir(folder):
-        raise OutputError(
-            f"cannot write {shown!r}: there is no folder {folder!r}", hint="make the folder first"
-        )
-    if os.path.exists(target) and not os.path.isfile(target):
-        raise OutputError(f"cannot write {shown!r}: it is there and is not an ordinary file")
+    with contextlib.ExitStack() as stack:
+        moves: list[tuple[str, str]] = []
 
+        def begin(place: str) -> str:
+            check_place(place, place)
+            moves.append((stack.enter_context(new_file(place)), place))
+            return moves[-1][0]
 
-def _write_single(model: ir.Model, target: str) -> None:
-    with _new_file(target) as beside:
-        with open(beside, "wb") as file:
-            _write_message(model, {}, file)
-        os.replace(beside, target)
-
-
-def _write_split(model: ir.Model, target: str) -> None:
-    """Writes both files before it moves either to its place."""
-    data_target = os.path.join(os.path.dirname(target), data_file_name(target))
-    _check_target(data_target, data_target)
-    with _new_file(target) as beside, _new_file(data_target) as data_beside:
-        with open(data_beside, "wb") as file:
-            placed = _write_data(model, file, os.path.basename(data_target))
-        with open(beside, "wb") as file:
+        for name, text in texts.items():
+            with open(begin(os.path.join(folder, name)), "w", encoding="utf-8") as text_file:
+                text_file.write(text)
+        placed: Mapping[ir.Value, ir.TensorProtocol] = {}
+        if split:
+            data_name = data_file_name(target)
+            with open(begin(os.path.join(folder, data_name)), "wb") as file:
+                placed = _write_data(model, file, data_name)
+        with open(begin(target), "wb") as file:
             _write_message(model, placed, file)
-        with _put_back_on_failure(data_target):
-            os.replace(data_beside, data_target)
-            os.replace(beside, target)
-
-
-@contextlib.contextmanager
-def _new_file(target: str) -> Iterator[str]:
-    """An empty file beside the target, with the rights that the target has or would get.
-
-    It is removed at the end, unless it was moved away.
-    """
-    folder, name = os.path.split(target)
-    beside = os.path.join(folder, f".{name}.{secrets.token_hex(6)}.tmp")
-    try:
-        os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-        if os.path.exists(target):
-            os.chmod(beside, os.stat(target).st_mode & 0o777)
-        yield beside
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(beside)
-
-
-@contextlib.contextmanager
-def _put_back_on_failure(target: str) -> Iterator[None]:
-    """Keeps the file at `target` aside, and puts it back when the block fails."""
-    folder, name = os.path.split(target)
-    aside = os.path.join(folder, f".{name}.{secrets.token_hex(6)}.old")
-    existed = os.path.exists(target)
-    try:
-        if existed:
-            os.rename(target, aside)
-        yield
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            if existed:
-                os.replace(aside, target)
-            else:
-                os.unlink(target)
-        raise
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(aside)
+        replace_together(moves)
 
 
 def _large_initializers(model: ir.Model) -> Iterator[tuple[ir.Value, ir.TensorProtocol]]:

@@ -1,7 +1,7 @@
 """Random expressions for `random_programs`, typed so that every program is valid.
 
 Types: mat (float tensor, as many rows as x, 4 columns), row (4 values), num (no dimension),
-rows (any number of rows of 4), and Python's int, float, bool.
+rows (any number of rows of 4), and Python's int, float, bool; `random_lists` adds lists.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ class Scope:
         self._variables[name] = kind
         if fixed:
             self._fixed.add(name)
+
+    def hide(self, name: str) -> None:
+        """Makes a variable unknown to this block."""
+        self._variables.pop(name, None)
 
     def names(self, kind: str) -> list[str]:
         """The variables of a type."""

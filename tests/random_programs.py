@@ -24,7 +24,7 @@ import torch
 from tests.harness import Outcome, run_model
 from tests.random_expressions import Expressions, Scope
 
-__all__ = ["RandomProgram", "generate", "load", "main", "run"]
+__all__ = ["RandomProgram", "Writer", "generate", "load", "main", "run"]
 
 RESULT_TYPES = ("mat", "mat", "row", "num", "rows", "int", "float", "bool")
 ARGUMENT_TYPES = {"v": "row", "t": "num", "k": "int", "f": "float", "flag": "bool"}
@@ -65,7 +65,7 @@ class RandomProgram:
 
 
 @dataclass
-class _Writer:
+class Writer:
     """Writes the statements of one function."""
 
     rng: random.Random
@@ -204,8 +204,13 @@ class _Writer:
             self._assign(scope.inner(), depth + 1, nesting)
 
 
-def generate(seed: int) -> RandomProgram:
-    """The program of a seed; the same on every machine."""
+def generate(seed: int, flavour: str = "plain") -> RandomProgram:
+    """The program of a seed; the same on every machine.
+
+    Args:
+        seed: any number.
+        flavour: "plain", or "lists" for statements on lists and dicts as well.
+    """
     rng = random.Random(seed)
     as_module = rng.random() < 0.35
     extra = rng.sample(list(ARGUMENT_TYPES), rng.randint(0, 2))
@@ -216,17 +221,25 @@ def generate(seed: int) -> RandomProgram:
     parts = [HEADER]
     for k in range(rng.choice((0, 0, 1, 1, 2))):
         parts.append(_helper(rng, expressions, k) + "\n\n")
-    function = _function(rng, expressions, arguments, rng_results, as_module)
+    function = _function(rng, expressions, arguments, rng_results, as_module, _writer(flavour))
     parts.append(_module(function) if as_module else function)
     parts.append("\n\ndef build():\n    return " + ("Model()" if as_module else "model") + "\n")
     tidy = ast.unparse(ast.parse("".join(parts)))  # drops needless parentheses
     return RandomProgram(seed, tidy + "\n", arguments)
 
 
+def _writer(flavour: str) -> type[Writer]:
+    if flavour == "plain":
+        return Writer
+    from tests.random_lists import ListWriter
+
+    return ListWriter
+
+
 def _helper(rng: random.Random, expressions: Expressions, number: int) -> str:
     kind = rng.choice(("row", "num", "int"))
     plain = Expressions(rng, as_module=False)
-    writer = _Writer(rng, plain, (kind,), budget=4)
+    writer = Writer(rng, plain, (kind,), budget=4)
     scope = Scope({"x": "mat", "a": "row", "b": "num", "c": "int"})
     writer.emit(0, f"def helper{number}(x, a, b, c):")
     writer._if(scope, 1, 1)
@@ -241,8 +254,9 @@ def _function(
     arguments: dict[str, str],
     results: tuple[str, ...],
     as_module: bool,
+    kind: type[Writer],
 ) -> str:
-    writer = _Writer(rng, expressions, results, budget=rng.randint(4, 10))
+    writer = kind(rng, expressions, results, budget=rng.randint(4, 10))
     scope = Scope(dict(arguments))
     start = 2 if as_module else 1
     head = "def forward(self, {}):" if as_module else "def model({}):"
@@ -299,6 +313,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0, help="first seed")
     parser.add_argument("--count", type=int, default=100, help="number of programs")
+    parser.add_argument("--flavour", default="plain", choices=("plain", "lists"))
     parser.add_argument("--shrink", action="store_true", help="make failing programs smaller")
     parser.add_argument("--refused", action="store_true", help="print refused programs too")
     parser.add_argument("--show", action="store_true", help="only print the programs")
@@ -306,7 +321,7 @@ def main(arguments: list[str] | None = None) -> int:
     counts: dict[str, int] = {}
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(options.seed, options.seed + options.count):
-            program = generate(seed)
+            program = generate(seed, options.flavour)
             if options.show:
                 print(f"# seed {seed}\n{program.source}")
                 continue

@@ -17,35 +17,41 @@ slow = pytest.mark.slow
 COUNT = int(os.environ.get("FXEXPORT_RANDOM_PROGRAMS", "300"))
 
 
+FLAVOURS = ("plain", "lists")
+Key = tuple[str, int]
+
+
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Outcome]:
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[Key, Outcome]:
     folder = tmp_path_factory.mktemp("random_programs")
-    return {seed: run(generate(seed), folder) for seed in range(COUNT)}
+    keys = [(flavour, seed) for flavour in FLAVOURS for seed in range(COUNT // len(FLAVOURS))]
+    return {(flavour, seed): run(generate(seed, flavour), folder) for flavour, seed in keys}
 
 
-def _listing(outcomes: dict[int, Outcome], *statuses: str) -> str:
+def _listing(outcomes: dict[Key, Outcome], *statuses: str) -> str:
     return "\n".join(
-        f"# seed {seed}: {outcome.status}: {outcome.details}\n{generate(seed).source}"
-        for seed, outcome in outcomes.items()
+        f"# {flavour}, seed {seed}: {outcome.status}: {outcome.details}\n"
+        f"{generate(seed, flavour).source}"
+        for (flavour, seed), outcome in outcomes.items()
         if outcome.status in statuses
     )
 
 
 @slow
-def test_no_program_gives_a_wrong_answer(outcomes: dict[int, Outcome]) -> None:
+def test_no_program_gives_a_wrong_answer(outcomes: dict[Key, Outcome]) -> None:
     assert _listing(outcomes, "wrong") == ""
 
 
 @slow
-def test_no_program_crashes_the_export(outcomes: dict[int, Outcome]) -> None:
+def test_no_program_crashes_the_export(outcomes: dict[Key, Outcome]) -> None:
     assert _listing(outcomes, "crashed") == ""
 
 
 @slow
 def test_few_programs_are_refused(
-    outcomes: dict[int, Outcome], capsys: pytest.CaptureFixture[str]
+    outcomes: dict[Key, Outcome], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    refused = [seed for seed, outcome in outcomes.items() if outcome.status == "refused"]
+    refused = [key for key, outcome in outcomes.items() if outcome.status == "refused"]
     with capsys.disabled():
         print(f"\n{len(outcomes)} random programs, {len(refused)} refused {refused}")
     assert len(refused) <= 0.05 * len(outcomes), _listing(outcomes, "refused")
@@ -56,10 +62,13 @@ def test_generator_gives_the_same_program_again() -> None:
     assert generate(7).source != generate(8).source
 
 
-@pytest.mark.parametrize("first", range(0, 300, 50))
-def test_programs_run_in_eager_with_finite_repeatable_results(first: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("first", range(0, 150, 50))
+def test_programs_run_in_eager_with_finite_repeatable_results(
+    flavour: str, first: int, tmp_path: Path
+) -> None:
     for seed in range(first, first + 50):
-        program = generate(seed)
+        program = generate(seed, flavour)
         make = load(program.source, tmp_path, f"eager_program_{seed}")
         for row in program.inputs():
             with torch.no_grad():

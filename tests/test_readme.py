@@ -152,7 +152,11 @@ def test_the_python_snippets_run(folder: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert {path.name for path in folder.glob("*.onnx")} == {"gate.onnx", "copy.onnx"}
+    assert {path.name for path in folder.glob("*.onnx")} == {
+        "gate.onnx",
+        "copy.onnx",
+        "smoother.onnx",
+    }
 
 
 # -- the tables ------------------------------------------------------------------------------------

@@ -388,3 +388,21 @@ def test_the_line_behind_a_fact_is_found(env: compat.SizeEnv) -> None:
     stack = compat.stack_of_fact(env, n.node.expr)
     assert __file__ in {frame.filename for frame in stack}
     assert not compat.stack_of_fact(env, size(env).node.expr)
+
+
+def test_expressions_of_sizes_are_written_as_python() -> None:
+    h, n = sympy.symbols("h n", integer=True)
+    for expr, value in (
+        (sympy.Eq(compat.Mod(h, 32), 0), False),
+        (sympy.Ne(h, n) & (h > 1), True),
+        (sympy.Max(h, 1) - 2 * n > 0, True),
+    ):
+        assert eval(compat.python_text(expr), {"h": 33, "n": 4, "max": max}) is value
+
+
+def test_bounds_within_ranges() -> None:
+    h = sympy.Symbol("h", integer=True)
+    assert compat.bounds_within(2 * h + 1, {h: (1, 8)}) == (3, 17)
+    assert compat.bounds_within(sympy.Max(0, h), {h: (1, None)}) == (1, None)
+    assert compat.bounds_within(h > 16, {h: (1, 8)}) == (sympy.false, sympy.false)
+    assert compat.bounds_within(h > 4, {h: (1, 8)}) == (sympy.false, sympy.true)

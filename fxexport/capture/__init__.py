@@ -1,6 +1,6 @@
 """From a Python model to the branch-preserving graph."""
 
 from fxexport.capture.capture import CaptureRequest, capture
-from fxexport.capture.modules import left_as_found
+from fxexport.capture.state import kept, replace_leaves, state_leaves
 
-__all__ = ["CaptureRequest", "capture", "left_as_found"]
+__all__ = ["CaptureRequest", "capture", "kept", "replace_leaves", "state_leaves"]

@@ -18,6 +18,7 @@ import sympy
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.frames import locations_of_summary, user_location
+from fxexport.capture.proofs import expression_text, relation_text
 from fxexport.capture.session import PinNeeded, Session
 from fxexport.errors import UnsupportedError
 from fxexport.graph.captured import Constraint
@@ -124,8 +125,13 @@ class Assumptions:
             if simple is None:
                 continue
             text = self._text(simple)
-            names = tuple(sorted(self.names[symbol] for symbol in simple.free_symbols))
-            found.setdefault(text, Constraint(text, self._predicate(simple), location, names))
+            symbols = sorted(simple.free_symbols, key=lambda symbol: self.names[symbol])
+            names = tuple(self.names[symbol] for symbol in symbols)
+            numbered = {symbol: f"d{k}" for k, symbol in enumerate(symbols)}
+            expression = expression_text(simple, numbered)
+            found.setdefault(
+                text, Constraint(text, self._predicate(simple), location, names, expression)
+            )
         return list(found.values())
 
     def _plain(self, expr: Any) -> Any:
@@ -145,16 +151,7 @@ class Assumptions:
         return all(bool(expr.xreplace({symbol: sympy.Integer(n)})) for n in (0, 1, 2, 3, 1000))
 
     def _text(self, expr: Any) -> str:
-        named = expr.xreplace(
-            {s: sympy.Symbol(name, integer=True) for s, name in self.names.items()}
-        )
-        named = _simpler(named)
-        text = str(named)
-        if isinstance(named, sympy.Eq):
-            text = f"{named.lhs} == {named.rhs}"
-        elif isinstance(named, sympy.Ne):
-            text = f"{named.lhs} != {named.rhs}"
-        return text
+        return relation_text(_simpler(expr), self.session.names)
 
     def _predicate(self, expr: Any) -> Callable[[Mapping[str, int]], bool]:
         names = {symbol: self.names[symbol] for symbol in expr.free_symbols}
@@ -167,8 +164,12 @@ class Assumptions:
 
 
 def _simpler(expr: Any) -> Any:
-    """``min(n, 512) == n`` as ``n <= 512``."""
+    """``min(n, 512) == n`` as ``n <= 512``, and ``n == 4 * (n // 4)`` as ``n % 4 == 0``."""
     if isinstance(expr, sympy.Eq):
+        for whole, part in ((expr.lhs, expr.rhs), (expr.rhs, expr.lhs)):
+            factor, rest = part.as_coeff_Mul()
+            if type(rest).__name__ in ("FloorDiv", "CleanDiv") and rest.args == (whole, factor):
+                return sympy.Eq(compat.Mod(whole, factor), 0)
         for whole, part in ((expr.lhs, expr.rhs), (expr.rhs, expr.lhs)):
             others = [arg for arg in whole.args if arg != part]
             if len(others) == 1 and len(whole.args) == 2:

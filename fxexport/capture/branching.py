@@ -13,10 +13,11 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.containers import is_mutable, parts_of, rebuild_like, refill
 from fxexport.capture.elements import hold
 from fxexport.capture.frames import user_location
-from fxexport.capture.journal import Scope, Slot
+from fxexport.capture.journal import ContentsSlot, Scope, Slot
 from fxexport.capture.keys import count_of, settled
 from fxexport.capture.merge import Leaf, ListPlan, Merge
 from fxexport.capture.optional import Maybe, force, narrowed
+from fxexport.capture.proofs import proof
 from fxexport.capture.session import SYM, Poison, Session
 from fxexport.capture.spread import Spread, is_open, length_of
 from fxexport.capture.writer import Frame
@@ -25,7 +26,7 @@ from fxexport.graph.ops import branch
 from fxexport.graph.sequences import SequenceVal
 from fxexport.source import SourceLocation
 
-__all__ = ["Raised", "condition_of", "contents_in", "left_by", "stage_branch"]
+__all__ = ["Raised", "condition_of", "stage_branch"]
 
 
 @dataclass
@@ -49,6 +50,20 @@ class _Way:
     learnt: dict[str, Any]
     refused: bool = False
 
+    @contextlib.contextmanager
+    def as_left(self, session: Session) -> Iterator[None]:
+        """Tensors that the way wrote in place hold what it left in them, and its frame is open."""
+        written = [slot for slot in self.scope.slots() if isinstance(slot, ContentsSlot)]
+        now = [slot.get() for slot in written]
+        for slot in written:
+            slot.set(self.values[slot.key])
+        try:
+            with session.recorder.reopened(self.frame):
+                yield
+        finally:
+            for slot, value in zip(written, now, strict=True):
+                slot.set(value)
+
 
 def condition_of(session: Session, value: Any) -> Any:
     """What decides an `if` on this value: a Python bool, a SymBool or a 0-d bool tensor.
@@ -66,9 +81,7 @@ def condition_of(session: Session, value: Any) -> Any:
     if isinstance(value, torch.SymBool):
         known = session.known(value)
         if known is not None:
-            session.note(
-                "folded", f"this condition on sizes is always {known} in the declared ranges"
-            )
+            session.note("folded", proof(session, value, known))
             return known
         return value
     if isinstance(value, (torch.SymInt, torch.SymFloat)):
@@ -285,7 +298,10 @@ def _write_node(
     recorder = session.recorder
     outputs = []
     for side, way in zip(("then", "other"), ways, strict=True):
-        with recorder.reopened(way.frame), left_by(way.scope, way.values):
+        with way.as_left(session):
+            merge.read(side)
+    for side, way in zip(("then", "other"), ways, strict=True):
+        with recorder.reopened(way.frame):
             outputs.append([merge.output(leaf, side) for leaf in merge.leaves])
     values = [merge.value_after(leaf) for leaf in merge.leaves]
     captured = list(dict.fromkeys(node for way in ways for node in way.frame.captures))
@@ -326,25 +342,6 @@ def _spread_of(session: Session, plan: ListPlan, after: dict[int, Any]) -> Sprea
     for side in plan.sides.values():
         hold(session, side, spread)
     return spread
-
-
-def contents_in(scope: Scope) -> dict[Any, Any]:
-    """What the tensors that were written in place in a scope hold now."""
-    return {slot.key: slot.get() for slot in scope.slots() if slot.key[0] == "contents"}
-
-
-@contextlib.contextmanager
-def left_by(scope: Scope, contents: dict[Any, Any]) -> Iterator[None]:
-    """Tensors that a scope wrote to hold what it left in them, while its results are read."""
-    slots = [s for s in scope.slots() if s.key[0] == "contents" and s.key in contents]
-    before = [slot.get() for slot in slots]
-    for slot in slots:
-        slot.set(contents[slot.key])
-    try:
-        yield
-    finally:
-        for slot, value in zip(slots, before, strict=True):
-            slot.set(value)
 
 
 class _After:

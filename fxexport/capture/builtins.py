@@ -20,6 +20,7 @@ import torch
 
 from fxexport import _torch_compat as compat
 from fxexport.capture import iteration
+from fxexport.capture.drawing import drawing_replacement
 from fxexport.capture.frames import user_location
 from fxexport.capture.iteration import Dynamic
 from fxexport.capture.journal import UNSET, AttributeSlot
@@ -70,7 +71,6 @@ _ASKING = frozenset(
         *compat.OVERRIDE_TESTS,
     }
 )  # fmt: skip
-_DRAWN = frozenset({"random", "time", "secrets", "uuid"})
 
 
 class Builtins(Numbers):
@@ -147,12 +147,9 @@ class Builtins(Numbers):
             return None
         if found is not None:
             return found if function in _ASKING else functools.partial(self._with_values, found)
-        if _draws_at_export(function):
-            self.operators.whole_all([getattr(function, "__self__", None)])
-            self.operators.session.note(
-                "assumption",
-                "this value is drawn when the model is exported and is part of the file",
-            )
+        drawn = drawing_replacement(self.operators.session, function)
+        if drawn is not None:
+            return drawn
         if isinstance(function, (BuiltinMethodType, BuiltinFunctionType, MethodWrapperType)):
             owner = getattr(function, "__self__", None)
             plain = getattr(function, "__objclass__", None) is object
@@ -436,10 +433,3 @@ class Builtins(Numbers):
         """torch.cond is an if with its branches spelled out."""
         a, b = self._convert(then), self._convert(other)
         return self.operators.if_exp(test, lambda: a(*operands), lambda: b(*operands), ())
-
-
-def _draws_at_export(function: Any) -> bool:
-    """Whether a function of Python's gives another value at each call."""
-    module = getattr(function, "__module__", None)
-    owner = getattr(function, "__self__", None)
-    return module in _DRAWN or type(owner).__module__ in ("random", "numpy.random.mtrand")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sympy
@@ -20,22 +20,24 @@ from fxexport.capture.frames import (
     locations_of_summary,
     raised_by_fxexport,
 )
-from fxexport.capture.journal import AttributeSlot, Scope
-from fxexport.capture.modules import left_as_found, module_names, weight_names
+from fxexport.capture.keeping import StateKeeper
+from fxexport.capture.modules import module_names, weight_names
 from fxexport.capture.operators import Operators
 from fxexport.capture.optional import Maybe, narrowed
 from fxexport.capture.patterns import Number, leaves_of
 from fxexport.capture.session import PinNeeded, Poison, Session, is_symbolic, sym_type
 from fxexport.capture.spread import is_open
+from fxexport.capture.state import kept
 from fxexport.capture.torch_functions import FunctionMode
 from fxexport.errors import FxExportError, ModelError, UnsupportedError
-from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec, OutputSpec
+from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec, OutputSpec, StateSpec
 from fxexport.outputs import named_leaves
 from fxexport.report.model import Report
+from fxexport.state_option import StateChoice
 
 __all__ = ["CaptureRequest", "capture"]
 
-_ATTEMPTS = 8
+_ATTEMPTS = 16
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,12 @@ class CaptureRequest:
         hints: a valid size for every dimension of every input.
         rebuild: from one value an input to the arguments of the call.
         pinnable: names of the dimensions that may be held at one size where the model needs it.
+        profiled: names of the dimensions that need not satisfy the model's relations at all sizes
+            of their range, since profiles say at which.
         output_names: names for the outputs, as far as given.
         decomposition_for: how to express an operator through others, None to keep it.
         keep_composite: which composite operators to record whole.
+        state: what becomes of state that survives a call, by its path.
     """
 
     model: Callable[..., Any]
@@ -61,6 +66,17 @@ class CaptureRequest:
     output_names: Sequence[str]
     decomposition_for: Callable[[Any], Any]
     keep_composite: Callable[[Any], bool]
+    profiled: frozenset[str] = frozenset()
+    state: Callable[[str], StateChoice] = lambda _: "drop"
+
+
+@dataclass
+class _Found:
+    """What one attempt has come to; where it pins dimensions, the rest says nothing."""
+
+    graph: CapturedGraph
+    pins: dict[str, tuple[int | None, Any]]
+    state: list[StateSpec]
 
 
 def capture(request: CaptureRequest, report: Report) -> CapturedGraph:
@@ -78,15 +94,36 @@ def capture(request: CaptureRequest, report: Report) -> CapturedGraph:
         ModelError: the model itself raised.
     """
     inputs = list(request.inputs)
+    state: list[StateSpec] = []
     for _ in range(_ATTEMPTS):
         attempt = Report()
-        graph, pins = _Attempt(request, inputs, attempt).run()
-        if not pins:
+        found = _Attempt(request, inputs, state, attempt).run()
+        if found.pins:
+            _refuse_pinned_state(state, found.pins)
+            inputs = _pinned(request, inputs, found.pins, report)
+        elif found.state != state:
+            state = found.state
+        else:
             for finding in attempt.findings:
                 report.add(finding.kind, finding.message, finding.location)
-            return graph
-        inputs = _pinned(request, inputs, pins, report)
-    raise UnsupportedError("the dimensions that must be static do not settle")
+            return found.graph
+    raise UnsupportedError("the dimensions that must be static, and the state, do not settle")
+
+
+def _refuse_pinned_state(
+    state: Sequence[StateSpec], pins: dict[str, tuple[int | None, Any]]
+) -> None:
+    """State that changes its size cannot be held at one."""
+    for entry in state:
+        for k, dim in enumerate(entry.spec.shape):
+            if isinstance(dim, DimRange) and dim.name in pins:
+                size, location = pins[dim.name]
+                wanted = "one size" if size is None else f"size {size}"
+                raise UnsupportedError(
+                    f"dimension {k} of the state {entry.path!r} changes from call to call, but "
+                    f"this line needs it to be of {wanted}",
+                    location=location,
+                )
 
 
 def _pinned(
@@ -113,7 +150,7 @@ def _pinned(
                 )
             shape[k] = size
             report.add("pinned", f"{where} is {size}: the model needs it", location)
-        out.append(InputSpec(spec.name, spec.kind, spec.dtype, tuple(shape)))
+        out.append(replace(spec, shape=tuple(shape)))
     return out
 
 
@@ -121,10 +158,15 @@ class _Attempt:
     """One run of the model on fake tensors."""
 
     def __init__(
-        self, request: CaptureRequest, inputs: Sequence[InputSpec], report: Report
+        self,
+        request: CaptureRequest,
+        inputs: Sequence[InputSpec],
+        state: Sequence[StateSpec],
+        report: Report,
     ) -> None:
         self._request = request
-        self._inputs = list(inputs)
+        self._inputs = [*inputs, *(entry.spec for entry in state)]
+        self._hints = [*request.hints, *(_sizes_of(entry.initial) for entry in state)]
         self._fakes: list[Any] = []
         self._module_names = module_names(request.model)
         self._names = weight_names(request.model)
@@ -143,6 +185,7 @@ class _Attempt:
         converter.runtime = builtins.operators = self._operators
         self._converter = converter
         self._assumptions.failures = converter.failures
+        self._keeper = StateKeeper(self.session, request.model, request.state, state)
 
     def _name_of(self, tensor: torch.Tensor) -> str:
         name = self._names.get(id(tensor))
@@ -161,12 +204,12 @@ class _Attempt:
         finally:
             path.pop()
 
-    def run(self) -> tuple[CapturedGraph, dict[str, tuple[int | None, Any]]]:
-        """The graph, and the dimensions to pin before another attempt."""
-        session, recorder = self.session, self.session.recorder
+    def run(self) -> _Found:
+        """The graph, and the dimensions to pin or the state to keep in another attempt."""
+        session, recorder, keeper = self.session, self.session.recorder, self._keeper
         try:
             with (
-                left_as_found(self._request.model),
+                kept(self._request.model),
                 session.journal.scope() as scope,
                 torch.no_grad(),
                 compat.below_autograd(),
@@ -176,59 +219,72 @@ class _Attempt:
                 FunctionMode(self._operators),
             ):
                 values = self._make_inputs()
-                args, kwargs = self._request.rebuild(values)
+                own = len(values) - len(keeper.entries)
+                keeper.put_in(values[own:])
+                args, kwargs = self._request.rebuild(values[:own])
                 try:
                     result = self._call(args, kwargs)
                     session.raise_refusals()
                     outputs = self._outputs(result)
                     flat = [session.node_of(output.value) for output in outputs]
-                    self._report_writes(scope, values)
+                    finals, state = keeper.finish(scope)
+                    if state == keeper.entries:
+                        flat += [
+                            keeper.final_node(entry, value)
+                            for entry, value in zip(state, finals, strict=True)
+                        ]
+                        keeper.report_kept(state)
+                    self._report_writes(
+                        values[:own], [output.value for output in outputs], scope.places
+                    )
+                    written = [tensor for _, tensor in session.tensors.written_weights()]
                 finally:
                     scope.undo()
                 module = recorder.finish(
                     recorder.frame, recorder.frame.graph.find_nodes(op="placeholder"), flat, []
                 )
         except PinNeeded as need:
-            return CapturedGraph(
-                torch.fx.GraphModule({}, torch.fx.Graph()), [], []
-            ), self._pins_for(need)
+            empty = CapturedGraph(torch.fx.GraphModule({}, torch.fx.Graph()), [], [])
+            return _Found(empty, self._pins_for(need), [])
         constraints = self._assumptions.constraints()
         graph = CapturedGraph(
             module,
             self._inputs,
-            self._output_specs(outputs),
+            [*self._output_specs(outputs), *(OutputSpec(e.output, e.spec.kind) for e in state)],
             recorder.weights,
             constraints,
+            state,
+            written,
         )
         pins = self._pins_found()
         if not pins:
-            check_declared(self._inputs, constraints)
-        return graph, pins
+            check_declared(self._inputs[:own], constraints, self._request.profiled)
+        return _Found(graph, pins, state)
 
-    def _report_writes(self, scope: Scope, inputs: Sequence[Any]) -> None:
-        """What a call leaves behind in PyTorch and the file does not keep."""
+    def _report_writes(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], places: Mapping[Any, Any]
+    ) -> None:
+        """Inputs that a call changes in PyTorch; one that is returned as well is not lost."""
         report, tensors = self.session.report, self.session.tensors
-        for name in tensors.written_weights():
-            report.add("note", f"{name!r} is written in forward; the file forgets it after a call")
-        for slot, old in scope.old.values():
-            if isinstance(slot, AttributeSlot) and slot.get() is not old:
-                report.add(
-                    "note", f"{slot.name} is set in forward; the file forgets it after a call"
-                )
-        for spec, value, fake in zip(self._inputs, inputs, self._fakes, strict=True):
-            if isinstance(value, torch.Tensor) and tensors.inner(value) is not fake:
+        for spec, value, fake in zip(self._inputs, inputs, self._fakes, strict=False):
+            if not isinstance(value, torch.Tensor) or tensors.inner(value) is fake:
+                continue
+            if not any(out is value for out in outputs):
                 report.add(
                     "note",
                     f"{spec.name!r} is written in place; the file leaves its input as it is",
+                    places.get(("contents", id(value))),
                 )
 
     def _make_inputs(self) -> list[Any]:
         session, recorder = self.session, self.session.recorder
         symbols: dict[str, Any] = {}
         values = []
-        for spec, sizes in zip(self._inputs, self._request.hints, strict=True):
+        for spec, sizes in zip(self._inputs, self._hints, strict=True):
             if spec.kind != "tensor":
                 value = recorder.fresh_scalar(_SYM_OF[spec.kind])
+                if spec.kind == "int":
+                    self._name_number(spec, value)
                 recorder.add_input(spec.name, value)
                 self._fakes.append(value)
                 values.append(value)
@@ -244,6 +300,14 @@ class _Attempt:
             values.append(session.tensors.wrap(fake))
         return values
 
+    def _name_number(self, spec: InputSpec, value: Any) -> None:
+        """Notes what an int input is called, and its range where it has one."""
+        symbol = value.node.expr
+        self.session.names[symbol] = spec.name
+        if spec.values is not None:
+            self.session.ranges[symbol] = spec.values
+            self.session.env.set_range(symbol, *spec.values)
+
     def _size(self, dim: DimRange, hint: int, symbols: dict[str, Any]) -> Any:
         if dim.name not in symbols:
             env = self.session.env
@@ -253,7 +317,8 @@ class _Attempt:
             env.set_range(symbol, dim.min, dim.max)
             # Sizes 0 and 1 are special cases; an assumption is made for the general one.
             env.hints[symbol] = sympy.Integer(hint if hint >= 2 else max(2, dim.min))
-            self._assumptions.names[symbol] = dim.name
+            self._assumptions.names[symbol] = self.session.names[symbol] = dim.name
+            self.session.ranges[symbol] = (dim.min, dim.max)
             self.session.example_sizes[symbol] = hint
             symbols[dim.name] = size
         return symbols[dim.name]
@@ -383,6 +448,10 @@ class _Attempt:
                 hint="leave that dimension out of `dynamic`",
             ) from None
         return dict.fromkeys(names, (None, need.location))
+
+
+def _sizes_of(value: Any) -> tuple[int, ...]:
+    return tuple(value.shape) if isinstance(value, torch.Tensor) else ()
 
 
 @dataclass

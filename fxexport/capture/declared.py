@@ -11,13 +11,25 @@ from fxexport.graph.captured import Constraint, DimRange, InputSpec
 __all__ = ["check_declared"]
 
 
-def check_declared(inputs: Sequence[InputSpec], constraints: Sequence[Constraint]) -> None:
-    """Refuses what the model needs of a size that its declared range does not grant."""
+def check_declared(
+    inputs: Sequence[InputSpec],
+    constraints: Sequence[Constraint],
+    profiled: frozenset[str] = frozenset(),
+) -> None:
+    """Refuses what the model needs of a size that its declared range does not grant.
+
+    Args:
+        inputs: the file's inputs.
+        constraints: what the model needs.
+        profiled: dimensions whose range comes from profiles. Those are checked at min, opt and
+            max later: words such as trtexec's cannot say that two dimensions are one.
+    """
     declared = {
         dim.name: dim
         for spec in inputs
         for dim in spec.shape
         if isinstance(dim, DimRange) and (dim.max is not None or dim.min > 0)
+        if dim.name not in profiled
     }
     for constraint in constraints:
         for sizes in _corners(declared, constraint):
@@ -35,11 +47,15 @@ def _corners(declared: dict[str, DimRange], constraint: Constraint) -> Iterator[
     names = [name for name in constraint.names if name in declared]
     if len(names) < len(constraint.names):
         return
+    # A range cannot say "multiples of 32": of those, only its ends must be some.
+    ends_only = " % " in constraint.text
     ranges = []
     for name in names:
         dim = declared[name]
         last = dim.min + 64 if dim.max is None else dim.max
         step = max(1, (last - dim.min) // 64)
-        ranges.append(sorted({*range(dim.min, last + 1, step), last}))
+        ends = {dim.min} if ends_only and dim.max is None else {dim.min, last}
+        inner = () if ends_only else range(dim.min, last + 1, step)
+        ranges.append(sorted({*ends, *inner}))
     for sizes in itertools.islice(itertools.product(*ranges), 5000):
         yield dict(zip(names, sizes, strict=True))

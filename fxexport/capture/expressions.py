@@ -174,8 +174,9 @@ class Expressions(ast.NodeTransformer):
         if isinstance(node.op, (ast.BitAnd, ast.BitOr, ast.BitXor)):
             symbol = ast.copy_location(ast.Constant(type(node.op).__name__), node)
             return self._operator("bitwise", [symbol, left, right], node)
-        if isinstance(node.op, ast.Mult):
-            return self._operator("multiply", [left, right], node)
+        if isinstance(node.op, (ast.Mult, ast.Add)):
+            name = "multiply" if isinstance(node.op, ast.Mult) else "add"
+            return self._operator(name, [left, right], node)
         node.left, node.right = self._number(left), self._number(right)
         if isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant):
             node.right = right if isinstance(node.left.value, str) else node.right

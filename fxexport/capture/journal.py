@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from fxexport.capture.spread import is_open, refuse_open
+from fxexport.source import SourceLocation
 
 __all__ = [
     "UNSET",
@@ -108,7 +109,7 @@ def put_attribute(owner: Any, name: str, value: Any) -> None:
             if name in table:
                 table[name] = value
                 return
-    if isinstance(owner, torch.nn.Module) or isinstance(owner, type):
+    if isinstance(owner, (torch.nn.Module, type)):
         setattr(owner, name, value)
     else:
         # What a class does about it of its own has been done.
@@ -196,6 +197,8 @@ class Scope:
     old: dict[tuple[Any, ...], tuple[Slot, Any]] = field(default_factory=dict)
     advanced: list[Any] = field(default_factory=list)
     spoilt: dict[int, Any] = field(default_factory=dict)
+    # the user's line of the first write, in the outermost scope
+    places: dict[tuple[Any, ...], SourceLocation | None] = field(default_factory=dict)
 
     def undo(self) -> None:
         """Gives every place the value that it had at the start."""
@@ -212,7 +215,8 @@ class Scope:
 class Journal:
     """The open scopes, innermost last, and the objects made since each of them opened."""
 
-    def __init__(self) -> None:
+    def __init__(self, where: Callable[[], SourceLocation | None] = lambda: None) -> None:
+        self._where = where
         self._scopes: list[Scope] = []
         self._made: dict[int, tuple[Any, int]] = {}
         self._cells: dict[int, int] = {}
@@ -279,6 +283,11 @@ class Journal:
         """Grows with every scope; what is made inside a scope has at least its number."""
         return self._serial
 
+    @property
+    def opened(self) -> int:
+        """`now` when the innermost branch or loop body began; 0 outside of all."""
+        return self._scopes[-1].serial if len(self._scopes) > 1 else 0
+
     def touch(self, slot: Slot) -> None:
         """To be called before a place is written to."""
         _, noted = self._made.get(id(slot.owner), (None, 0))
@@ -288,3 +297,5 @@ class Journal:
         for scope in self._scopes:
             if born < scope.serial and slot.key not in scope.old:
                 scope.old[slot.key] = (slot, slot.get())
+                if scope is self._scopes[0]:
+                    scope.places[slot.key] = self._where()

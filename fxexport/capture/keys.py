@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter, defaultdict
 from collections.abc import ItemsView, KeysView, ValuesView
 from typing import Any
@@ -93,9 +92,7 @@ def settled(value: Any) -> Any:
 
 
 def is_iterator(value: Any) -> bool:
-    """Whether going through a value uses it up; Python's own generators of random numbers too."""
-    if isinstance(value, random.Random):
-        return True
+    """Whether going through a value uses it up."""
     return hasattr(type(value), "__next__") and not isinstance(value, (torch.Tensor, Maybe))
 
 

@@ -73,7 +73,7 @@ class Logic(Conditionals):
     def _staged_truths(self, value: Any, condition: Any, rest: _Thunks, stop: bool) -> Any:
         """Both operands as truth values; the right one is evaluated in a branch."""
         # A tensor stays a tensor, so that `mask and x` can still be computed with.
-        keep = self._as_tensor_bool if isinstance(condition, torch.Tensor) else self.as_bool
+        keep = self._as_tensor_bool if isinstance(condition, torch.Tensor) else self._as_number
         right: list[Any] = []
 
         def rightly() -> Any:
@@ -90,6 +90,10 @@ class Logic(Conditionals):
         if right:
             parts.extend(self.session.facts.outside(right[-1], outcome, self.session.in_scope))
         self.session.facts.link(result, outcome, parts)
+
+    def _as_number(self, value: Any) -> Any:
+        truth = self.as_bool(value)
+        return truth.item() if isinstance(truth, torch.Tensor) else truth
 
     def _staged_values(self, value: Any, condition: Any, rest: _Thunks, stop: bool) -> Any:
         # A bool that ended the chain is known; other values carry more than their truth.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from fxexport import _torch_compat as compat
-from fxexport.capture.branching import condition_of, contents_in, left_by
+from fxexport.capture.branching import condition_of
 from fxexport.capture.containers import is_mutable, keys_of, parts_of
 from fxexport.capture.elements import columns_of, hold, tensors_in
 from fxexport.capture.frames import user_location
@@ -31,6 +31,7 @@ from fxexport.capture.patterns import (
     make,
     sequence_like,
 )
+from fxexport.capture.proofs import trip_bound
 from fxexport.capture.session import Poison, Session, number
 from fxexport.capture.spread import Spread, length_of
 from fxexport.capture.writer import Frame
@@ -54,8 +55,9 @@ class _Trip:
     starts: list[Any]
     ends: list[Any]
     condition: Any
-    left: dict[Any, Any]
     new_slots: list[Slot] = field(default_factory=list)
+    # what the tensors in `ends` hold at the end of the trip, by their identity
+    held: dict[int, torch.Tensor] = field(default_factory=dict)
 
 
 def stage_loop(
@@ -95,6 +97,7 @@ def stage_loop(
             slots.extend(recorded.new_slots)
             patterns.extend(Constant(slot.get()) for slot in recorded.new_slots)
             continue
+        widening.held = recorded.held
         widened = [
             widening.widen(pattern, start, end, slot.name)
             for pattern, start, end, slot in zip(
@@ -110,7 +113,7 @@ def stage_loop(
             "what this loop carries from trip to trip does not settle", location=place
         )
     _write_node(session, recorded, slots, patterns, trip_count, first)
-    session.report.add("loop", "kept as a loop", place)
+    session.report.add("loop", f"kept as a loop{trip_bound(session, trip_count)}", place)
 
 
 def _refuse_unkept(slots: Sequence[Slot], patterns: Sequence[Pattern]) -> None:
@@ -186,10 +189,10 @@ def _record(
             condition = condition_of(session, going())
             ends = [slot.get() for slot in slots]
             _refuse_rewritten_items(session, patterns, ends, scope)
+            held = {id(t): tensors.inner(t) for end in ends for t in tensors_in(end)}
             known = {slot.key for slot in slots}
             new_slots = [slot for slot in scope.slots() if slot.key not in known]
-            left = contents_in(scope)
-        return _Trip(frame, scope, inputs, starts, ends, condition, left, new_slots)
+        return _Trip(frame, scope, inputs, starts, ends, condition, new_slots, held)
     except Exception as error:
         if getattr(error, "fx_raised", False):
             raise UnsupportedError(
@@ -270,8 +273,8 @@ def _write_node(
         slots, patterns, recorded.starts, recorded.ends, strict=True
     ):
         initial.extend(_nodes(session, pattern, slot.get()))
-        with recorder.reopened(recorded.frame), left_by(recorded.scope, recorded.left):
-            final.extend(_nodes(session, pattern, end))
+        with recorder.reopened(recorded.frame):
+            final.extend(_nodes(session, pattern, end, recorded.held))
         if isinstance(pattern, ListOf):
             every = recorded.condition is True and first is True
             trips = trip_count if every else None
@@ -365,8 +368,13 @@ def _length_after(session: Session, initial: Any, start: Any, end: Any, trips: A
     return number(length_of(_items(initial)) + growth * made)
 
 
-def _nodes(session: Session, pattern: Pattern, value: Any) -> list[Any]:
-    """The nodes of the present frame for the variables of a pattern in a value."""
+def _nodes(
+    session: Session, pattern: Pattern, value: Any, held: Mapping[int, torch.Tensor] | None = None
+) -> list[Any]:
+    """The nodes of the present frame for the variables of a pattern in a value.
+
+    `held` has what tensors held when the value was left, where that is no longer what they hold.
+    """
     if isinstance(pattern, (Constant, Ran)):
         return []
     if isinstance(pattern, ListOf):
@@ -380,13 +388,15 @@ def _nodes(session: Session, pattern: Pattern, value: Any) -> list[Any]:
         return [
             node
             for item, part in zip(pattern.items, parts, strict=True)
-            for node in _nodes(session, item, part)
+            for node in _nodes(session, item, part, held)
         ]
     if isinstance(pattern, Number):
         return [session.node_of(as_kind(value, pattern.kind))]
     assert isinstance(pattern, TensorOf)
     if not isinstance(value, torch.Tensor):
         value = torch.scalar_tensor(value, dtype=pattern.dtype)
+    if held is not None and id(value) in held:
+        return [session.recorder.node_of(held[id(value)])]
     return [session.node_of(value)]
 
 

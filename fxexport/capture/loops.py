@@ -22,6 +22,7 @@ from fxexport.capture.logic import Logic
 from fxexport.capture.looping import stage_loop
 from fxexport.capture.optional import force
 from fxexport.capture.patterns import NeedsFirstTrip
+from fxexport.capture.proofs import proof
 from fxexport.capture.session import Poison, Session, is_symbolic
 from fxexport.capture.spread import is_open
 from fxexport.capture.variables import flag_of, slots_of
@@ -171,6 +172,11 @@ class Loops(Logic):
     ) -> None:
         length = iterable.length
         if is_symbolic(length):
+            none_at_all = length < 1
+            if self.session.known(none_at_all):
+                reason = proof(self.session, none_at_all, True)
+                self.session.note("folded", f"this loop makes no trip: {reason}")
+                return
             self._staged_for(iterable, length, 0, body, slots, broken)
         else:
             items = (iterable.item(k) for k in range(length))
@@ -357,7 +363,14 @@ class Loops(Logic):
         if isinstance(items, (list, tuple)) and isinstance(times, torch.SymInt):
             made = self.call(prelude.repeated)(items, times)
             return made if isinstance(items, list) else tuple(made)
-        return self.number(a) * self.number(b)
+        return self._new(self.number(a) * self.number(b))
+
+    def add(self, a: Any, b: Any) -> Any:
+        """``a + b``."""
+        return self._new(self.number(a) + self.number(b))
+
+    def _new(self, value: Any) -> Any:
+        return self.session.journal.made(value) if type(value) is list else value
 
 
 class _Checkpoint:

@@ -58,6 +58,8 @@ class Leaf:
         self.kind = kind  # int, float or bool; None for a tensor
         self.dtype = dtype
         self.promoted = False
+        # side -> the fake tensor that a tensor holds there
+        self.held: dict[str, torch.Tensor] = {}
 
 
 class ListLeaf(Leaf):
@@ -67,6 +69,7 @@ class ListLeaf(Leaf):
         super().__init__(plan, plan, None, None)
         self.plan = plan
         self.column = column
+        self.nodes: dict[str, Any] = {}
 
 
 class ListPlan:
@@ -352,6 +355,10 @@ class Merge:
         if not isinstance(number, torch.Tensor):
             if tensor.dim() != 0 or not fits(sym_type(number), tensor.dtype):
                 raise Mismatch(f"{describe(tensor)} on one, the number {number} on the other")
+            self.session.note(
+                "assumption",
+                "a number on one way and a tensor on the other is a tensor in the file",
+            )
         elif then.dim() != other.dim():
             raise Mismatch(
                 f"a tensor of {then.dim()} dimensions on one, of {other.dim()} on the other"
@@ -364,27 +371,41 @@ class Merge:
 
     # -- after both sides are known --------------------------------------------------------------
 
+    def read(self, side: str) -> None:
+        """Takes what the tensors of one side hold, while they hold it and its frame is open.
+
+        A tensor from outside that the side has written in place is as before it afterwards.
+        """
+        for leaf in self.leaves:
+            if isinstance(leaf, ListLeaf):
+                columns = leaf.plan.columns(self.session, side)
+                leaf.nodes[side] = self.session.node_of(columns[leaf.column])
+                continue
+            value = getattr(leaf, side)
+            if isinstance(value, torch.Tensor):
+                leaf.held[side] = self.session.tensors.inner(value)
+
     def output(self, leaf: Leaf, side: str) -> Any:
         """The node or constant of an output on one side; its frame must be open."""
         if isinstance(leaf, ListLeaf):
-            return self.session.node_of(leaf.plan.columns(self.session, side)[leaf.column])
+            return leaf.nodes[side]
         value = getattr(leaf, side)
-        opposite = leaf.other if side == "then" else leaf.then
         if isinstance(value, _Filler):
-            return self._fill(opposite, leaf)
+            return self._fill(leaf)
         if leaf.kind is not None:
             return self.session.node_of(as_kind(value, leaf.kind))
         if not isinstance(value, torch.Tensor):
-            value = torch.scalar_tensor(value, dtype=leaf.dtype)
-        return self.session.node_of(value)
+            return self.session.node_of(torch.scalar_tensor(value, dtype=leaf.dtype))
+        return self.session.recorder.node_of(leaf.held[side])
 
-    def _fill(self, like: Any, leaf: Leaf) -> Any:
+    def _fill(self, leaf: Leaf) -> Any:
         if leaf.kind is not None:
             return leaf.kind(0)
         # Sizes known outside keep the shape fixed; the others may be anything, so nothing.
+        (like,) = leaf.held.values()
         sizes = [
             self.session.never_negative(size) if self.session.in_scope(size) else 0
-            for size in self.session.tensors.inner(like).shape
+            for size in like.shape
         ]
         return self.session.node_of(torch.zeros(sizes, dtype=leaf.dtype))
 
@@ -401,11 +422,7 @@ class Merge:
             if leaf.promoted:
                 session.promote(fresh)
             return fresh
-        shapes = [
-            tuple(session.tensors.inner(v).shape)
-            for v in (leaf.then, leaf.other)
-            if isinstance(v, torch.Tensor)
-        ]
+        shapes = [tuple(tensor.shape) for tensor in leaf.held.values()]
         sizes = [self._size(dims) for dims in zip(*shapes, strict=True)] if shapes else []
         with compat.only_mode(session.fake_mode):
             return torch.empty(sizes, dtype=leaf.dtype)
@@ -419,7 +436,7 @@ class Merge:
 
 def lengths_differ(then: Any, other: Any) -> bool:
     """Whether two values of one type are lists, tuples or deques of different or open length."""
-    if not isinstance(then, (list, tuple, deque)) or hasattr(then, "_fields"):
+    if not isinstance(other, (list, tuple, deque)) or hasattr(other, "_fields"):
         return False
     return len(then) != len(other) or is_open(then) or is_open(other)
 

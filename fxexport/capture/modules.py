@@ -1,14 +1,12 @@
-"""The module that is captured: the names in it, and leaving it as it was found."""
+"""The module that is captured: the names in it."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 
-__all__ = ["left_as_found", "module_names", "weight_names"]
+__all__ = ["module_names", "weight_names"]
 
 
 def weight_names(model: Any) -> dict[int, str]:
@@ -28,43 +26,3 @@ def module_names(model: Any) -> dict[int, str]:
     if not isinstance(module, torch.nn.Module):
         return {}
     return {id(part): name for name, part in module.named_modules()}
-
-
-@contextlib.contextmanager
-def left_as_found(model: Any) -> Iterator[None]:
-    """Puts every attribute of a module and its submodules back as it was."""
-    module = model if isinstance(model, torch.nn.Module) else getattr(model, "__self__", None)
-    modules = list(module.modules()) if isinstance(module, torch.nn.Module) else []
-    saved = [(m, {k: _copy(v) for k, v in vars(m).items()}) for m in modules]
-    try:
-        yield
-    finally:
-        for m, state in saved:
-            _restore(vars(m), state)
-
-
-def _copy(value: Any) -> Any:
-    """A shallow copy of the containers that a module keeps its state in."""
-    return (value, value.copy()) if isinstance(value, (dict, list, set)) else (value, None)
-
-
-def _restore(namespace: dict[str, Any], state: dict[str, Any]) -> None:
-    for key in list(namespace):
-        if key not in state:
-            del namespace[key]
-    for key, (value, content) in state.items():
-        namespace[key] = value
-        if content is None:
-            continue
-        if isinstance(value, list):
-            value[:] = content
-        elif not _same_content(value, content):
-            value.clear()
-            value.update(content)
-
-
-def _same_content(value: Any, content: Any) -> bool:
-    """Whether a dict or set holds the very same objects as before."""
-    if isinstance(value, dict):
-        return len(value) == len(content) and all(value.get(k) is v for k, v in content.items())
-    return bool(value == content)

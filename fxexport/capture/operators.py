@@ -128,8 +128,9 @@ class Operators(Comprehensions):
                 return self.lists.get(container, key)
             if isinstance(key, torch.SymInt):
                 return self._pick(container, key)
-            if isinstance(key, slice) and _has_symbols(key):
-                return self.lists.get(container, key)
+            if isinstance(key, slice):
+                symbols = _has_symbols(key)
+                return self.lists.get(container, key) if symbols else self._new(container[key])
         own = special_method(container, "__getitem__")
         if own is not None:
             return self.call(own)(key)
@@ -139,8 +140,6 @@ class Operators(Comprehensions):
             if isinstance(item, Maybe) and item.absent is UNSET:
                 return self.dicts.missing(container, key)
             return item
-        if isinstance(container, list) and isinstance(key, slice):
-            return self.fresh(item)
         return item
 
     def _pick(self, items: Any, key: torch.SymInt) -> Any:

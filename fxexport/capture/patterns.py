@@ -136,6 +136,9 @@ class Widening:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._place = ""
+        # What the tensors that the last trip has left hold, by their identity: a tensor from
+        # outside that the trip has written in place is as before it again.
+        self.held: dict[int, torch.Tensor] = {}
 
     def widen(self, pattern: Pattern, start: Any, end: Any, name: str) -> Pattern:
         """The pattern that holds for both; a poisoned constant where none does.
@@ -256,6 +259,10 @@ class Widening:
             return self._widen_tensor(self._tensor_pattern(value), end)
         if kinds[0] is not None and kinds[1] is torch.Tensor:
             if end.dim() == 0 and fits(sym_type(value), end.dtype):
+                self.session.note(
+                    "assumption",
+                    "a number before the loop and a tensor after a trip is a tensor in the file",
+                )
                 return self._tensor_pattern(end)
             raise NeedsFirstTrip(f"a number before the loop, {describe(end)} after a trip")
         if kinds[0] is not None and kinds[1] is not None:
@@ -285,9 +292,7 @@ class Widening:
             raise Mismatch(f"a tensor of {len(pattern.dims)} dimensions, then of {end.dim()}")
         if end.dtype != pattern.dtype:
             raise Mismatch(f"a tensor of {pattern.dtype}, then of {end.dtype}")
-        if self.session.tensors.is_tagged(end):
-            raise Mismatch("a tensor with attributes of its own after a trip")
-        sizes = self.session.tensors.inner(end).shape
+        sizes = self._sizes(end)
         dims = tuple(
             old if old is not None and self.session.same(old, new) else None
             for old, new in zip(pattern.dims, sizes, strict=True)
@@ -311,10 +316,14 @@ class Widening:
         raise Mismatch(f"a number before a trip, {describe(end)} after it")
 
     def _tensor_pattern(self, tensor: torch.Tensor) -> TensorOf:
+        sizes = self._sizes(tensor)
+        return TensorOf(tensor.dtype, tuple(s if self.session.in_scope(s) else None for s in sizes))
+
+    def _sizes(self, tensor: torch.Tensor) -> torch.Size:
         if self.session.tensors.is_tagged(tensor):
             raise Mismatch("a tensor with attributes of its own")
-        sizes = self.session.tensors.inner(tensor).shape
-        return TensorOf(tensor.dtype, tuple(s if self.session.in_scope(s) else None for s in sizes))
+        held = self.held.get(id(tensor))
+        return (self.session.tensors.inner(tensor) if held is None else held).shape
 
     def _shape_of(self, end: Any) -> Pattern:
         """The pattern of a variable that the loop binds first: any value fits before it."""

@@ -122,14 +122,13 @@ class Recorder(GraphWriter, compat.ProxySlotMode):
             return items if isinstance(out, list) else tuple(items)
         if not isinstance(out, torch.Tensor):
             return out
-        sizes = [
-            self.named(size)
-            if isinstance(size, torch.SymInt) and is_heavy(size.node.expr)
-            else size
-            for size in out.shape
-        ]
-        if all(a is b for a, b in zip(sizes, out.shape, strict=True)):
+        heavy = [isinstance(s, torch.SymInt) and is_heavy(s.node.expr) for s in out.shape]
+        if not any(heavy):
             return out
+        sizes = [
+            self.named(size) if grown else size
+            for size, grown in zip(out.shape, heavy, strict=True)
+        ]
         return compat.fake_like(out, sizes)
 
     def named(self, size: torch.SymInt) -> torch.SymInt:

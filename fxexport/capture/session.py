@@ -9,6 +9,7 @@ from typing import Any
 
 import sympy
 import torch
+from torch.utils.weak import WeakIdKeyDictionary
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.aliasing import Aliases
@@ -99,13 +100,13 @@ class Session:
         self.env = compat.SizeEnv(policy)
         self.fake_mode = compat.FakeTensorMode(shape_env=self.env)
         self.recorder = Recorder(self.env, decomposition_for)
-        self.journal = Journal()
+        self.journal = Journal(user_location)
         self.tensors = TensorMode(
             self.fake_mode,
             self.recorder,
             keep_composite,
             name_of,
-            self._about_to_write,
+            self,
             lambda: self.journal.now,
         )
         self.aliases = Aliases(self.journal)
@@ -121,6 +122,9 @@ class Session:
         self.promoted: dict[Any, SourceLocation | None] = {}
         # symbol of an input dimension -> its size in the example
         self.example_sizes: dict[Any, int] = {}
+        # symbol of an input -> what a user calls it; its smallest and largest value
+        self.names: dict[Any, str] = {}
+        self.ranges: dict[Any, tuple[int, int | None]] = {}
         self.required: list[tuple[Any, Any]] = []
         self.depth = 0
         # tensor -> the list of varying length that holds it as an item
@@ -130,6 +134,8 @@ class Session:
         # The lists that are being looped over, innermost last.
         self._iterated: list[Any] = []
         # merged tensor -> the tensors that it may share memory with in PyTorch
+        # tensor -> the operator that has given it other sizes in place
+        self._reshaped: Any = WeakIdKeyDictionary()
         self._merged: list[tuple[weakref.ref[Any], list[weakref.ref[Any]]]] = []
 
     # -- findings ------------------------------------------------------------------------------
@@ -211,7 +217,28 @@ class Session:
             self.tensors.born(tensor),
         )
 
-    def _about_to_write(self, base: torch.Tensor) -> None:
+    def about_to_reshape(self, tensor: torch.Tensor, name: str) -> None:
+        """Refuses operators in place that change what cannot be given back after a branch."""
+        plain = name.rstrip("_")
+        if plain in ("set", "resize", "resize_as"):
+            hint = "assign a new tensor to the name instead"
+            raise UnsupportedError(
+                f"{name} gives a tensor other memory in place", location=user_location(), hint=hint
+            )
+        if self.tensors.born(tensor) < self.journal.opened:
+            raise UnsupportedError(
+                f"{name} changes the sizes of a tensor from outside a branch or loop in place",
+                location=user_location(),
+                hint=f"write y = y.{plain}(...) instead",
+            )
+        self._reshaped[tensor] = name
+
+    def may_share(self, tensor: torch.Tensor, source: torch.Tensor) -> None:
+        """Remembers a copy that is a view where some size is 1, to refuse later writes."""
+        self.merged_from(tensor, source)
+
+    def about_to_write(self, base: torch.Tensor) -> None:
+        """Refuses a write that other names would see on some ways only; notes any other."""
         for merged_ref, sources in self._merged:
             merged = merged_ref()
             if merged is None:
@@ -219,11 +246,22 @@ class Session:
             alive = [source for ref in sources if (source := ref()) is not None]
             if (base is merged and alive) or any(base is source for source in alive):
                 raise UnsupportedError(
-                    "a tensor is written in place that shares memory with another one on one way "
-                    "through a branch or loop and not on the other",
+                    "a tensor is written in place that shares memory with another one on some ways "
+                    "through the model (a branch, a loop, sizes of 1) and not on others",
                     location=user_location(),
-                    hint="make a new tensor instead (y = y + 1), or clone() it in the branch",
+                    hint="make a new tensor instead (y = y + 1), or clone() it where it is made",
                 )
+        name = self._reshaped.get(base)
+        if name is not None and self.tensors.born(base) < self.journal.opened:
+            raise UnsupportedError(
+                f"a tensor is written in place in a branch or loop after {name} has changed its "
+                "sizes in place",
+                location=user_location(),
+                hint=f"write y = y.{name.rstrip('_')}(...) instead",
+            )
+        real = self.tensors.real_of(base)
+        if real is not None and self.tensors.sharing_memory(real):
+            self.reads_under_another_name(real)
         for held, holder in self._held:
             if held() is base and holder() is not None:
                 raise _item_changed("a tensor is written in place")
@@ -268,10 +306,20 @@ class Session:
         finally:
             self._iterated.pop()
 
+    def reads_under_another_name(self, real: torch.Tensor) -> None:
+        """Refuses a write that two of the model's own tensors see."""
+        raise UnsupportedError(
+            "a tensor that the model keeps is written in place, and another one that it keeps is a "
+            "view of it, or shares its memory otherwise",
+            location=user_location(),
+            hint="keep one of them, and make the view in forward",
+        )
+
     def merged_from(self, merged: torch.Tensor, *sources: Any) -> None:
         """Remembers what a merged tensor may share memory with, to refuse later writes."""
         bases = [self.tensors.base_of(s) for s in sources if isinstance(s, compat.FunctionalTensor)]
         if bases:
+            merged = self.tensors.base_of(merged)
             self._merged.append((weakref.ref(merged), [weakref.ref(base) for base in bases]))
 
     def note_twins(self, pairs: Iterable[tuple[Any, Any]]) -> None:

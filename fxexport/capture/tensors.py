@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch.utils.weak import WeakIdKeyDictionary
@@ -18,6 +18,29 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.recorder import Recorder
 
 __all__ = ["TensorMode"]
+
+
+class Watch(Protocol):
+    """Who is told what happens to the tensors of the program; each may refuse."""
+
+    def about_to_write(self, base: torch.Tensor) -> None:
+        """The contents of a tensor that is no view change."""
+
+    def about_to_reshape(self, tensor: torch.Tensor, name: str) -> None:
+        """The operator `name` gives a tensor other sizes, or other memory, in place."""
+
+    def reads_under_another_name(self, real: torch.Tensor) -> None:
+        """A real tensor is met whose memory has been written through another one."""
+
+    def may_share(self, tensor: torch.Tensor, source: torch.Tensor) -> None:
+        """Whether `tensor` is a view of `source` or a copy depends on sizes."""
+
+
+# Operators that give a view where the strides allow it, and a copy elsewhere.
+_VIEW_OR_COPY = frozenset(
+    f"aten::{name}" for name in ("contiguous", "reshape", "reshape_as", "flatten", "ravel")
+)
+_OTHER_MEMORY = frozenset(f"aten::{name}_" for name in ("set", "resize", "resize_as"))
 
 
 class TensorMode(compat.UserMode):
@@ -29,7 +52,7 @@ class TensorMode(compat.UserMode):
         recorder: Recorder,
         keep_composite: Callable[[torch._ops.OpOverload], bool],
         name_of: Callable[[torch.Tensor], str],
-        on_write: Callable[[torch.Tensor], None],
+        watch: Watch,
         now: Callable[[], int],
     ) -> None:
         super().__init__()
@@ -38,12 +61,16 @@ class TensorMode(compat.UserMode):
         self.recorder = recorder
         self.keep_composite = keep_composite
         self.name_of = name_of
-        self.on_write = on_write
+        self.watch = watch
         self._now = now
         self._born: Any = WeakIdKeyDictionary()
         self._tagged: Any = WeakIdKeyDictionary()
         self._lifted: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._base_of: Any = WeakIdKeyDictionary()
+        # address of the memory -> the real tensors in it
+        self._memory: dict[int, list[torch.Tensor]] = {}
+        # what stands in for state -> the fake tensor that it began with
+        self._first: Any = WeakIdKeyDictionary()
         self._quiet = 0
         # How many of PyTorch's operators are being worked out just now.
         self.dispatching = 0
@@ -111,9 +138,13 @@ class TensorMode(compat.UserMode):
             if isinstance(value, compat.FakeTensor):
                 lifted = self.wrap(value)
             else:
+                self.note_memory(value)
+                if any(self.was_written(other) for other in self.sharing_memory(value)):
+                    self.watch.reads_under_another_name(value)
                 fake = compat.fake_of_real(value, self.fake_mode)
                 self.recorder.add_weight(self.name_of(value), value, fake)
                 lifted = self.wrap(fake)
+                self._born[lifted] = 0  # whenever it is met, it was there before
             held = self._lifted[id(value)] = (value, lifted)
         return held[1]
 
@@ -122,16 +153,56 @@ class TensorMode(compat.UserMode):
         held = self._lifted.get(id(value))
         if held is None:
             return False
+        if held[1] in self._first:
+            return self.inner(held[1]) is not self._first[held[1]]
         fake = self.recorder.weight_fake(self.name_of(value))
         return fake is not None and self.inner(held[1]) is not fake
 
-    def written_weights(self) -> list[str]:
-        """Names of the parameters, buffers and constants that the program has written to."""
+    def written_weights(self) -> list[tuple[str, torch.Tensor]]:
+        """The parameters, buffers and constants that the program has written to, with names."""
         return [
-            self.name_of(tensor)
+            (self.name_of(tensor), tensor)
             for tensor, _ in list(self._lifted.values())
             if not isinstance(tensor, compat.FakeTensor) and self.was_written(tensor)
         ]
+
+    def note_memory(self, real: torch.Tensor) -> None:
+        """Remembers where a real tensor lies; a tensor without data lies nowhere."""
+        if real.layout != torch.strided or real.device.type == "meta":
+            return
+        address = real.untyped_storage().data_ptr()
+        if address and all(other is not real for other in self._memory.setdefault(address, [])):
+            self._memory[address].append(real)
+
+    def sharing_memory(self, real: torch.Tensor) -> list[torch.Tensor]:
+        """Other real tensors in the same memory, views for example."""
+        if real.layout != torch.strided or real.device.type == "meta":
+            return []
+        address = real.untyped_storage().data_ptr()
+        return [other for other in self._memory.get(address, []) if other is not real]
+
+    def stand_in(self, real: torch.Tensor, functional: torch.Tensor) -> None:
+        """Makes every use of a real tensor one of another tensor of the program."""
+        self._lifted[id(real)] = (real, functional)
+        self._first[functional] = self.inner(functional)
+
+    def is_lifted(self, value: torch.Tensor) -> bool:
+        """Whether a tensor is one of the program's, or a real one that it has met."""
+        return isinstance(value, compat.FunctionalTensor) or id(value) in self._lifted
+
+    def is_same(self, a: torch.Tensor, b: torch.Tensor) -> bool:
+        """Whether two tensors, real or the program's, are one."""
+        return a is b or (self.is_lifted(a) and self.is_lifted(b) and self.lift(a) is self.lift(b))
+
+    def is_untouched(self, value: torch.Tensor) -> bool:
+        """Whether a real tensor, or one that stands in for one, holds what it held at first."""
+        if isinstance(value, compat.FunctionalTensor):
+            return value in self._first and self.inner(value) is self._first[value]
+        return not self.was_written(value)
+
+    def real_of(self, base: torch.Tensor) -> torch.Tensor | None:
+        """The real tensor that a tensor of the program was lifted from."""
+        return next((real for real, lifted in self._lifted.values() if lifted is base), None)
 
     # -- dispatch --------------------------------------------------------------------------------
 
@@ -155,21 +226,29 @@ class TensorMode(compat.UserMode):
 
     def _dispatched(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         args, kwargs = compat.map_tensors(self.lift, (tuple(args), dict(kwargs)))
+        if func._schema.name == "aten::lift_fresh":
+            self._born[args[0]] = self._now()  # of torch.tensor([...]), made by the program
         if self.keep_composite(func):
             return self._record_whole(func, args, kwargs)
         if compat.is_composite(func):
             with self:
                 result = func.decompose(*args, **kwargs)
             if result is not NotImplemented:
+                if func._schema.name in _VIEW_OR_COPY:
+                    self._view_or_copy(result, args[0])
                 return result
         functional = compat.functional_variant(func)
         if functional is not None and self.keep_composite(functional):
             # In place on the outside, one coarse operator on the inside.
             result = self._record_whole(functional, args, kwargs)
             return torch.ops.aten.copy_.default(args[0], result)
+        if torch.Tag.inplace_view in func.tags or func._schema.name in _OTHER_MEMORY:
+            self.watch.about_to_reshape(args[0], func._schema.name.removeprefix("aten::"))
         writes = compat.written_arguments(func, args, kwargs)
         for tensor in writes:
-            self.on_write(self.base_of(tensor))
+            self.watch.about_to_write(self.base_of(tensor))
+        if functional is not None and compat.written_by_python(func):
+            return self._written(args[0], functional(*args, **kwargs))
         out = func(*args, **kwargs)
         for view, source in compat.views_in(func, args, kwargs, out):
             if view is not source:
@@ -181,6 +260,22 @@ class TensorMode(compat.UserMode):
             if isinstance(made, torch.Tensor) and made not in self._born:
                 self._born[made] = now
         return out
+
+    def _written(self, tensor: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        """Gives a tensor, view or not, the value that an operator in place leaves in it."""
+        if value.dtype != tensor.dtype:
+            value = value.to(tensor.dtype)
+        if value.dim() != tensor.dim():
+            return torch.ops.aten.copy_.default(tensor, value)  # PyTorch's own error
+        self.replace(tensor, self.inner(value))
+        return tensor
+
+    def _view_or_copy(self, result: torch.Tensor, source: torch.Tensor) -> None:
+        """Tells the watch where sizes decide whether a result is a view of its source."""
+        if self.base_of(result) is self.base_of(source):
+            return
+        if any(isinstance(size, torch.SymInt) for size in source.shape):
+            self.watch.may_share(result, source)
 
     def _record_whole(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Records a composite operator as one node."""

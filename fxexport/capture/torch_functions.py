@@ -56,13 +56,18 @@ class FunctionMode(TorchFunctionMode):
             tensor.allclose: self._allclose,
             tensor.__contains__: lambda items, item: (items == item).any().item(),
             tensor.data.__get__: lambda self_: self_.detach(),
+            tensor.data.__set__: self._set_data,
+            tensor.fill_diagonal_: self._fill_diagonal,
             tensor.requires_grad_: lambda self_, *a, **k: self_,
         }
         for name in ("__int__", "__float__", "__index__", "numpy", "__array__", "__complex__"):
             self._table[getattr(tensor, name)] = self._reader(name)
         function: Any
-        for function in (torch.squeeze, tensor.squeeze, tensor.squeeze_):
+        for function in (torch.squeeze, tensor.squeeze):
             self._table[function] = self._squeeze(function)
+        self._table[tensor.squeeze_] = self._squeeze_in_place
+        for function in (torch.unbind, tensor.unbind):
+            self._table[function] = self._unbind
         for function in _SIZED:
             self._table[function] = self._sized(function)
 
@@ -74,11 +79,19 @@ class FunctionMode(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
+        if kwargs.get("generator") is not None:
+            kwargs = self._without_generator(kwargs)
         special = self._table.get(func) if func.__hash__ is not None else None
         if special is None:
             return func(*args, **kwargs)
         with self:
             return special(*args, **kwargs)
+
+    def _without_generator(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        self._session.note(
+            "assumption", "a generator is given here; the file draws numbers of its own instead"
+        )
+        return {name: value for name, value in kwargs.items() if name != "generator"}
 
     # PyTorch leaves the mode while it calls __torch_function__; `raw` is the plain function.
     def _raw(self, function: Any, *args: Any, **kwargs: Any) -> Any:
@@ -119,6 +132,40 @@ class FunctionMode(TorchFunctionMode):
             return self._raw(function, tensor, *args, **kwargs)
 
         return call
+
+    def _squeeze_in_place(self, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """One call for each dimension that goes: PyTorch crashes on a symbolic one that stays."""
+        dims = args[0] if args else kwargs.get("dim", range(tensor.dim()))
+        dims = dims if isinstance(dims, (tuple, list, range)) else (dims,)
+        for dim in dims:
+            self._session.settle_one(tensor.shape[dim])
+        ones = {dim % tensor.dim() for dim in dims if self._session.known(tensor.shape[dim] == 1)}
+        for dim in sorted(ones, reverse=True):
+            self._raw(torch.Tensor.squeeze_, tensor, dim)
+        return tensor
+
+    def _unbind(self, tensor: torch.Tensor, dim: int = 0) -> Any:
+        """Views one by one: PyTorch cannot write through those of unbind at symbolic sizes."""
+        symbolic = any(is_symbolic(size) for size in tensor.shape)
+        if not symbolic or not tensor.dim():
+            return self._raw(torch.unbind, tensor, dim)
+        size = tensor.shape[dim]
+        # PyTorch asks for the number of views, which pins the dimension.
+        count = len(self._raw(torch.unbind, tensor, dim)) if is_symbolic(size) else size
+        return tuple(tensor.select(dim, k) for k in range(count))
+
+    def _set_data(self, tensor: torch.Tensor, value: torch.Tensor) -> None:
+        raise UnsupportedError(
+            "`.data` is assigned, which gives a tensor other memory",
+            location=user_location(),
+            hint="copy into it (y.copy_(x)), or assign the new tensor to the name",
+        )
+
+    def _fill_diagonal(self, tensor: torch.Tensor, value: Any, wrap: bool = False) -> torch.Tensor:
+        if tensor.dim() == 2 and not wrap:
+            tensor.diagonal().fill_(value)
+            return tensor
+        return self._raw(torch.Tensor.fill_diagonal_, tensor, value, wrap)
 
     # -- tensors made of numbers -----------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from fxexport.graph.captured import (
     DimRange,
     InputSpec,
     OutputSpec,
+    StateSpec,
     bodies_of,
     source_of,
 )
@@ -17,6 +18,7 @@ __all__ = [
     "DimRange",
     "InputSpec",
     "OutputSpec",
+    "StateSpec",
     "bodies_of",
     "branch",
     "loop",

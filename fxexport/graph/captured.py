@@ -18,6 +18,7 @@ __all__ = [
     "DimRange",
     "InputSpec",
     "OutputSpec",
+    "StateSpec",
     "bodies_of",
     "source_of",
 ]
@@ -41,12 +42,14 @@ class InputSpec:
         kind: "tensor", or the Python type of a scalar input.
         dtype: dtype in the file (int64, float64 and bool for scalars).
         shape: an int for a static dimension, a DimRange for a dynamic one; () for scalars.
+        values: the smallest and the largest value that an int input may take; None for any.
     """
 
     name: str
     kind: Literal["tensor", "int", "float", "bool"]
     dtype: torch.dtype
     shape: tuple[int | DimRange, ...] = ()
+    values: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,20 +72,50 @@ class OutputSpec:
 
 
 @dataclass(frozen=True)
+class StateSpec:
+    """State that the caller keeps between calls: an input and an output of the file.
+
+    Attributes:
+        path: where the model keeps it.
+        spec: the input; the output has its name with ``.out`` behind it.
+        initial: what the model held at export, a tensor or a Python number.
+        location: the user's line that changes it.
+    """
+
+    path: str
+    spec: InputSpec
+    initial: Any
+    location: SourceLocation | None = None
+
+    @property
+    def input(self) -> str:
+        """Name of the input."""
+        return self.spec.name
+
+    @property
+    def output(self) -> str:
+        """Name of the output."""
+        return f"{self.spec.name}.out"
+
+
+@dataclass(frozen=True)
 class Constraint:
     """A relation between dimensions that the file takes for granted.
 
     Attributes:
-        text: the relation in the user's terms, for example ``x.shape[2] % 32 == 0``.
+        text: the relation in the user's terms, for example ``height % 32 == 0``.
         holds: tells whether given sizes (by dimension name) satisfy it.
         location: the line that needs it.
         names: the dimensions that it is about.
+        expression: the relation in Python with ``d0``, ``d1``, ... for `names`, for whoever
+            checks it without this graph; empty where it cannot be written so.
     """
 
     text: str
     holds: Callable[[Mapping[str, int]], bool]
     location: SourceLocation | None = None
     names: tuple[str, ...] = ()
+    expression: str = ""
 
 
 @dataclass
@@ -108,6 +141,8 @@ class CapturedGraph:
         outputs: the file's outputs.
         weights: real tensors by name (parameters, buffers, constants); never read in capture.
         constraints: relations between dynamic dimensions that must hold.
+        state: what the last inputs and outputs, one of each for an entry, carry from call to call.
+        written: real tensors that forward writes in place.
     """
 
     module: fx.GraphModule
@@ -115,6 +150,8 @@ class CapturedGraph:
     outputs: list[OutputSpec]
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
     constraints: list[Constraint] = field(default_factory=list)
+    state: list[StateSpec] = field(default_factory=list)
+    written: list[torch.Tensor] = field(default_factory=list)
 
     def run(self, *flat_inputs: Any) -> tuple[Any, ...]:
         """Runs the graph eagerly in PyTorch on flat inputs; returns the flat outputs."""

@@ -40,7 +40,7 @@ def loop(
     body: Callable[..., tuple[Any, ...]],
     carried: Sequence[Any],
     captured: Sequence[Any],
-    scan_shapes: Sequence[tuple[Sequence[int], torch.dtype]] = (),
+    scan_shapes: Sequence[tuple[Sequence[int | None], torch.dtype]] = (),
 ) -> tuple[Any, ...]:
     """Runs a body while the condition holds, at most `trip_count` times.
 
@@ -51,7 +51,8 @@ def loop(
             ``(condition, *carried, *scan_rows)``.
         carried: initial values of the loop-carried values.
         captured: values that the body uses and that do not change.
-        scan_shapes: shape and dtype of one row of each scan output, for zero trips.
+        scan_shapes: shape and dtype of one row of each scan output, for zero trips; a size that
+            nothing before the loop tells is None, and then 0.
 
     Returns:
         The final carried values, then each scan output stacked on a new first dimension.
@@ -67,7 +68,9 @@ def loop(
         going = bool(going_on)
         trip += 1
     scans = [
-        torch.stack([row[k] for row in rows]) if rows else torch.empty((0, *shape), dtype=dtype)
+        torch.stack([row[k] for row in rows])
+        if rows
+        else torch.empty((0, *(size or 0 for size in shape)), dtype=dtype)
         for k, (shape, dtype) in enumerate(scan_shapes)
     ]
     return (*state, *scans)

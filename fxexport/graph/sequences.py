@@ -24,6 +24,7 @@ __all__ = [
     "sequence_join",
     "sequence_length",
     "sequence_of",
+    "sequence_rows",
 ]
 
 
@@ -93,6 +94,11 @@ def sequence_cast(sequence: Sequence[torch.Tensor], dtype: torch.dtype) -> list[
     return [item.to(dtype) for item in sequence]
 
 
+def sequence_rows(rows: torch.Tensor) -> list[torch.Tensor]:
+    """A sequence of the rows of a tensor, along its first dimension."""
+    return list(rows.unbind(0))
+
+
 def sequence_join(
     parts: Sequence[torch.Tensor | Sequence[torch.Tensor]], dim: int, stacked: bool
 ) -> torch.Tensor:
@@ -121,6 +127,7 @@ SEQUENCE_FUNCTIONS: frozenset[Callable[..., Any]] = frozenset(
         sequence_erase,
         sequence_extend,
         sequence_cast,
+        sequence_rows,
         sequence_join,
     }
 )

@@ -1,9 +1,9 @@
 """From the user's call to a flat list of file inputs."""
 
-from fxexport.inputs.dims import Dim
 from fxexport.inputs.options import parse_dynamic_option, parse_input_option
 from fxexport.inputs.prepare import PreparedInputs, prepare_inputs
 from fxexport.inputs.specs import TensorSpec
+from fxexport.profiles.dims import Dim
 
 __all__ = [
     "Dim",

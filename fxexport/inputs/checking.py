@@ -95,6 +95,10 @@ def _check_scalar(spec: InputSpec, value: Any) -> int | float | bool:
         raise UsageError(
             f"input {spec.name!r}: expected a Python {spec.kind}, got {_describe(value)}"
         )
+    if spec.values is not None and not spec.values[0] <= value <= spec.values[1]:
+        raise UsageError(
+            f"input {spec.name!r} must be in {spec.values[0]}..{spec.values[1]}, got {value}"
+        )
     return float(value) if spec.kind == "float" else value
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from fxexport.errors import UsageError
-from fxexport.inputs.dims import Dim, parse_dim
 from fxexport.inputs.flatten import Container, Leaf, Node, leaves_of
 from fxexport.inputs.specs import TensorSpec, dtype_name
+from fxexport.profiles.dims import Dim, parse_dim
 
 __all__ = ["DimRequest", "DynamicRequests", "InputTree", "read_dynamic"]
 
@@ -24,18 +24,25 @@ class DimRequest:
     Attributes:
         dim: its name and range; None for a made-up name and no bound.
         pinnable: whether it was only asked to be tried, so that capture may hold it at one size.
+        profiled: whether its range is that of the profiles: they are checked at min, opt and max
+            against what the model needs, and not at all sizes between.
     """
 
     dim: Dim | None = None
     pinnable: bool = False
+    profiled: bool = False
 
 
 @dataclass
 class DynamicRequests:
-    """What is dynamic: dimensions by leaf and axis, and Python scalars that become inputs."""
+    """What is dynamic: dimensions by leaf and axis, and Python scalars that become inputs.
+
+    `values` holds the smallest and the largest value of an int input, where they are known.
+    """
 
     dims: dict[Leaf, dict[int, DimRequest]] = field(default_factory=dict)
     scalars: set[Leaf] = field(default_factory=set)
+    values: dict[Leaf, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from fxexport.errors import UsageError
-from fxexport.inputs.dims import Dim, parse_dim
 from fxexport.inputs.specs import DTYPES, TensorSpec
+from fxexport.profiles.dims import Dim, parse_dim
 
 __all__ = ["parse_dynamic_option", "parse_input_option"]
 
@@ -17,7 +17,10 @@ _INPUT_HINT = (
     "write name=dtype[sizes] or name=value, for example x=float32[1,3,224,224], "
     "ids=int64[batch,16], n=5, scale=0.5, flag=true"
 )
-_DYNAMIC_HINT = "write input:axis=name, for example x:0=batch,2=height or x:0=batch[1..8]"
+_DYNAMIC_HINT = (
+    "write input:axis=name, for example x:0=batch,2=height, x:0=batch[1..8] or "
+    "x:0=batch[1..4..8] (min, opt, max)"
+)
 
 
 def parse_input_option(text: str) -> tuple[str, TensorSpec | int | float | bool]:
@@ -104,7 +107,10 @@ def _parse_dynamic(text: str, result: dict[str, dict[int, Dim] | bool]) -> None:
         if axis in dims:
             raise UsageError(f"--dynamic {text!r}: axis {axis} of {name!r} is given twice")
         made_up = f"{name}_d{axis}".replace("-", "last")
-        dims[axis] = parse_dim(dim_text, made_up) if equals else Dim(made_up)
+        try:
+            dims[axis] = parse_dim(dim_text, made_up) if equals else Dim(made_up)
+        except UsageError as error:
+            raise UsageError(f"--dynamic {text!r}: {error.message}", hint=error.hint) from None
 
 
 def _parse_scalar(text: str, value: str) -> int | float | bool:

@@ -10,13 +10,15 @@ from typing import Any, Literal
 import torch
 
 from fxexport.errors import UsageError
-from fxexport.graph.captured import InputSpec
+from fxexport.graph.captured import DimRange, InputSpec
 from fxexport.inputs.binding import CallBinder, normalise_call
 from fxexport.inputs.checking import check_value, equal_constants
 from fxexport.inputs.dynamic import DynamicRequests, InputTree, read_dynamic
 from fxexport.inputs.flatten import Leaf, Node, leaves_of, map_leaves, matching_leaves, take_apart
+from fxexport.inputs.profiled import add_profiles, with_names
 from fxexport.inputs.sizes import choose_sizes, name_dimensions
 from fxexport.inputs.specs import TensorSpec, check_tensor, is_fake
+from fxexport.profiles import Profile
 
 __all__ = ["PreparedInputs", "prepare_inputs"]
 
@@ -41,6 +43,9 @@ class PreparedInputs:
         constants: Python values that become part of the file, by name.
         pinnable: names of the dimensions that were only asked to be tried; capture may hold
             them at the example's size. All others were declared, and must stay dynamic.
+        profiled: names of the dimensions whose range is that of the profiles.
+        opts: the opt sizes that were given with dimensions, by name.
+        profiles: the user's, under the names of the file's inputs.
     """
 
     specs: list[InputSpec]
@@ -49,23 +54,51 @@ class PreparedInputs:
     auto: bool
     constants: list[tuple[str, Any]]
     pinnable: frozenset[str] = frozenset()
+    profiled: frozenset[str] = frozenset()
+    opts: dict[str, int] = field(default_factory=dict)
+    profiles: list[Profile] = field(default_factory=list)
     _binder: CallBinder = field(repr=False, default=None)  # type: ignore[assignment]
     _roots: dict[str, Node] = field(repr=False, default_factory=dict)
     _positional: tuple[str, ...] = ()
     _file_leaves: list[Leaf] = field(repr=False, default_factory=list)
+    _state: list[Any] = field(repr=False, default_factory=list)
+
+    def settle(self, specs: Sequence[InputSpec], state: Sequence[Any]) -> None:
+        """Takes what capture has found: pinned dimensions, and state that is an input as well.
+
+        Args:
+            specs: all inputs of the file; those that hold state come last.
+            state: what the model held at export, a value for each of these.
+        """
+        self.specs[:] = specs
+        self._state = list(state)
+        self.examples.extend(state)
+        self.hints.extend(
+            tuple(value.shape) if isinstance(value, torch.Tensor) else () for value in state
+        )
+
+    def example_sizes(self) -> dict[str, int]:
+        """The size of each dynamic dimension in the example, or the one made up for it."""
+        return {
+            dim.name: size
+            for spec, hint in zip(self.specs, self.hints, strict=True)
+            for dim, size in zip(spec.shape, hint, strict=True)
+            if isinstance(dim, DimRange)
+        }
 
     def rebuild(self, flat_values: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The call that flat file inputs stand for, containers and constants put back.
 
         Args:
-            flat_values: one value an input, in the order of `specs`.
+            flat_values: one value an input, in the order of `specs`; state is left out.
 
         Returns:
             Positional and keyword arguments, given in the way that the user gave them.
         """
         if len(flat_values) != len(self.specs):
             raise UsageError(f"expected {len(self.specs)} inputs, got {len(flat_values)}")
-        by_leaf = dict(zip(self._file_leaves, flat_values, strict=True))
+        own = flat_values[: len(self._file_leaves)]
+        by_leaf = dict(zip(self._file_leaves, own, strict=True))
         values = {
             name: map_leaves(root, lambda leaf: by_leaf.get(leaf, leaf.value))
             for name, root in self._roots.items()
@@ -94,7 +127,7 @@ class PreparedInputs:
                 by_leaf.update(matching_leaves(root, given[name]))
         sizes: dict[str, int] = {}
         flat = []
-        for spec, leaf in zip(self.specs, self._file_leaves, strict=True):
+        for spec, leaf in zip(self.specs, self._file_leaves, strict=False):
             flat.append(check_value(spec, by_leaf.pop(leaf), sizes))
         for leaf, value in by_leaf.items():
             if not equal_constants(leaf.value, value):
@@ -108,7 +141,7 @@ class PreparedInputs:
                         else ""
                     ),
                 )
-        return flat
+        return [*flat, *self._state]
 
     def _check_names(self, given: Mapping[str, Any]) -> None:
         """Constants may be left out; arguments may be added where the default says the same."""
@@ -133,6 +166,7 @@ def prepare_inputs(
     kwargs: Mapping[str, Any] | None,
     dynamic: Any,
     input_names: Sequence[str] | None = None,
+    profiles: Sequence[Profile] = (),
 ) -> PreparedInputs:
     """Turns a user's call into a flat list of file inputs.
 
@@ -144,9 +178,11 @@ def prepare_inputs(
         dynamic: which dimensions and scalars are dynamic, in any of the forms of `export`.
         input_names: names for the file's inputs in their order; missing ones keep the
             parameter's name.
+        profiles: what they let vary becomes dynamic, in their range.
 
     Raises:
-        UsageError: when the arguments do not fit the call, or cannot be inputs of a file.
+        UsageError: when the arguments do not fit the call, or cannot be inputs of a file; when
+            a profile does not fit the arguments.
     """
     args, keywords = normalise_call(inputs, kwargs)
     binder = CallBinder(call)
@@ -160,16 +196,15 @@ def prepare_inputs(
     aliases = dict(zip(input_names or (), tensors, strict=False))
     names = {**aliases, **{unique[leaf]: leaf for leaf in leaves}}
     requests = read_dynamic(dynamic, InputTree(roots, bound.positional, binder.variadic, names))
+    profiles = add_profiles(requests, profiles, names)
     file_leaves = [leaf for leaf in leaves if leaf in requests.scalars or leaf in tensors]
     final = _file_names([unique[leaf] for leaf in file_leaves], input_names)
-    return _prepared(
-        binder,
-        roots,
-        bound.positional,
-        dict(zip(file_leaves, final, strict=True)),
-        requests,
-        dynamic is True,
+    file_names = dict(zip(file_leaves, final, strict=True))
+    prepared = _prepared(binder, roots, bound.positional, file_names, requests, dynamic is True)
+    prepared.profiles = with_names(
+        profiles, {name: file_names[leaf] for name, leaf in names.items() if leaf in file_names}
     )
+    return prepared
 
 
 def _prepared(
@@ -181,21 +216,21 @@ def _prepared(
     auto: bool,
 ) -> PreparedInputs:
     """Puts everything together once it is known which leaves are inputs."""
-    shapes, pinnable = name_dimensions(
+    named = name_dimensions(
         {name: leaf.value for leaf, name in file_names.items()},
         {file_names[leaf]: dims for leaf, dims in requests.dims.items()},
     )
-    hints = choose_sizes({name: leaf.value for leaf, name in file_names.items()}, shapes)
+    hints = choose_sizes({name: leaf.value for leaf, name in file_names.items()}, named.shapes)
     specs, examples = [], []
     for leaf, name in file_names.items():
         value = leaf.value
         if isinstance(value, (torch.Tensor, TensorSpec)):
-            specs.append(InputSpec(name, "tensor", value.dtype, shapes[name]))
+            specs.append(InputSpec(name, "tensor", value.dtype, named.shapes[name]))
             no_data = isinstance(value, TensorSpec) or is_fake(value)
             examples.append(None if no_data else value)
         else:
             kind, dtype = _SCALARS[type(value)]
-            specs.append(InputSpec(name, kind, dtype))
+            specs.append(InputSpec(name, kind, dtype, values=requests.values.get(leaf)))
             examples.append(value)
     leaves = [leaf for root in roots.values() for leaf in leaves_of(root)]
     return PreparedInputs(
@@ -204,7 +239,9 @@ def _prepared(
         hints=[hints[name] for name in file_names.values()],
         auto=auto,
         constants=[(leaf.path, leaf.value) for leaf in leaves if leaf not in file_names],
-        pinnable=pinnable,
+        pinnable=named.pinnable,
+        profiled=named.profiled,
+        opts=named.opts,
         _binder=binder,
         _roots=roots,
         _positional=positional,

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from fxexport.errors import UsageError
 from fxexport.graph.captured import DimRange
-from fxexport.inputs.dims import Dim
 from fxexport.inputs.dynamic import DimRequest
 from fxexport.inputs.specs import TensorSpec
+from fxexport.profiles.dims import Dim
 
-__all__ = ["choose_sizes", "name_dimensions"]
+__all__ = ["NamedShapes", "choose_sizes", "name_dimensions"]
 
 Shape = tuple[int | DimRange, ...]
 
@@ -22,17 +23,31 @@ _SPATIAL_SIZES = (64, 96, 128, 160, 192, 224, 256, 320)
 _OTHER_SIZES = (4, 6, 8, 10, 12, 14, 18, 20, 22, 24)
 
 
+@dataclass(frozen=True)
+class NamedShapes:
+    """Shapes by input name, and what is known of their dynamic dimensions.
+
+    Attributes:
+        shapes: an int for a static dimension, a DimRange for a dynamic one.
+        pinnable: names of the dimensions that were only asked to be tried.
+        profiled: names of the dimensions whose range the profiles gave.
+        opts: the opt sizes that were given, by dimension.
+    """
+
+    shapes: dict[str, Shape] = field(default_factory=dict)
+    pinnable: frozenset[str] = frozenset()
+    profiled: frozenset[str] = frozenset()
+    opts: dict[str, int] = field(default_factory=dict)
+
+
 def name_dimensions(
     values: Mapping[str, Any], requests: Mapping[str, Mapping[int, DimRequest]]
-) -> tuple[dict[str, Shape], frozenset[str]]:
+) -> NamedShapes:
     """The shape of every input, with a DimRange for each dynamic dimension.
 
     Args:
         values: tensors, specs and scalars by input name.
         requests: what is dynamic, by input name and axis.
-
-    Returns:
-        Shapes by input name, and the names of the dimensions that were only asked to be tried.
 
     Raises:
         UsageError: when one name has ranges without a size in common.
@@ -41,13 +56,17 @@ def name_dimensions(
     taken = {r.dim.name for axes in requests.values() for r in axes.values() if r.dim is not None}
     pinnable: set[str] = set()
     declared: set[str] = set()
+    profiled: set[str] = set()
     for name, axes in requests.items():
         for axis, request in axes.items():
             dim = request.dim or Dim(_fresh(f"{name}_d{axis}", taken))
             taken.add(dim.name)
             dims.setdefault(name, {})[axis] = dim
             (pinnable if request.pinnable else declared).add(dim.name)
-    ranges = _common_ranges(dim for axes in dims.values() for dim in axes.values())
+            if request.profiled:
+                profiled.add(dim.name)
+    common = _common_dims(dim for axes in dims.values() for dim in axes.values())
+    ranges = {name: DimRange(name, dim.min, dim.max) for name, dim in common.items()}
     shapes = {
         name: tuple(
             size
@@ -58,7 +77,12 @@ def name_dimensions(
         for name, value in values.items()
         if isinstance(value, (torch.Tensor, TensorSpec))
     }
-    return shapes, frozenset(pinnable - declared)
+    return NamedShapes(
+        shapes,
+        frozenset(pinnable - declared),
+        frozenset(profiled),
+        {name: dim.opt for name, dim in common.items() if dim.opt is not None},
+    )
 
 
 def choose_sizes(
@@ -102,12 +126,12 @@ def _fresh(name: str, taken: set[str]) -> str:
     return name
 
 
-def _common_ranges(dims: Iterable[Dim]) -> dict[str, DimRange]:
-    """One range a name: what all its mentions allow."""
+def _common_dims(dims: Iterable[Dim]) -> dict[str, Dim]:
+    """One dimension a name: what all its mentions allow."""
     common: dict[str, Dim] = {}
     for dim in dims:
         common[dim.name] = common.get(dim.name, dim).meet(dim)
-    return {name: DimRange(name, dim.min, dim.max) for name, dim in common.items()}
+    return common
 
 
 def _learn(known: dict[str, tuple[int, str]], wanted: DimRange, size: int, where: str) -> None:

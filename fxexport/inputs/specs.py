@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from fxexport.errors import UsageError
-from fxexport.inputs.dims import Dim
+from fxexport.profiles.dims import Dim
 
 __all__ = ["DTYPES", "TensorSpec", "check_tensor", "dtype_name", "is_fake"]
 

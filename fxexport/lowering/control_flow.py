@@ -102,7 +102,7 @@ def _scan_rows(writer: GraphWriter, value: Value, val: Any, shape: Sequence[Any]
     sizes = list(val.shape) if isinstance(val, torch.Tensor) else []
     dims = [int(size) if is_concrete_int(size) else None for size in sizes]
     value.shape = ir.Shape([None, *dims])
-    if None not in dims:
+    if None not in dims or None in shape:
         return value
     op = writer.op
     full = op.one("Reshape", value, op.sizes([op.size(value, 0), *shape]), allowzero=1)

@@ -302,12 +302,33 @@ def batch_norm_functional(
     eps: float,
 ) -> tuple[Any, ...]:
     if training:
-        raise op.refuse(
-            "batch normalisation in training mode changes its running statistics",
-            "call model.eval() before the export",
-        )
+        return _with_new_statistics(op, x, weight, bias, mean, variance, momentum, eps)
     result = batch_norm_no_training(op, x, weight, bias, mean, variance, momentum, eps)
     return (*result, mean, variance)
+
+
+def _with_new_statistics(
+    op: OpBuilder,
+    x: Value,
+    weight: Value | None,
+    bias: Value | None,
+    mean: Value,
+    variance: Value,
+    momentum: float,
+    eps: float,
+) -> tuple[Any, ...]:
+    """Normalises by the batch; the running statistics move towards those of the batch."""
+    axes = [k for k in range(x.rank) if k != 1]
+    spread, centre = (op.one("Squeeze", value, axes) for value in moments(op, x, axes, 1, True))
+    share = float(momentum)
+    new_mean = mean * (1.0 - share) + op.cast(centre, mean.elem) * share
+    new_variance = variance * (1.0 - share) + op.cast(spread, variance.elem) * share
+    if not all(isinstance(op.size(x, k), int) for k in range(x.rank)):
+        # An empty batch has no statistics, and PyTorch leaves the running ones alone.
+        filled = op.one("Size", x) > 0
+        new_mean = op.one("Where", filled, new_mean, mean)
+        new_variance = op.one("Where", filled, new_variance, variance)
+    return (*_by_batch(op, x, weight, bias, eps), new_mean, new_variance)
 
 
 @LOWERINGS("_weight_norm_interface")

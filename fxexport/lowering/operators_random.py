@@ -72,6 +72,71 @@ def randint_like_low(op: OpBuilder, x: Value, low: Operand, high: Operand, **_: 
     return _integers(op, op.shape(x), low, high)
 
 
+def _uniform(op: OpBuilder, x: Value, low: float, high: float) -> Value:
+    unit = _draw(op, "RandomUniformLike", op.shape(x), x.elem)
+    return unit * (float(high) - float(low)) + float(low)
+
+
+@LOWERINGS("uniform")
+def uniform(op: OpBuilder, x: Value, low: float = 0.0, high: float = 1.0, **_: Any) -> Value:
+    return _uniform(op, x, low, high)
+
+
+def _normal(op: OpBuilder, shape: Value, mean: Operand, deviation: Operand) -> Value:
+    unit = _draw(op, "RandomNormalLike", shape, op.dtype)
+    return unit * op.cast(deviation, unit.elem) + op.cast(mean, unit.elem)
+
+
+@LOWERINGS("normal_functional")
+def normal_functional(
+    op: OpBuilder, x: Value, mean: Operand = 0.0, deviation: Operand = 1.0, **_: Any
+) -> Value:
+    return _normal(op, op.shape(x), mean, deviation)
+
+
+@LOWERINGS("normal.float_float")
+def normal_numbers(op: OpBuilder, mean: Operand, deviation: Operand, size: Size, **_: Any) -> Value:
+    return _normal(op, op.sizes(size), mean, deviation)
+
+
+@LOWERINGS("normal.Tensor_float")
+def normal_around(op: OpBuilder, mean: Value, deviation: Operand = 1.0, **_: Any) -> Value:
+    return _normal(op, op.shape(mean), mean, deviation)
+
+
+@LOWERINGS("normal.float_Tensor")
+def normal_of_width(op: OpBuilder, mean: Operand, deviation: Value, **_: Any) -> Value:
+    return _normal(op, op.shape(deviation), mean, deviation)
+
+
+@LOWERINGS("normal.Tensor_Tensor")
+def normal_tensors(op: OpBuilder, mean: Value, deviation: Value, **_: Any) -> Value:
+    return _normal(op, op.shape(mean + deviation), mean, deviation)
+
+
+@LOWERINGS("exponential")
+def exponential(op: OpBuilder, x: Value, rate: float = 1.0, **_: Any) -> Value:
+    # 1 - u lies in (0, 1], so the logarithm is finite.
+    unit = _draw(op, "RandomUniformLike", op.shape(x), x.elem)
+    return op.one("Neg", op.one("Log", 1.0 - unit)) * (1.0 / float(rate))
+
+
+@LOWERINGS("multinomial")
+def multinomial(
+    op: OpBuilder, weights: Value, count: int, replacement: bool = False, **_: Any
+) -> Value:
+    logs = op.one("Log", op.cast(weights, FLOAT))
+    if replacement:
+        rows = op.one("Unsqueeze", logs, [0]) if weights.rank == 1 else logs
+        drawn = op.one("Multinomial", rows, sample_size=int(count), dtype=int(ir.DataType.INT64))
+        return op.one("Squeeze", drawn, [0]) if weights.rank == 1 else drawn
+    # Without replacement: the largest of logarithms that Gumbel noise is added to.
+    unit = _draw(op, "RandomUniformLike", op.shape(weights), FLOAT)
+    noise = op.one("Neg", op.one("Log", op.one("Neg", op.one("Log", unit + 1e-20))))
+    _, order = op.TopK(logs + noise, op.vector(count), axis=-1, _outputs=2)
+    return op.cast(order, op.dtype)
+
+
 @LOWERINGS("bernoulli")
 def bernoulli(op: OpBuilder, x: Value, **_: Any) -> Value:
     unit = _draw(op, "RandomUniformLike", op.shape(x), x.elem)

@@ -98,6 +98,10 @@ def _extend(op: OpBuilder, sequence: Value, more: Value) -> Value:
     return value
 
 
+def _rows(op: OpBuilder, rows: Value) -> Value:
+    return _sequence(op, "SplitToSequence", rows, axis=0, keepdims=0, dtype=rows.elem)
+
+
 def _join(op: OpBuilder, parts: Sequence[Any], dim: int, stacked: bool) -> Value:
     kind = op.dtype
     if not any(_is_sequence(part) for part in parts):
@@ -127,5 +131,6 @@ _LOWERINGS: dict[Callable[..., Any], Callable[..., Value]] = {
     sequences.sequence_erase: _erase,
     sequences.sequence_extend: _extend,
     sequences.sequence_cast: _cast,
+    sequences.sequence_rows: _rows,
     sequences.sequence_join: _join,
 }

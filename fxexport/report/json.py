@@ -23,8 +23,8 @@ def as_json(report: Report | None = None, error: BaseException | None = None) ->
 
     Returns:
         A dict with the keys ok, model, target, opset, path, size_bytes, inputs, outputs,
-        findings, stages, verification and error. ``ok`` is True when a file was written and
-        nothing is known to be wrong with it.
+        profiles, no_profile, findings, stages, verification and error. ``ok`` is True when a file
+        was written and nothing is known to be wrong with it.
     """
     shown = report or Report()
     return {
@@ -36,6 +36,8 @@ def as_json(report: Report | None = None, error: BaseException | None = None) ->
         "size_bytes": file_size(shown.path),
         "inputs": shown.inputs,
         "outputs": shown.outputs,
+        "profiles": shown.profiles,
+        "no_profile": shown.no_profile,
         "findings": [finding.to_dict() for finding in shown.findings],
         "stages": [{"name": name, "seconds": round(s, 6)} for name, s in shown.stages],
         "verification": _verification(shown.verification),

@@ -25,6 +25,7 @@ FindingKind = Literal[
     "pinned",  # a dimension that the model itself holds at one size
     "relation",  # dimensions that must agree with each other
     "assumption",  # anything else that the file takes for granted
+    "state",  # what the model keeps from call to call, made an input and an output
     "constant",  # an argument that became part of the file
     "note",  # worth knowing
 ]
@@ -120,7 +121,11 @@ class Verification:
 
 @dataclass
 class Report:
-    """Everything worth telling about one export."""
+    """Everything worth telling about one export.
+
+    `profiles` holds what travels with the file, as `Profile.to_dict` gives it; `no_profile` says
+    why dynamic inputs have none.
+    """
 
     model: str = ""
     target: str = ""
@@ -131,6 +136,8 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     stages: list[tuple[str, float]] = field(default_factory=list)
     verification: Verification | None = None
+    profiles: list[dict[str, Any]] = field(default_factory=list)
+    no_profile: str = ""
 
     def add(self, kind: FindingKind, message: str, location: SourceLocation | None = None) -> None:
         """Records a finding once, however often it is met."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import linecache
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -15,6 +15,9 @@ from rich.text import Text
 
 from fxexport.errors import FxExportError
 from fxexport.report.json import file_size
+from fxexport.report.layout import line as _line
+from fxexport.report.layout import print_rows as _print_rows
+from fxexport.report.layout import section as _section
 from fxexport.report.model import (
     Finding,
     FindingKind,
@@ -24,6 +27,7 @@ from fxexport.report.model import (
     Verification,
     VerifiedCase,
 )
+from fxexport.report.profiles import print_profiles
 from fxexport.report.signature import dimension_ranges, type_text
 from fxexport.source import SourceLocation
 
@@ -40,6 +44,7 @@ _SECTIONS: tuple[tuple[str, tuple[FindingKind, ...], str], ...] = (
     ("Decided at export", ("folded", "unrolled"), "cyan"),
     ("Sizes that the model itself fixes", ("pinned",), "yellow"),
     ("Taken for granted", ("relation", "assumption"), "yellow"),
+    ("Kept from call to call", ("state",), "cyan"),
     ("Became part of the file", ("constant",), "cyan"),
     ("Notes", ("note",), "cyan"),
 )
@@ -70,6 +75,7 @@ def print_report(console: Console, report: Report, *, verbose: bool = False) -> 
         _section(console, "Kept in the file: no if or loop depends on the inputs")
     for title, kinds, style in _SECTIONS:
         _print_findings(console, title, report.of_kind(*kinds), style, verbose)
+    print_profiles(console, report, verbose=verbose)
     if report.verification is not None:
         _print_verification(console, report.verification, verbose)
     if verbose and report.stages:
@@ -289,32 +295,6 @@ def _print_code(console: Console, location: SourceLocation) -> None:
             marker = " " * start + "^" * cell_len(code.lstrip())
             text = Text().append(f"  {'':>{margin}} | ", "blue").append(marker, "bold red")
             console.print(text, soft_wrap=True)
-
-
-def _print_rows(console: Console, rows: Iterable[Sequence[Text | str]], indent: str = "  ") -> None:
-    """Aligned columns; the last one of a row may be as long as it likes."""
-    table = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
-    widths: dict[int, int] = {}
-    for row in table:
-        for k, cell in enumerate(row[:-1]):
-            widths[k] = max(widths.get(k, 0), cell.cell_len)
-    for row in table:
-        text = Text(indent)
-        for k, cell in enumerate(row):
-            text.append_text(cell)
-            if k < len(row) - 1:
-                text.append(" " * (widths[k] - cell.cell_len + 2))
-        text.rstrip()
-        console.print(text, soft_wrap=True)
-
-
-def _section(console: Console, title: str) -> None:
-    console.print()
-    _line(console, title, "bold")
-
-
-def _line(console: Console, text: str, style: str = "") -> None:
-    console.print(Text(text, style), soft_wrap=True)
 
 
 def _rest(text: str, left_out: int) -> str:

@@ -37,7 +37,16 @@ class Target:
 
 
 _TARGETS = {
-    "onnxruntime": Target("onnxruntime", ("eliminate_dead_code",), 21),
+    "onnxruntime": Target(
+        "onnxruntime",
+        (
+            "eliminate_dead_code",
+            "scan_rows",
+            "scan_lists",
+            "eliminate_dead_code",
+        ),
+        21,
+    ),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,15 @@ import torch
 
 from fxexport.graph.captured import CapturedGraph
 from fxexport.inputs import PreparedInputs
+from fxexport.profiles.profile import sizes_text
 from fxexport.verify.sizes import SizeMaker, Sizes
 from fxexport.verify.values import EXAMPLE, REGIMES, ValueMaker, numbers_in
 
-__all__ = ["Case", "CaseMaker", "Effort", "effort_for"]
+__all__ = ["MOST_ELEMENTS", "Case", "CaseMaker", "Effort", "effort_for"]
+
+# Inputs of a profile with more elements than this are not made: running a model on them could
+# take all of the memory.
+MOST_ELEMENTS = 2**25
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,39 @@ class CaseMaker:
         self._has_examples = any(value is not None for value in prepared.examples)
         self._values = ValueMaker(graph.inputs, prepared.examples, self._numbers, seed)
         self._count = len(graph.inputs)
+        self._specs = graph.inputs
+        self._profiles = prepared.profiles
+        # What the model counts with is left as it was: no call may lead to other numbers.
+        self._fixed = {
+            k
+            for k, spec in enumerate(graph.inputs)
+            if k >= len(graph.inputs) - len(graph.state) and not spec.dtype.is_floating_point
+        }
+
+    def other_values(self) -> Iterator[Case]:
+        """Sizes of the example, other values."""
+        for regime in ("random", "negative", "small", "random"):
+            yield self._case(f"values: {regime}", self._sizes.example, regime)
+
+    def of_profiles(self, note: Callable[[str], None]) -> Iterator[Case]:
+        """Inputs at min, opt and max of every profile, and at a few sizes between.
+
+        Args:
+            note: told of those that are too large to be made.
+        """
+        base = EXAMPLE if self._has_examples else "random"
+        for k, profile in enumerate(self._profiles):
+            whose = f"profile {k}" if len(self._profiles) > 1 else "profile"
+            for point, sizes in self._sizes.of_profile(profile):
+                values = {} if point == "between" else profile.values_at(point)
+                said: dict[str, int | str] = dict(sizes)
+                said.update((name, sizes_text(numbers)) for name, numbers in values.items())
+                label = f"{whose} {point}: {self._sizes.describe(said)}"
+                count = self._sizes.elements(sizes)
+                if count <= MOST_ELEMENTS:
+                    yield self._filled(label, sizes, [base] * self._count, values)
+                elif point != "between":
+                    note(f"{label}: not compared, inputs of {count} elements are too large here")
 
     def standard(self) -> Iterator[Case]:
         """Other sizes, then other values."""
@@ -93,7 +131,7 @@ class CaseMaker:
         sizes = self._sizes
         if not self._has_examples:
             yield self._case(sizes.describe(sizes.example), sizes.example, "random")
-        for label, other in sizes.standard():
+        for label, other in sizes.standard() if not self._profiles else ():
             yield self._case(label, other, base)
         yield self._case("random values", sizes.example, "random")
         for label, other in sizes.zeros():
@@ -129,18 +167,39 @@ class CaseMaker:
     def _case(self, label: str, sizes: Sizes, regime: str) -> Case:
         return self._filled(label, sizes, [regime] * self._count)
 
-    def _filled(self, label: str, sizes: Sizes, regimes: Sequence[str]) -> Case:
+    def _filled(
+        self,
+        label: str,
+        sizes: Sizes,
+        regimes: Sequence[str],
+        given: Mapping[str, Sequence[int]] | None = None,
+    ) -> Case:
+        """Inputs of these sizes; those in `given` hold the numbers that it says."""
+        regimes = [EXAMPLE if k in self._fixed else r for k, r in enumerate(regimes)]
         if self._device is not None:
             regimes = ["random" if r == "from the model" else r for r in regimes]
         inputs = [
             value.to(self._device) if isinstance(value, torch.Tensor) and self._device else value
-            for value in self._values.make(sizes, regimes)
+            for value in self._given(self._values.make(sizes, regimes), given or {})
         ]
         return Case(
             label,
             inputs,
             empty=0 in sizes.values(),
         )
+
+    def _given(self, values: list[Any], given: Mapping[str, Sequence[int]]) -> list[Any]:
+        for k, spec in enumerate(self._specs):
+            numbers = given.get(spec.name)
+            if numbers is not None:
+                made = values[k]
+                is_tensor = isinstance(made, torch.Tensor)
+                values[k] = (
+                    torch.tensor(numbers, dtype=made.dtype).reshape(made.shape)
+                    if is_tensor
+                    else numbers[0]
+                )
+        return values
 
 
 def _count(sizes: Sequence[int]) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 from fxexport.graph.captured import Constraint, DimRange, InputSpec
+from fxexport.profiles import POINTS, Point, Profile
 
 __all__ = ["SizeMaker", "Sizes", "broken_constraint"]
 
@@ -63,6 +65,39 @@ class SizeMaker:
                 seen.append(sizes)
                 yield self.describe(sizes), sizes
 
+    def of_profile(self, profile: Profile) -> Iterator[tuple[Point | Literal["between"], Sizes]]:
+        """The sizes at min, opt and max of a profile, and a few between, each with its name."""
+        low, best, high = (self._at(profile, point) for point in POINTS)
+        yield from zip(POINTS, (low, best, high), strict=True)
+        seen = [low, best, high]
+        for sizes in self._between(low, high):
+            if len(seen) < 5 and sizes not in seen and self._holds(sizes):
+                seen.append(sizes)
+                yield "between", sizes
+
+    def _at(self, profile: Profile, point: Point) -> Sizes:
+        sizes = dict(self.example)
+        for spec in self._inputs:
+            shape = profile.at(point).get(spec.name, ())
+            for wanted, size in zip(spec.shape, shape, strict=bool(shape)):
+                if isinstance(wanted, DimRange):
+                    sizes[wanted.name] = size
+        return sizes
+
+    def _between(self, low: Sizes, high: Sizes) -> Iterator[Sizes]:
+        """Inner sizes, round ones too, and corners where some are small and others large."""
+        for share in (0.5, 0.25, 0.75):
+            for unit in (1, 2, 4, 8, 16, 32, 64, 7, 6, 5, 3):
+                inner = {n: low[n] + _part(high[n] - low[n], share, unit) for n in low}
+                yield inner
+                if share == 0.5 and self._holds(inner):
+                    break
+            for parity in (0, 1):
+                yield {n: (low, high)[(k + parity) % 2][n] for k, n in enumerate(low)}
+
+    def _holds(self, sizes: Mapping[str, int]) -> bool:
+        return not broken_constraint(self._constraints, sizes)
+
     def zeros(self) -> Iterator[tuple[str, Sizes]]:
         """One dimension after the other at size zero, where its range has it."""
         for name, dim in self.ranges.items():
@@ -87,11 +122,11 @@ class SizeMaker:
         in_range = all(self._clamp(name, size) == size for name, size in sizes.items())
         return (
             in_range
-            and self._elements(sizes) <= self._max_elements
+            and self.elements(sizes) <= self._max_elements
             and not broken_constraint(self._constraints, sizes)
         )
 
-    def describe(self, sizes: Mapping[str, int]) -> str:
+    def describe(self, sizes: Mapping[str, int | str]) -> str:
         """``batch=3, height=40``; the word for a file without dynamic dimensions."""
         return ", ".join(f"{name}={size}" for name, size in sizes.items()) or "fixed sizes"
 
@@ -109,7 +144,8 @@ class SizeMaker:
         size = max(size, dim.min)
         return size if dim.max is None else min(size, dim.max)
 
-    def _elements(self, sizes: Mapping[str, int]) -> int:
+    def elements(self, sizes: Mapping[str, int]) -> int:
+        """How many elements inputs of these sizes have in all."""
         total = 0
         for spec in self._inputs:
             count = 1
@@ -117,6 +153,12 @@ class SizeMaker:
                 count *= sizes[size.name] if isinstance(size, DimRange) else size
             total += count
         return total
+
+
+def _part(length: int, share: float, unit: int) -> int:
+    """A share of a length: in whole units, where it is as long as one."""
+    part = int(length * share)
+    return part if part < unit else part // unit * unit
 
 
 def _trials(

@@ -18,7 +18,7 @@ from fxexport.report.model import OutputDifference
 from fxexport.verify.compare import as_tensor, mismatches
 from fxexport.verify.tolerance import tolerance_for
 
-__all__ = ["draws_random_numbers", "is_unstable"]
+__all__ = ["is_unstable", "random_nodes"]
 
 _ROUNDING: dict[torch.dtype, float] = {
     torch.float64: 1e-14,
@@ -29,15 +29,16 @@ _ROUNDING: dict[torch.dtype, float] = {
 _TRIALS = 4
 
 
-def draws_random_numbers(graph: CapturedGraph) -> bool:
-    """Whether any operator of the graph gives other results from call to call."""
-    return any(
-        torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
-        and not _dropout_is_off(node)
+def random_nodes(graph: CapturedGraph) -> list[fx.Node]:
+    """The operators of a graph that give other results from call to call."""
+    return [
+        node
         for module in graph.graphs()
         for node in module.graph.nodes
         if node.op == "call_function"
-    )
+        and torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
+        and not _dropout_is_off(node)
+    ]
 
 
 def _dropout_is_off(node: fx.Node) -> bool:

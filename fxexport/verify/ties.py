@@ -153,7 +153,7 @@ def _loop(
 def _stacked(rows: Sequence[Traced], empty: Any) -> Traced:
     if not rows:
         sizes, dtype = empty
-        shape = [int(_plain(size)) for size in sizes]
+        shape = [int(_plain(size) or 0) for size in sizes]
         return Traced(torch.empty((0, *shape), dtype=_plain(dtype)))
     ties = _NONE.union(*(row.ties for row in rows))
     shape_ties = _NONE.union(*(row.shape_ties for row in rows))

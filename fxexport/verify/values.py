@@ -70,7 +70,10 @@ class ValueMaker:
         self, spec: InputSpec, example: Any | None, sizes: Mapping[str, int], regime: str
     ) -> Any:
         if spec.kind != "tensor":
-            return self._scalar(spec, example, regime)
+            value = self._scalar(spec, example, regime)
+            if spec.values is not None:  # the file is for these only
+                value = min(max(value, spec.values[0]), spec.values[1])
+            return value
         shape = [sizes[s.name] if isinstance(s, DimRange) else s for s in spec.shape]
         if regime == EXAMPLE and isinstance(example, torch.Tensor) and example.numel():
             return self._spread(example.detach().cpu(), shape)

@@ -14,13 +14,14 @@ from fxexport.inputs import PreparedInputs
 from fxexport.inputs.checking import check_shape
 from fxexport.report.model import OutputDifference, Verification, VerifiedCase
 from fxexport.targets.onnxruntime import INSTALL_HINT, RuntimeFailure, Session, available
+from fxexport.verify.calls import StepByStep, step_inputs
 from fxexport.verify.cases import Case, CaseMaker, effort_for
 from fxexport.verify.compare import compare_outputs, largest
 from fxexport.verify.coverage import Coverage, TooManyTrips, observe
 from fxexport.verify.diagnosis import diagnose
 from fxexport.verify.failures import model_error
 from fxexport.verify.sizes import broken_constraint
-from fxexport.verify.stability import draws_random_numbers, is_unstable
+from fxexport.verify.stability import is_unstable, random_nodes
 from fxexport.verify.ties import trace_ties
 from fxexport.verify.tolerance import working_dtype
 
@@ -92,7 +93,7 @@ class _Verifier:
         self._path = model_path
         self._reference = reference
         self._working = working_dtype(graph)
-        self._random = draws_random_numbers(graph)
+        self._random = bool(random_nodes(graph))
         self._coverage = Coverage.of(graph)
         self._result = Verification(ran=True)
         self._refusal = ""
@@ -113,13 +114,69 @@ class _Verifier:
         elements = sum(torch.Size(hint).numel() for hint in prepared.hints)
         effort = effort_for(self._graph, elements, budget)
         maker = CaseMaker(self._graph, prepared, seed, effort)
+        if self._graph.state:
+            self._compare_calls(user_cases, maker)
         compared = 0
+        for case in maker.of_profiles(self._note):
+            if not self._compare(case, effort.max_trips):
+                self._note(f"{case.label}: nothing was compared" + self._why_not(case))
         for case in maker.standard():
             if compared == effort.cases:
                 break
             compared += self._compare(case, effort.max_trips)
         self._search(maker.searching(effort.tries), effort.max_trips)
         return self._summed_up()
+
+    def _compare_calls(self, user_cases: Sequence[Case], maker: CaseMaker) -> None:
+        """Calls in a row, each side fed the state that it has left itself."""
+        state = StepByStep(self._graph)
+        own = len(self._graph.inputs) - len(self._graph.state)
+        steps = step_inputs(user_cases, maker.other_values(), own)
+        for k, inputs in enumerate(steps, 1):
+            case = Case(f"call {k} of {len(steps)} in a row", [*inputs, *state.eager])
+            if self._refused(case):
+                self._note(f"{case.label} was left out: its sizes do not fit the state by then")
+                continue
+            try:
+                expected = self._eager(case.inputs)
+                got = self._run_file([*inputs, *state.file])
+            except RuntimeFailure as failure:
+                self._add(VerifiedCase(case.label, False, message=failure.message))
+                return
+            except Exception as error:  # the user's model may raise anything
+                self._note(f"{case.label}: PyTorch raises {type(error).__name__}: {error}")
+                return
+            differences = self._differences(case, expected, got)
+            ok = all(difference.ok for difference in differences)
+            if not ok and self._excused(case, expected, got, differences):
+                state.keep(expected, expected)
+                continue
+            self._add(VerifiedCase(case.label, ok, differences, _first_message(differences)))
+            if not ok:
+                self._explain(case, expected)
+                return
+            self._coverage.seen |= self._observed(case, _USER_TRIPS) or set()
+            state.keep(expected, got)
+
+    def _run_file(self, inputs: Sequence[Any]) -> list[torch.Tensor]:
+        names = (spec.name for spec in self._graph.inputs)
+        return self._session.run(dict(zip(names, inputs, strict=True)))
+
+    def _differences(
+        self, case: Case, expected: list[Any], got: list[torch.Tensor]
+    ) -> tuple[OutputDifference, ...]:
+        return compare_outputs(
+            self._graph.outputs,
+            expected,
+            got,
+            self._working,
+            largest(case.inputs),
+            values=not self._random,
+        )
+
+    def _why_not(self, case: Case) -> str:
+        begin = f"with {case.label}, "
+        return f": {self._refusal[len(begin) :]}" if self._refusal.startswith(begin) else ""
 
     def _search(self, cases: Iterator[Case], max_trips: int) -> None:
         """Compares on those cases that reach something new."""
@@ -171,9 +228,8 @@ class _Verifier:
 
     def _compare_with(self, case: Case, expected: list[Any]) -> bool:
         """Runs the file; False when the case tells nothing."""
-        named = dict(zip((spec.name for spec in self._graph.inputs), case.inputs, strict=True))
         try:
-            got = self._session.run(named)
+            got = self._run_file(case.inputs)
         except RuntimeFailure as failure:
             if case.empty:
                 self._note(f"{case.label}: {failure.message}; PyTorch accepts these sizes")
@@ -181,14 +237,7 @@ class _Verifier:
             self._add(VerifiedCase(case.label, False, message=failure.message))
             self._explain(case, expected)
             return True
-        differences = compare_outputs(
-            self._graph.outputs,
-            expected,
-            got,
-            self._working,
-            largest(case.inputs),
-            values=not self._random,
-        )
+        differences = self._differences(case, expected, got)
         ok = all(difference.ok for difference in differences)
         if not ok and self._excused(case, expected, got, differences):
             agreed = tuple(difference for difference in differences if difference.ok)
@@ -211,6 +260,8 @@ class _Verifier:
         names = ", ".join(d.name for d in differences if not d.ok)
         if len(expected) != len(got) or self._random:
             return False
+        if self._is_fickle(case, expected):
+            return False
         ties = self._ties_behind(case, expected, got, differences)
         if ties:
             self._note(
@@ -225,6 +276,27 @@ class _Verifier:
             )
             return True
         return False
+
+    def _is_fickle(self, case: Case, expected: list[Any]) -> bool:
+        """Whether PyTorch gives another result on the very same inputs; noted then."""
+        try:
+            again = self._eager(case.inputs)
+        except Exception:  # it did not raise the first time
+            return True
+        alike = compare_outputs(
+            self._graph.outputs,
+            expected,
+            [torch.as_tensor(v) if isinstance(v, (bool, int, float)) else v for v in again],
+            self._working,
+            largest(case.inputs),
+        )
+        if all(difference.ok for difference in alike):
+            return False
+        self._note(
+            f"{case.label}: PyTorch gives another result each time on the same inputs, and the "
+            "file does not"
+        )
+        return True
 
     def _ties_behind(
         self,

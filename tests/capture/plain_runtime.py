@@ -146,6 +146,9 @@ class PlainRuntime:
     def multiply(self, a: Any, b: Any) -> Any:
         return a * b
 
+    def add(self, a: Any, b: Any) -> Any:
+        return a + b
+
     def set_attr(self, value: Any, owner: Any, name: str) -> None:
         setattr(owner, name, value)
 

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from fxexport.capture.convert import Converter
-from fxexport.inputs.dims import parse_dim
+from fxexport.profiles.dims import parse_dim
 from tests.capture.plain_runtime import PlainRuntime
 from tests.harness import run_model
 

@@ -26,6 +26,8 @@ KEYS = {
     "stages",
     "verification",
     "error",
+    "profiles",
+    "no_profile",
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from fxexport.graph.captured import Constraint, DimRange, InputSpec
+from fxexport.profiles import Profile
 from fxexport.verify.sizes import SizeMaker, broken_constraint
 
 
@@ -81,3 +82,30 @@ def test_relation_that_cannot_be_computed_does_not_hold() -> None:
     constraint = Constraint("8 % n == 0", lambda s: 8 % s["n"] == 0)
     assert broken_constraint([constraint], {"n": 0}) == "8 % n == 0"
     assert broken_constraint([constraint], {"n": 4}) == ""
+
+
+def of_profile(low: tuple[int, ...], high: tuple[int, ...], *holds: Any) -> list[tuple[Any, Any]]:
+    names = tuple(DimRange(f"d{k}") for k in range(len(low)))
+    profile = Profile({"x": (low, high)})
+    return list(maker(names, low, *holds).of_profile(profile))
+
+
+def test_a_profile_is_tried_at_min_opt_max_and_between() -> None:
+    found = of_profile((1, 32), (8, 512))
+    assert [name for name, _ in found] == ["min", "opt", "max", "between", "between"]
+    sizes = [found_sizes for _, found_sizes in found]
+    assert sizes[0] == {"d0": 1, "d1": 32}
+    assert sizes[2] == {"d0": 8, "d1": 512}
+    assert all(1 <= s["d0"] <= 8 and 32 <= s["d1"] <= 512 for s in sizes)
+    assert len({tuple(s.values()) for s in sizes}) == 5
+
+
+def test_sizes_between_satisfy_the_relations() -> None:
+    found = of_profile((1, 32), (8, 512), lambda s: s["d1"] % 32 == 0)
+    between = [sizes for name, sizes in found if name == "between"]
+    assert between
+    assert all(sizes["d1"] % 32 == 0 for sizes in between)
+
+
+def test_a_profile_of_one_size_has_nothing_between() -> None:
+    assert [name for name, _ in of_profile((4,), (4,))] == ["min", "opt", "max"]

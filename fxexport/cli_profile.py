@@ -1,0 +1,198 @@
+"""``fxexport profile FILE.onnx``: prints and replaces the profiles of a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import typer
+
+from fxexport.errors import UsageError
+from fxexport.profiles import FORMS, Profile, StoredProfiles, as_text, parse_profiles
+from fxexport.profiles.by_dimension import parse_by_dimension
+from fxexport.profiles.words import (
+    POLYGRAPHY_OPTIONS,
+    TRTEXEC_OPTIONS,
+    ShapesOption,
+    parse_shapes_options,
+    sections,
+)
+
+__all__ = ["run"]
+
+
+@dataclass
+class _Options:
+    """The command line, read."""
+
+    file: str
+    form: str = ""
+    replaced: list[str] | None = None
+    quiet: bool = False
+    shapes: list[ShapesOption] = field(default_factory=list)
+
+
+def run(arguments: list[str]) -> int:
+    """Runs ``fxexport profile ...``.
+
+    Args:
+        arguments: what follows ``profile``.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        UsageError: no such file, profiles that do not fit it, or none to print.
+        OutputError: the file cannot be written.
+    """
+    options = _parse(arguments)
+    if isinstance(options, int):
+        return options
+    from fxexport.profile_files import read_profiles
+
+    stored = read_profiles(options.file)
+    if options.replaced is not None:
+        stored = _replace(options, stored)
+    elif options.shapes:
+        raise UsageError(
+            f"{options.shapes[0].option} gives a profile: is it to replace those in the file?",
+            hint="add --set to replace them",
+        )
+    if options.form:
+        print(as_text(_some(stored, options), options.form))
+    elif not options.quiet:
+        _show(options.file, stored)
+    return 0
+
+
+def _some(stored: StoredProfiles, options: _Options) -> list[Profile]:
+    """The profiles, of which there must be some to print."""
+    if stored.profiles:
+        return stored.profiles
+    from fxexport.profiles import why_no_profile
+
+    reason = why_no_profile(stored.inputs) or "no profile: all of its sizes are fixed"
+    raise UsageError(
+        f"{options.file} has {reason.partition(';')[0]}",
+        hint='give one, for example with --set "batch[1..4..8]"',
+    )
+
+
+def _replace(options: _Options, stored: StoredProfiles) -> StoredProfiles:
+    """Replaces the profiles in the file by those of the command line."""
+    from fxexport.profile_files import replace_profiles
+
+    profiles = parse_shapes_options(options.shapes)
+    opts: dict[str, int] = {}
+    for text in filter(None, options.replaced or ()):
+        more, given = _read(text, stored)
+        profiles += more
+        opts |= given
+    if not profiles:
+        raise UsageError(
+            "--set: expected profiles",
+            hint='for example --set "batch[1..4..8]", --set profiles.json, or '
+            "--set --minShapes=x:1x8 --optShapes=x:4x8 --maxShapes=x:8x8",
+        )
+    return replace_profiles(options.file, profiles, opts)
+
+
+def _read(text: str, stored: StoredProfiles) -> tuple[list[Profile], dict[str, int]]:
+    """The profiles that one ``--set`` gives, in whatever words."""
+    if os.path.isfile(text):
+        with open(text, encoding="utf-8", errors="replace") as file:
+            return parse_profiles(file.read()), {}
+    if ".." in text:
+        profile, opts = parse_by_dimension(text, stored.inputs)
+        return [profile], opts
+    return parse_profiles(text), {}
+
+
+def _show(file: str, stored: StoredProfiles) -> None:
+    from rich.console import Console
+
+    from fxexport.report.profiles import print_stored
+
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    print_stored(console, file, stored)
+
+
+def _parse(arguments: list[str]) -> _Options | int:
+    app = typer.Typer(
+        add_completion=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.command()(_command)
+    shapes, rest = sections(_with_set_values(arguments))
+    parsed: _Options | int | None = typer.main.get_command(app).main(
+        rest, prog_name="fxexport profile", standalone_mode=False
+    )
+    if isinstance(parsed, _Options):
+        parsed.shapes = shapes
+    return 0 if parsed is None else parsed
+
+
+def _command(
+    file: Annotated[str, typer.Argument(metavar="FILE.onnx", help="A file that was exported.")],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--as", metavar="FORM", help=f"Print them ready to paste: {', '.join(FORMS)}."
+        ),
+    ] = "",
+    replaced: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="PROFILE",
+            help="Replace them: batch[1..4..8],height[32..512], a JSON file, any text that --as "
+            "prints, or the options below. Repeatable: one a profile.",
+        ),
+    ] = None,
+    trtexec_shapes: Annotated[
+        list[str] | None,
+        typer.Option(
+            *TRTEXEC_OPTIONS, metavar="NAME:SIZES,...", help="With --set: as trtexec takes them."
+        ),
+    ] = None,
+    profile: Annotated[
+        list[int] | None,
+        typer.Option("--profile", metavar="K", help="What follows is of profile K, from 0."),
+    ] = None,
+    polygraphy_shapes: Annotated[
+        list[str] | None,
+        typer.Option(
+            *POLYGRAPHY_OPTIONS,
+            metavar="NAME:[SIZES] ...",
+            help="With --set: as Polygraphy takes them.",
+        ),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print nothing but what --as asks for.")
+    ] = False,
+) -> _Options:
+    """Prints the optimization profiles of an exported file, or replaces them."""
+    del trtexec_shapes, profile, polygraphy_shapes  # `sections` has taken them, in order
+    if form and form not in FORMS:
+        raise UsageError(f"--as {form!r}: unknown form", hint=f"forms are {', '.join(FORMS)}")
+    return _Options(file, form, replaced, quiet)
+
+
+def _with_set_values(arguments: Sequence[str]) -> list[str]:
+    """Gives every --set a value: what follows it, unless that is an option or the file."""
+    filled: list[str] = []
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        if argument == "--set":
+            following = rest[0] if rest else "-"
+            # What --as prints for trtexec and Polygraphy begins with dashes, and holds blanks.
+            taken = " " in following or not following.startswith("-")
+            taken = taken and not following.endswith(".onnx")
+            argument = f"--set={rest.pop(0) if taken else ''}"
+        filled.append(argument)
+    return filled

@@ -1,0 +1,165 @@
+"""Profiles in ONNX files and beside them. Weights are never looked at."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fxexport.errors import OutputError, UsageError
+from fxexport.files import check_place, new_file, replace_together
+from fxexport.profiles import (
+    METADATA_KEY,
+    Dim,
+    FileInput,
+    Profile,
+    StoredProfiles,
+    profiles_file_name,
+    resolve,
+)
+
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = [
+    "profiles_beside",
+    "read_profiles",
+    "replace_profiles",
+    "stale_profiles_removed",
+]
+
+
+def profiles_beside(path: str | os.PathLike[str], stored: StoredProfiles) -> dict[str, str]:
+    """The file to write beside a model, by its name; {} for a model without profiles."""
+    return {profiles_file_name(path): stored.to_text()} if stored.profiles else {}
+
+
+@contextlib.contextmanager
+def stale_profiles_removed(
+    path: str | os.PathLike[str], profiles: Sequence[Profile]
+) -> Iterator[None]:
+    """Around the writing of a model: profiles of the one before it do not stay beside it."""
+    yield
+    beside = os.path.join(os.path.dirname(os.path.realpath(path)), profiles_file_name(path))
+    if not profiles and _is_ours(beside):
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
+
+
+def _is_ours(path: str) -> bool:
+    """Whether a file was written by `profiles_beside`."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return {"version", "profiles", "relations"} <= set(json.load(file))
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def read_profiles(path: str | os.PathLike[str]) -> StoredProfiles:
+    """What an ONNX file remembers of its profiles.
+
+    Args:
+        path: the file; one of another exporter has inputs, but no profiles and no relations.
+
+    Raises:
+        UsageError: there is no such file, it is no ONNX file, or its profiles cannot be read.
+    """
+    return _stored_in(_load(path), os.fspath(path))
+
+
+def replace_profiles(
+    path: str | os.PathLike[str],
+    profiles: Sequence[Profile],
+    opts: Mapping[str, int] | None = None,
+) -> StoredProfiles:
+    """Replaces the profiles in an ONNX file and beside it, both or none.
+
+    Everything else in the file stays as it is; weights in a file of their own are not touched.
+
+    Args:
+        path: the file.
+        profiles: as a user gives them; they are checked against the file's inputs, the sizes
+            that it was exported for, and the relations that it needs.
+        opts: sizes to prefer, by dimension, where profiles leave opt out.
+
+    Returns:
+        What the file remembers now.
+
+    Raises:
+        UsageError: the profiles do not fit the file.
+        OutputError: the file cannot be written.
+    """
+    model = _load(path)
+    stored = _stored_in(model, os.fspath(path))
+    new = replace(stored, profiles=resolve(profiles, stored.inputs, stored.relations, opts))
+    entry = next((prop for prop in model.metadata_props if prop.key == METADATA_KEY), None)
+    if entry is None:
+        entry = model.metadata_props.add(key=METADATA_KEY)
+    entry.value = new.to_text()
+    target = os.path.realpath(path)
+    beside = os.path.join(os.path.dirname(target), profiles_file_name(path))
+    check_place(os.fspath(path), target)
+    check_place(beside, beside)
+    try:
+        with new_file(target) as model_file, new_file(beside) as text_file:
+            with open(model_file, "wb") as file:
+                file.write(model.SerializeToString())
+            with open(text_file, "w", encoding="utf-8") as text:
+                text.write(new.to_text())
+            replace_together([(text_file, beside), (model_file, target)])
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {os.fspath(path)!r}: {error.strerror or error}",
+            hint="nothing was changed there",
+        ) from error
+    return new
+
+
+def _load(path: str | os.PathLike[str]) -> onnx.ModelProto:
+    """The file as a message, without weights that lie elsewhere."""
+    import onnx
+
+    shown = os.fspath(path)
+    try:
+        model = onnx.load(shown, load_external_data=False)
+    except OSError as error:
+        raise UsageError(f"cannot read {shown!r}: {error.strerror or error}") from error
+    except Exception as error:  # protobuf's own exception, which has no public home
+        raise UsageError(
+            f"{shown!r} is not an ONNX file", hint="give the .onnx file that an export wrote"
+        ) from error
+    if not model.graph.node and not model.graph.output:
+        raise UsageError(f"{shown!r} is not an ONNX file: it holds no graph")
+    return model
+
+
+def _stored_in(model: onnx.ModelProto, where: str) -> StoredProfiles:
+    for entry in model.metadata_props:
+        if entry.key == METADATA_KEY:
+            return StoredProfiles.from_text(entry.value, where)
+    return StoredProfiles(inputs=_inputs_of(model.graph))
+
+
+def _inputs_of(graph: onnx.GraphProto) -> list[FileInput]:
+    """The inputs of a file that has no profiles yet."""
+    import onnx
+
+    weights = {tensor.name for tensor in graph.initializer}
+    inputs = []
+    for value in graph.input:
+        tensor = value.type.tensor_type
+        if value.name in weights:
+            continue
+        shape = tuple(
+            dim.dim_value
+            if dim.HasField("dim_value")
+            else Dim(dim.dim_param or f"{value.name}_d{axis}")
+            for axis, dim in enumerate(tensor.shape.dim)
+        )
+        name = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
+        names = {"float": "float32", "double": "float64"}
+        inputs.append(FileInput(value.name, shape, names.get(name, name)))
+    return inputs

@@ -1,0 +1,75 @@
+"""Profiles for people: in the report of an export, and of ``fxexport profile``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from fxexport.profiles import POINTS, StoredProfiles, why_no_profile
+from fxexport.profiles.profile import sizes_text
+from fxexport.report.layout import line, print_rows, section
+from fxexport.report.model import Report
+
+__all__ = ["print_profiles", "print_stored"]
+
+
+def print_profiles(console: Console, report: Report, *, verbose: bool = False) -> None:
+    """Prints the profiles of an export; or why there are none, where that may surprise."""
+    if report.profiles:
+        section(console, "Profiles")
+        print_rows(console, _rows(report.profiles))
+    elif report.no_profile and (verbose or _some_bounded(report) or "tensorrt" in report.target):
+        section(console, "Profiles")
+        line(console, f"  {report.no_profile}", "yellow")
+
+
+def _some_bounded(report: Report) -> bool:
+    """Whether the user gave a largest size for some dimension, but not for all."""
+    dims = [dim for entry in report.inputs for dim in entry.get("shape") or ()]
+    return any(isinstance(dim, dict) and dim.get("max") is not None for dim in dims)
+
+
+def print_stored(console: Console, file: str, stored: StoredProfiles) -> None:
+    """Prints what a file remembers of its dynamic dimensions."""
+    line(console, file, "bold")
+    rows: list[list[Text | str]] = [
+        [
+            Text(target.name, "cyan"),
+            target.describe().partition(": ")[2],
+            ", ".join(
+                f"{dim.name}: {dim.min}..{'' if dim.max is None else dim.max}"
+                for dim in target.shape
+                if not isinstance(dim, int)
+            ),
+        ]
+        for target in stored.inputs
+    ]
+    print_rows(console, rows)
+    section(console, "Profiles")
+    if stored.profiles:
+        print_rows(console, _rows([profile.to_dict() for profile in stored.profiles]))
+    else:
+        reason = why_no_profile(stored.inputs) or "no profile: no size varies"
+        line(console, f"  {reason}")
+    if stored.relations:
+        section(console, "The model needs")
+        print_rows(console, [[relation.text, relation.place] for relation in stored.relations])
+
+
+def _rows(profiles: Sequence[dict[str, Any]]) -> list[list[Text | str]]:
+    """A table: one row an input, the profile's number where there are several."""
+    head: list[Text | str] = [Text(title, "dim") for title in ("", "input", *POINTS)]
+    rows = [head]
+    for number, profile in enumerate(profiles):
+        named = [*profile["shapes"].items(), *profile["values"].items()]
+        for k, (name, bounds) in enumerate(named):
+            label = str(number) if k == 0 and len(profiles) > 1 else ""
+            sizes = [sizes_text(bounds[point]) for point in POINTS]
+            kind = "values" if name in profile["values"] else ""
+            rows.append([label, Text(name, "cyan"), *sizes, Text(kind, "dim")])
+    if len(profiles) == 1:
+        return [row[1:] for row in rows]
+    return rows

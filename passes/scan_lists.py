@@ -1,0 +1,278 @@
+"""Turns lists that get one item in each trip of a loop into scan outputs of the loop.
+
+Requires: a graph of functional operators without dead code.
+Does: where a loop carries a sequence to which each trip appends one item, whose items all have one
+shape, and which the body does not read, the items become a scan output; what follows is computed
+from the rows: `sequence_join`, `sequence_at`, `sequence_length`. Whatever else takes the sequence
+gets it from the rows.
+Ensures: the outputs are the same, for any number of trips and for an early stop. A Loop appends a
+row to a scan output, where SequenceInsert copies the whole sequence.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import torch
+from torch import fx
+
+from fxexport.graph import CapturedGraph, bodies_of
+from fxexport.graph.ops import loop
+from fxexport.graph.sequences import (
+    SequenceVal,
+    sequence_at,
+    sequence_extend,
+    sequence_insert,
+    sequence_join,
+    sequence_length,
+    sequence_of,
+    sequence_rows,
+)
+
+__all__ = ["run"]
+
+# ONNX Runtime splits rows into a sequence for these.
+_SPLIT = frozenset(
+    {torch.float32, torch.float64, torch.float16, torch.int32, torch.int64, torch.bool}
+)
+
+
+def run(graph: CapturedGraph) -> CapturedGraph:
+    """Rewrites the loops of the graph in place and returns it."""
+    for module in list(graph.graphs()):
+        for node in module.graph.find_nodes(op="call_function", target=loop):
+            for k in reversed(range(len(node.args[3]))):  # type: ignore[arg-type]
+                _try_one(module, node, k)
+        module.recompile()
+    return graph
+
+
+def _try_one(module: fx.GraphModule, node: fx.Node, k: int) -> None:
+    """Makes the carried value number `k` a scan output where that is possible."""
+    initial: Any = node.args[3][k]  # type: ignore[index]
+    (body,) = bodies_of(module, node)
+    item = _appended(body, k)
+    if item is None or initial.target is not sequence_of or not _only_items(node):
+        return
+    results = [user for user in node.users if user.args[1] == k]
+    uses = [use for result in results for use in result.users]
+    shape = [_outer_size(module, node, size) for size in item.meta["val"].shape]
+    # After no trip at all, a list that is only joined has no rows to tell their size.
+    joined = all(u.target is sequence_join and len(u.args[0]) == 1 for u in uses)  # type: ignore[arg-type]
+    if None in shape and not joined:
+        return
+    if not _same_shape_in_all_trips(body, item):
+        return
+    plain = len(initial.args) == 1 and all(_is_simple(use) for use in uses)
+    if not plain and item.meta["val"].dtype not in _SPLIT:
+        return
+    rows = _rewrite(module, node, k, shape)
+    for result in results:
+        _replace(module, result, rows, initial)
+
+
+def _only_items(node: fx.Node) -> bool:
+    """Whether the results of a node are taken one by one."""
+    return all(user.target is operator.getitem for user in node.users)
+
+
+def _appended(body: fx.GraphModule, k: int) -> fx.Node | None:
+    """The tensor that a trip appends to carried value `k`; None if it does anything else."""
+    placeholder = list(body.graph.find_nodes(op="placeholder"))[1 + k]
+    results: Any = body.graph.output_node().args[0]
+    last = results[1 + k]
+    if not isinstance(placeholder.meta.get("val"), SequenceVal):
+        return None
+    if not isinstance(last, fx.Node) or last.target is not sequence_insert or len(last.args) != 2:
+        return None
+    alone = len(placeholder.users) == 1 and len(last.users) == 1
+    if last.args[0] is not placeholder or not alone or results.count(last) != 1:
+        return None
+    item: Any = last.args[1]
+    return item if isinstance(item.meta.get("val"), torch.Tensor) else None
+
+
+def _same_shape_in_all_trips(body: fx.GraphModule, item: fx.Node) -> bool:
+    """Whether no size of an item is a symbol that the body makes."""
+    placeholder = next(
+        p
+        for p in body.graph.find_nodes(op="placeholder")
+        if any(u.target is sequence_insert and u.args[1] is item for u in p.users)
+    )
+    return None not in placeholder.meta["val"].dims
+
+
+def _outer_size(module: fx.GraphModule, node: fx.Node, size: Any) -> Any:
+    """A size in the graph around the loop: a number or a node; None if nothing there tells it."""
+    if isinstance(size, int):
+        return size
+    for other in module.graph.nodes:
+        if other is node:
+            return None
+        val = other.meta.get("val")
+        if isinstance(val, torch.SymInt) and str(val) == str(size):
+            return other
+        if isinstance(val, torch.Tensor):
+            for dim, there in enumerate(val.shape):
+                if isinstance(there, torch.SymInt) and str(there) == str(size):
+                    return _call(
+                        module, node, torch.ops.aten.sym_size.int, (other, dim), size, before=True
+                    )
+    return None
+
+
+def _call(
+    module: fx.GraphModule,
+    at: fx.Node,
+    target: Any,
+    args: tuple[Any, ...],
+    val: Any,
+    *,
+    before: bool = False,
+) -> fx.Node:
+    """A new node before or after another one, for the same line."""
+    place = module.graph.inserting_before(at) if before else module.graph.inserting_after(at)
+    with place:
+        made = module.graph.call_function(target, args)
+    made.meta = {**at.meta, "val": val}
+    return made
+
+
+def _rewrite(module: fx.GraphModule, node: fx.Node, k: int, shape: list[Any]) -> fx.Node:
+    """Changes the loop and its body; returns the node of the rows."""
+    (body,) = bodies_of(module, node)
+    output = body.graph.output_node()
+    results: Any = output.args[0]
+    insert = results[1 + k]
+    placeholder, item = insert.args[:2]
+    output.args = ((*results[: 1 + k], *results[2 + k :], item),)
+    body.graph.erase_node(insert)
+    body.graph.erase_node(placeholder)
+    body.recompile()
+    carried: Any = node.args[3]
+    shapes: Any = node.args[5] if len(node.args) > 5 else ()
+    vals: Any = node.meta["val"]
+    dtype = item.meta["val"].dtype
+    node.args = (
+        *node.args[:3],
+        (*carried[:k], *carried[k + 1 :]),
+        node.args[4],
+        (*shapes, (tuple(shape), dtype)),
+    )
+    rows = _fake_rows(item.meta["val"], vals[k].length)
+    node.meta["val"] = (*vals[:k], *vals[k + 1 :], rows)
+    for user in list(node.users):
+        place: Any = user.args[1]
+        if place > k:
+            user.args = (node, place - 1)
+    return _call(module, node, operator.getitem, (node, len(vals) - 1), rows)
+
+
+def _fake_rows(item: Any, length: Any) -> torch.Tensor:
+    """What the rows look like: a fake tensor in the mode that the item is of."""
+    with item.fake_mode:
+        return torch.empty((length, *item.shape), dtype=item.dtype)
+
+
+def _is_simple(use: fx.Node) -> bool:
+    return use.target in (sequence_length, sequence_at, sequence_join)
+
+
+def _replace(module: fx.GraphModule, result: fx.Node, rows: fx.Node, initial: fx.Node) -> None:
+    """Gives the users of the sequence what they want from its rows."""
+    first = initial.args[1:]
+    sequence: fx.Node | None = None
+    for use in list(result.users):
+        if use.target is sequence_join:
+            _join(module, use, result, rows, initial)
+        elif use.target is sequence_length and not first:
+            use.target, use.args = torch.ops.aten.sym_size.int, (rows, 0)
+        elif use.target is sequence_at and not first:
+            use.target, use.args = torch.ops.aten.select.int, (rows, 0, use.args[1])
+        else:
+            sequence = sequence or _as_sequence(module, result, rows, initial)
+            use.replace_input_with(result, sequence)
+    module.graph.erase_node(result)
+
+
+def _as_sequence(
+    module: fx.GraphModule, result: fx.Node, rows: fx.Node, initial: fx.Node
+) -> fx.Node:
+    """The whole sequence again, for users that take nothing else."""
+    val = result.meta["val"]
+    own = SequenceVal(val.dtype, val.dims, rows.meta["val"].shape[0])
+    made = _call(module, rows, sequence_rows, (rows,), own)
+    if len(initial.args) == 1:
+        return made
+    return _call(module, made, sequence_extend, (initial, made), val)
+
+
+def _join(
+    module: fx.GraphModule, use: fx.Node, result: fx.Node, rows: fx.Node, initial: fx.Node
+) -> None:
+    """Puts the rows as one tensor in the place of the sequence among the parts of a join.
+
+    Stacked, rows and single tensors are made alike and concatenated; a join of rows alone along
+    their first dimension is no more than a reshape.
+    """
+    parts: Any
+    parts, dim, stacked = use.args
+    if any(_is_sequence(part) and part is not result for part in parts):
+        use.replace_input_with(result, _as_sequence(module, result, rows, initial))
+        return
+    pieces: list[Any] = []
+    at = parts.index(result)
+    for part in (*parts[:at], *initial.args[1:], *parts[at:]):
+        if part is result:
+            pieces.append(_merged(module, use, rows, dim, stacked))
+        elif stacked:
+            pieces.append(_unsqueezed(module, use, part, dim))
+        else:
+            pieces.append(part)
+    if len(pieces) == 1:
+        use.replace_all_uses_with(pieces[0])
+        pieces[0].meta["val"] = use.meta["val"]
+        module.graph.erase_node(use)
+    else:
+        use.target, use.args = torch.ops.aten.cat.default, (pieces, dim)
+
+
+def _is_sequence(node: Any) -> bool:
+    return isinstance(node, fx.Node) and isinstance(node.meta.get("val"), SequenceVal)
+
+
+def _merged(module: fx.GraphModule, use: fx.Node, rows: fx.Node, dim: int, stacked: bool) -> Any:
+    """The rows joined: moved to their place, and there made one with the dimension they split."""
+    val = rows.meta["val"]
+    order = list(range(1, val.dim()))
+    order.insert(dim, 0)
+    moved_val = val.permute(order)
+    moved = _call(
+        module, use, torch.ops.aten.permute.default, (rows, order), moved_val, before=True
+    )
+    if stacked:
+        return moved
+    sizes: list[Any] = []
+    for k in range(1, val.dim()):
+        sizes.append(_size(module, use, rows, k))
+    count = _size(module, use, rows, 0)
+    total = val.shape[0] * val.shape[dim + 1]
+    merged = _call(module, use, operator.mul, (count, sizes[dim]), total, before=True)
+    sizes[dim] = merged
+    shape = [total if k == dim else size for k, size in enumerate(val.shape[1:])]
+    with val.fake_mode:
+        result = torch.empty(shape, dtype=val.dtype)
+    return _call(module, use, torch.ops.aten.reshape.default, (moved, sizes), result, before=True)
+
+
+def _size(module: fx.GraphModule, use: fx.Node, tensor: fx.Node, dim: int) -> Any:
+    size = tensor.meta["val"].shape[dim]
+    if isinstance(size, int):
+        return size
+    return _call(module, use, torch.ops.aten.sym_size.int, (tensor, dim), size, before=True)
+
+
+def _unsqueezed(module: fx.GraphModule, use: fx.Node, tensor: fx.Node, dim: int) -> fx.Node:
+    val = tensor.meta["val"].unsqueeze(dim)
+    return _call(module, use, torch.ops.aten.unsqueeze.default, (tensor, dim), val, before=True)
