@@ -179,8 +179,8 @@ def stage_branch(
     before = {key: slot.get() for key, slot in touched.items()}
     plans = {}
     for key, slot in touched.items():
-        left = _left(session, condition, ways, key, before[key])
-        plans[key] = merge.plan(*left, slot.name)
+        then_value, other_value = _left(session, condition, ways, key, before[key])
+        plans[key] = merge.plan(then_value, other_value, slot.name)
     result = merge.plan(ways[0].result, ways[1].result, "the result of this expression")
     after = _write_node(session, condition, condition_node, ways, merge)
     for key, slot in touched.items():

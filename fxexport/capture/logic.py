@@ -281,7 +281,7 @@ class Logic(Conditionals):
         if own is not None:
             return self.as_bool(self.call(own)(item))
         if isinstance(container, _KEYS):
-            container = dict(container.mapping)
+            container = dict(container.mapping)  # type: ignore[attr-defined]
         if isinstance(container, dict) and not is_dynamic(item):
             return presence(container, item)
         self.whole(container)

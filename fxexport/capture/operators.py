@@ -198,7 +198,8 @@ class Operators(Comprehensions):
             owner = force(owner)
         known = attribute_function(owner, name)
         if isinstance(known, property):
-            return self.call(known.fget)(owner.__self__ if type(owner) is super else owner)
+            holder: Any = owner
+            return self.call(known.fget)(holder.__self__ if type(owner) is super else owner)
         if known is not None:
             return self._cached(known, owner, name)
         with errors_of_the_program():
