@@ -12,6 +12,7 @@ import torch
 from fxexport import _torch_compat as compat
 from fxexport.capture.containers import is_mutable, parts_of, rebuild_like, refill
 from fxexport.capture.elements import hold
+from fxexport.capture.emptiness import Emptiness
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import ContentsSlot, Scope, Slot
 from fxexport.capture.keys import count_of, settled
@@ -174,7 +175,9 @@ def stage_branch(
         if text in ways[1].learnt:
             session.env.learn(fact)
 
-    merge = Merge(session, [way.scope for way in ways])
+    negated = torch.sym_not(condition) if isinstance(condition, torch.SymBool) else None
+    facts = {"then": (condition, ways[0].learnt), "other": (negated, ways[1].learnt)}
+    merge = Merge(session, [way.scope for way in ways], Emptiness(session, facts).takes_rank)
     touched = _touched(slots, ways)
     before = {key: slot.get() for key, slot in touched.items()}
     plans = {}

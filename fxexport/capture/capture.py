@@ -33,6 +33,7 @@ from fxexport.errors import FxExportError, ModelError, UnsupportedError
 from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec, OutputSpec, StateSpec
 from fxexport.outputs import named_leaves
 from fxexport.report.model import Report
+from fxexport.source import SourceLocation
 from fxexport.state_option import StateChoice
 
 __all__ = ["CaptureRequest", "capture"]
@@ -97,7 +98,7 @@ def capture(request: CaptureRequest, report: Report) -> CapturedGraph:
     state: list[StateSpec] = []
     for _ in range(_ATTEMPTS):
         attempt = Report()
-        found = _Attempt(request, inputs, state, attempt).run()
+        found = _attempted(request, inputs, state, attempt)
         if found.pins:
             _refuse_pinned_state(state, found.pins)
             inputs = _pinned(request, inputs, found.pins, report)
@@ -108,6 +109,34 @@ def capture(request: CaptureRequest, report: Report) -> CapturedGraph:
                 report.add(finding.kind, finding.message, finding.location)
             return found.graph
     raise UnsupportedError("the dimensions that must be static, and the state, do not settle")
+
+
+def _attempted(
+    request: CaptureRequest, inputs: Sequence[InputSpec], state: Sequence[StateSpec], report: Report
+) -> _Found:
+    """One attempt; where the model raises, dimensions of size 1 in the example may be the reason.
+
+    A dynamic dimension is taken to be another size than 1, which decides how it broadcasts.
+    """
+    try:
+        return _Attempt(request, inputs, state, report).run()
+    except ModelError as error:
+        ones = [
+            dim.name
+            for spec, sizes in zip(inputs, request.hints, strict=True)
+            for dim, size in zip(spec.shape, sizes, strict=True)
+            if isinstance(dim, DimRange) and dim.name in request.pinnable and size < 2
+        ]
+        for held in dict.fromkeys([*((name,) for name in ones), tuple(ones)] if ones else []):
+            pins: dict[str, tuple[int | None, Any]] = dict.fromkeys(held, (None, error.location))
+            tried = _pinned(request, inputs, pins, Report())
+            try:
+                found = _Attempt(request, tried, state, Report()).run()
+            except (ModelError, UnsupportedError):
+                continue
+            found.pins = {**pins, **found.pins}
+            return found
+        raise
 
 
 def _refuse_pinned_state(
@@ -335,7 +364,9 @@ class _Attempt:
             raise
         except Exception as error:
             self.session.raise_refusals()
-            if raised_by_fxexport(error) and not isinstance(error, RecursionError):
+            # An assert of the model's is raised by a line of ours, which marks it.
+            of_the_model = isinstance(error, RecursionError) or getattr(error, "fx_raised", False)
+            if raised_by_fxexport(error) and not of_the_model:
                 raise
             places = frames_of_traceback(error.__traceback__)
             location = getattr(error, "fx_location", None) or next(iter(places), None)
@@ -357,8 +388,19 @@ class _Attempt:
                     location=location,
                 ) from error
             raise ModelError(
-                f"the model raised {type(error).__name__}: {error}", location=location
+                f"the model raised {type(error).__name__}: {error}",
+                location=location,
+                hint=self._why_raised(location),
             ) from error
+
+    def _why_raised(self, location: SourceLocation | None) -> str:
+        """The proof that the condition of an assert, or of a raise, is decided; else empty."""
+        folded = self.session.report.of_kind("folded")
+        place = folded[-1].location if folded else None
+        if location is None or place is None or place.file != location.file:
+            return ""
+        near = place.function == location.function and place.line <= location.line
+        return folded[-1].message.removesuffix(" (pruned)") if near else ""
 
     # -- outputs ---------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ merged item by item. A variable that has no merged value is poisoned: only readi
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -131,9 +131,23 @@ def same_constant(a: Any, b: Any) -> bool:
 class Merge:
     """Collects the outputs of one branch while values are merged, then makes the results."""
 
-    def __init__(self, session: Session, scopes: Sequence[Scope] = ()) -> None:
+    def __init__(
+        self,
+        session: Session,
+        scopes: Sequence[Scope] = (),
+        takes_rank: Callable[[str, torch.Tensor, torch.Tensor], bool] = lambda *_: False,
+    ) -> None:
+        """Begins a merge.
+
+        Args:
+            session: the capture.
+            scopes: what the two ways wrote.
+            takes_rank: ``takes_rank(side, tensor, other)``: is it empty, and may it take the
+                other's rank?
+        """
         self.session = session
         self.leaves: list[Leaf] = []
+        self._takes_rank = takes_rank
         # identity -> container that was built here, of parts that may be leaves
         self.built: dict[int, Any] = {}
         self._scopes = scopes
@@ -360,6 +374,10 @@ class Merge:
                 "a number on one way and a tensor on the other is a tensor in the file",
             )
         elif then.dim() != other.dim():
+            if self._takes_rank("then", then, other):
+                return self._append(Leaf(_Filler(other), other, None, other.dtype))
+            if self._takes_rank("other", other, then):
+                return self._append(Leaf(then, _Filler(then), None, then.dtype))
             raise Mismatch(
                 f"a tensor of {then.dim()} dimensions on one, of {other.dim()} on the other"
             )

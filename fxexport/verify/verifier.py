@@ -24,6 +24,7 @@ from fxexport.verify.sizes import broken_constraint
 from fxexport.verify.stability import is_unstable, random_nodes
 from fxexport.verify.ties import trace_ties
 from fxexport.verify.tolerance import working_dtype
+from fxexport.verify.unchecked import checked
 
 __all__ = ["verify"]
 
@@ -191,11 +192,15 @@ class _Verifier:
     def _observed(self, case: Case, max_trips: int) -> set[Any] | None:
         """What the graph does with a case; None when it fails or does not end."""
         try:
-            return observe(self._graph, _copied(case.inputs), max_trips)
+            return self._observe(case, max_trips)
         except TooManyTrips:
             return None
         except Exception:  # made inputs may be anything to the model
             return None
+
+    def _observe(self, case: Case, max_trips: int) -> set[Any]:
+        with checked(self._graph):
+            return observe(self._graph, _copied(case.inputs), max_trips)
 
     def _compare(self, case: Case, max_trips: int) -> bool:
         """Compares on one case; False when that was not possible."""
@@ -203,7 +208,7 @@ class _Verifier:
         if self._coverage.sites:
             # First of all: made inputs may send a loop of the model round for ever.
             try:
-                seen = observe(self._graph, _copied(case.inputs), max_trips)
+                seen = self._observe(case, max_trips)
             except TooManyTrips:
                 if case.made:
                     return False
@@ -323,7 +328,7 @@ class _Verifier:
 
     def _eager(self, inputs: Sequence[Any]) -> list[Any]:
         """PyTorch's outputs; inputs and the random state are left as they are."""
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
+        with torch.random.fork_rng(devices=[]), torch.no_grad(), checked(self._graph):
             return list(self._reference(_copied(inputs)))
 
     def _refused(self, case: Case) -> str:

@@ -35,6 +35,9 @@ THEMES = (
     "aliases",
     "pitfalls",
     "pitfalls_shapes",
+    "control_flow_operators",
+    "packed_sequences",
+    "detection_parts",
     "refusals",
 )
 
