@@ -62,6 +62,7 @@ class Options:
     external_data: bool | None = None
     train: bool = False
     state: list[str] = field(default_factory=list)
+    sequences: list[str] = field(default_factory=list)
     json: bool = False
     quiet: bool = False
     verbose: bool = False
@@ -171,6 +172,15 @@ def _command(
             show_default="drop",
         ),
     ] = None,
+    sequence: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sequence",
+            metavar="NAME",
+            help="A list among the inputs or outputs that is an ONNX sequence of any length, and "
+            "not an input or output for each item. Repeatable.",
+        ),
+    ] = None,
     report: Annotated[
         ReportFormat, typer.Option("--report", help="How the report is printed.")
     ] = ReportFormat.text,
@@ -209,6 +219,7 @@ def _command(
         external_data=True if external_data else None,
         train=train,
         state=state or [],
+        sequences=sequence or [],
         json=report is ReportFormat.json,
         quiet=quiet,
         verbose=verbose,

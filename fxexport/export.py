@@ -145,6 +145,7 @@ def export(
     profiles: Any = None,
     target: str = "onnxruntime",
     opset: int | None = None,
+    sequences: Sequence[str] = (),
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
     verify: bool = True,
@@ -169,6 +170,9 @@ def export(
             `fxexport.profiles.as_profiles`). What they let vary is dynamic without `dynamic`.
         target: what the file is for: "onnxruntime" or "tensorrt".
         opset: ONNX opset, 18 or newer; None for the target's best.
+        sequences: lists that are ONNX sequences in the file: of arguments, which then may have
+            any length, and of those that the model returns ("output" for the whole result).
+            Others of fixed length are an input or output for each item.
         input_names: names of the file's inputs; by default the parameters' names.
         output_names: names of the file's outputs.
         verify: compare the file with PyTorch.
@@ -202,7 +206,9 @@ def export(
     _check_call(model, output_names)
     with stage("inputs"):
         call = model.forward if isinstance(model, torch.nn.Module) else model
-        prepared = prepare_inputs(call, inputs, kwargs, dynamic, input_names, as_profiles(profiles))
+        prepared = prepare_inputs(
+            call, inputs, kwargs, dynamic, input_names, as_profiles(profiles), sequences
+        )
         check_program_sizes(given, prepared.specs)
         for name, value in prepared.constants:
             report.add("constant", f"{name} is {value!r} in the file")
@@ -339,6 +345,7 @@ def _request(
         decomposition_for=decomposition_for,
         keep_composite=keep_composite,
         profiled=prepared.profiled,
+        sequences=prepared.sequences,
         state=state,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -50,6 +50,7 @@ class _Way:
     raised: Raised | None
     learnt: dict[str, Any]
     refused: bool = False
+    lost: dict[int, Any] = field(default_factory=dict)
 
     @contextlib.contextmanager
     def as_left(self, session: Session) -> Iterator[None]:
@@ -209,6 +210,7 @@ def _record(
 ) -> _Way:
     """Runs one way into a frame of its own and takes its writes back."""
     facts = session.env.save_facts()
+    lost = dict(session.lost)
     raised: Raised | None = None
     refused = False
     result: Any = None
@@ -231,8 +233,10 @@ def _record(
             values = {slot.key: slot.get() for slot in scope.slots()}
             certain = {key: narrowed(value) for key, value in values.items()}
         learnt = session.env.facts_since(facts)
-        return _Way(frame, result, scope, values, certain, raised, learnt, refused)
+        lost = dict(session.lost)
+        return _Way(frame, result, scope, values, certain, raised, learnt, refused, lost)
     finally:
+        session.lost = lost
         session.depth -= 1
         if scope is not None:
             scope.undo()
@@ -324,8 +328,15 @@ def _write_node(
             value = session.facts.truth_of(condition, session.in_scope)
             value = value if leaf.then is True else torch.sym_not(value)
         after.values[id(leaf)] = value
-    for side in ("then", "other"):
-        session.note_twins([(after.values[id(leaf)], getattr(leaf, side)) for leaf in merge.leaves])
+    merged = [leaf for leaf in merge.leaves if isinstance(after.values[id(leaf)], torch.Tensor)]
+    for side, way in zip(("then", "other"), ways, strict=True):
+        session.share_as(
+            [after.values[id(leaf)] for leaf in merged],
+            [getattr(leaf, side) for leaf in merged],
+            way.scope.serial,
+            way.lost,
+        )
+        session.lost = {**way.lost, **session.lost}
     return after
 
 

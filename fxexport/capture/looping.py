@@ -58,6 +58,9 @@ class _Trip:
     new_slots: list[Slot] = field(default_factory=list)
     # what the tensors in `ends` hold at the end of the trip, by their identity
     held: dict[int, torch.Tensor] = field(default_factory=dict)
+    # what was perhaps written under another name by then, and what each end may share memory with
+    lost: dict[int, Any] = field(default_factory=dict)
+    shares: list[Any] = field(default_factory=list)
 
 
 def stage_loop(
@@ -86,13 +89,14 @@ def stage_loop(
     slots = list(slots)
     patterns: list[Pattern] = [Constant(slot.get()) for slot in slots]
     widening = Widening(session)
-    ends: list[Any] = []
+    recorded: _Trip | None = None
+    shares: list[Any] = []
+    entry = dict(session.lost)
     findings = len(session.report.findings)
     for _ in range(_ROUNDS):
         # What was said of an earlier recording need not hold for this one.
         del session.report.findings[findings:]
-        recorded = _record(session, trip, going, slots, patterns, trip_count, ends)
-        ends = recorded.ends
+        recorded = _record(session, trip, going, slots, patterns, trip_count, recorded, entry)
         if recorded.new_slots:
             slots.extend(recorded.new_slots)
             patterns.extend(Constant(slot.get()) for slot in recorded.new_slots)
@@ -105,8 +109,9 @@ def stage_loop(
             )
         ]
         _refuse_unkept(slots, widened)
-        if _equal(widened, patterns):
+        if _equal(widened, patterns) and recorded.shares == shares:
             break
+        shares = recorded.shares
         patterns = widened
     else:
         raise UnsupportedError(
@@ -152,12 +157,19 @@ def _record(
     slots: Sequence[Slot],
     patterns: Sequence[Pattern],
     trip_count: Any,
-    left: Sequence[Any],
+    last: _Trip | None,
+    entry: Mapping[int, Any],
 ) -> _Trip:
-    """Runs the body once on values of the patterns, and takes its writes back."""
+    """Runs the body once on values of the patterns, and takes its writes back.
+
+    `last` is the recording before: what its trip has left is what a trip may begin with. `entry` is
+    what was lost before the loop.
+    """
     recorder, tensors = session.recorder, session.tensors
     facts = session.env.save_facts()
     session.depth += 1
+    # What the trip before may have written is lost to this one.
+    session.lost = {**entry, **(last.lost if last is not None else {})}
     scope: Scope | None = None
     before = {slot.key: slot.get() for slot in slots}
     try:
@@ -181,10 +193,11 @@ def _record(
                 start = make(session, pattern, carried)
                 if _varies(slot, pattern, before[slot.key]):
                     _may_share(session, start, before[slot.key], strict=True)
+                    session.lose_as(tensors_in(start), tensors_in(before[slot.key]), entry)
                     slot.set(start)
                 starts.append(start)
-            known_ends = [*left, *(UNSET for _ in starts[len(left) :])]
-            _tensor_pairs(session, starts, known_ends)
+            if last is not None:
+                _share(session, starts, last)
             trip(index)
             condition = condition_of(session, going())
             ends = [slot.get() for slot in slots]
@@ -192,7 +205,8 @@ def _record(
             held = {id(t): tensors.inner(t) for end in ends for t in tensors_in(end)}
             known = {slot.key for slot in slots}
             new_slots = [slot for slot in scope.slots() if slot.key not in known]
-        return _Trip(frame, scope, inputs, starts, ends, condition, new_slots, held)
+        return _Trip(frame, scope, inputs, starts, ends, condition, new_slots, held, dict(session.lost),
+                     _shares(session, ends, scope.serial))  # fmt: skip
     except Exception as error:
         if getattr(error, "fx_raised", False):
             raise UnsupportedError(
@@ -202,6 +216,7 @@ def _record(
         raise
     finally:
         session.depth -= 1
+        session.lost = dict(entry)
         if scope is not None:
             scope.undo()
         session.env.restore_facts(facts)
@@ -232,6 +247,34 @@ def _refuse_rewritten_items(
                         location=user_location(),
                         hint="put a clone() of it into the list",
                     )
+
+
+def _shares(session: Session, ends: Sequence[Any], since: int) -> list[Any]:
+    """What the tensors at the end of a trip may share memory with, and whether they are lost."""
+    return [
+        (
+            bool(session.is_lost(tensor)),
+            sorted(
+                id(source)
+                for source in session.outer_sources(session.tensors.base_of(tensor), since)
+            ),
+        )
+        for end in ends
+        for tensor in tensors_in(end)
+        if isinstance(tensor, compat.FunctionalTensor)
+    ]
+
+
+def _share(session: Session, values: Sequence[Any], trip: _Trip) -> None:
+    """What a trip leaves under two names may be one tensor, or a view of one from outside."""
+    pairs = [
+        pair
+        for value, end in zip(values, trip.ends, strict=False)
+        for pair in zip(tensors_in(value), tensors_in(end), strict=False)
+    ]
+    session.share_as(
+        [new for new, _ in pairs], [old for _, old in pairs], trip.scope.serial, trip.lost
+    )
 
 
 def _may_share(session: Session, start: Any, initial: Any, strict: bool = False) -> None:
@@ -302,7 +345,8 @@ def _write_node(
         val=tuple(values),
     )
     recorder.bind(tuple(values), node)
-    _tensor_pairs(session, finals, recorded.ends)
+    _share(session, finals, recorded)
+    session.lost = {**recorded.lost, **session.lost}
     for slot, pattern, value, end in zip(slots, patterns, finals, recorded.ends, strict=True):
         if isinstance(pattern, ListOf):
             hold(session, [*_items(slot.get()), *end], value[0])
@@ -311,27 +355,6 @@ def _write_node(
             _may_share(session, value, end)
             session.journal.touch(slot)
             slot.set(value)
-
-
-def _tensor_pairs(session: Session, made: Sequence[Any], ends: Sequence[Any]) -> None:
-    """Tensors that one trip leaves as one tensor are one tensor in the next, and afterwards."""
-    pairs: list[tuple[Any, Any]] = []
-
-    def walk(new: Any, old: Any) -> None:
-        if isinstance(new, torch.Tensor):
-            pairs.append((new, old))
-        elif isinstance(new, Maybe):
-            walk(new.value, lifted(old, new.absent)[1])
-        elif type(new) is type(old) and new is not old:
-            keys = keys_of(new)
-            parts = parts_of(new) or []
-            others = parts_of(old) or [] if keys is None else aligned(old, keys)
-            for part, other in zip(parts, others, strict=False):
-                walk(part, other)
-
-    for new, old in zip(made, ends, strict=True):
-        walk(new, old)
-    session.note_twins(pairs)
 
 
 def _has_run(session: Session, first: Any, trip_count: Any) -> Any:

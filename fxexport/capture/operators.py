@@ -128,9 +128,8 @@ class Operators(Comprehensions):
                 return self.lists.get(container, key)
             if isinstance(key, torch.SymInt):
                 return self._pick(container, key)
-            if isinstance(key, slice):
-                symbols = _has_symbols(key)
-                return self.lists.get(container, key) if symbols else self._new(container[key])
+            if isinstance(key, slice) and _has_symbols(key):
+                return self.lists.get(container, key)
         own = special_method(container, "__getitem__")
         if own is not None:
             return self.call(own)(key)
@@ -140,7 +139,7 @@ class Operators(Comprehensions):
             if isinstance(item, Maybe) and item.absent is UNSET:
                 return self.dicts.missing(container, key)
             return item
-        return item
+        return self._new(item) if isinstance(key, slice) else item
 
     def _pick(self, items: Any, key: torch.SymInt) -> Any:
         """An item of a Python sequence at a dynamic index: a chain of branches."""

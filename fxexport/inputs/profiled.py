@@ -247,4 +247,5 @@ def file_inputs(specs: Sequence[InputSpec], opts: Mapping[str, int]) -> list[Fil
             spec.values,
         )
         for spec in specs
+        if spec.kind != "sequence"  # no profile says how long a list is
     ]

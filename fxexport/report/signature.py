@@ -23,7 +23,7 @@ def describe_input(spec: InputSpec) -> dict[str, Any]:
         "name": spec.name,
         "kind": spec.kind,
         "dtype": str(spec.dtype).removeprefix("torch."),
-        "shape": dimensions_to_data(spec.shape),
+        "shape": dimensions_to_data(["?" if n is None else n for n in spec.items] or spec.shape),
     }
     if spec.values is not None:
         entry["values"] = list(spec.values)
@@ -42,7 +42,7 @@ def type_text(entry: dict[str, Any]) -> str:
     """What an input or output is, for example ``float32[batch, 3, height]`` or ``int``."""
     kind = str(entry.get("kind", "tensor"))
     if kind == "sequence":
-        return f"list of {entry.get('dtype', 'tensors')}"
+        return f"list of {type_text({**entry, 'kind': 'tensor'})}"
     if kind != "tensor":
         return kind
     dtype = str(entry.get("dtype", "tensor"))
