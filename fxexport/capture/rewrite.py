@@ -260,7 +260,8 @@ class _Rewriter(Expressions):
 
     def visit_With(self, node: ast.With) -> Any:
         for item in node.items:
-            item.context_expr = self.visit(item.context_expr)
+            manager = self.visit(item.context_expr)
+            item.context_expr = self._operator("context", [manager], item.context_expr)
         node.body = self.block(node.body)
         return node
 
