@@ -234,7 +234,7 @@ class Session:
         self.merged_from(tensor, source)
 
     def about_to_write(self, base: torch.Tensor) -> None:
-        """Notes a write. What may share the memory on some ways holds nobody knows what after it."""
+        """Notes a write; what shares the memory on some ways is lost by it."""
         for merged_ref, sources in self._merged:
             merged = merged_ref()
             if merged is None:
