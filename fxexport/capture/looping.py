@@ -205,7 +205,8 @@ def _record(
             held = {id(t): tensors.inner(t) for end in ends for t in tensors_in(end)}
             known = {slot.key for slot in slots}
             new_slots = [slot for slot in scope.slots() if slot.key not in known]
-        lost, shares = dict(session.lost), _shares(session, ends, scope.serial)
+            shares = _shares(session, ends, scope.serial)
+        lost = dict(session.lost)
         return _Trip(frame, scope, inputs, starts, ends, condition, new_slots, held, lost, shares)
     except Exception as error:
         if getattr(error, "fx_raised", False):
