@@ -234,6 +234,13 @@ def fake_like(tensor: torch.Tensor, sizes: Sequence[Any]) -> torch.Tensor:
     return torch.empty(sizes, dtype=tensor.dtype, device=tensor.device)
 
 
+def fake_beside(tensor: torch.Tensor, sizes: Sequence[Any]) -> torch.Tensor:
+    """`fake_like`, made in the fake mode of the tensor itself: for use after capture."""
+    mode: FakeTensorMode = tensor.fake_mode  # type: ignore[attr-defined]
+    with mode:
+        return fake_like(tensor, sizes)
+
+
 class UserMode(TorchDispatchMode):
     """An ordinary dispatch mode, without the start-up cost of PyTorch's compiler."""
 

@@ -83,7 +83,7 @@ def _run_arguments(arguments: list[str]) -> int:
 
 # Sub-command -> module with `run(arguments)`, which returns an exit code. They are read before
 # MODEL is: a model's file that is called like one of them is ./profile.
-_SUBCOMMANDS = {"profile": "fxexport.cli_profile"}
+_SUBCOMMANDS = {"check": "fxexport.cli_check", "profile": "fxexport.cli_profile"}
 
 
 def _run_subcommand(name: str, arguments: list[str]) -> int:
@@ -110,6 +110,8 @@ def _run(options: Options) -> int:
     try:
         with redirect_stdout(sys.stderr):  # what the user's program prints is no report
             exported = _export_with_progress(options)
+            if options.engine.build:
+                _built(options, exported)
     except FxExportError as error:
         unverified: Exported | None = getattr(error, "exported", None)
         report = None if unverified is None else unverified.report
@@ -136,12 +138,26 @@ def _export_with_progress(options: Options) -> Exported:
         return _export(options, progress)
 
 
+def _built(options: Options, exported: Exported) -> Exported:
+    """Builds the engine of what was exported."""
+    from fxexport.cli_build import build_engine_for
+
+    quiet = options.quiet or options.json
+    try:
+        build_engine_for(exported, options.engine, None if quiet else _console(sys.stderr))
+    except FxExportError as error:
+        error.exported = exported  # type: ignore[attr-defined]
+        raise
+    return exported
+
+
 def _export(options: Options, progress: Progress) -> Exported:
     from fxexport.loader import loaded_model
     from fxexport.model_reference import parse_reference
 
     if options.quiet and options.verbose:
         raise UsageError("-q and -v exclude each other.")
+    options.engine.check_with(options.target)
     reference = parse_reference(options.model)
     path = _output_path(options.output, reference)
     with ExitStack() as stack:
@@ -172,6 +188,7 @@ def _export(options: Options, progress: Progress) -> Exported:
                 check_inputs=loaded.check_inputs,
                 external_data=options.external_data,
                 state=parse_state_option(options.state),
+                sequences=options.sequences,
                 progress=progress,
             )
         except VerificationError as error:

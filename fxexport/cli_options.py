@@ -12,7 +12,18 @@ from typing import Annotated
 import typer
 
 from fxexport import __version__
-from fxexport.profiles.words import POLYGRAPHY_OPTIONS, TRTEXEC_OPTIONS, ShapesOption, sections
+from fxexport.cli_build import (
+    Bf16,
+    Build,
+    BuildTimeout,
+    EngineSettings,
+    Fp16,
+    HardwareLevel,
+    TimingCache,
+    VersionCompatible,
+    Workspace,
+)
+from fxexport.profiles.words import ShapesOption, sections
 
 __all__ = ["Options", "parse_options"]
 
@@ -21,9 +32,11 @@ _AXES = re.compile(r"[A-Za-z_][\w.]*:-?\d.*|[^-].*:.*=.*")
 
 _EPILOG = (
     "Exit codes: 0 exported and verified; 1 refused, the model does something that cannot be kept; "
-    "2 wrong usage; 3 exported, but the check disagrees. "
+    "2 wrong usage; 3 exported, but the check disagrees; "
+    "4 exported, but the engine was not built. "
     "The model's file is run: do not export what you would not run. "
-    "Further commands: fxexport profile FILE.onnx (its profiles: print, replace)."
+    "Further commands: fxexport profile FILE.onnx (its profiles: print, replace); "
+    "fxexport check FILE.onnx (what TensorRT will refuse in it)."
 )
 
 
@@ -49,9 +62,11 @@ class Options:
     external_data: bool | None = None
     train: bool = False
     state: list[str] = field(default_factory=list)
+    sequences: list[str] = field(default_factory=list)
     json: bool = False
     quiet: bool = False
     verbose: bool = False
+    engine: EngineSettings = field(default_factory=EngineSettings)
 
 
 def parse_options(arguments: list[str]) -> Options | int:
@@ -108,10 +123,10 @@ def _command(
     trtexec_shapes: Annotated[
         list[str] | None,
         typer.Option(
-            *TRTEXEC_OPTIONS,
+            "--minShapes",
             metavar="NAME:SIZES,...",
-            help="A profile as trtexec takes it, for example x:1x3x224x224,y:1x5. What it lets "
-            "vary is dynamic.",
+            help="A profile as trtexec takes it, with --optShapes and --maxShapes: for example "
+            "x:1x3x224x224,y:1x5. What it lets vary is dynamic.",
         ),
     ] = None,
     profile: Annotated[
@@ -125,12 +140,15 @@ def _command(
     polygraphy_shapes: Annotated[
         list[str] | None,
         typer.Option(
-            *POLYGRAPHY_OPTIONS,
+            "--trt-min-shapes",
             metavar="NAME:[SIZES] ...",
-            help="The same as Polygraphy takes it: x:[1,3,224,224] y:[1,5]. Once for each profile.",
+            help="The same as Polygraphy takes it, with --trt-opt-shapes and --trt-max-shapes: "
+            "x:[1,3,224,224] y:[1,5]. Once for each profile.",
         ),
     ] = None,
-    target: Annotated[str, typer.Option(help="What will run the file.")] = "onnxruntime",
+    target: Annotated[
+        str, typer.Option(help="What will run the file: onnxruntime or tensorrt.")
+    ] = "onnxruntime",
     opset: Annotated[
         int | None, typer.Option(help="ONNX opset, from 18.", show_default="the target's best")
     ] = None,
@@ -154,6 +172,15 @@ def _command(
             show_default="drop",
         ),
     ] = None,
+    sequence: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sequence",
+            metavar="NAME",
+            help="A list among the inputs or outputs that is an ONNX sequence of any length, and "
+            "not an input or output for each item. Repeatable.",
+        ),
+    ] = None,
     report: Annotated[
         ReportFormat, typer.Option("--report", help="How the report is printed.")
     ] = ReportFormat.text,
@@ -163,6 +190,14 @@ def _command(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Everything in the report, and tracebacks.")
     ] = False,
+    build: Build = False,
+    build_timeout: BuildTimeout = None,
+    fp16: Fp16 = False,
+    bf16: Bf16 = False,
+    workspace: Workspace = "",
+    version_compatible: VersionCompatible = False,
+    hardware_level: HardwareLevel = "none",
+    timing_cache: TimingCache = "",
     version: Annotated[
         bool,
         typer.Option(
@@ -184,9 +219,20 @@ def _command(
         external_data=True if external_data else None,
         train=train,
         state=state or [],
+        sequences=sequence or [],
         json=report is ReportFormat.json,
         quiet=quiet,
         verbose=verbose,
+        engine=EngineSettings(
+            build,
+            build_timeout,
+            fp16,
+            bf16,
+            workspace,
+            version_compatible,
+            hardware_level,
+            timing_cache,
+        ),
     )
 
 

@@ -145,6 +145,7 @@ def export(
     profiles: Any = None,
     target: str = "onnxruntime",
     opset: int | None = None,
+    sequences: Sequence[str] = (),
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
     verify: bool = True,
@@ -167,8 +168,11 @@ def export(
         profiles: min, opt and max shape of each dynamic input: a `Profile`, a dict, a list of
             them (one a profile), or the configs and options of other tools (see
             `fxexport.profiles.as_profiles`). What they let vary is dynamic without `dynamic`.
-        target: what the file is for: "onnxruntime".
+        target: what the file is for: "onnxruntime" or "tensorrt".
         opset: ONNX opset, 18 or newer; None for the target's best.
+        sequences: lists that are ONNX sequences in the file: of arguments, which then may have
+            any length, and of those that the model returns ("output" for the whole result).
+            Others of fixed length are an input or output for each item.
         input_names: names of the file's inputs; by default the parameters' names.
         output_names: names of the file's outputs.
         verify: compare the file with PyTorch.
@@ -202,7 +206,9 @@ def export(
     _check_call(model, output_names)
     with stage("inputs"):
         call = model.forward if isinstance(model, torch.nn.Module) else model
-        prepared = prepare_inputs(call, inputs, kwargs, dynamic, input_names, as_profiles(profiles))
+        prepared = prepare_inputs(
+            call, inputs, kwargs, dynamic, input_names, as_profiles(profiles), sequences
+        )
         check_program_sizes(given, prepared.specs)
         for name, value in prepared.constants:
             report.add("constant", f"{name} is {value!r} in the file")
@@ -215,7 +221,9 @@ def export(
     with stage("passes"):
         graph = run_passes(graph, goal.passes)
     with stage("lower"):
-        ir_model = lower(graph, opset=report.opset)
+        ir_model = lower(graph, opset=report.opset, dialect=goal.dialect)
+        for note in goal.check(graph, ir_model):
+            report.add("note", note)
     describe_state(ir_model, graph)
     if stored.worth_keeping:
         ir_model.metadata_props[METADATA_KEY] = stored.to_text()
@@ -234,7 +242,6 @@ def export(
     with stage("write"):
         exported.save(beside, external_data=external_data)
     report.path = beside
-    write_initial_state(graph, shown, report)
     if verify:
         with stage("verify"), _removed_on_failure(beside):
             report.verification = compare(
@@ -244,6 +251,7 @@ def export(
         with _removed_on_failure(beside):
             _move(exported, beside, shown, external_data)
         report.path = shown
+    write_initial_state(graph, shown, report)
     return exported
 
 
@@ -293,9 +301,9 @@ def _move(exported: Exported, source: str, path: str, external_data: bool | None
         for name in (source, data, *([beside] if exported.profiles else [])):
             os.unlink(name)
         return
-    moves = [(source, os.path.realpath(path))]
+    moves = [(source, path)]
     if exported.profiles:
-        place = os.path.join(os.path.dirname(moves[0][1]), profiles_file_name(path))
+        place = os.path.join(os.path.dirname(path), profiles_file_name(path))
         moves.insert(0, (beside, place))
     try:
         with stale_profiles_removed(path, exported.profiles):
@@ -337,6 +345,7 @@ def _request(
         decomposition_for=decomposition_for,
         keep_composite=keep_composite,
         profiled=prepared.profiled,
+        sequences=prepared.sequences,
         state=state,
     )
 

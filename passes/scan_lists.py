@@ -3,8 +3,8 @@
 Requires: a graph of functional operators without dead code.
 Does: where a loop carries a sequence to which each trip appends one item, whose items all have one
 shape, and which the body does not read, the items become a scan output; what follows is computed
-from the rows: `sequence_join`, `sequence_at`, `sequence_length`. Whatever else takes the sequence
-gets it from the rows.
+from the rows: `sequence_join`, `sequence_at`, `sequence_length`, also in bodies. What else takes
+the sequence gets it from the rows.
 Ensures: the outputs are the same, for any number of trips and for an early stop. A Loop appends a
 row to a scan output, where SequenceInsert copies the whole sequence.
 """
@@ -18,7 +18,7 @@ import torch
 from torch import fx
 
 from fxexport.graph import CapturedGraph, bodies_of
-from fxexport.graph.ops import loop
+from fxexport.graph.ops import branch, loop
 from fxexport.graph.sequences import (
     SequenceVal,
     sequence_at,
@@ -56,7 +56,7 @@ def _try_one(module: fx.GraphModule, node: fx.Node, k: int) -> None:
     if item is None or initial.target is not sequence_of or not _only_items(node):
         return
     results = [user for user in node.users if user.args[1] == k]
-    uses = [use for result in results for use in result.users]
+    uses = [use for result in results for use in _uses(module, result)]
     shape = [_outer_size(module, node, size) for size in item.meta["val"].shape]
     # After no trip at all, a list that is only joined has no rows to tell their size.
     joined = all(u.target is sequence_join and len(u.args[0]) == 1 for u in uses)  # type: ignore[arg-type]
@@ -69,7 +69,36 @@ def _try_one(module: fx.GraphModule, node: fx.Node, k: int) -> None:
         return
     rows = _rewrite(module, node, k, shape)
     for result in results:
-        _replace(module, result, rows, initial)
+        _replace(module, result, rows, initial.args[1:], initial)
+
+
+def _uses(module: fx.GraphModule, sequence: fx.Node) -> list[fx.Node]:
+    """The nodes that do something with a sequence, also in the bodies that it is handed to."""
+    found: list[fx.Node] = []
+    for use in sequence.users:
+        inner = _handed_to(module, use, sequence)
+        found.extend(u for body, place in inner for u in _uses(body, place))
+        if not inner:
+            found.append(use)
+    return found
+
+
+def _handed_to(
+    module: fx.GraphModule, use: fx.Node, sequence: fx.Node
+) -> list[tuple[fx.GraphModule, fx.Node]]:
+    """The bodies that a node hands a sequence to as it is, and the placeholder for it there."""
+    if use.target not in (branch, loop):
+        return []
+    given: Any = use.args[3] if use.target is branch else (None, *use.args[3], *use.args[4])  # type: ignore[misc]
+    kept: Any = () if use.target is branch else use.args[3]
+    if sequence in kept:
+        return []  # it is carried on, and may be another one after a trip
+    return [
+        (body, place)
+        for body in bodies_of(module, use)
+        for place, value in zip(body.graph.find_nodes(op="placeholder"), given, strict=True)
+        if value is sequence
+    ]
 
 
 def _only_items(node: fx.Node) -> bool:
@@ -179,12 +208,34 @@ def _is_simple(use: fx.Node) -> bool:
     return use.target in (sequence_length, sequence_at, sequence_join)
 
 
-def _replace(module: fx.GraphModule, result: fx.Node, rows: fx.Node, initial: fx.Node) -> None:
-    """Gives the users of the sequence what they want from its rows."""
-    first = initial.args[1:]
+def _replace(
+    module: fx.GraphModule,
+    result: fx.Node,
+    rows: fx.Node,
+    first: tuple[Any, ...],
+    initial: fx.Node | None,
+) -> None:
+    """Gives the users of the sequence what they want from its rows.
+
+    Args:
+        module: the graph that they stand in.
+        result: the sequence.
+        rows: the rows.
+        first: items before the rows.
+        initial: the sequence of these items; None where there are none.
+    """
     sequence: fx.Node | None = None
     for use in list(result.users):
-        if use.target is sequence_join:
+        inner = _handed_to(module, use, result)
+        if (
+            inner
+            and not first
+            and all(_is_simple(u) for body, place in inner for u in _uses(body, place))
+        ):
+            use.replace_input_with(result, rows)
+            for body, place in inner:
+                _replace_inside(body, place, rows)
+        elif use.target is sequence_join:
             _join(module, use, result, rows, initial)
         elif use.target is sequence_length and not first:
             use.target, use.args = torch.ops.aten.sym_size.int, (rows, 0)
@@ -193,23 +244,41 @@ def _replace(module: fx.GraphModule, result: fx.Node, rows: fx.Node, initial: fx
         else:
             sequence = sequence or _as_sequence(module, result, rows, initial)
             use.replace_input_with(result, sequence)
-    module.graph.erase_node(result)
+    if result.op != "placeholder":
+        module.graph.erase_node(result)
+
+
+def _replace_inside(body: fx.GraphModule, place: fx.Node, rows: fx.Node) -> None:
+    """A body that took the sequence takes the rows."""
+    last = list(body.graph.find_nodes(op="placeholder"))[-1]
+    stand_in = body.graph.create_node("placeholder", f"{place.name}_rows")
+    last.append(stand_in)
+    stand_in.meta = {**place.meta, "val": rows.meta["val"]}
+    _replace(body, place, stand_in, (), None)
+    place.replace_all_uses_with(stand_in)
+    place.append(stand_in)
+    body.graph.erase_node(place)
+    body.recompile()
 
 
 def _as_sequence(
-    module: fx.GraphModule, result: fx.Node, rows: fx.Node, initial: fx.Node
+    module: fx.GraphModule, result: fx.Node, rows: fx.Node, initial: fx.Node | None
 ) -> fx.Node:
     """The whole sequence again, for users that take nothing else."""
     val = result.meta["val"]
     own = SequenceVal(val.dtype, val.dims, rows.meta["val"].shape[0])
     made = _call(module, rows, sequence_rows, (rows,), own)
-    if len(initial.args) == 1:
+    if initial is None or len(initial.args) == 1:
         return made
     return _call(module, made, sequence_extend, (initial, made), val)
 
 
 def _join(
-    module: fx.GraphModule, use: fx.Node, result: fx.Node, rows: fx.Node, initial: fx.Node
+    module: fx.GraphModule,
+    use: fx.Node,
+    result: fx.Node,
+    rows: fx.Node,
+    initial: fx.Node | None,
 ) -> None:
     """Puts the rows as one tensor in the place of the sequence among the parts of a join.
 
@@ -223,7 +292,8 @@ def _join(
         return
     pieces: list[Any] = []
     at = parts.index(result)
-    for part in (*parts[:at], *initial.args[1:], *parts[at:]):
+    first = initial.args[1:] if initial is not None else ()
+    for part in (*parts[:at], *first, *parts[at:]):
         if part is result:
             pieces.append(_merged(module, use, rows, dim, stacked))
         elif stacked:

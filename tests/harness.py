@@ -60,9 +60,9 @@ def _leaves(value: Any) -> Iterator[torch.Tensor | bool | int | float]:
         raise TypeError(f"the harness cannot flatten a {type(value).__name__}")
 
 
-def run_program(program: Program) -> Outcome:
+def run_program(program: Program, target: str = "onnxruntime") -> Outcome:
     """Exports a program of the corpus and compares it on all its inputs."""
-    return run_model(program.make, program.inputs, dynamic=program.dynamic)
+    return run_model(program.make, program.inputs, dynamic=program.dynamic, target=target)
 
 
 def run_model(
@@ -70,6 +70,7 @@ def run_model(
     inputs: Sequence[tuple[Any, ...]],
     *,
     dynamic: Any = True,
+    target: str = "onnxruntime",
 ) -> Outcome:
     """Exports what `make` gives on the first inputs and compares on all of them.
 
@@ -77,12 +78,15 @@ def run_model(
         make: gives a fresh model each time, with the same weights.
         inputs: argument tuples; each call gets its own copy.
         dynamic: as for `fxexport.export`.
+        target: whose dialect the file is in.
     """
     import fxexport
     from fxexport.errors import FxExportError
 
     try:
-        exported = fxexport.export(make(), copy.deepcopy(inputs[0]), dynamic=dynamic, verify=False)
+        exported = fxexport.export(
+            make(), copy.deepcopy(inputs[0]), dynamic=dynamic, target=target, verify=False
+        )
     except FxExportError as error:
         return Outcome("refused", str(error), error)
     except Exception as error:

@@ -241,7 +241,7 @@ class Expressions(ast.NodeTransformer):
             for test in reversed(generator.ifs):
                 then = self._function("", body, node)
                 body = self._operator("comp_if", [self._test(test), then], test)
-            names = ", ".join(_target_names(generator.target))
+            names = _arguments(_target_names(generator.target))
             shape = ast.copy_location(ast.Constant(structure), node)
             args = [self.visit(generator.iter), self._function(names, body, node), shape]
             body = self._operator("comp_for", args, node)
@@ -282,7 +282,7 @@ class Expressions(ast.NodeTransformer):
             [node.elt], ast.NamedExpr
         ):
             return node
-        text = ", ".join(name.id for name in names if isinstance(name, ast.Name))
+        text = _arguments([name.id for name in names if isinstance(name, ast.Name)])
         element = self._function(text, node.elt, node)
         assert isinstance(first.iter, ast.Call)
         several = ast.copy_location(ast.Constant(isinstance(first.target, ast.Tuple)), node)
@@ -298,6 +298,12 @@ def _structure(target: ast.expr) -> Any:
         return False
     parts = tuple(_structure(part) for part in target.elts)
     return False if False in parts else parts
+
+
+def _arguments(names: list[str]) -> str:
+    """Names as arguments of a lambda; of equal ones, as in ``for _, _ in``, the last one counts."""
+    last = {name: k for k, name in enumerate(names)}
+    return ", ".join(n if last[n] == k else f"_fx_unused_{k}" for k, n in enumerate(names))
 
 
 def _target_names(target: ast.expr) -> list[str]:

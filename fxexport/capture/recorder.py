@@ -125,8 +125,8 @@ class Recorder(GraphWriter, compat.ProxySlotMode):
         heavy = [isinstance(s, torch.SymInt) and is_heavy(s.node.expr) for s in out.shape]
         if not any(heavy):
             return out
-        sizes = [
-            self.named(size) if grown else size
+        sizes: list[Any] = [
+            self.named(size) if grown else size  # type: ignore[arg-type]
             for size, grown in zip(out.shape, heavy, strict=True)
         ]
         return compat.fake_like(out, sizes)

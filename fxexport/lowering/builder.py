@@ -15,6 +15,7 @@ from torch import fx
 
 from fxexport.errors import UnsupportedError
 from fxexport.lowering import dtypes
+from fxexport.lowering.dialects import PLAIN, Dialect
 from fxexport.lowering.folding import FOLD_LIMIT, fold
 from fxexport.lowering.graph_builder import Writer
 from fxexport.lowering.schemas import constant_dtype, output_dtype, signature_of
@@ -60,8 +61,9 @@ class OpBuilder:
         indices_used: whether the second of the operator's results is used.
     """
 
-    def __init__(self, root: ir.Graph, opset: int) -> None:
+    def __init__(self, root: ir.Graph, opset: int, dialect: Dialect = PLAIN) -> None:
         self.opset = opset
+        self._dialect = dialect
         self.val: Any = None
         self.sources: tuple[SourceLocation, ...] = ()
         self.module = ""
@@ -89,7 +91,17 @@ class OpBuilder:
         return functools.partial(self.emit, op_type)
 
     def emit(self, op_type: str, *args: Operand, _outputs: int = 1, **attributes: Any) -> Any:
-        """Writes one node of the standard operator set."""
+        """Writes one operator of the standard set, in the form that the dialect has for it."""
+        form = self._dialect.forms.get(op_type)
+        if form is not None:
+            more = {"_outputs": _outputs} if _outputs != 1 else {}
+            written = form(self, *args, **more, **attributes)
+            if written is not None:
+                return written
+        return self.plain(op_type, *args, _outputs=_outputs, **attributes)
+
+    def plain(self, op_type: str, *args: Operand, _outputs: int = 1, **attributes: Any) -> Any:
+        """Writes one operator of the standard set whatever the dialect."""
         if op_type == "Where":
             return self._where(*args)
         return self._emit(op_type, *args, _outputs=_outputs, **attributes)

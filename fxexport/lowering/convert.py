@@ -18,6 +18,7 @@ from fxexport.graph.scalars import SCALAR_FUNCTIONS
 from fxexport.graph.sequences import SEQUENCE_FUNCTIONS, SequenceVal
 from fxexport.lowering import dtypes
 from fxexport.lowering.builder import OpBuilder
+from fxexport.lowering.dialects import dialect_named
 from fxexport.lowering.graph_values import output_vals
 from fxexport.lowering.refusals import REFUSED, DependsOnRefused, Refusals, missing_lowering
 from fxexport.lowering.registry import operator_name, own_lowering, user_lowering
@@ -27,12 +28,15 @@ from fxexport.lowering.weights import WeightTensor
 __all__ = ["GraphWriter", "lower"]
 
 
-def lower(graph: CapturedGraph, *, opset: int, producer_version: str = "") -> ir.Model:
+def lower(
+    graph: CapturedGraph, *, opset: int, dialect: str = "plain", producer_version: str = ""
+) -> ir.Model:
     """Writes a captured graph as an ONNX model.
 
     Args:
         graph: the graph; it is not changed.
         opset: version of the ONNX operator set, 18 or later.
+        dialect: name of the dialect to write (`fxexport.lowering.dialects`).
         producer_version: version to name as the model's producer.
 
     Returns:
@@ -53,7 +57,7 @@ def lower(graph: CapturedGraph, *, opset: int, producer_version: str = "") -> ir
             hint="leave the opset out to get the one that the target takes best",
         )
     root = ir.Graph([], [], nodes=[], opset_imports={"": opset}, name="main")
-    writer = GraphWriter(graph, OpBuilder(root, opset))
+    writer = GraphWriter(graph, OpBuilder(root, opset, dialect_named(dialect)))
     writer.write()
     model = ir.Model(
         root,
@@ -115,6 +119,8 @@ class GraphWriter:
 
     def _input(self, node: fx.Node, spec: InputSpec) -> Value:
         val = node.meta.get("val")
+        if isinstance(val, SequenceVal):
+            return Value(self.op, name=spec.name, type=dtypes.type_of(val))
         dims: list[int | str] = []
         for k, dim in enumerate(spec.shape):
             dims.append(dim.name if isinstance(dim, DimRange) else dim)

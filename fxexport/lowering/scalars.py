@@ -160,7 +160,8 @@ def _to_float(op: OpBuilder, a: Operand) -> Value:
 
 def _to_bool(op: OpBuilder, a: Operand) -> Value:
     if _kind(a) == BOOL:
-        return op.cast(a, BOOL)
+        flag = op.cast(a, BOOL)  # a tensor with one element, it may be
+        return op.one("Reshape", flag, op.i64([])) if flag.rank else flag
     (value,) = _numbers(op, a)
     return ~op.one("Equal", value, 0)
 
@@ -181,7 +182,10 @@ def _rounding(op_type: str) -> Callable[..., Value]:
 
 def _select(op: OpBuilder, condition: Operand, a: Operand, b: Operand) -> Value:
     a, b = _same(op, a, b)
-    return op.one("Where", op.cast(condition, BOOL), a, b)
+    test = op.cast(condition, BOOL)
+    if test.rank:  # a tensor with one element
+        test = op.one("Reshape", test, op.i64([]))
+    return op.one("Where", test, a, b)
 
 
 def _function(op_type: str) -> Callable[..., Value]:

@@ -23,8 +23,8 @@ def as_json(report: Report | None = None, error: BaseException | None = None) ->
 
     Returns:
         A dict with the keys ok, model, target, opset, path, size_bytes, inputs, outputs,
-        profiles, no_profile, findings, stages, verification and error. ``ok`` is True when a file
-        was written and nothing is known to be wrong with it.
+        profiles, no_profile, findings, stages, verification, build and error. ``ok`` is True when
+        a file was written and nothing is known to be wrong with it.
     """
     shown = report or Report()
     return {
@@ -41,6 +41,7 @@ def as_json(report: Report | None = None, error: BaseException | None = None) ->
         "findings": [finding.to_dict() for finding in shown.findings],
         "stages": [{"name": name, "seconds": round(s, 6)} for name, s in shown.stages],
         "verification": _verification(shown.verification),
+        "build": None if shown.build is None else shown.build.to_dict(),
         "error": None if error is None else error_as_json(error),
     }
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from fxexport.source import SourceLocation
+
+if TYPE_CHECKING:
+    from fxexport.targets.tensorrt.build import BuildResult
+
+    pass
 
 __all__ = [
     "Finding",
@@ -136,6 +141,7 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     stages: list[tuple[str, float]] = field(default_factory=list)
     verification: Verification | None = None
+    build: BuildResult | None = None
     profiles: list[dict[str, Any]] = field(default_factory=list)
     no_profile: str = ""
 

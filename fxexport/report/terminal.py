@@ -8,6 +8,7 @@ from __future__ import annotations
 import linecache
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -30,6 +31,9 @@ from fxexport.report.model import (
 from fxexport.report.profiles import print_profiles
 from fxexport.report.signature import dimension_ranges, type_text
 from fxexport.source import SourceLocation
+
+if TYPE_CHECKING:
+    from fxexport.targets.tensorrt.build import BuildResult
 
 __all__ = ["print_error", "print_report"]
 
@@ -82,6 +86,8 @@ def print_report(console: Console, report: Report, *, verbose: bool = False) -> 
         _section(console, "Time")
         _print_rows(console, [[name, f"{seconds:.2f} s"] for name, seconds in report.stages])
     _print_verdict(console, report)
+    if report.build is not None:
+        _print_build(console, report.build)
 
 
 def print_error(console: Console, error: BaseException, *, verbose: bool = False) -> None:
@@ -256,6 +262,12 @@ def _print_verdict(console: Console, report: Report) -> None:
         if verification.location is not None:
             _line(console, "The difference starts here:")
             _print_code(console, verification.location)
+
+
+def _print_build(console: Console, result: BuildResult) -> None:
+    for problem in result.problems if result.ok else ():
+        _line(console, problem.describe(), "yellow")
+    _line(console, result.describe(), "bold green" if result.ok else "bold red")
 
 
 def _print_one_error(console: Console, error: BaseException) -> None:

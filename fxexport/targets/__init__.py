@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fxexport.errors import UsageError
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from fxexport.graph import CapturedGraph
 
 __all__ = ["Target", "target_named"]
 
@@ -17,11 +23,29 @@ class Target:
         name: what the user calls it.
         passes: names of the passes that make its dialect, in order.
         best_opset: the newest ONNX opset that it takes well.
+        dialect: name of the forms in which operators are written (`fxexport.lowering.dialects`).
     """
 
     name: str
     passes: tuple[str, ...]
     best_opset: int
+    dialect: str = "plain"
+
+    def check(self, graph: CapturedGraph, model: ir.Model) -> list[str]:
+        """Refuses what the runtime would refuse; returns what is worth a note.
+
+        Raises:
+            FxExportError: the runtime does not take the file; it names the lines.
+        """
+        if self.name != "tensorrt":
+            return []
+        from fxexport.targets.tensorrt.entry import refuse
+        from fxexport.targets.tensorrt.lint import lint
+        from fxexport.targets.tensorrt.lint_graph import lint_graph
+
+        problems = [*lint_graph(graph), *lint(model)]
+        refuse(problems)
+        return [problem.message for problem in problems]
 
     def checked_opset(self, opset: int | None) -> int:
         """The opset to write; the target's best for None.
@@ -36,16 +60,28 @@ class Target:
         return opset
 
 
+_COMMON = ("eliminate_dead_code", "scan_rows", "scan_lists", "eliminate_dead_code")
+
 _TARGETS = {
-    "onnxruntime": Target(
-        "onnxruntime",
+    "onnxruntime": Target("onnxruntime", _COMMON, 21),
+    "tensorrt": Target(
+        "tensorrt",
         (
+            *_COMMON,
+            "append_to_buffers",
+            "select_numbers",
+            "hoist_masks",
+            "hoist_branches",
+            "cut_to_nothing",
+            "hoist_loops",
+            "eliminate_dead_code",  # what was moved shares its bodies with what is left behind
+            "count_scan_rows",
+            "flatten_branches",
             "eliminate_dead_code",
-            "scan_rows",
-            "scan_lists",
-            "eliminate_dead_code",
+            "route_conditions",
         ),
         21,
+        dialect="tensorrt",
     ),
 }
 

@@ -200,7 +200,7 @@ class _Verifier:
 
     def _observe(self, case: Case, max_trips: int) -> set[Any]:
         with checked(self._graph):
-            return observe(self._graph, _copied(case.inputs), max_trips)
+            return observe(self._graph, copied(case.inputs), max_trips)
 
     def _compare(self, case: Case, max_trips: int) -> bool:
         """Compares on one case; False when that was not possible."""
@@ -312,7 +312,7 @@ class _Verifier:
     ) -> list[str]:
         """The ties that all results that differ hang on; none if one of them hangs on no tie."""
         try:
-            traced = trace_ties(self._graph, _copied(case.inputs))
+            traced = trace_ties(self._graph, copied(case.inputs))
         except Exception:  # a graph that fails here is a failure, and is explained as such
             return []
         found: set[str] = set()
@@ -329,7 +329,7 @@ class _Verifier:
     def _eager(self, inputs: Sequence[Any]) -> list[Any]:
         """PyTorch's outputs; inputs and the random state are left as they are."""
         with torch.random.fork_rng(devices=[]), torch.no_grad(), checked(self._graph):
-            return list(self._reference(_copied(inputs)))
+            return list(self._reference(copied(inputs)))
 
     def _refused(self, case: Case) -> str:
         """Why the file does not take the user's inputs; empty when it does."""
@@ -353,7 +353,7 @@ class _Verifier:
         wrong = [c for c in self._result.cases if not c.ok]
         if len(wrong) > 1:
             return
-        found = diagnose(self._graph, self._path, _copied(case.inputs), expected, self._working)
+        found = diagnose(self._graph, self._path, copied(case.inputs), expected, self._working)
         self._result.message += f"; {found.text}"
         self._result.location = found.location
 
@@ -374,9 +374,14 @@ class _Verifier:
         return result
 
 
-def _copied(inputs: Sequence[Any]) -> list[Any]:
+def copied(inputs: Sequence[Any]) -> list[Any]:
     """Inputs that a model may write into."""
-    return [v.detach().clone() if isinstance(v, torch.Tensor) else v for v in inputs]
+    return [
+        v.detach().clone()
+        if isinstance(v, torch.Tensor)
+        else (copied(v) if isinstance(v, list) else v)
+        for v in inputs
+    ]
 
 
 def _first_message(differences: Sequence[OutputDifference]) -> str:

@@ -528,6 +528,15 @@ def reductions(x):
 PROGRAMS.add(reductions, X3, X0, POS, NEG, X6)
 
 
+def unused_targets(x):
+    triples = [(row, 1, 2.0) for row in x if row[0] > 0]
+    first = [row for row, _, _ in triples]
+    return sum(k for _, k, _ in triples), len(first)
+
+
+PROGRAMS.add(unused_targets, X3, X0, POS, NEG)
+
+
 def zipped(x):
     left = [row for row in x if row[0] > 0]
     right = [row * 2 for row in x]

@@ -1,0 +1,104 @@
+"""Small steps that rewrites of a captured graph are made of."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from torch import fx
+
+from fxexport.graph.captured import CapturedGraph, bodies_of
+
+__all__ = [
+    "call",
+    "innermost_first",
+    "item",
+    "items",
+    "new_body",
+    "parts",
+    "replace_item",
+    "results",
+]
+
+
+def innermost_first(graph: CapturedGraph) -> list[fx.GraphModule]:
+    """The root and all bodies, bodies before what they belong to."""
+    return list(graph.graphs())[::-1]
+
+
+def call(
+    before: fx.Node, function: Callable[..., Any], *args: Any, val: Any, like: fx.Node | None = None
+) -> fx.Node:
+    """A new call before a node, for the same line of the user's.
+
+    Args:
+        before: where it goes.
+        function: what is called.
+        args: its arguments.
+        val: what it yields (metadata).
+        like: whose lines it is for; `before` by default.
+    """
+    origin = before if like is None else like
+    with before.graph.inserting_before(before):
+        node = before.graph.call_function(function, args)
+    node.meta["val"] = val
+    for key in ("source", "module"):
+        if key in origin.meta:
+            node.meta[key] = origin.meta[key]
+    return node
+
+
+def item(before: fx.Node, node: fx.Node, k: int) -> fx.Node:
+    """The k-th result of a node."""
+    return call(before, operator.getitem, node, k, val=node.meta["val"][k], like=node)
+
+
+def items(node: fx.Node) -> Iterator[tuple[int, fx.Node]]:
+    """The uses of a node's results: which one, and the node that takes it."""
+    for user in list(node.users):
+        if user.target is operator.getitem:
+            yield user.args[1], user  # type: ignore[misc]
+
+
+def replace_item(node: fx.Node, k: int, value: Any) -> None:
+    """Puts a node or a constant in the place of all uses of one result."""
+    for place, user in items(node):
+        if place == k:
+            put_in_place(user, value)
+            node.graph.erase_node(user)
+
+
+def put_in_place(node: fx.Node, value: Any) -> None:
+    """Replaces all uses of a node by another one or by a constant."""
+    if isinstance(value, fx.Node):
+        node.replace_all_uses_with(value)
+        return
+    for user in list(node.users):
+
+        def swapped(arg: fx.Node) -> Any:
+            return value if arg is node else arg
+
+        user.args = fx.map_arg(user.args, swapped)
+        user.kwargs = fx.map_arg(user.kwargs, swapped)
+
+
+def results(body: fx.GraphModule) -> list[Any]:
+    """What a graph returns: nodes and constants."""
+    outputs: Any = body.graph.output_node().args[0]
+    return list(outputs)
+
+
+def parts(module: fx.GraphModule, node: fx.Node) -> list[tuple[fx.GraphModule, list[fx.Node]]]:
+    """The bodies of a branch or loop, each with its placeholders."""
+    return [(b, list(b.graph.find_nodes(op="placeholder"))) for b in bodies_of(module, node)]
+
+
+def new_body(module: fx.GraphModule, before: fx.Node, body: fx.GraphModule, name: str) -> fx.Node:
+    """Gives a module a further body; returns the node that names it."""
+    taken = {child for child, _ in module.named_children()}
+    names = (f"{name}_{k}" if k else name for k in range(len(taken) + 1))
+    free = next(wanted for wanted in names if wanted not in taken)
+    setattr(module, free, body)
+    with module.graph.inserting_before(before):
+        return module.graph.get_attr(free)

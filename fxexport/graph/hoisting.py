@@ -1,0 +1,161 @@
+"""Moving work out of a branch, to before it."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import fx
+
+from fxexport.graph.editing import new_body, parts
+from fxexport.graph.scalars import SCALAR_FUNCTIONS
+
+__all__ = ["behind", "hoist", "is_harmless", "selects"]
+
+aten = torch.ops.aten
+
+# They may fail, or never end, on the values of the way that is not taken.
+_DIVIDING = {operator.floordiv, operator.mod, operator.truediv, operator.pow, math.log, math.log2}
+_HARMLESS = {
+    aten.sym_size.int,
+    aten.zeros.default,
+    aten.ones.default,
+    aten.full.default,
+    aten.scalar_tensor.default,
+    aten.zeros_like.default,
+    aten.ones_like.default,
+    aten.full_like.default,
+    aten.any.default,
+    aten.all.default,
+    aten.sum.default,
+    aten.unsqueeze.default,
+    aten._local_scalar_dense.default,
+}
+
+
+def is_harmless(node: fx.Node) -> bool:
+    """Whether a node can be run although its branch is not taken: it is cheap and cannot fail."""
+    if node.op in ("placeholder", "get_attr"):
+        return True
+    target: Any = node.target
+    if target is operator.getitem:
+        return True
+    if target in SCALAR_FUNCTIONS:
+        return target not in _DIVIDING
+    if target in _HARMLESS:
+        return True
+    if target is aten.slice.Tensor:
+        return all(isinstance(bound, int) for bound in node.args[1:])
+    if target is aten.cat.default:
+        return _fits(node)
+    if not isinstance(target, torch._ops.OpOverload) or torch.Tag.pointwise not in target.tags:
+        return False
+    shapes = {
+        tuple(map(str, val.shape))
+        for used in node.all_input_nodes
+        if isinstance(val := used.meta.get("val"), torch.Tensor) and val.ndim
+    }
+    return len(shapes) <= 1
+
+
+def _fits(cat: fx.Node) -> bool:
+    """Whether tensors can be put together whatever their sizes: all others are one and the same."""
+    tensors: Any = cat.args[0]
+    rank = len(cat.meta["val"].shape)
+    dim: Any = cat.args[1] if len(cat.args) > 1 else 0
+    rests = {
+        tuple(str(s) for d, s in enumerate(t.meta["val"].shape) if d != dim % rank) for t in tensors
+    }
+    return len(rests) == 1
+
+
+def selects(node: fx.Node) -> bool:
+    """Whether the data decides the size of a node's result: `x[mask]`, nonzero, masked_select."""
+    if node.target in (aten.nonzero.default, aten.masked_select.default):
+        return True
+    if node.target is not aten.index.Tensor:
+        return False
+    source, indices = node.args
+    assert isinstance(source, fx.Node) and isinstance(indices, (list, tuple))
+    masks = [
+        index
+        for index in indices
+        if isinstance(index, fx.Node) and index.meta["val"].dtype in (torch.bool, torch.uint8)
+    ]
+    if len(indices) != 1 or not masks:
+        return False
+    over = masks[0].meta["val"].shape
+    return list(map(str, source.meta["val"].shape[: len(over)])) == list(map(str, over))
+
+
+def behind(node: fx.Node, allowed: Callable[[fx.Node], bool]) -> list[fx.Node] | None:
+    """All that a node depends on, in order, itself last; None if something is not allowed."""
+    needed = {node}
+    for earlier in reversed(list(node.graph.nodes)):
+        if earlier in needed:
+            if earlier is not node and not allowed(earlier):
+                return None
+            needed.update(earlier.all_input_nodes)
+    return [n for n in node.graph.nodes if n in needed and n.op != "placeholder"]
+
+
+def hoist(
+    module: fx.GraphModule,
+    node: fx.Node,
+    side: int,
+    work: Sequence[fx.Node],
+    change: Callable[[fx.Node], None] | None = None,
+) -> None:
+    """Runs nodes of one of a branch's bodies before the branch.
+
+    Args:
+        module: the graph that the branch is in.
+        node: the branch.
+        side: 0 for the then body, 1 for the else body.
+        work: the nodes, in order, with all that they depend on; the last one's results (one
+            tensor, or several taken by getitem) are handed to the branch.
+        change: is given the copy of the last one.
+    """
+    body, places = parts(module, node)[side]
+    operands: Any = node.args[3]
+    copies: dict[fx.Node, Any] = dict(zip(places, operands, strict=True))
+    for old in work:
+        if old.op == "get_attr":
+            inner = getattr(body, str(old.target))
+            copies[old] = new_body(module, node, inner, str(old.target))
+            continue
+        with module.graph.inserting_before(node):
+            copies[old] = module.graph.node_copy(old, lambda n: copies[n])
+    last = work[-1]
+    if change is not None:
+        change(copies[last])
+    taken = [last]
+    if isinstance(last.meta["val"], (tuple, list)):
+        taken = list(last.users)
+        for user in taken:
+            with module.graph.inserting_before(node):
+                copies[user] = module.graph.node_copy(user, lambda n: copies[n])
+    for old in taken:
+        _hand_in(module, node, side, old, copies[old])
+    body.recompile()
+
+
+def _hand_in(
+    module: fx.GraphModule, node: fx.Node, side: int, old: fx.Node, value: fx.Node
+) -> None:
+    """Makes a value a further operand of a branch, and uses it for a node of one body."""
+    operands: Any = node.args[3]
+    node.args = (*node.args[:3], (*operands, value))
+    for k, (body, places) in enumerate(parts(module, node)):
+        first = next(iter(body.graph.nodes))
+        with (
+            body.graph.inserting_after(places[-1]) if places else body.graph.inserting_before(first)
+        ):
+            place = body.graph.placeholder(value.name)
+        place.meta["val"] = value.meta["val"]
+        if k == side:
+            old.replace_all_uses_with(place)
+        body.recompile()

@@ -1,0 +1,64 @@
+"""Finding elements: TensorRT for RTX has no NonZero, and neither has Compress."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from fxexport.lowering.builder import OpBuilder
+from fxexport.lowering.dialects import Form
+from fxexport.lowering.values import Value
+
+__all__ = ["FORMS", "places_of"]
+
+INT64 = ir.DataType.INT64
+BOOL = ir.DataType.BOOL
+
+
+def places_of(op: OpBuilder, mask: Value) -> Value:
+    """Where a vector of booleans is true, in order.
+
+    Every true element is written to the place that its running count says, every false one to a
+    place beyond the end; the slice up to the count is left.
+    """
+    number = op.cast(mask, INT64)
+    size = op.size1(mask, 0)
+    length = op.one("Squeeze", size, [0])
+    rank = op.one("CumSum", number, op.i64(0)) - 1
+    target = op.one("Where", mask, rank, length)
+    count = op.one("ReduceSum", number, [0], keepdims=1)
+    room = op.one("Expand", op.i64(0), size + 1)
+    room.shape = ir.Shape([None])
+    order = op.one("Range", op.i64(0), length, op.i64(1))
+    packed = op.one("ScatterElements", room, target, order, axis=0)
+    found = op.one("Slice", packed, [0], count, [0])
+    found.shape = ir.Shape([None])
+    return found
+
+
+def _nonzero(op: OpBuilder, x: Value) -> Value | None:
+    if x.shape is None or x.rank == 0:
+        return None
+    flat = x if x.rank == 1 else op.one("Reshape", x, [-1])
+    mask = flat if flat.dtype == BOOL else ~op.one("Equal", flat, op.const(0, flat.elem))
+    mask.shape = ir.Shape([None]) if x.rank > 1 else mask.shape
+    found = places_of(op, mask)
+    if x.rank == 1:
+        return op.one("Unsqueeze", found, [0])
+    rows = []
+    left = found
+    for axis in reversed(range(x.rank)):
+        size = op.size1(x, axis)
+        rows.append(op.one("Unsqueeze", op.one("Mod", left, size) if axis else left, [0]))
+        left = op.one("Div", left, size)
+    stacked = op.one("Concat", *reversed(rows), axis=0)
+    stacked.shape = ir.Shape([x.rank, None])
+    return stacked
+
+
+def _compress(op: OpBuilder, x: Value, mask: Value, *, axis: int | None = None) -> Value:
+    if axis is None:
+        x, axis = op.one("Reshape", x, [-1]), 0
+    return op.one("Gather", x, places_of(op, mask), axis=axis)
+
+
+FORMS: dict[str, Form] = {"NonZero": _nonzero, "Compress": _compress}

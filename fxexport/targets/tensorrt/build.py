@@ -1,0 +1,222 @@
+"""Building an engine from an ONNX file, and saying why not."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fxexport.errors import FxExportError, OutputError
+from fxexport.files import check_place, new_file
+from fxexport.targets.tensorrt.explain import explain, tidy
+from fxexport.targets.tensorrt.options import HARDWARE_LEVELS, BuildOptions
+from fxexport.targets.tensorrt.package import TensorRTPackage
+from fxexport.targets.tensorrt.problems import NodeIndex, Problem
+from fxexport.targets.tensorrt.process import ChildOutcome, run_child
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+__all__ = ["BuildError", "BuildResult", "ProfileRanges", "build_engine"]
+
+ProfileRanges = Mapping[str, Mapping[str, Any]]
+"""One profile: by input, `kind` ("shape" or "value"), `min`, `opt` and `max`."""
+
+
+@dataclass
+class BuildResult:
+    """What became of a build.
+
+    Attributes:
+        ok: whether TensorRT built the engine.
+        path: the engine's file; empty when none was kept.
+        size_bytes: the engine's size.
+        builder: what built it, for example "TensorRT-RTX 1.7.1".
+        seconds: how long it took, the child's start included.
+        problems: what stands against it, and warnings.
+        executed: whether the engine was also run; without a GPU it cannot be.
+    """
+
+    ok: bool
+    path: str = ""
+    size_bytes: int = 0
+    builder: str = ""
+    seconds: float = 0.0
+    problems: list[Problem] = field(default_factory=list)
+    executed: bool = False
+
+    def describe(self) -> str:
+        """The build in a sentence."""
+        if not self.ok:
+            return f"{self.builder} did not build the engine ({self.seconds:.1f} s)."
+        where = f" {os.path.relpath(self.path)}" if self.path else ""
+        run = "built and run" if self.executed else "built, not run"
+        return (
+            f"Engine{where}: {run}, by {self.builder} in {self.seconds:.1f} s, "
+            f"{self.size_bytes / 1e6:.1f} MB."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain JSON data."""
+        return {
+            "ok": self.ok,
+            "path": self.path or None,
+            "size_bytes": self.size_bytes or None,
+            "builder": self.builder,
+            "seconds": round(self.seconds, 3),
+            "executed": self.executed,
+            "problems": [problem.to_dict() for problem in self.problems],
+        }
+
+
+class BuildError(FxExportError):
+    """TensorRT did not build the engine (exit code 4).
+
+    Attributes:
+        result: what was found.
+    """
+
+    exit_code = 4
+
+    def __init__(self, result: BuildResult, message: str = "") -> None:
+        first = next((p for p in result.problems if p.severity == "error"), None)
+        text = message or (first.message if first else "no reason was given")
+        super().__init__(
+            f"{result.builder} did not build the engine: {text}",
+            location=first.location if first else None,
+            hint=first.hint if first else "",
+        )
+        self.result = result
+        # Worth their own entries: those that name a further line.
+        self.others = tuple(
+            FxExportError(p.message, location=p.location, hint=p.hint)
+            for p in result.problems
+            if p.severity == "error" and p is not first
+        )
+
+
+def build_engine(
+    model_path: str,
+    engine_path: str | None,
+    *,
+    model: ir.Model,
+    package: TensorRTPackage,
+    profiles: Sequence[ProfileRanges],
+    options: BuildOptions,
+    timeout: float | None = None,
+    on_message: Callable[[dict[str, Any]], None] | None = None,
+) -> BuildResult:
+    """Builds one engine in a child process.
+
+    Args:
+        model_path: the ONNX file.
+        engine_path: where the engine goes, whole or not at all; None keeps none.
+        model: the same file, loaded: problems are found back in it.
+        package: which TensorRT.
+        profiles: ranges of the dynamic inputs.
+        options: precision and the like.
+        timeout: seconds until the build is given up.
+        on_message: told of the build's progress.
+
+    Returns:
+        The result; `ok` is False when TensorRT refused, crashed, or ran over its time.
+
+    Raises:
+        OutputError: when the engine cannot be written.
+        UsageError: when the package does not have an option.
+    """
+    options.check_for(package)
+    with _written_whole(engine_path) as part:
+        outcome = run_child(
+            {
+                "package": package.module,
+                "title": package.title,
+                "model": os.fspath(model_path),
+                "engine": part,
+                "profiles": [dict(profile) for profile in profiles],
+                "options": options.to_dict(),
+                "hardware_level": HARDWARE_LEVELS[options.hardware_compatibility_level],
+            },
+            timeout=timeout,
+            on_message=on_message,
+        )
+        result = BuildResult(
+            ok=outcome.ok,
+            size_bytes=outcome.size,
+            builder=package.title,
+            seconds=outcome.seconds,
+            problems=_problems(outcome, NodeIndex(model), timeout),
+        )
+        if outcome.ok and part and engine_path:
+            os.replace(part, os.path.realpath(engine_path))
+            result.path = engine_path
+    return result
+
+
+@contextlib.contextmanager
+def _written_whole(path: str | None) -> Iterator[str]:
+    """A file beside the engine's to write to; gone at the end unless it was moved."""
+    if path is None:
+        yield ""
+        return
+    target = os.path.realpath(path)
+    check_place(path, target)
+    try:
+        with new_file(target) as part:
+            yield part
+    except OSError as error:
+        raise OutputError(f"cannot write {path!r}: {error.strerror or error}") from error
+
+
+def _problems(outcome: ChildOutcome, index: NodeIndex, timeout: float | None) -> list[Problem]:
+    if outcome.timed_out:
+        return [
+            Problem(
+                f"the build took longer than {timeout:g} s and was stopped",
+                hint="allow more with --build-timeout",
+            )
+        ]
+    found: list[Problem] = []
+    for finding in outcome.findings:
+        found.append(_from_parser(finding, index) if "node" in finding else _plain(finding))
+    if outcome.crash:
+        node, location = index.mentioned(" ".join(outcome.errors[-1:]))
+        found.append(
+            Problem(
+                f"TensorRT's builder crashed ({outcome.crash})",
+                hint="a size that is taken from an input's value inside an if is one known cause",
+                location=location,
+                node=node,
+                said=tidy(outcome.errors[-1]) if outcome.errors else "",
+            )
+        )
+    if not outcome.ok and not found:
+        found = [_from_builder(text, index) for text in dict.fromkeys(outcome.errors)]
+    if not outcome.ok and not found:
+        found = [Problem("TensorRT gave no reason")]
+    return found
+
+
+def _plain(finding: Mapping[str, Any]) -> Problem:
+    hint = "give a range: --dynamic x:0=batch[1..4..8]" if "input" in finding else ""
+    return Problem(finding["message"], hint=hint)
+
+
+def _from_parser(finding: Mapping[str, Any], index: NodeIndex) -> Problem:
+    node, location = index.place(finding["node"])
+    meaning, hint = explain(finding["message"])
+    return Problem(
+        f"{finding['operator']}: {meaning}",
+        hint=hint,
+        location=location,
+        node=node or finding["node"],
+        said=tidy(finding["message"]),
+    )
+
+
+def _from_builder(text: str, index: NodeIndex) -> Problem:
+    node, location = index.mentioned(text)
+    meaning, hint = explain(text)
+    return Problem(meaning, hint=hint, location=location, node=node, said=tidy(text))

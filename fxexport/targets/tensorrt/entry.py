@@ -1,0 +1,201 @@
+"""The two things that are done with a file: checking it, and building its engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fxexport.errors import FxExportError, UsageError
+from fxexport.targets.tensorrt.build import BuildError, BuildResult, build_engine
+from fxexport.targets.tensorrt.files import load_model, profiles_of
+from fxexport.targets.tensorrt.lint import lint
+from fxexport.targets.tensorrt.options import BuildOptions
+from fxexport.targets.tensorrt.package import find_package
+from fxexport.targets.tensorrt.problems import Problem
+
+if TYPE_CHECKING:
+    from fxexport.export import Exported
+
+__all__ = ["CheckResult", "RefusedError", "build", "check", "engine_name", "refuse"]
+
+OnMessage = Callable[[dict[str, Any]], None]
+
+
+class RefusedError(FxExportError):
+    """TensorRT will refuse the file: known before it is asked (exit code 1).
+
+    Attributes:
+        problems: all that was found, warnings included.
+    """
+
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass
+class CheckResult:
+    """What a check found.
+
+    Attributes:
+        ok: whether nothing stands against an engine.
+        problems: errors and warnings, those of the lint first.
+        build: what TensorRT itself said; None when it was not asked.
+        note: why it was not asked.
+    """
+
+    ok: bool
+    problems: list[Problem] = field(default_factory=list)
+    build: BuildResult | None = None
+    note: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain JSON data."""
+        return {
+            "ok": self.ok,
+            "problems": [problem.to_dict() for problem in self.problems],
+            "build": None if self.build is None else self.build.to_dict(),
+            "note": self.note,
+        }
+
+
+def build(
+    model: str | os.PathLike[str] | Exported,
+    engine: str | os.PathLike[str] | None = None,
+    *,
+    profiles: Any = None,
+    options: BuildOptions | None = None,
+    timeout: float | None = None,
+    package: str = "",
+    on_message: OnMessage | None = None,
+) -> BuildResult:
+    """Builds a TensorRT engine from an ONNX file.
+
+    Args:
+        model: the file, or what `fxexport.export` gave (then it must have been saved).
+        engine: where the engine goes; by default ``model.engine`` beside ``model.onnx``.
+        profiles: as for `fxexport.export`; by default those in the file.
+        options: precision, workspace, compatibility, timing cache.
+        timeout: seconds until the build is given up.
+        package: "tensorrt" or "tensorrt_rtx"; by default the first where there is a GPU.
+        on_message: told of the build's progress, one dict a step.
+
+    Returns:
+        The engine's path, its size, what built it, and warnings.
+
+    Raises:
+        RefusedError: the file holds what TensorRT refuses; every entry names its line.
+        BuildError: TensorRT refused it, crashed, or ran over its time; nothing is left behind.
+        UsageError: no such file, no TensorRT, or profiles that do not fit.
+        OutputError: the engine cannot be written.
+    """
+    path = _path_of(model)
+    loaded = load_model(path)
+    warnings = lint(loaded)
+    refuse(warnings)
+    result = build_engine(
+        path,
+        engine_name(path) if engine is None else os.fspath(engine),
+        model=loaded,
+        package=find_package(package),
+        profiles=profiles_of(path, profiles),
+        options=options or BuildOptions(),
+        timeout=timeout,
+        on_message=on_message,
+    )
+    result.problems = [*warnings, *result.problems]
+    if not result.ok:
+        raise BuildError(result)
+    return result
+
+
+def check(
+    path: str | os.PathLike[str],
+    *,
+    profiles: Any = None,
+    options: BuildOptions | None = None,
+    timeout: float | None = None,
+    package: str = "",
+    ask_builder: bool = True,
+    on_message: OnMessage | None = None,
+) -> CheckResult:
+    """Looks for what stands against an engine: first by rule, then by building without keeping.
+
+    Args:
+        path: an ONNX file, ours or not.
+        profiles: as for `build`.
+        options: as for `build`.
+        timeout: as for `build`.
+        package: as for `build`.
+        ask_builder: whether TensorRT is asked when the rules found nothing.
+        on_message: as for `build`.
+
+    Returns:
+        All that was found.
+
+    Raises:
+        UsageError: no such file, or profiles that do not fit.
+    """
+    name = os.fspath(path)
+    loaded = load_model(name)
+    problems = lint(loaded)
+    ranges = profiles_of(name, profiles)
+    if any(problem.severity == "error" for problem in problems):
+        return CheckResult(False, problems, note="TensorRT was not asked: it would refuse the file")
+    if not ask_builder:
+        return CheckResult(True, problems, note="TensorRT was not asked")
+    try:
+        found = find_package(package)
+    except UsageError as error:
+        return CheckResult(True, problems, note=f"{error.message}; {error.hint}")
+    result = build_engine(
+        name,
+        None,
+        model=loaded,
+        package=found,
+        profiles=ranges,
+        options=options or BuildOptions(),
+        timeout=timeout,
+        on_message=on_message,
+    )
+    return CheckResult(result.ok, [*problems, *result.problems], result)
+
+
+def engine_name(path: str) -> str:
+    """``model.engine`` for ``model.onnx``."""
+    stem, ending = os.path.splitext(path)
+    return f"{stem if ending == '.onnx' else path}.engine"
+
+
+def refuse(problems: list[Problem]) -> None:
+    """Raises what TensorRT will refuse, the first with the rest in its `others`.
+
+    Raises:
+        RefusedError: there is an error among the problems.
+    """
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if not errors:
+        return
+    made = [
+        RefusedError(
+            f"TensorRT will refuse this: {problem.message}"
+            + (f" (node {problem.node!r})" if problem.location is None and problem.node else ""),
+            location=problem.location,
+            hint=problem.hint,
+        )
+        for problem in errors
+    ]
+    made[0].others = tuple(made[1:])
+    made[0].problems = tuple(problems)
+    raise made[0]
+
+
+def _path_of(model: str | os.PathLike[str] | Exported) -> str:
+    if isinstance(model, str | os.PathLike):
+        return os.fspath(model)
+    path = model.report.path
+    if not path:
+        raise UsageError(
+            "this model has not been written to a file", hint="call save(), then build(path)"
+        )
+    return path

@@ -1,0 +1,80 @@
+"""What the captured graph knows and the file no longer says: which sizes are one and the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import fx
+from torch.fx.experimental.symbolic_shapes import is_concrete_int
+
+from fxexport._torch_compat import raw_expression
+from fxexport.graph import CapturedGraph, source_of
+from fxexport.graph.editing import parts, results
+from fxexport.graph.ops import loop
+from fxexport.targets.tensorrt.problems import Problem
+
+__all__ = ["lint_graph"]
+
+
+def lint_graph(graph: CapturedGraph) -> list[Problem]:
+    """What TensorRT will refuse of the sizes in a graph's loops and outputs."""
+    found: list[Problem] = []
+    for module in graph.graphs():
+        for node in module.graph.nodes:
+            if node.target is loop:
+                found.extend(_carried(module, node))
+    found.extend(_outputs(graph))
+    return list(dict.fromkeys(found))
+
+
+def _outputs(graph: CapturedGraph) -> Iterator[Problem]:
+    """Outputs whose size only the data tells: their buffers cannot be made before the run."""
+    places = graph.module.graph.find_nodes(op="placeholder")
+    known = {symbol for place in places for symbol in _symbols(place.meta.get("val"))}
+    for spec, value in zip(graph.outputs, results(graph.module), strict=True):
+        val = value.meta.get("val") if isinstance(value, fx.Node) else None
+        if isinstance(val, torch.Tensor) and not _symbols(val) <= known:
+            yield Problem(
+                f"the data decides the size of output {spec.name!r}: the engine allocates it "
+                "while it runs, through an output allocator",
+                "warning",
+            )
+
+
+def _symbols(val: Any) -> set[Any]:
+    sizes = val.shape if isinstance(val, torch.Tensor) else (val,)
+    return {
+        symbol
+        for size in sizes
+        if isinstance(size, torch.SymInt) and not is_concrete_int(size)
+        for symbol in raw_expression(size).free_symbols
+    }
+
+
+def _carried(module: fx.GraphModule, node: fx.Node) -> Iterator[Problem]:
+    carried: Any = node.args[3]
+    ((_, inputs),) = parts(module, node)
+    for value, place in zip(carried, inputs[1 : 1 + len(carried)], strict=True):
+        before, within = _shape(value), _shape(place)
+        if before is None or within is None or before == within:
+            continue
+        yield Problem(
+            "a tensor that the loop carries changes its size from trip to trip, from "
+            f"{_text(before)}",
+            hint="write into a tensor made before the loop, at a running index",
+            location=source_of(node),
+        )
+
+
+def _shape(value: Any) -> tuple[str, ...] | None:
+    val = value.meta.get("val") if isinstance(value, fx.Node) else None
+    if not isinstance(val, torch.Tensor):
+        return None
+    return tuple(str(int(s)) if is_concrete_int(s) else str(s) for s in val.shape)
+
+
+def _text(shape: tuple[str, ...]) -> str:
+    """``[?, 4]``: symbols mean nothing to the user."""
+    return "[" + ", ".join(size if size.isdigit() else "?" for size in shape) + "]"

@@ -1,0 +1,246 @@
+"""What TensorRT does not take of ifs and loops (measured with TensorRT-RTX 1.7.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import onnx_ir as ir
+
+from fxexport.targets.tensorrt.problems import Severity, walk
+
+__all__ = ["Scopes", "scope_findings"]
+
+Found = tuple[str, str, Severity]
+
+# Where the operators take a size from: places of inputs that are sizes.
+_SIZED_BY: dict[str, tuple[int, ...]] = {
+    "Slice": (1, 2),
+    "Range": (0, 1, 2),
+    "Expand": (1,),
+    "ConstantOfShape": (0,),
+    "Reshape": (1,),
+    "Resize": (3,),
+    "TopK": (1,),
+    "Tile": (1,),
+    "Pad": (1,),
+}
+_WHAT = {
+    "Slice": "a slice",
+    "Range": "a range",
+    "Expand": "an expanded tensor",
+    "ConstantOfShape": "a new tensor",
+    "Reshape": "a reshaped tensor",
+    "Resize": "a resized tensor",
+    "TopK": "a top-k",
+    "Tile": "a tiled tensor",
+    "Pad": "a padded tensor",
+}
+
+
+class Scopes:
+    """What values depend on.
+
+    Attributes:
+        has_loop: whether there is a loop anywhere in the file.
+    """
+
+    def __init__(self, root: ir.Graph) -> None:
+        self._root = root
+        self._memo: dict[tuple[ir.Value, ir.Graph | None], bool] = {}
+        self.has_loop = any(node.op_type in ("Loop", "Scan") for node, _ in walk(root))
+
+    def is_constant(self, value: ir.Value | None) -> bool:
+        """Whether a value is an initializer or a Constant; absent inputs are."""
+        if value is None:
+            return True
+        producer = value.producer()
+        if producer is None:
+            return value.const_value is not None
+        return producer.op_type == "Constant"
+
+    def from_data(self, value: ir.Value | None, body: ir.Graph | None) -> bool:
+        """Whether a value depends on more than shapes and constants.
+
+        Args:
+            value: the value.
+            body: for a loop's body, only what depends on the body's inputs counts; None for any
+                data, the contents of the file's inputs included.
+        """
+        if value is None:
+            return False
+        key = (value, body)
+        if key not in self._memo:
+            self._memo[key] = False  # a cycle cannot be, but the walk must end
+            self._memo[key] = self._from_data(value, body)
+        return self._memo[key]
+
+    def _from_data(self, value: ir.Value, body: ir.Graph | None) -> bool:
+        producer = value.producer()
+        if producer is None:
+            if body is None:
+                return value.const_value is None and not value.is_initializer()
+            return value in body.inputs
+        if producer.op_type in ("Shape", "Size", "Constant"):
+            return False
+        if any(self.from_data(source, body) for source in producer.inputs):
+            return True
+        return any(
+            self.from_data(output, body) for graph in _bodies(producer) for output in graph.outputs
+        )
+
+
+def scope_findings(node: ir.Node, path: Sequence[ir.Node], scopes: Scopes) -> Iterator[Found]:
+    """What is wrong with one node because of the ifs and loops that it is, or is in."""
+    if node.op_type == "If":
+        yield from _if(node)
+        if any(outer.op_type == "If" for outer in path) and not scopes.has_loop:
+            yield from _nested(node)
+    elif node.op_type == "Loop":
+        yield from _loop(node)
+    if path:
+        yield from _inner_size(node, path, scopes)
+
+
+def _if(node: ir.Node) -> Iterator[Found]:
+    condition = node.inputs[0]
+    if condition is not None and condition.shape is not None:
+        sizes = list(condition.shape)
+        if len(sizes) > 1 or (sizes and isinstance(sizes[0], int) and sizes[0] != 1):
+            yield "an if on more than one element", "use .all() or .any()", "error"
+    if condition is not None and condition.dtype not in (None, ir.DataType.BOOL):
+        yield "an if on something that is no bool", "compare it with a number", "error"
+    then, other = (node.attributes[name].as_graph() for name in ("then_branch", "else_branch"))
+    for a, b in zip(then.outputs, other.outputs, strict=False):
+        if None not in (a.shape, b.shape) and len(a.shape or ()) != len(b.shape or ()):
+            yield "the two ways of an if give tensors of unequal rank", "reshape one", "error"
+        if None not in (a.dtype, b.dtype) and a.dtype != b.dtype:
+            yield "the two ways of an if give different dtypes", "cast one of them", "error"
+
+
+def _nested(node: ir.Node) -> Iterator[Found]:
+    dynamic = [
+        value
+        for value in node.outputs
+        if value.shape is not None and any(not isinstance(size, int) for size in value.shape)
+    ]
+    if dynamic:
+        yield (
+            "an if inside an if, with dynamic sizes, in a file without a loop",
+            "export with --target tensorrt, which writes it so that TensorRT takes it",
+            "error",
+        )
+
+
+def _loop(node: ir.Node) -> Iterator[Found]:
+    body = node.attributes["body"].as_graph()
+    carried = len(node.inputs) - 2
+    limit = node.inputs[0]
+    for before, after in zip(body.inputs[2:], body.outputs[1:], strict=False):
+        if _changes(before, after):
+            yield (
+                "a tensor that a loop carries changes its size from trip to trip",
+                "write into a tensor made before the loop, at a running index",
+                "error",
+            )
+    if limit is None and any(
+        scan.uses() or scan.is_graph_output() for scan in node.outputs[carried:]
+    ):
+        yield (
+            "a loop without a bound on its trips collects rows",
+            "use a for loop with a break, or write into a tensor made before it",
+            "error",
+        )
+    if limit is None and body.inputs[0].uses():
+        yield "a loop without a bound on its trips reads the trip's number", "", "error"
+    if limit is not None and not _always(body, node):
+        for scan in node.outputs[carried:]:
+            if scan.is_graph_output() or not all(_cut(use.node, node) for use in scan.uses()):
+                yield (
+                    "a loop that may stop early collects rows: TensorRT gives as many as there "
+                    "could have been trips, without an error",
+                    "export with --target tensorrt, which cuts them to their count",
+                    "error",
+                )
+
+
+def _changes(before: ir.Value, after: ir.Value) -> bool:
+    if before.shape is None or after.shape is None:
+        return False
+    a, b = list(before.shape), list(after.shape)
+    if len(a) != len(b):
+        return True
+    for old, new in zip(a, b, strict=True):
+        known = [size for size in (old, new) if isinstance(size, int)]
+        if len(known) == 2 and old != new:
+            return True
+    return False
+
+
+def _always(body: ir.Graph, node: ir.Node) -> bool:
+    """Whether a loop makes all its trips."""
+    going = body.outputs[0]
+    producer = going.producer()
+    while producer is not None and producer.op_type == "Identity":
+        going = producer.inputs[0]  # type: ignore[assignment]
+        producer = going.producer()
+    if going is body.inputs[1]:
+        return True
+    tensor = going.const_value
+    if producer is not None and producer.op_type == "Constant":
+        tensor = producer.attributes["value"].value if "value" in producer.attributes else None
+    return tensor is not None and bool(tensor.numpy())
+
+
+def _cut(node: ir.Node, loop: ir.Node) -> bool:
+    """Whether a use of collected rows is a slice by a number that the loop carried."""
+    if node.op_type in ("Reshape", "Shape"):
+        return all(_cut(use.node, loop) for value in node.outputs for use in value.uses()) or (
+            node.op_type == "Shape"
+        )
+    if node.op_type != "Slice":
+        return False
+    end = node.inputs[2]
+    for _ in range(8):
+        producer = None if end is None else end.producer()
+        if producer is loop:
+            return True
+        if producer is None or not producer.inputs:
+            return False
+        end = producer.inputs[0]
+    return False
+
+
+def _inner_size(node: ir.Node, path: Sequence[ir.Node], scopes: Scopes) -> Iterator[Found]:
+    """Sizes inside ifs and loops must come from shapes and constants."""
+    places = _SIZED_BY.get(node.op_type)
+    if places is None:
+        return
+    sizes = [node.inputs[k] for k in places if k < len(node.inputs)]
+    for outer in reversed(path):
+        if outer.op_type == "Loop":
+            body = outer.attributes["body"].as_graph()
+            inside = any(scopes.from_data(size, body) for size in sizes)
+            if inside and node.op_type in ("Slice", "Range", "Expand", "ConstantOfShape", "Pad"):
+                yield (
+                    f"inside a loop, {_WHAT[node.op_type]} whose size or place depends on the "
+                    "trip or on what the loop carries",
+                    "take a fixed number of rows by index, or use a mask",
+                    "error",
+                )
+                return
+    in_branch = any(outer.op_type == "If" for outer in path)
+    if in_branch and any(scopes.from_data(size, None) for size in sizes):
+        yield (
+            f"inside an if, {_WHAT[node.op_type]} whose size depends on data or on a number that "
+            "is an input",
+            "compute it before the if, or use a mask",
+            "error",
+        )
+
+
+def _bodies(node: ir.Node) -> list[ir.Graph]:
+    return [
+        attribute.as_graph()
+        for attribute in node.attributes.values()
+        if attribute.type == ir.AttributeType.GRAPH
+    ]

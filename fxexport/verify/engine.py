@@ -1,0 +1,67 @@
+"""Comparing an engine on a GPU with PyTorch. Not run yet: no GPU has been at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import torch
+
+from fxexport.graph.captured import CapturedGraph
+from fxexport.inputs import PreparedInputs
+from fxexport.report.model import VerifiedCase
+from fxexport.verify.cases import CaseMaker, effort_for
+from fxexport.verify.compare import compare_outputs, largest
+
+__all__ = ["verify_engine"]
+
+
+class _Engine(Protocol):
+    output_names: list[str]
+
+    def run(self, inputs: Any) -> list[torch.Tensor]: ...
+
+
+def verify_engine(
+    graph: CapturedGraph,
+    engine: _Engine,
+    reference: Callable[[list[Any]], Sequence[Any]],
+    prepared: PreparedInputs,
+    *,
+    seed: int = 0,
+) -> list[VerifiedCase]:
+    """Runs an engine at min, opt and max of every profile, and at a few sizes between.
+
+    Args:
+        graph: what was captured.
+        engine: the loaded engine.
+        reference: runs the user's model in PyTorch on flat inputs.
+        prepared: the inputs of the export.
+        seed: for the inputs that are made.
+
+    Returns:
+        One comparison a set of inputs. Floats are compared as half precision is: TensorRT
+        multiplies float32 matrices in TF32, which has as many digits.
+    """
+    elements = sum(torch.Size(hint).numel() for hint in prepared.hints)
+    maker = CaseMaker(graph, prepared, seed, effort_for(graph, elements, 8))
+    found = []
+    for case in maker.of_profiles(lambda _: None):
+        expected = list(reference(_copied(case.inputs)))
+        named = dict(zip((spec.name for spec in graph.inputs), case.inputs, strict=True))
+        got = dict(zip(engine.output_names, engine.run(named), strict=True))
+        outputs = compare_outputs(
+            graph.outputs,
+            expected,
+            [got[spec.name].cpu() for spec in graph.outputs],
+            torch.float16,
+            largest(case.inputs),
+        )
+        wrong = next((o for o in outputs if not o.ok), None)
+        message = "" if wrong is None else f"output {wrong.name!r}: {wrong.message}"
+        found.append(VerifiedCase(f"engine, {case.label}", wrong is None, outputs, message))
+    return found
+
+
+def _copied(inputs: Sequence[Any]) -> list[Any]:
+    return [v.detach().clone() if isinstance(v, torch.Tensor) else v for v in inputs]

@@ -1,0 +1,85 @@
+"""Loops that may stop early count their rows, and the rows are cut to that count.
+
+Requires: nothing beyond a captured graph.
+Does: a loop that collects rows and does not always make all its trips carries one more number, the
+trips that it made; its collected rows are cut to it. A runtime that gives as many rows as there
+could have been trips (TensorRT, without an error) is right then.
+Ensures: the outputs are the same; rows of a loop that may stop early are used through that slice
+alone.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import torch
+from torch import fx
+
+from fxexport.graph import CapturedGraph
+from fxexport.graph.editing import call, innermost_first, item, items, parts, results
+from fxexport.graph.ops import loop
+
+__all__ = ["run"]
+
+
+def run(graph: CapturedGraph) -> CapturedGraph:
+    """Adds counts to such loops, in place."""
+    for module in innermost_first(graph):
+        for node in list(module.graph.nodes):
+            if node.target is loop and _may_stop(module, node):
+                _count(module, node)
+        module.recompile()
+    return graph
+
+
+def _may_stop(module: fx.GraphModule, node: fx.Node) -> bool:
+    carried: Any = node.args[3]
+    ((body, _),) = parts(module, node)
+    going: Any = results(body)[0]
+    collects = len(node.meta["val"]) > len(carried)
+    always = going is True and node.args[1] is True and node.args[0] is not None
+    return collects and not always
+
+
+def _count(module: fx.GraphModule, node: fx.Node) -> None:
+    trip_count, condition, named, carried, captured, *rest = node.args
+    assert isinstance(carried, (tuple, list))
+    place = len(carried)
+    ((body, inputs),) = parts(module, node)
+    after_state = (
+        inputs[1 + place]
+        if len(inputs) > 1 + place
+        else next(n for n in body.graph.nodes if n.op != "placeholder")
+    )
+    number = inputs[0].meta["val"]
+    with body.graph.inserting_before(after_state):
+        count = body.graph.placeholder("rows")
+    count.meta["val"] = number
+    output = body.graph.output_node()
+    more = call(output, operator.add, count, 1, val=number, like=node)
+    outputs = results(body)
+    output.args = ((*outputs[: 1 + place], more, *outputs[1 + place :]),)
+    body.recompile()
+    vals = node.meta["val"]
+    for k, user in list(items(node)):
+        if k >= place:
+            user.args = (node, k + 1)
+    node.args = (trip_count, condition, named, (*carried, 0), captured, *rest)
+    rows = vals[place].shape[0]
+    node.meta["val"] = (*vals[:place], rows, *vals[place:])
+    total = item(node.next, node, place)
+    for k, user in list(items(node)):
+        if k > place:
+            cut = call(
+                user.next,
+                torch.ops.aten.slice.Tensor,
+                user,
+                0,
+                0,
+                total,
+                val=user.meta["val"],
+                like=node,
+            )
+            user.replace_all_uses_with(cut)
+            cut.args = (user, *cut.args[1:])

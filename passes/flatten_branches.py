@@ -1,0 +1,129 @@
+"""Results of branches that share a dynamic size and differ in another leave the branch flat.
+
+Requires: nothing beyond a captured graph.
+Does: where the two ways of a branch give tensors with a dynamic size in common and another that is
+not the same (``[N, 4]`` and ``[N, 8]``), both give them as vectors, and the result is reshaped
+after the branch. The sizes that differ are computed before the branch and selected; where that is
+not possible and only one differs, it is left to the reshape. TensorRT fails on such branches
+("utils.cpp:3613"; measured with TensorRT-RTX 1.7.1).
+Ensures: the outputs are the same; what could not be rewritten is left as it was.
+"""
+
+from __future__ import annotations
+
+import operator
+from functools import reduce
+from typing import Any
+
+import torch
+from torch import fx
+from torch.fx.experimental.symbolic_shapes import is_concrete_int
+
+from fxexport._torch_compat import fake_beside, raw_expression
+from fxexport.capture.sizes import emit_expression
+from fxexport.graph import CapturedGraph, scalars
+from fxexport.graph.editing import call, innermost_first, item, parts, results
+from fxexport.graph.ops import branch
+
+__all__ = ["run"]
+
+
+def run(graph: CapturedGraph) -> CapturedGraph:
+    """Flattens such results of all branches, in place."""
+    for module in innermost_first(graph):
+        for node in list(module.graph.nodes):
+            if node.target is branch:
+                for k in range(len(node.meta["val"])):
+                    _flatten(module, node, k)
+        module.recompile()
+    return graph
+
+
+def _flatten(module: fx.GraphModule, node: fx.Node, k: int) -> None:
+    sides = parts(module, node)
+    then, other = (results(body)[k] for body, _ in sides)
+    left, right = _sizes(then), _sizes(other)
+    if left is None or right is None or not _mixed(left, right):
+        return
+    shape: list[Any] = []
+    for a, b in zip(left, right, strict=True):
+        first = _outside(node, sides[0][1], a)
+        second = first if str(a) == str(b) else _outside(node, sides[1][1], b)
+        if first is None or second is None:
+            shape.append(-1)
+        elif first is second or (isinstance(first, int) and first == second):
+            shape.append(first)
+        else:
+            shape.append(call(node, scalars.select, node.args[0], first, second, val=a, like=node))
+    if shape.count(-1) > 1:
+        return
+    for (body, _), result in zip(sides, (then, other), strict=True):
+        _flatten_result(body, k, result)
+    val = node.meta["val"][k]
+    flat = fake_beside(val, (reduce(operator.mul, val.shape),))
+    node.meta["val"] = (*node.meta["val"][:k], flat, *node.meta["val"][k + 1 :])
+    taken = item(node.next, node, k)
+    whole = call(taken.next, torch.ops.aten.reshape.default, taken, shape, val=val, like=node)
+    for user in list(node.users):
+        if user is not taken and user.target is operator.getitem and user.args[1] == k:
+            user.replace_all_uses_with(whole)
+            module.graph.erase_node(user)
+
+
+def _flatten_result(body: fx.GraphModule, k: int, result: fx.Node) -> None:
+    val = result.meta["val"]
+    output = body.graph.output_node()
+    flat = call(
+        output,
+        torch.ops.aten.reshape.default,
+        result,
+        [-1],
+        val=fake_beside(val, (reduce(operator.mul, val.shape),)),
+        like=result,
+    )
+    given = results(body)
+    given[k] = flat
+    output.args = (tuple(given),)
+    body.recompile()
+
+
+def _sizes(result: Any) -> list[Any] | None:
+    val = result.meta.get("val") if isinstance(result, fx.Node) else None
+    return list(val.shape) if isinstance(val, torch.Tensor) else None
+
+
+def _mixed(left: list[Any], right: list[Any]) -> bool:
+    """Whether a dynamic size is shared and another size is not."""
+    pairs = list(zip(left, right, strict=True))
+    shared = any(str(a) == str(b) and not is_concrete_int(a) for a, b in pairs)
+    return shared and any(str(a) != str(b) for a, b in pairs)
+
+
+def _outside(node: fx.Node, places: list[fx.Node], size: Any) -> Any:
+    """A size of a body's result, computed before the branch; None when that is not possible."""
+    if is_concrete_int(size):
+        return int(size)
+    operands: Any = node.args[3]
+
+    def leaf(expr: Any) -> Any:
+        for place, value in zip(places, operands, strict=True):
+            val = place.meta.get("val")
+            if isinstance(val, torch.Tensor):
+                for axis, known in enumerate(val.shape):
+                    if not is_concrete_int(known) and raw_expression(known) == expr:
+                        return call(
+                            node, torch.ops.aten.sym_size.int, value, axis, val=known, like=node
+                        )
+            elif isinstance(val, torch.SymInt) and raw_expression(val) == expr:
+                return value
+        if expr.is_Symbol:
+            raise NotImplementedError("a size that only the branch knows")
+        return None
+
+    def emit(function: Any, *args: Any) -> fx.Node:
+        return call(node, function, *args, val=size, like=node)
+
+    try:
+        return emit_expression(raw_expression(size), leaf, emit)
+    except NotImplementedError:
+        return None

@@ -1,0 +1,84 @@
+"""Loops, masks and branches of other sizes leave the branches around them."""
+
+from __future__ import annotations
+
+import torch
+
+from fxexport.graph.ops import branch, loop
+from tests.passes.support import agrees_for_tensorrt, nodes_of, rewritten
+
+index = torch.ops.aten.index.Tensor
+UP, DOWN = torch.tensor([1.0, 2.0, -0.5, 3.0]), torch.tensor([-1.0, -2.0])
+INPUTS = [(UP,), (DOWN,), (torch.tensor([0.25]),), (torch.tensor([2.0, 0.1, 0.2]),)]
+
+
+def loop_in_branch(x: torch.Tensor) -> torch.Tensor:
+    if x.sum() > 0:
+        for i in range(x.shape[0]):
+            x = x + 1 if x[i] > 1 else x * 0.5
+        return x
+    return x - 1
+
+
+def loop_in_else(x: torch.Tensor) -> torch.Tensor:
+    if x.sum() > 0:
+        return x - 1
+    while x.sum() < 3:
+        x = x + 1
+    return x
+
+
+def mask_in_branch(x: torch.Tensor) -> torch.Tensor:
+    return x[x > 0] * 2 if x.sum() > 0.5 else x
+
+
+def nothing_or_the_best(x: torch.Tensor) -> torch.Tensor:
+    keep = x > 0.15
+    if not keep.any():
+        return torch.zeros((0,))
+    found = x[keep]
+    if found.shape[0] > 2:
+        found = found.topk(2).values
+    return found.clamp(max=2.5)
+
+
+def may_fail_elsewhere(x: torch.Tensor) -> torch.Tensor:
+    if x.shape[0] == 4:
+        y = x.reshape(2, 2)
+        for i in range(2000):
+            y = y + y.sum() * 1e-9 * i
+        return y.reshape(-1)
+    return x
+
+
+def test_a_loop_of_a_branch_makes_no_trip_elsewhere() -> None:
+    for program in (loop_in_branch, loop_in_else):
+        before = rewritten(program, INPUTS)
+        assert nodes_of(before, loop, root=False)
+        after = rewritten(program, INPUTS, "hoist_loops", "eliminate_dead_code")
+        assert nodes_of(after, loop, root=True)
+        assert not nodes_of(after, loop, root=False)
+        agrees_for_tensorrt(program, INPUTS)
+
+
+def test_a_mask_is_applied_before_the_branch() -> None:
+    after = rewritten(mask_in_branch, INPUTS, "hoist_masks", "eliminate_dead_code")
+    assert nodes_of(after, index, root=True)
+    assert not nodes_of(after, index, root=False)
+    agrees_for_tensorrt(mask_in_branch, INPUTS)
+
+
+def test_a_detection_tail_has_one_branch_left() -> None:
+    names = ("hoist_masks", "hoist_branches", "cut_to_nothing", "eliminate_dead_code")
+    after = rewritten(nothing_or_the_best, INPUTS, *names)
+    assert len(nodes_of(after, branch, root=True)) == 1
+    assert not nodes_of(after, branch, root=False)
+    agrees_for_tensorrt(nothing_or_the_best, INPUTS)
+
+
+def test_what_could_fail_on_the_other_way_stays() -> None:
+    inputs = [(UP,), (torch.arange(3.0),)]
+    before = rewritten(may_fail_elsewhere, inputs)
+    after = rewritten(may_fail_elsewhere, inputs, "hoist_loops", "hoist_masks", "hoist_branches")
+    assert nodes_of(before, loop, root=False)
+    assert str(before) == str(after)
