@@ -82,6 +82,8 @@ sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:
+    if name == "tensorrt":
+        return importlib.import_module("fxexport.tensorrt")
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'fxexport' has no attribute {name!r}")
@@ -91,4 +93,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, "tensorrt"])

@@ -431,6 +431,11 @@ def map_tensors(function: Callable[[Any], Any], values: Any) -> Any:
     return tree_map(function, values)
 
 
+def tensors_among(args: Sequence[Any], kwargs: dict[str, Any]) -> list[torch.Tensor]:
+    """The tensors among an operator's arguments, in lists too."""
+    return [tensor for value in (*args, *kwargs.values()) for tensor in _tensors(value)]
+
+
 @contextlib.contextmanager
 def quiet_kernels() -> Iterator[None]:
     """Keeps PyTorch from logging an error that is raised, and reported, as well.

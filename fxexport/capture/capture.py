@@ -311,7 +311,7 @@ class _Attempt:
     def _make_inputs(self) -> list[Any]:
         session, recorder = self.session, self.session.recorder
         symbols: dict[str, Any] = {}
-        values = []
+        values: list[Any] = []
         for spec, sizes in zip(self._inputs, self._hints, strict=True):
             if spec.kind == "sequence":
                 values.append(self._list_input(spec))

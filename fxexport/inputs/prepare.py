@@ -239,7 +239,8 @@ def _prepared(
         {file_names[leaf]: dims for leaf, dims in requests.dims.items()},
     )
     hints = choose_sizes({name: leaf.value for leaf, name in file_names.items()}, named.shapes)
-    specs, examples = [], []
+    specs: list[InputSpec] = []
+    examples: list[Any | None] = []
     for leaf, name in file_names.items():
         value = leaf.value
         if isinstance(value, (torch.Tensor, TensorSpec)):

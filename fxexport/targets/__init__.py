@@ -78,6 +78,7 @@ _TARGETS = {
             "count_scan_rows",
             "flatten_branches",
             "eliminate_dead_code",
+            "carry_branch_results",
             "route_conditions",
         ),
         21,

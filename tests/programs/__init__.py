@@ -21,6 +21,7 @@ THEMES = (
     "containers",
     "lists",
     "modules",
+    "mutation_aliases",
     "mutation_basic",
     "mutation_ops",
     "mutation_views",

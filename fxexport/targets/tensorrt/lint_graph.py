@@ -12,7 +12,7 @@ from torch.fx.experimental.symbolic_shapes import is_concrete_int
 from fxexport._torch_compat import raw_expression
 from fxexport.graph import CapturedGraph, source_of
 from fxexport.graph.editing import parts, results
-from fxexport.graph.ops import loop
+from fxexport.graph.ops import branch, loop
 from fxexport.targets.tensorrt.problems import Problem
 
 __all__ = ["lint_graph"]
@@ -25,6 +25,8 @@ def lint_graph(graph: CapturedGraph) -> list[Problem]:
         for node in module.graph.nodes:
             if node.target is loop:
                 found.extend(_carried(module, node))
+            elif node.target is branch and module is not graph.module:
+                found.extend(_ways(module, node))
     found.extend(_outputs(graph))
     return list(dict.fromkeys(found))
 
@@ -66,6 +68,20 @@ def _carried(module: fx.GraphModule, node: fx.Node) -> Iterator[Problem]:
             hint="write into a tensor made before the loop, at a running index",
             location=source_of(node),
         )
+
+
+def _ways(module: fx.GraphModule, node: fx.Node) -> Iterator[Problem]:
+    """Inside an if or a loop, the way taken must not decide a size."""
+    then, other = (results(body) for body, _ in parts(module, node))
+    for a, b in zip(then, other, strict=True):
+        left, right = _shape(a), _shape(b)
+        if left is not None and right is not None and left != right:
+            yield Problem(
+                "inside an if or a loop, the two ways of an if give tensors of other sizes: "
+                f"{_text(left)} and {_text(right)}",
+                hint="pad both to one size, or decide it outside",
+                location=source_of(node),
+            )
 
 
 def _shape(value: Any) -> tuple[str, ...] | None:

@@ -1,0 +1,70 @@
+"""Results of branches enter loops as carried state, not as captured values.
+
+Requires: nothing beyond a captured graph.
+Does: a value that a loop captures and that is the result of a branch becomes a carried value that
+the body hands on unchanged. TensorRT fails on a loop that captures it ("No nesting relationship";
+measured with TensorRT-RTX 1.7.1).
+Ensures: the outputs are the same; no loop captures the result of a branch in its own graph.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from torch import fx
+
+from fxexport.graph import CapturedGraph
+from fxexport.graph.editing import innermost_first, parts, results
+from fxexport.graph.ops import branch, loop
+
+__all__ = ["run"]
+
+
+def run(graph: CapturedGraph) -> CapturedGraph:
+    """Carries such values through all loops, in place."""
+    for module in innermost_first(graph):
+        for node in list(module.graph.nodes):
+            if node.target is loop:
+                captured: Any = node.args[4]
+                for value in [v for v in captured if _is_branch_result(v)]:
+                    _carry(module, node, value)
+        module.recompile()
+    return graph
+
+
+def _is_branch_result(value: Any) -> bool:
+    if not isinstance(value, fx.Node) or value.target is not operator.getitem:
+        return False
+    source: Any = value.args[0]
+    return source.target is branch
+
+
+def _carry(module: fx.GraphModule, node: fx.Node, value: fx.Node) -> None:
+    trips, condition, named, carried, captured, *rest = node.args
+    assert isinstance(carried, (tuple, list)) and isinstance(captured, (tuple, list))
+    ((body, places),) = parts(module, node)
+    count, at = len(carried), list(captured).index(value)
+    old = places[1 + count + at]
+    with body.graph.inserting_after(places[count]):
+        place = body.graph.placeholder(old.name)
+    place.meta.update(old.meta)
+    old.replace_all_uses_with(place)
+    body.graph.erase_node(old)
+    given = results(body)
+    body.graph.output_node().args = ((*given[: 1 + count], place, *given[1 + count :]),)
+    body.recompile()
+    node.args = (
+        trips,
+        condition,
+        named,
+        (*carried, value),
+        (*captured[:at], *captured[at + 1 :]),
+        *rest,
+    )
+    vals = node.meta["val"]
+    node.meta["val"] = (*vals[:count], value.meta["val"], *vals[count:])
+    for user in list(node.users):
+        k: Any = user.args[1]
+        if user.target is operator.getitem and k >= count:
+            user.args = (node, k + 1)
