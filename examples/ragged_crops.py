@@ -1,4 +1,4 @@
-"""Cuts boxes of different sizes out of an image, and collects a feature of each that is large enough."""
+"""Cuts boxes of different sizes out of an image, and keeps a feature of each large one."""
 
 import torch
 from torch import nn

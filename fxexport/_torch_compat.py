@@ -11,6 +11,7 @@ import copy
 import functools
 import logging
 import types
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -30,7 +31,7 @@ from torch.utils._python_dispatch import (
     _disable_current_modes,
     _disable_infra_mode,
 )
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 from torch.utils._sympy.functions import Mod
 from torch.utils._sympy.numbers import int_oo
 from torch.utils._sympy.printers import PythonPrinter
@@ -51,6 +52,8 @@ __all__ = [
     "mha_fastpath_disabled",
     "no_recording",
     "statically_known_true",
+    "tree_flatten",
+    "tree_unflatten",
 ]
 
 # What a guard that cannot be proven is decided by: (expression) -> value, or an exception.
@@ -428,15 +431,25 @@ def map_tensors(function: Callable[[Any], Any], values: Any) -> Any:
     return tree_map(function, values)
 
 
+def tensors_among(args: Sequence[Any], kwargs: dict[str, Any]) -> list[torch.Tensor]:
+    """The tensors among an operator's arguments, in lists too."""
+    return [tensor for value in (*args, *kwargs.values()) for tensor in _tensors(value)]
+
+
 @contextlib.contextmanager
 def quiet_kernels() -> Iterator[None]:
-    """Keeps PyTorch from logging an error that is raised, and reported, as well."""
+    """Keeps PyTorch from logging an error that is raised, and reported, as well.
+
+    Nor does a library's fake kernel warn the user of what it calls in PyTorch.
+    """
     loggers = [logging.getLogger(name) for name in _NOISY]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".create_unbacked_symint. is deprecated")
+            yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
@@ -554,3 +567,43 @@ def is_torch_builtin(function: Any) -> bool:
     name = getattr(function, "__qualname__", "")
     module = getattr(function, "__module__", None) or ""
     return name.startswith("_VariableFunctionsClass.") or module.startswith("torch")
+
+
+def is_control_flow_function(function: Any) -> bool:
+    """Whether a function is one of PyTorch's cond, while_loop, scan, map and kin.
+
+    Some have no public name, and those that have one say that they are torch's own.
+    """
+    code = getattr(function, "__code__", None)
+    return code is not None and "_higher_order_ops" in code.co_filename
+
+
+def program_module(program: torch.export.ExportedProgram) -> torch.nn.Module:
+    """An exported program's module, without the checks of its inputs that run before it.
+
+    They compare sizes, which would hold every dimension at the example's size.
+    """
+    module = program.module(check_guards=False)
+    module._forward_pre_hooks.clear()
+    return module
+
+
+def is_generated(code: types.CodeType) -> bool:
+    """Whether code is the forward that a torch.fx.GraphModule generates from its graph."""
+    return code.co_filename.startswith("<eval_with_key>")
+
+
+def stack_of_generated(frame: types.FrameType, line: int) -> str:
+    """The Python stack that the node behind a line of generated code was made at; may be empty."""
+    module = frame.f_locals.get("self")
+    if not isinstance(module, torch.fx.GraphModule):
+        return ""
+    table: Any = getattr(module, "_lineno_map", None) or {}
+    index = table.get(line - frame.f_code.co_firstlineno)
+    nodes = list(module.graph.nodes)
+    return (nodes[index].stack_trace or "") if index is not None and index < len(nodes) else ""
+
+
+def remember_item(fake: torch.Tensor, number: torch.SymInt) -> None:
+    """Makes ``item()`` of a fake tensor with one element give a number that is known already."""
+    fake.item_memo = number  # type: ignore[attr-defined]

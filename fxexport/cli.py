@@ -188,6 +188,7 @@ def _export(options: Options, progress: Progress) -> Exported:
                 check_inputs=loaded.check_inputs,
                 external_data=options.external_data,
                 state=parse_state_option(options.state),
+                sequences=options.sequences,
                 progress=progress,
             )
         except VerificationError as error:

@@ -23,7 +23,7 @@ from fxexport.cli_build import (
     VersionCompatible,
     Workspace,
 )
-from fxexport.profiles.words import POLYGRAPHY_OPTIONS, TRTEXEC_OPTIONS, ShapesOption, sections
+from fxexport.profiles.words import ShapesOption, sections
 
 __all__ = ["Options", "parse_options"]
 
@@ -62,6 +62,7 @@ class Options:
     external_data: bool | None = None
     train: bool = False
     state: list[str] = field(default_factory=list)
+    sequences: list[str] = field(default_factory=list)
     json: bool = False
     quiet: bool = False
     verbose: bool = False
@@ -122,10 +123,10 @@ def _command(
     trtexec_shapes: Annotated[
         list[str] | None,
         typer.Option(
-            *TRTEXEC_OPTIONS,
+            "--minShapes",
             metavar="NAME:SIZES,...",
-            help="A profile as trtexec takes it, for example x:1x3x224x224,y:1x5. What it lets "
-            "vary is dynamic.",
+            help="A profile as trtexec takes it, with --optShapes and --maxShapes: for example "
+            "x:1x3x224x224,y:1x5. What it lets vary is dynamic.",
         ),
     ] = None,
     profile: Annotated[
@@ -139,9 +140,10 @@ def _command(
     polygraphy_shapes: Annotated[
         list[str] | None,
         typer.Option(
-            *POLYGRAPHY_OPTIONS,
+            "--trt-min-shapes",
             metavar="NAME:[SIZES] ...",
-            help="The same as Polygraphy takes it: x:[1,3,224,224] y:[1,5]. Once for each profile.",
+            help="The same as Polygraphy takes it, with --trt-opt-shapes and --trt-max-shapes: "
+            "x:[1,3,224,224] y:[1,5]. Once for each profile.",
         ),
     ] = None,
     target: Annotated[
@@ -168,6 +170,15 @@ def _command(
             help="What becomes of what the model keeps between calls: drop, refuse, or io "
             "(inputs and outputs of the file). Repeatable.",
             show_default="drop",
+        ),
+    ] = None,
+    sequence: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sequence",
+            metavar="NAME",
+            help="A list among the inputs or outputs that is an ONNX sequence of any length, and "
+            "not an input or output for each item. Repeatable.",
         ),
     ] = None,
     report: Annotated[
@@ -208,6 +219,7 @@ def _command(
         external_data=True if external_data else None,
         train=train,
         state=state or [],
+        sequences=sequence or [],
         json=report is ReportFormat.json,
         quiet=quiet,
         verbose=verbose,

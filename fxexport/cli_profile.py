@@ -14,8 +14,6 @@ from fxexport.errors import UsageError
 from fxexport.profiles import FORMS, Profile, StoredProfiles, as_text, parse_profiles
 from fxexport.profiles.by_dimension import parse_by_dimension
 from fxexport.profiles.words import (
-    POLYGRAPHY_OPTIONS,
-    TRTEXEC_OPTIONS,
     ShapesOption,
     parse_shapes_options,
     sections,
@@ -156,7 +154,9 @@ def _command(
     trtexec_shapes: Annotated[
         list[str] | None,
         typer.Option(
-            *TRTEXEC_OPTIONS, metavar="NAME:SIZES,...", help="With --set: as trtexec takes them."
+            "--minShapes",
+            metavar="NAME:SIZES,...",
+            help="With --set: as trtexec takes them; and --optShapes, --maxShapes.",
         ),
     ] = None,
     profile: Annotated[
@@ -166,9 +166,9 @@ def _command(
     polygraphy_shapes: Annotated[
         list[str] | None,
         typer.Option(
-            *POLYGRAPHY_OPTIONS,
+            "--trt-min-shapes",
             metavar="NAME:[SIZES] ...",
-            help="With --set: as Polygraphy takes them.",
+            help="With --set: as Polygraphy takes them; and --trt-opt-shapes, --trt-max-shapes.",
         ),
     ] = None,
     quiet: Annotated[

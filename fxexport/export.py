@@ -14,7 +14,12 @@ from fxexport.capture import CaptureRequest, capture
 from fxexport.errors import OutputError, UsageError, VerificationError
 from fxexport.files import replace_together
 from fxexport.graph import CapturedGraph, source_of
-from fxexport.inputs import PreparedInputs, prepare_inputs
+from fxexport.inputs import (
+    PreparedInputs,
+    check_program_sizes,
+    prepare_inputs,
+    take_apart_program,
+)
 from fxexport.inputs.profiled import settle_profiles
 from fxexport.lowering import decomposition_for, keep_composite, lower
 from fxexport.passes import run_passes
@@ -131,7 +136,7 @@ class Exported:
 
 
 def export(
-    model: Callable[..., Any],
+    model: Callable[..., Any] | torch.export.ExportedProgram,
     inputs: Any = (),
     path: str | os.PathLike[str] | None = None,
     *,
@@ -140,6 +145,7 @@ def export(
     profiles: Any = None,
     target: str = "onnxruntime",
     opset: int | None = None,
+    sequences: Sequence[str] = (),
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
     verify: bool = True,
@@ -151,7 +157,8 @@ def export(
     """Exports a model to ONNX with its ifs and loops intact.
 
     Args:
-        model: an `nn.Module`, or a function of tensors.
+        model: an `nn.Module` (a `torch.fx.GraphModule` too), a function of tensors, or a
+            `torch.export.ExportedProgram`, which has inputs and dynamic sizes of its own.
         inputs: a tuple of arguments (or a dict by name, or one tensor): real, meta or fake
             tensors, NumPy arrays, or `TensorSpec`s. No data is needed.
         path: where to write; None keeps the model in memory.
@@ -163,6 +170,9 @@ def export(
             `fxexport.profiles.as_profiles`). What they let vary is dynamic without `dynamic`.
         target: what the file is for: "onnxruntime" or "tensorrt".
         opset: ONNX opset, 18 or newer; None for the target's best.
+        sequences: lists that are ONNX sequences in the file: of arguments, which then may have
+            any length, and of those that the model returns ("output" for the whole result).
+            Others of fixed length are an input or output for each item.
         input_names: names of the file's inputs; by default the parameters' names.
         output_names: names of the file's outputs.
         verify: compare the file with PyTorch.
@@ -185,6 +195,9 @@ def export(
         VerificationError: the file does not agree with PyTorch; it was kept under another name.
     """
     report = Report(model=_name_of(model), target=target)
+    given = model
+    if isinstance(model, torch.export.ExportedProgram):
+        model, inputs, kwargs, dynamic = take_apart_program(model, inputs, kwargs, dynamic)
     stage = _Stages(report, progress or NullProgress())
     goal = target_named(target)
     if path is not None:
@@ -193,7 +206,10 @@ def export(
     _check_call(model, output_names)
     with stage("inputs"):
         call = model.forward if isinstance(model, torch.nn.Module) else model
-        prepared = prepare_inputs(call, inputs, kwargs, dynamic, input_names, as_profiles(profiles))
+        prepared = prepare_inputs(
+            call, inputs, kwargs, dynamic, input_names, as_profiles(profiles), sequences
+        )
+        check_program_sizes(given, prepared.specs)
         for name, value in prepared.constants:
             report.add("constant", f"{name} is {value!r} in the file")
     with stage("capture"):
@@ -226,7 +242,6 @@ def export(
     with stage("write"):
         exported.save(beside, external_data=external_data)
     report.path = beside
-    write_initial_state(graph, shown, report)
     if verify:
         with stage("verify"), _removed_on_failure(beside):
             report.verification = compare(
@@ -236,6 +251,7 @@ def export(
         with _removed_on_failure(beside):
             _move(exported, beside, shown, external_data)
         report.path = shown
+    write_initial_state(graph, shown, report)
     return exported
 
 
@@ -285,9 +301,9 @@ def _move(exported: Exported, source: str, path: str, external_data: bool | None
         for name in (source, data, *([beside] if exported.profiles else [])):
             os.unlink(name)
         return
-    moves = [(source, os.path.realpath(path))]
+    moves = [(source, path)]
     if exported.profiles:
-        place = os.path.join(os.path.dirname(moves[0][1]), profiles_file_name(path))
+        place = os.path.join(os.path.dirname(path), profiles_file_name(path))
         moves.insert(0, (beside, place))
     try:
         with stale_profiles_removed(path, exported.profiles):
@@ -329,6 +345,7 @@ def _request(
         decomposition_for=decomposition_for,
         keep_composite=keep_composite,
         profiled=prepared.profiled,
+        sequences=prepared.sequences,
         state=state,
     )
 

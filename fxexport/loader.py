@@ -234,8 +234,9 @@ def _candidates(module: ModuleType) -> dict[str, str]:
 def _make(found: Any, name: str, reference: ModelReference) -> Any:
     """The model that an object is, or makes."""
     from torch import Tensor, nn
+    from torch.export import ExportedProgram
 
-    if isinstance(found, nn.Module):
+    if isinstance(found, (nn.Module, ExportedProgram)):
         return found
     if inspect.isclass(found):
         if not issubclass(found, nn.Module):
@@ -258,7 +259,7 @@ def _make(found: Any, name: str, reference: ModelReference) -> Any:
     elif returns is Tensor or _required_parameters(found) != []:
         return found
     made = _call(found, name)
-    if isinstance(made, nn.Module):
+    if isinstance(made, (nn.Module, ExportedProgram)):
         return made
     if name in _FACTORIES and not callable(made):
         raise UsageError(

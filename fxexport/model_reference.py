@@ -61,6 +61,12 @@ def parse_reference(text: str) -> ModelReference:
         place, name = text, ""
     path = Path(place)
     if path.is_file():
+        if path.suffix == ".pt2":
+            raise UsageError(
+                f"{place} is an exported program; loading one can run code that came with it.",
+                hint="If you trust it, name a Python file with: "
+                f"model = torch.export.load({place!r})",
+            )
         if path.suffix != ".py":
             raise UsageError(f"{place} is not a Python file.", hint=f"MODEL is one of {FORMS}.")
         return ModelReference(text, file=path.absolute(), object=name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,7 +37,10 @@ def flat_outputs(result: Any, specs: Iterable[OutputSpec] = ()) -> list[Any]:
 
 
 def named_leaves(
-    result: Any, is_leaf: Callable[[Any], bool], lists: Mapping[str, int] | None = None
+    result: Any,
+    is_leaf: Callable[[Any], bool],
+    lists: Mapping[str, int] | None = None,
+    whole: Container[str] = (),
 ) -> list[tuple[str, Any]]:
     """The leaves of a nested result, in order, each with a path such as ``boxes_0``.
 
@@ -49,13 +52,14 @@ def named_leaves(
         is_leaf: tells the values to find.
         lists: path of each list of varying length, and how many values an item of it has: such a
             list gives as many leaves, each the list of one of its items' values.
+        whole: paths of lists that are leaves.
     """
     found: list[tuple[str, Any]] = []
     seen: set[int] = set()
     lists = lists or {}
 
     def visit(value: Any, path: str) -> None:
-        if is_leaf(value):
+        if is_leaf(value) or (path in whole and isinstance(value, (list, tuple, deque))):
             found.append((path, value))
             return
         if path in lists and isinstance(value, (list, tuple, deque)):

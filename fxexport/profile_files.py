@@ -34,7 +34,8 @@ __all__ = [
 
 def profiles_beside(path: str | os.PathLike[str], stored: StoredProfiles) -> dict[str, str]:
     """The file to write beside a model, by its name; {} for a model without profiles."""
-    return {profiles_file_name(path): stored.to_text()} if stored.profiles else {}
+    name = profiles_file_name(os.path.realpath(path))
+    return {name: stored.to_text()} if stored.profiles else {}
 
 
 @contextlib.contextmanager
@@ -43,7 +44,8 @@ def stale_profiles_removed(
 ) -> Iterator[None]:
     """Around the writing of a model: profiles of the one before it do not stay beside it."""
     yield
-    beside = os.path.join(os.path.dirname(os.path.realpath(path)), profiles_file_name(path))
+    target = os.path.realpath(path)
+    beside = os.path.join(os.path.dirname(target), profiles_file_name(target))
     if not profiles and _is_ours(beside):
         with contextlib.suppress(OSError):
             os.unlink(beside)
@@ -100,7 +102,7 @@ def replace_profiles(
         entry = model.metadata_props.add(key=METADATA_KEY)
     entry.value = new.to_text()
     target = os.path.realpath(path)
-    beside = os.path.join(os.path.dirname(target), profiles_file_name(path))
+    beside = os.path.join(os.path.dirname(target), profiles_file_name(target))
     check_place(os.fspath(path), target)
     check_place(beside, beside)
     try:

@@ -286,6 +286,8 @@ def _join(
     their first dimension is no more than a reshape.
     """
     parts: Any
+    dim: Any
+    stacked: Any
     parts, dim, stacked = use.args
     if any(_is_sequence(part) and part is not result for part in parts):
         use.replace_input_with(result, _as_sequence(module, result, rows, initial))

@@ -32,7 +32,8 @@ def run(graph: CapturedGraph) -> CapturedGraph:
     """Rewrites the loops of the graph in place and returns it."""
     for module in list(graph.graphs()):
         for node in module.graph.find_nodes(op="call_function", target=loop):
-            for k in reversed(range(len(node.args[3]))):  # type: ignore[arg-type]
+            carried: Any = node.args[3]
+            for k in reversed(range(len(carried))):
                 _try_one(module, node, k)
         module.recompile()
     return graph
@@ -40,8 +41,9 @@ def run(graph: CapturedGraph) -> CapturedGraph:
 
 def _try_one(module: fx.GraphModule, node: fx.Node, k: int) -> None:
     """Makes the carried value number `k` a scan output where that is possible."""
-    count, first, _, carried, *_ = node.args
-    initial: Any = carried[k]  # type: ignore[index]
+    arguments: Any = node.args
+    count, first, _, carried, *_ = arguments
+    initial = carried[k]
     val = initial.meta.get("val") if isinstance(initial, fx.Node) else None
     if first is not True or not isinstance(val, torch.Tensor) or not _only_items(node):
         return
@@ -54,7 +56,7 @@ def _try_one(module: fx.GraphModule, node: fx.Node, k: int) -> None:
         if not _same_number(count, val.shape[dim]):
             continue
         rows = _Rows(body, {placeholders[1 + k]}, dim, placeholders[0])
-        if rows.fit() and rows.results() == {1 + k}:
+        if rows.fit() and rows.results() == {1 + k} and _row_val(rows) is not None:
             _rewrite(module, node, k, rows)
             return
 
@@ -115,7 +117,9 @@ class _Rows:
             return self._is_own_row(node.args[1], node.args[2], node.args[0])
         if node.target is _SCATTER and node.args[1] not in self.like:
             self.like[node] = None
-            return self._is_own_row(node.args[2], node.args[3], node.args[0])
+            tensor, row, dim, index = node.args
+            one_dtype = row.meta["val"].dtype == tensor.meta["val"].dtype  # type: ignore[union-attr]
+            return one_dtype and self._is_own_row(dim, index, tensor)
         # An item of a branch was put among the tensors with it.
         return node.target is operator.getitem
 
@@ -198,15 +202,17 @@ def _drop_plain_copies(body: fx.GraphModule) -> None:
     for node in list(body.graph.nodes):
         if node.target is not torch.ops.aten.copy.default:
             continue
-        row, value = (arg.meta.get("val") for arg in node.args[:2])  # type: ignore[union-attr]
+        arguments: Any = node.args
+        row, value = (arg.meta["val"] for arg in arguments[:2])
         if row.dtype == value.dtype and list(map(str, row.shape)) == list(map(str, value.shape)):
-            node.replace_all_uses_with(node.args[1])  # type: ignore[arg-type]
+            node.replace_all_uses_with(arguments[1])
 
 
 def _rewrite(module: fx.GraphModule, node: fx.Node, k: int, rows: _Rows) -> None:
     """Changes the loop's node and body; `rows` fit."""
-    count, first, name, carried, captured, *rest = node.args
-    initial = carried[k]  # type: ignore[index]
+    arguments: Any = node.args
+    count, first, name, carried, captured, *rest = arguments
+    initial = carried[k]
     body = rows.body
     old = body.graph.find_nodes(op="placeholder")[1 + k]  # type: ignore[index]
     before = _captured(body, old, initial)
@@ -229,8 +235,8 @@ def _rewrite(module: fx.GraphModule, node: fx.Node, k: int, rows: _Rows) -> None
         count,
         first,
         name,
-        (*carried[:k], *carried[k + 1 :]),  # type: ignore[index]
-        (*captured, initial) if used else captured,  # type: ignore[misc]
+        (*carried[:k], *carried[k + 1 :]),
+        (*captured, initial) if used else captured,
         (*shapes, (shape, initial.meta["val"].dtype)),
     )
     _renumber(module, node, k, rows.dim)
@@ -255,15 +261,16 @@ def _row_before(body: fx.GraphModule, rows: _Rows, before: fx.Node) -> fx.Node:
 
 
 def _row_val(rows: _Rows) -> Any:
-    """What a row looks like, from a node that reads or writes one."""
+    """What a row looks like, from a node that reads or writes one; None where none does."""
     for node in rows.like:
         for user in node.users:
             if user.target is _SELECT:
                 return user.meta["val"]
         if node.target is _SCATTER:
-            return node.args[1].meta["val"]  # type: ignore[union-attr]
-    return next(val for inner in rows.inner.values() for r in inner
-                if (val := _row_val(r)) is not None)  # fmt: skip
+            written: Any = node.args[1]
+            return written.meta["val"]
+    inside = (_row_val(inner) for bodies in rows.inner.values() for inner in bodies)
+    return next((val for val in inside if val is not None), None)
 
 
 def _size(module: fx.GraphModule, tensor: fx.Node, dim: int, size: Any, loop_node: fx.Node) -> Any:
@@ -289,4 +296,6 @@ def _renumber(module: fx.GraphModule, node: fx.Node, k: int, dim: int) -> None:
             with module.graph.inserting_after(user):
                 moved = module.graph.call_function(torch.ops.aten.permute.default, (user, order))
             moved.meta = dict(user.meta)
-            user.replace_all_uses_with(moved, delete_user_cb=lambda u, m=moved: u is not m)
+            for later in list(user.users):
+                if later is not moved:
+                    later.replace_input_with(user, moved)

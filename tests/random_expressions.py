@@ -49,7 +49,7 @@ class Expressions:
 
     def __init__(self, rng: random.Random, as_module: bool) -> None:
         self._rng = rng
-        self._as_module = as_module
+        self.as_module = as_module
         self.helpers: dict[str, str] = {}
 
     def bounded(self, kind: str, scope: Scope, depth: int) -> str:
@@ -107,7 +107,7 @@ class Expressions:
             f"torch.relu({a})",
             f"{a}.flip(0)",
         ]
-        if self._as_module:
+        if self.as_module:
             deep += [f"self.linear({a})", f"{a} * self.gain"]
         return self._pick("mat", scope, depth, deep)
 
@@ -126,8 +126,9 @@ class Expressions:
             f"{a}.flip(0)",
             f"torch.maximum({a}, {self.row(scope, depth - 1)})",
         ]
-        if self._as_module:
-            deep.append(f"{a} * self.gain")
+        if self.as_module:
+            deep += [f"{a} * self.gain", "self.memory * 1.0", f"self.last + {a}"]
+            deep.append("self.kept[0] - self.kept[1]")
         return self._pick("row", scope, depth, deep)
 
     def num(self, scope: Scope, depth: int) -> str:
@@ -142,7 +143,7 @@ class Expressions:
             f"torch.minimum({a}, {self.num(scope, depth - 1)})",
             f"torch.tanh({a})",
         ]
-        deep += [f"{name}.sum() * 0.1" for name in scope.names("mat")]
+        deep += [f"{name}.sum() * 0.1" for name in scope.names("mat") + scope.names("view")]
         return self._pick("num", scope, depth, deep)
 
     def rows(self, scope: Scope, depth: int) -> str:
@@ -180,6 +181,8 @@ class Expressions:
             f"int({self.num(scope, depth - 1)} * 3.0 + 0.37171)",
             f"(1 if {self.condition(scope, depth - 1)} else {b})",
         ]
+        if self.as_module:
+            deep.append(f"(self.steps + {a})")
         return self._pick("int", scope, depth, deep)
 
     def float_(self, scope: Scope, depth: int) -> str:

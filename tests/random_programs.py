@@ -23,6 +23,7 @@ import torch
 
 from tests.harness import Outcome, run_model
 from tests.random_expressions import Expressions, Scope
+from tests.random_writes import STATE, WRITES
 
 __all__ = ["RandomProgram", "Writer", "generate", "load", "main", "run"]
 
@@ -99,12 +100,18 @@ class Writer:
 
     def statement(self, scope: Scope, depth: int, nesting: int) -> None:
         self.budget -= 1
+        extra = {**WRITES, **(STATE if self.expressions.as_module else {})}
         kinds = ["assign"] * 5 + ["swap", "augment"]
+        kinds += [name for name, (weight, _) in extra.items() for _ in range(weight)]
         if nesting < 3 and self.budget > 0:
             kinds += ["if"] * 4 + ["choose"]
             if self.loops < 2:
                 kinds += ["for"] * 3 + ["while"] * 2
-        getattr(self, f"_{self.rng.choice(kinds)}")(scope, depth, nesting)
+        kind = self.rng.choice(kinds)
+        if kind in extra:
+            extra[kind][1](self, scope, depth, nesting)
+        else:
+            getattr(self, f"_{kind}")(scope, depth, nesting)
 
     def _assign(self, scope: Scope, depth: int, nesting: int) -> None:
         kind = self.rng.choice(RESULT_TYPES)
@@ -174,6 +181,7 @@ class Writer:
         if head == by_index:
             self.emit(depth + 1, f"{row} = x[{i}]")
             inner.add(row, "row")
+            inner.add(f"#{i}", "row number", fixed=True)
         self._body(scope, inner, depth, nesting)
 
     def _while(self, scope: Scope, depth: int, nesting: int) -> None:
@@ -278,7 +286,10 @@ def _module(forward: str) -> str:
         "    def __init__(self):\n"
         "        super().__init__()\n"
         "        self.linear = nn.Linear(4, 4)\n"
-        "        self.gain = nn.Parameter(torch.tensor([0.5, -1.0, 0.75, 1.25]))\n\n" + forward
+        "        self.gain = nn.Parameter(torch.tensor([0.5, -1.0, 0.75, 1.25]))\n"
+        "        self.register_buffer('memory', torch.tensor([0.25, 0.0, -0.5, 1.0]))\n"
+        "        self.steps, self.last = 2, torch.tensor([1.0, 0.5, -0.25, 0.0])\n"
+        "        self.kept = [torch.zeros(4), torch.ones(4)]\n\n" + forward
     )
 
 

@@ -15,8 +15,10 @@ import onnx
 import pytest
 import torch
 
+import fxexport
 from fxexport.cli import main
 from tests.harness import flatten, run_model
+from tests.test_state import step_by_step
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
@@ -86,3 +88,13 @@ def test_example_comes_out_of_the_command_and_runs_without_it(name: str, tmp_pat
     assert len(expected) == len(graph.output)
     for k, value in enumerate(expected):
         np.testing.assert_allclose(results[str(k)], np.asarray(value), rtol=1e-3, atol=1e-4)
+
+
+def test_the_streaming_example_runs_step_by_step() -> None:
+    module = _load("streaming_rnn")
+    exported = fxexport.export(copy.deepcopy(module.model), module.example_inputs, state="io")
+    paths = [entry.path for entry in exported.graph.state]
+    assert paths == ["hidden.0", "hidden.1", "steps"]
+    generator = torch.Generator().manual_seed(3)
+    frames = [torch.randn(8, generator=generator) * (k % 4 > 0) for k in range(40)]
+    step_by_step(exported, lambda: copy.deepcopy(module.model), frames)

@@ -304,6 +304,34 @@ REFUSED = {
     """,
     "sorting by dynamic values": "return x * sorted([x.shape[0], 2, 7])[0]",
     "reading values out": "return x + torch.from_numpy(x.numpy())",
+    "a write to one of two tensors": """
+        a, b = x.clone(), x * 2
+        c = a if x.sum() > 0 else b
+        c.add_(1)
+        return a, b
+    """,
+    "buffers swapped each trip": """
+        now, after = x.clone(), torch.empty_like(x)
+        for _ in range(x.shape[0]):
+            after.copy_(now * 0.5)
+            now, after = after, now
+        return now
+    """,
+    "a copy that is a view at size 1": """
+        y = x.clone()
+        z = y.t().contiguous()
+        z[0] = 1.0
+        return y
+    """,
+    "other memory": "x = x.clone(); x.set_(x * 2); return x",
+    "data is assigned": "x = x.clone(); x.data = x * 2; return x",
+    "other sizes in a branch": """
+        y = x.clone()
+        if x.sum() > 0:
+            y.t_()
+        return y
+    """,
+    "random numbers of Python": "import random; random.shuffle([1, 2]); return x",
     "complex tensors": "return (x + 1j).abs()",
 }
 

@@ -5,7 +5,9 @@ A new version of PyTorch that moves one of them fails here.
 
 from __future__ import annotations
 
+import linecache
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -406,3 +408,49 @@ def test_bounds_within_ranges() -> None:
     assert compat.bounds_within(sympy.Max(0, h), {h: (1, None)}) == (1, None)
     assert compat.bounds_within(h > 16, {h: (1, 8)}) == (sympy.false, sympy.false)
     assert compat.bounds_within(h > 4, {h: (1, 8)}) == (sympy.false, sympy.true)
+
+
+# -- exported programs, generated code, packed sequences -----------------------------------------
+
+
+class Chosen(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cond(x.sum() > 0, lambda x: x + 1, lambda x: x - 1, (x,))
+
+
+def test_an_exported_programs_module_takes_any_size() -> None:
+    rows = torch.export.Dim("rows", max=4)
+    program = torch.export.export(Chosen(), (torch.ones(2),), dynamic_shapes={"x": {0: rows}})
+    module = compat.program_module(program)
+    assert torch.equal(module(torch.ones(9)), torch.ones(9) + 1)
+
+
+def test_generated_code_leads_to_the_lines_that_it_is_from() -> None:
+    module = compat.program_module(torch.export.export(Chosen(), (torch.ones(2),)))
+    forward = type(module).forward
+    assert compat.is_generated(forward.__code__)
+    assert not compat.is_generated(Chosen.forward.__code__)
+    lines = linecache.getlines(forward.__code__.co_filename)
+    line = next(k for k, text in enumerate(lines, 1) if "higher_order.cond" in text)
+    frame: Any = SimpleNamespace(f_locals={"self": module}, f_code=forward.__code__)
+    assert f"line {Chosen.forward.__code__.co_firstlineno + 1}, in forward" in (
+        compat.stack_of_generated(frame, line)
+    )
+    assert compat.stack_of_generated(SimpleNamespace(f_locals={}), 1) == ""  # type: ignore[arg-type]
+
+
+def test_control_flow_functions_are_known() -> None:
+    from torch._higher_order_ops import scan, while_loop
+
+    assert all(map(compat.is_control_flow_function, (torch.cond, scan, while_loop)))
+    assert not any(map(compat.is_control_flow_function, (torch.relu, Chosen, len)))
+
+
+def test_an_item_that_is_known_is_given_back(
+    fake: compat.FakeTensorMode, env: compat.SizeEnv
+) -> None:
+    n = size(env)
+    with fake:
+        number = torch.scalar_tensor(n, dtype=torch.int64)
+        compat.remember_item(number, n)
+        assert number.item().node.expr == n.node.expr

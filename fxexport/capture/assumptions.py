@@ -190,4 +190,16 @@ def _general_case(expr: Any) -> bool | None:
         for side in (expr.lhs, expr.rhs):
             if side in (0, 1):
                 return isinstance(expr, sympy.Ne)
+    if isinstance(expr, (sympy.Gt, sympy.Ge, sympy.Lt, sympy.Le)):
+        turned = expr.reversed if expr.lhs.is_number else expr
+        return _MORE_THAN_ONE.get((type(turned), turned.rhs))
     return None
+
+
+# Layouts ask whether a size is more than one.
+_MORE_THAN_ONE = {
+    (sympy.Gt, sympy.Integer(1)): True,
+    (sympy.Ge, sympy.Integer(2)): True,
+    (sympy.Le, sympy.Integer(1)): False,
+    (sympy.Lt, sympy.Integer(2)): False,
+}

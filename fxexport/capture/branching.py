@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.elements import hold
+from fxexport.capture.emptiness import Emptiness
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import ContentsSlot, Scope, Slot
 from fxexport.capture.merge import Leaf, ListPlan, Merge, parts_of, rebuild_like
@@ -45,6 +46,7 @@ class _Way:
     raised: Raised | None
     learnt: dict[str, Any]
     refused: bool = False
+    lost: dict[int, Any] = field(default_factory=dict)
 
     @contextlib.contextmanager
     def as_left(self, session: Session) -> Iterator[None]:
@@ -147,7 +149,8 @@ def stage_branch(
         if text in ways[1].learnt:
             session.env.learn(fact)
 
-    merge = Merge(session)
+    facts = {"then": (condition, ways[0].learnt), "other": (negated, ways[1].learnt)}
+    merge = Merge(session, Emptiness(session, facts).takes_rank)
     touched = _touched(slots, ways)
     before = {key: slot.get() for key, slot in touched.items()}
     plans = {
@@ -172,6 +175,7 @@ def stage_branch(
 def _record(session: Session, run: Callable[[], Any], slots: Sequence[Slot], fact: Any) -> _Way:
     """Runs one way into a frame of its own and takes its writes back."""
     facts = session.env.save_facts()
+    lost = dict(session.lost)
     raised: Raised | None = None
     refused = False
     result: Any = None
@@ -194,8 +198,9 @@ def _record(session: Session, run: Callable[[], Any], slots: Sequence[Slot], fac
                 raised = Raised(error, getattr(error, "fx_location", None))
             values = {slot.key: slot.get() for slot in scope.slots()}
         learnt = session.env.facts_since(facts)
-        return _Way(frame, result, scope, values, raised, learnt, refused)
+        return _Way(frame, result, scope, values, raised, learnt, refused, dict(session.lost))
     finally:
+        session.lost = lost
         session.depth -= 1
         if scope is not None:
             scope.undo()
@@ -269,6 +274,15 @@ def _write_node(
             value = session.tensors.wrap(value)
             session.merged_from(value, leaf.then, leaf.other)
         after[id(leaf)] = value
+    merged = [leaf for leaf in merge.leaves if isinstance(after[id(leaf)], torch.Tensor)]
+    for side, way in zip(("then", "other"), ways, strict=True):
+        session.share_as(
+            [after[id(leaf)] for leaf in merged],
+            [getattr(leaf, side) for leaf in merged],
+            way.scope.serial,
+            way.lost,
+        )
+        session.lost = {**way.lost, **session.lost}
     return after
 
 

@@ -22,6 +22,7 @@ from fxexport import _torch_compat as compat
 from fxexport.capture import iteration
 from fxexport.capture.drawing import drawing_replacement
 from fxexport.capture.frames import user_location
+from fxexport.capture.higher_order import HigherOrder
 from fxexport.capture.iteration import Dynamic
 from fxexport.capture.numbers import MATH_FUNCTIONS, Numbers
 from fxexport.capture.session import Poison, is_dynamic, is_symbolic, sym_type
@@ -111,10 +112,14 @@ class Builtins(Numbers):
         self._table[copy.deepcopy] = self._copied(copy.deepcopy)
         self._table[operator.not_] = lambda value: self.operators.not_(value)
         self._table[operator.contains] = lambda items, item: self.operators.contains(item, items)
-        self._table[torch.cond] = self._cond
         for test in compat.OVERRIDE_TESTS:
             # Our function mode would send torch.nn.functional back to its own, unstaged code.
             self._table[test] = lambda *args: False
+
+    @functools.cached_property
+    def higher_order(self) -> HigherOrder:
+        """What stands for PyTorch's control-flow operators."""
+        return HigherOrder(self.operators)
 
     def replacement_for(self, function: Any) -> Any:
         """The function to call instead, None for none."""
@@ -130,6 +135,7 @@ class Builtins(Numbers):
             found = self._table.get(function)
         except TypeError:
             return None
+        found = found or self.higher_order.replacement_for(function)
         if found is not None:
             return found
         drawn = drawing_replacement(self.operators.session, function)
@@ -142,9 +148,11 @@ class Builtins(Numbers):
             if isinstance(owner, torch.Tensor) or compat.is_torch_builtin(function):
                 return functools.partial(self._with_flags, function)
             return functools.partial(self._with_closed, function)
-        original = getattr(function, "_torchdynamo_orig_callable", None)
-        if original is not None:
-            return self._convert(original)
+        # What torch.compile, or torch.jit.script_if_tracing, stands before.
+        for name in ("_torchdynamo_orig_callable", "__original_fn"):
+            original = getattr(function, name, None)
+            if original is not None:
+                return self._convert(original)
         module = getattr(function, "__module__", None)
         if module == "torch.utils.checkpoint" and getattr(function, "__name__", "") == "checkpoint":
             return self._checkpoint
@@ -334,8 +342,3 @@ class Builtins(Numbers):
         ):
             kwargs.pop(name, None)
         return self._convert(function)(*args, **kwargs)
-
-    def _cond(self, test: Any, then: Any, other: Any, operands: Any = ()) -> Any:
-        """torch.cond is an if with its branches spelled out."""
-        a, b = self._convert(then), self._convert(other)
-        return self.operators.if_exp(test, lambda: a(*operands), lambda: b(*operands), ())

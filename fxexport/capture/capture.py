@@ -23,15 +23,17 @@ from fxexport.capture.frames import (
 from fxexport.capture.keeping import StateKeeper
 from fxexport.capture.modules import module_names, weight_names
 from fxexport.capture.operators import Operators
-from fxexport.capture.patterns import Number, leaves_of
+from fxexport.capture.patterns import Number, TensorOf, leaves_of
 from fxexport.capture.session import PinNeeded, Poison, Session, is_symbolic, sym_type
-from fxexport.capture.spread import is_open
+from fxexport.capture.spread import Spread, is_open
 from fxexport.capture.state import kept
 from fxexport.capture.torch_functions import FunctionMode
-from fxexport.errors import FxExportError, ModelError, UnsupportedError
+from fxexport.errors import FxExportError, ModelError, UnsupportedError, UsageError
 from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec, OutputSpec, StateSpec
+from fxexport.graph.sequences import SequenceVal
 from fxexport.outputs import named_leaves
 from fxexport.report.model import Report
+from fxexport.source import SourceLocation
 from fxexport.state_option import StateChoice
 
 __all__ = ["CaptureRequest", "capture"]
@@ -52,6 +54,7 @@ class CaptureRequest:
         profiled: names of the dimensions that need not satisfy the model's relations at all sizes
             of their range, since profiles say at which.
         output_names: names for the outputs, as far as given.
+        sequences: names of returned lists of fixed length that are to be sequences.
         decomposition_for: how to express an operator through others, None to keep it.
         keep_composite: which composite operators to record whole.
         state: what becomes of state that survives a call, by its path.
@@ -66,6 +69,7 @@ class CaptureRequest:
     decomposition_for: Callable[[Any], Any]
     keep_composite: Callable[[Any], bool]
     profiled: frozenset[str] = frozenset()
+    sequences: frozenset[str] = frozenset()
     state: Callable[[str], StateChoice] = lambda _: "drop"
 
 
@@ -195,6 +199,7 @@ class _Attempt:
         self._inputs = [*inputs, *(entry.spec for entry in state)]
         self._hints = [*request.hints, *(_sizes_of(entry.initial) for entry in state)]
         self._fakes: list[Any] = []
+        self._packed: set[str] = set()
         self._module_names = module_names(request.model)
         self._names = weight_names(request.model)
         self._assumptions = Assumptions()
@@ -306,8 +311,11 @@ class _Attempt:
     def _make_inputs(self) -> list[Any]:
         session, recorder = self.session, self.session.recorder
         symbols: dict[str, Any] = {}
-        values = []
+        values: list[Any] = []
         for spec, sizes in zip(self._inputs, self._hints, strict=True):
+            if spec.kind == "sequence":
+                values.append(self._list_input(spec))
+                continue
             if spec.kind != "tensor":
                 value = recorder.fresh_scalar(_SYM_OF[spec.kind])
                 if spec.kind == "int":
@@ -326,6 +334,13 @@ class _Attempt:
             self._fakes.append(fake)
             values.append(session.tensors.wrap(fake))
         return values
+
+    def _list_input(self, spec: InputSpec) -> list[Any]:
+        """A list of any length of tensors."""
+        sequence = SequenceVal(spec.dtype, spec.items, self.session.fresh_size())
+        self.session.recorder.add_input(spec.name, sequence)
+        self._fakes.append(sequence)
+        return [Spread(TensorOf(spec.dtype, spec.items), [sequence], sequence.length)]
 
     def _name_number(self, spec: InputSpec, value: Any) -> None:
         """Notes what an int input is called, and its range where it has one."""
@@ -362,7 +377,9 @@ class _Attempt:
             raise
         except Exception as error:
             self.session.raise_refusals()
-            if raised_by_fxexport(error.__traceback__) and not isinstance(error, RecursionError):
+            # An assert of the model's is raised by a line of ours, which marks it.
+            of_the_model = isinstance(error, RecursionError) or getattr(error, "fx_raised", False)
+            if raised_by_fxexport(error.__traceback__) and not of_the_model:
                 raise
             places = frames_of_traceback(error.__traceback__)
             location = getattr(error, "fx_location", None) or next(iter(places), None)
@@ -384,18 +401,37 @@ class _Attempt:
                     location=location,
                 ) from error
             raise ModelError(
-                f"the model raised {type(error).__name__}: {error}", location=location
+                f"the model raised {type(error).__name__}: {error}",
+                location=location,
+                hint=self._why_raised(location),
             ) from error
+
+    def _why_raised(self, location: SourceLocation | None) -> str:
+        """The proof that the condition of an assert, or of a raise, is decided; else empty."""
+        folded = self.session.report.of_kind("folded")
+        place = folded[-1].location if folded else None
+        if location is None or place is None or place.file != location.file:
+            return ""
+        near = place.function == location.function and place.line <= location.line
+        return folded[-1].message.removesuffix(" (pruned)") if near else ""
 
     # -- outputs ---------------------------------------------------------------------------------
 
     def _outputs(self, result: Any) -> list[_Output]:
         """The tensors, numbers and lists of varying length in a result, in order."""
+        # The list that is the whole result has no path; its outputs are called so.
+        whole = {"" if name == "output" else name for name in self._request.sequences}
         found = [
             output
-            for path, value in named_leaves(result, _is_output)
+            for path, value in named_leaves(result, _is_output, whole=whole)
             for output in self._outputs_of(path, value)
         ]
+        unknown = sorted(self._request.sequences - self._packed)
+        if unknown:
+            raise UsageError(
+                f"sequences names {unknown[0]!r}, and there is no such list",
+                hint="name a list among the arguments, or one that the model returns",
+            )
         if not found:
             raise ModelError("the model returns no tensor, so there is nothing to export")
         for value in (output.value for output in found):
@@ -411,14 +447,13 @@ class _Attempt:
 
     def _outputs_of(self, path: str, value: Any) -> list[_Output]:
         """A list of varying length is an output for each of the values in an item."""
-        if not is_open(value):
+        if not is_open(value) and not isinstance(value, (list, tuple)):
             kind = "tensor" if isinstance(value, torch.Tensor) else _name_of_type(sym_type(value))
             return [_Output(path, value, kind)]
         spread = self._operators.lists.single(value)
+        self._packed.add(path or "output")
         self.session.report.add(
-            "note",
-            f"the list {path or 'that is returned'} has as many items as the model makes: it is an "
-            "ONNX sequence in the file",
+            "note", f"the list {path or 'that is returned'} is an ONNX sequence in the file"
         )
         leaves = leaves_of(spread.element)
         return [

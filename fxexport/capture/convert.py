@@ -34,6 +34,7 @@ _LEFT_ALONE = frozenset(
         "huggingface_hub", "safetensors", "tokenizers", "tqdm", "PIL",
     }
 )  # fmt: skip
+_OWN_CONVERTED = ("fxexport.capture.prelude", "fxexport.capture.control_flow")
 # Parts of torch that wrap or are the user's functions and layers.
 _TORCH_CONVERTED = ("torch/nn/", "torch/utils/_contextlib.py", "torch/amp/autocast_mode.py")
 _NOT_CONVERTED_IN_NN = ("torch/nn/init.py", "torch/nn/parameter.py", "torch/nn/parallel/")
@@ -85,6 +86,8 @@ class Converter:
         if isinstance(function, type):
             return self._constructor(function)
         call = getattr(kind, "__call__", None)  # noqa: B004
+        if isinstance(function, torch.fx.GraphModule):
+            call = torch.nn.Module.__call__  # its own call only dresses up errors
         if isinstance(function, torch.nn.Module) and type(call) is FunctionType:
             return self._module_call(function, self.converted(call))
         if type(call) is FunctionType:
@@ -173,7 +176,7 @@ def _is_converted(function: FunctionType) -> bool:
     file = function.__code__.co_filename.replace("\\", "/")
     if file.startswith("<") and not linecache.getlines(function.__code__.co_filename):
         return False
-    if function.__module__ == "fxexport.capture.prelude":
+    if function.__module__ in _OWN_CONVERTED:
         return True
     module = (function.__globals__.get("__name__") or "").split(".")[0]
     if module in _LEFT_ALONE or module == "_fxexport_replacements":

@@ -72,7 +72,7 @@ def drawing_replacement(session: Session, function: Any) -> Callable[..., Any] |
             "assumption", "this value is drawn when the model is exported and is part of the file"
         )
         return None
-    if name in _SEEDS and (module.startswith("torch") or _draws(owner)):
+    if name in _SEEDS and (module.startswith(("torch", "numpy.random")) or _draws(owner)):
         return lambda *args, **kwargs: session.note(
             "assumption", "a seed is set here; the file draws numbers of its own instead"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import sysconfig
 from collections.abc import Iterable
@@ -12,6 +13,7 @@ from typing import Any
 
 import torch
 
+from fxexport import _torch_compat as compat
 from fxexport.source import SourceLocation
 
 __all__ = ["frames_of_traceback", "is_torch_internal", "user_frames", "user_location"]
@@ -65,15 +67,29 @@ def _locations(stack: list[tuple[str, int, str]]) -> tuple[SourceLocation, ...]:
 
 
 def _walk(frame: FrameType | None) -> list[tuple[str, int, str]]:
-    stack = []
+    stack: list[tuple[str, int, str]] = []
     while frame is not None:
         code = frame.f_code
         if (code.co_filename, code.co_name) == _ENTRY:
             break  # the program that called fxexport is no part of the model
-        if _rank(code.co_filename) < _INTERNAL:
-            stack.append((code.co_filename, frame.f_lineno, _function_name(code)))
+        stack.extend(_places(frame, frame.f_lineno))
         frame = frame.f_back
     return stack
+
+
+def _places(frame: FrameType, line: int) -> list[tuple[str, int, str]]:
+    """Where a frame is, innermost first: a line of generated code stands for those it is from."""
+    code = frame.f_code
+    if compat.is_generated(code):
+        text = compat.stack_of_generated(frame, line)
+        return [(file, int(at), name) for file, at, name in _FRAME.findall(text)][::-1]
+    if _rank(code.co_filename) < _INTERNAL:
+        return [(code.co_filename, line, _function_name(code))]
+    return []
+
+
+# A line of a printed Python stack.
+_FRAME = re.compile(r'File "(.+)", line (\d+), in (\S+)')
 
 
 def user_frames(limit: int = 8) -> tuple[SourceLocation, ...]:
@@ -89,12 +105,11 @@ def user_location() -> SourceLocation | None:
 
 def frames_of_traceback(traceback: TracebackType | None) -> tuple[SourceLocation, ...]:
     """The user's frames of an exception, innermost first."""
-    stack = []
+    stack: list[tuple[str, int, str]] = []
     while traceback is not None:
-        code = traceback.tb_frame.f_code
-        stack.append((code.co_filename, traceback.tb_lineno, _function_name(code)))
+        stack[:0] = _places(traceback.tb_frame, traceback.tb_lineno)
         traceback = traceback.tb_next
-    return _locations(stack[::-1])
+    return _locations(stack)
 
 
 def raised_by_fxexport(traceback: TracebackType | None) -> bool:

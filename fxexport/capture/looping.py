@@ -53,6 +53,9 @@ class _Trip:
     new_slots: list[Slot] = field(default_factory=list)
     # what the tensors in `ends` hold at the end of the trip, by their identity
     held: dict[int, torch.Tensor] = field(default_factory=dict)
+    # what was perhaps written under another name by then, and what each end may share memory with
+    lost: dict[int, Any] = field(default_factory=dict)
+    shares: list[Any] = field(default_factory=list)
 
 
 def stage_loop(
@@ -81,8 +84,11 @@ def stage_loop(
     slots = list(slots)
     patterns: list[Pattern] = [Constant(slot.get()) for slot in slots]
     widening = Widening(session)
+    recorded: _Trip | None = None
+    shares: list[Any] = []
+    entry = dict(session.lost)
     for _ in range(_ROUNDS):
-        recorded = _record(session, trip, going, slots, patterns, trip_count)
+        recorded = _record(session, trip, going, slots, patterns, trip_count, recorded, entry)
         if recorded.new_slots:
             slots.extend(recorded.new_slots)
             patterns.extend(Constant(slot.get()) for slot in recorded.new_slots)
@@ -95,8 +101,9 @@ def stage_loop(
             )
         ]
         _refuse_unkept(slots, widened)
-        if _equal(widened, patterns):
+        if _equal(widened, patterns) and recorded.shares == shares:
             break
+        shares = recorded.shares
         patterns = widened
     else:
         raise UnsupportedError(
@@ -140,11 +147,19 @@ def _record(
     slots: Sequence[Slot],
     patterns: Sequence[Pattern],
     trip_count: Any,
+    last: _Trip | None,
+    entry: Mapping[int, Any],
 ) -> _Trip:
-    """Runs the body once on values of the patterns, and takes its writes back."""
+    """Runs the body once on values of the patterns, and takes its writes back.
+
+    `last` is the recording before: what its trip has left is what a trip may begin with. `entry` is
+    what was lost before the loop.
+    """
     recorder, tensors = session.recorder, session.tensors
     facts = session.env.save_facts()
     session.depth += 1
+    # What the trip before may have written is lost to this one.
+    session.lost = {**entry, **(last.lost if last is not None else {})}
     scope: Scope | None = None
     before = {slot.key: slot.get() for slot in slots}
     try:
@@ -168,8 +183,11 @@ def _record(
                     slot.set(start)
                 elif not isinstance(pattern, Constant):
                     _may_share(session, start, before[slot.key])
+                    session.lose_as(tensors_in(start), tensors_in(before[slot.key]), entry)
                     slot.set(start)
                 starts.append(start)
+            if last is not None:
+                _share(session, starts, last)
             trip(index)
             condition = condition_of(session, going())
             ends = [slot.get() for slot in slots]
@@ -177,7 +195,8 @@ def _record(
             held = {id(t): tensors.inner(t) for end in ends for t in tensors_in(end)}
             known = {slot.key for slot in slots}
             new_slots = [slot for slot in scope.slots() if slot.key not in known]
-        return _Trip(frame, scope, inputs, starts, ends, condition, new_slots, held)
+        return _Trip(frame, scope, inputs, starts, ends, condition, new_slots, held, dict(session.lost),
+                     _shares(session, ends, scope.serial))  # fmt: skip
     except Exception as error:
         if getattr(error, "fx_raised", False):
             raise UnsupportedError(
@@ -187,6 +206,7 @@ def _record(
         raise
     finally:
         session.depth -= 1
+        session.lost = dict(entry)
         if scope is not None:
             scope.undo()
         session.env.restore_facts(facts)
@@ -209,6 +229,34 @@ def _refuse_rewritten_items(
                         location=user_location(),
                         hint="put a clone() of it into the list",
                     )
+
+
+def _shares(session: Session, ends: Sequence[Any], since: int) -> list[Any]:
+    """What the tensors at the end of a trip may share memory with, and whether they are lost."""
+    return [
+        (
+            bool(session.is_lost(tensor)),
+            sorted(
+                id(source)
+                for source in session.outer_sources(session.tensors.base_of(tensor), since)
+            ),
+        )
+        for end in ends
+        for tensor in tensors_in(end)
+        if isinstance(tensor, compat.FunctionalTensor)
+    ]
+
+
+def _share(session: Session, values: Sequence[Any], trip: _Trip) -> None:
+    """What a trip leaves under two names may be one tensor, or a view of one from outside."""
+    pairs = [
+        pair
+        for value, end in zip(values, trip.ends, strict=False)
+        for pair in zip(tensors_in(value), tensors_in(end), strict=False)
+    ]
+    session.share_as(
+        [new for new, _ in pairs], [old for _, old in pairs], trip.scope.serial, trip.lost
+    )
 
 
 def _may_share(session: Session, start: Any, initial: Any) -> None:
@@ -263,6 +311,8 @@ def _write_node(
         val=tuple(values),
     )
     recorder.bind(tuple(values), node)
+    _share(session, finals, recorded)
+    session.lost = {**recorded.lost, **session.lost}
     for slot, pattern, value, end in zip(slots, patterns, finals, recorded.ends, strict=True):
         if isinstance(pattern, ListOf):
             hold(session, [*_items(slot.get()), *end], value[0])

@@ -378,6 +378,7 @@ class _Checkpoint:
         self._facts = session.env.save_facts()
         self._forget = session.recorder.savepoint()
         self._findings = len(session.report.findings)
+        self._lost = dict(session.lost)
         self.scope: Any = None
         self._initial = [slot.get() for slot in slots]
 
@@ -391,5 +392,6 @@ class _Checkpoint:
         for slot, value in zip(self._slots, self._initial, strict=True):
             slot.set(value)
         self._session.env.restore_facts(self._facts)
+        self._session.lost = self._lost
         self._forget()
         del self._session.report.findings[self._findings :]

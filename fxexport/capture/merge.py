@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -143,9 +144,15 @@ def parts_of(value: Any) -> list[Any] | None:
 class Merge:
     """Collects the outputs of one branch while values are merged, then makes the results."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(
+        self,
+        session: Session,
+        takes_rank: Callable[[str, torch.Tensor, torch.Tensor], bool] = lambda *_: False,
+    ) -> None:
+        """`takes_rank(side, tensor, other)`: is it empty, and may it take the other's rank?"""
         self.session = session
         self.leaves: list[Leaf] = []
+        self._takes_rank = takes_rank
         self._made: dict[tuple[int, int], Any] = {}
         self._keep: list[Any] = []
 
@@ -278,6 +285,10 @@ class Merge:
                 "a number on one way and a tensor on the other is a tensor in the file",
             )
         elif then.dim() != other.dim():
+            if self._takes_rank("then", then, other):
+                return self._append(Leaf(_Filler(other), other, None, other.dtype))
+            if self._takes_rank("other", other, then):
+                return self._append(Leaf(then, _Filler(then), None, then.dtype))
             raise Mismatch(
                 f"a tensor of {then.dim()} dimensions on one, of {other.dim()} on the other"
             )

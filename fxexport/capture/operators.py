@@ -71,10 +71,10 @@ class Operators(Comprehensions):
                 return self.lists.get(container, key)
             if isinstance(key, torch.SymInt):
                 return self._pick(container, key)
-            if isinstance(key, slice):
-                symbols = _has_symbols(key)
-                return self.lists.get(container, key) if symbols else self._new(container[key])
-        return container[key]
+            if isinstance(key, slice) and _has_symbols(key):
+                return self.lists.get(container, key)
+        item = container[key]
+        return self._new(item) if isinstance(key, slice) else item
 
     def _pick(self, items: Any, key: torch.SymInt) -> Any:
         """An item of a Python sequence at a dynamic index: a chain of branches."""

@@ -348,8 +348,9 @@ class Widening:
         if isinstance(a, Constant) and isinstance(b, Constant) and same_constant(a.value, b.value):
             return a
         for tensor, number in ((a, b), (b, a)):
-            scalar = isinstance(tensor, TensorOf) and not tensor.dims
-            if scalar and isinstance(number, Number) and fits(number.kind, tensor.dtype):
+            if not isinstance(tensor, TensorOf) or not isinstance(number, Number):
+                continue
+            if not tensor.dims and fits(number.kind, tensor.dtype):
                 return tensor
         raise Mismatch("the items of a list differ in kind")
 

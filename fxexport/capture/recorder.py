@@ -7,6 +7,7 @@ business: they open a frame for a body, run the body, close the frame and add on
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -125,8 +126,8 @@ class Recorder(GraphWriter, compat.ProxySlotMode):
         heavy = [isinstance(s, torch.SymInt) and is_heavy(s.node.expr) for s in out.shape]
         if not any(heavy):
             return out
-        sizes = [
-            self.named(size) if grown else size
+        sizes: list[Any] = [
+            self.named(size) if grown else size  # type: ignore[arg-type]
             for size, grown in zip(out.shape, heavy, strict=True)
         ]
         return compat.fake_like(out, sizes)
@@ -154,6 +155,13 @@ class Recorder(GraphWriter, compat.ProxySlotMode):
         """
         if func is round:
             args = args[:1]  # PyTorch passes the missing ndigits as None
+        if func is operator.floordiv and isinstance(args[0], torch.SymInt):
+            divisor = args[1]
+            # PyTorch takes (n // a) // b for n // (a * b), which is wrong for negative b.
+            if isinstance(divisor, int) and divisor < 0:
+                return (-args[0]) // -divisor
+            if isinstance(divisor, torch.SymInt) and not self._is_positive(divisor):
+                return self.scalar_op(operator.floordiv, *args)
         out = func(*args, **kwargs)
         if not isinstance(out, SYM):
             return out
@@ -176,6 +184,9 @@ class Recorder(GraphWriter, compat.ProxySlotMode):
         node = self.emit(function, *(self.node_of(arg) for arg in args), val=fresh)
         self.bind(fresh, node)
         return fresh
+
+    def _is_positive(self, number: torch.SymInt) -> bool:
+        return bool(self.env.bound_sympy(number.node.expr).lower > 0)
 
     def scalar_op(self, function: Callable[..., Any], *args: Any) -> Any:
         """Applies one of the graph's scalar functions to symbolic scalars, at once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sympy
@@ -128,6 +128,8 @@ class Session:
         # The lists that are being looped over, innermost last.
         self._iterated: list[Any] = []
         # merged tensor -> the tensors that it may share memory with in PyTorch
+        # id of a tensor -> it, and the line of a write that it may not have seen
+        self.lost: dict[int, tuple[weakref.ref[Any], Any]] = {}
         # tensor -> the operator that has given it other sizes in place
         self._reshaped: Any = WeakIdKeyDictionary()
         self._merged: list[tuple[weakref.ref[Any], list[weakref.ref[Any]]]] = []
@@ -232,19 +234,17 @@ class Session:
         self.merged_from(tensor, source)
 
     def about_to_write(self, base: torch.Tensor) -> None:
-        """Refuses a write that other names would see on some ways only; notes any other."""
+        """Notes a write. What may share the memory on some ways holds nobody knows what after it."""
         for merged_ref, sources in self._merged:
             merged = merged_ref()
             if merged is None:
                 continue
             alive = [source for ref in sources if (source := ref()) is not None]
-            if (base is merged and alive) or any(base is source for source in alive):
-                raise UnsupportedError(
-                    "a tensor is written in place that shares memory with another one on some ways "
-                    "through the model (a branch, a loop, sizes of 1) and not on others",
-                    location=user_location(),
-                    hint="make a new tensor instead (y = y + 1), or clone() it where it is made",
-                )
+            if base is merged:
+                for source in alive:
+                    self._lose(source)
+            elif any(base is source for source in alive):
+                self._lose(merged)
         name = self._reshaped.get(base)
         if name is not None and self.tensors.born(base) < self.journal.opened:
             raise UnsupportedError(
@@ -260,6 +260,40 @@ class Session:
             if held() is base and holder() is not None:
                 raise _item_changed("a tensor is written in place")
         self.journal.touch(self.contents(base))
+
+    def _lose(self, base: torch.Tensor, location: Any = None) -> None:
+        self.lost.setdefault(id(base), (weakref.ref(base), location or user_location()))
+
+    def is_lost(self, tensor: Any, lost: Mapping[int, Any] | None = None) -> Any:
+        """Where a tensor was perhaps written under another name (now, or in a state saved before).
+
+        Returns:
+            The place of the write and True; None for a tensor that holds what it should.
+        """
+        if not isinstance(tensor, compat.FunctionalTensor):
+            return None
+        base = self.tensors.base_of(tensor)
+        found = (self.lost if lost is None else lost).get(id(base))
+        return (found[1], True) if found is not None and found[0]() is base else None
+
+    def lose_as(self, tensors: Iterable[Any], before: Iterable[Any], lost: Any) -> None:
+        """New tensors are lost where those that they stand for were."""
+        for tensor, old in zip(tensors, before, strict=False):
+            found = self.is_lost(old, lost)
+            if found is not None:
+                self._lose(self.tensors.base_of(tensor), found[0])
+
+    def about_to_read(self, tensor: torch.Tensor) -> None:
+        """Refuses a read of what was perhaps written under another name."""
+        found = self.is_lost(tensor) if self.lost else None
+        if found is not None:
+            raise UnsupportedError(
+                "a tensor is written in place that shares memory with another one on some ways "
+                "through the model (a branch, a loop, sizes of 1) and not on others, and the other "
+                "one is read afterwards",
+                location=found[0],
+                hint="make a new tensor instead (y = y + 1), or clone() it where it is made",
+            )
 
     def held_by(self, tensor: torch.Tensor, holder: Any) -> None:
         """Remembers that a list of varying length holds a tensor: it may not be written to."""
@@ -316,9 +350,51 @@ class Session:
             merged = self.tensors.base_of(merged)
             self._merged.append((weakref.ref(merged), [weakref.ref(base) for base in bases]))
 
+    def outer_sources(self, base: torch.Tensor, since: int) -> list[torch.Tensor]:
+        """The tensors made before `since` whose memory a tensor is in, or may be in."""
+        if self.tensors.born(base) < since:
+            return [base]
+        return [
+            source
+            for merged, sources in self._merged
+            if merged() is base
+            for ref in sources
+            if (source := ref()) is not None and self.tensors.born(source) < since
+        ]
+
+    def share_as(
+        self,
+        tensors: Sequence[Any],
+        before: Sequence[Any],
+        since: int,
+        lost: Mapping[int, Any],
+    ) -> None:
+        """New tensors stand for others: what these share, they may share.
+
+        Args:
+            tensors: merged or carried tensors.
+            before: what each of them stands for on one way, or at the end of a trip.
+            since: the journal's number when that way or trip began.
+            lost: what was lost (`is_lost`) at the end of that way or trip.
+        """
+        groups: dict[int, list[Any]] = {}
+        for tensor, old in zip(tensors, before, strict=False):
+            if not isinstance(old, compat.FunctionalTensor) or tensor is old:
+                continue
+            base = self.tensors.base_of(old)
+            groups.setdefault(id(base), []).append(tensor)
+            self.merged_from(tensor, *self.outer_sources(base, since))
+            found = self.is_lost(old, lost)
+            if found is not None:
+                self._lose(self.tensors.base_of(tensor), found[0])
+        for group in groups.values():
+            for tensor in group:
+                self.merged_from(tensor, *(other for other in group if other is not tensor))
+
     def node_of(self, value: Any) -> Any:
         """The node or constant, in the present frame, for a tensor or number of the program."""
         if isinstance(value, torch.Tensor):
+            self.about_to_read(value)
             value = self.tensors.inner(value)
         return self.recorder.node_of(value)
 

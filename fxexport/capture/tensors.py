@@ -15,6 +15,7 @@ import torch
 from torch.utils.weak import WeakIdKeyDictionary
 
 from fxexport import _torch_compat as compat
+from fxexport.capture.fake_results import FAKE_RESULTS
 from fxexport.capture.recorder import Recorder
 
 __all__ = ["TensorMode"]
@@ -25,6 +26,9 @@ class Watch(Protocol):
 
     def about_to_write(self, base: torch.Tensor) -> None:
         """The contents of a tensor that is no view change."""
+
+    def about_to_read(self, tensor: torch.Tensor) -> None:
+        """An operator takes a tensor."""
 
     def about_to_reshape(self, tensor: torch.Tensor, name: str) -> None:
         """The operator `name` gives a tensor other sizes, or other memory, in place."""
@@ -219,6 +223,8 @@ class TensorMode(compat.UserMode):
         args, kwargs = compat.map_tensors(self.lift, (tuple(args), dict(kwargs)))
         if func._schema.name == "aten::lift_fresh":
             self._born[args[0]] = self._now()  # of torch.tensor([...]), made by the program
+        for tensor in compat.tensors_among(args, kwargs):
+            self.watch.about_to_read(tensor)
         if self.keep_composite(func):
             return self._record_whole(func, args, kwargs)
         if compat.is_composite(func):
@@ -274,7 +280,7 @@ class TensorMode(compat.UserMode):
         self.recorder.in_kernel += 1
         try:
             with compat.only_mode(self.fake_mode), compat.python_kernels():
-                out = func(*args, **kwargs)
+                out = FAKE_RESULTS.get(func, func)(*args, **kwargs)
         finally:
             self.recorder.in_kernel -= 1
         with compat.only_mode(self.fake_mode):

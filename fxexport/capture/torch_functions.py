@@ -13,6 +13,7 @@ from fxexport.capture import indexing
 from fxexport.capture.frames import user_location
 from fxexport.capture.iteration import Dynamic, rows
 from fxexport.capture.operators import Operators
+from fxexport.capture.packed import PackedSequences
 from fxexport.capture.session import SYM, is_symbolic, sym_type
 from fxexport.errors import UnsupportedError
 
@@ -25,6 +26,8 @@ _SIZED = (
     torch.Tensor.new_empty, torch.reshape, torch.narrow, torch.Tensor.narrow, torch.Tensor.select,
     torch.select, torch.topk, torch.Tensor.topk,
 )  # fmt: skip
+
+_OPERATORS = (torch._ops.OpOverloadPacket, torch._ops.OpOverload)
 
 
 class FunctionMode(TorchFunctionMode):
@@ -70,6 +73,17 @@ class FunctionMode(TorchFunctionMode):
             self._table[function] = self._unbind
         for function in _SIZED:
             self._table[function] = self._sized(function)
+        self._table[tensor.unfold] = self._unfold
+        self._packed = PackedSequences(self._session)
+        for pack in (
+            torch._VF._pack_padded_sequence,
+            getattr(torch, "_pack_padded_sequence", None),
+        ):
+            self._table[pack] = self._packed.pack
+        for pad in (torch._VF._pad_packed_sequence, getattr(torch, "_pad_packed_sequence", None)):
+            self._table[pad] = self._packed.pad
+        # By name: the package that has them may not be there.
+        self._custom = {"torchvision.roi_align": self._roi_align}
 
     def __torch_function__(
         self,
@@ -82,6 +96,8 @@ class FunctionMode(TorchFunctionMode):
         if kwargs.get("generator") is not None:
             kwargs = self._without_generator(kwargs)
         special = self._table.get(func) if func.__hash__ is not None else None
+        if special is None and isinstance(func, _OPERATORS):
+            special = self._custom.get(str(func).removesuffix(".default"))
         if special is None:
             return func(*args, **kwargs)
         with self:
@@ -99,6 +115,10 @@ class FunctionMode(TorchFunctionMode):
             return function(*args, **kwargs)
 
     def _get_item(self, tensor: torch.Tensor, index: Any) -> Any:
+        if type(index) is int and index == 0:
+            number = self._packed.first_size(tensor)
+            if number is not None:
+                return number
         if indexing.needs_taking_apart(index):
             return indexing.get_item(tensor, index)
         return self._raw(torch.Tensor.__getitem__, tensor, index)
@@ -132,6 +152,23 @@ class FunctionMode(TorchFunctionMode):
             return self._raw(function, tensor, *args, **kwargs)
 
         return call
+
+    def _unfold(self, x: torch.Tensor, dimension: int, size: Any, step: Any) -> torch.Tensor:
+        """Windows whose size or step is symbolic, which the operator itself cannot take."""
+        if not is_symbolic(size) and not is_symbolic(step):
+            return self._raw(torch.Tensor.unfold, x, dimension, size, step)
+        dimension %= x.dim()
+        count = (x.shape[dimension] - size) // step + 1
+        starts = torch.arange(count) * step
+        places = starts[:, None] + torch.arange(size)[None, :]
+        return x.movedim(dimension, -1)[..., places].movedim(-2, dimension)
+
+    def _roi_align(self, x: Any, rois: Any, scale: Any, *args: Any, **kwargs: Any) -> Any:
+        """Detection models compute the scale from sizes; an operator's float cannot be symbolic."""
+        if is_symbolic(scale):
+            rois = torch.cat([rois[:, :1], rois[:, 1:] * scale], 1)
+            scale = 1.0
+        return self._raw(torch.ops.torchvision.roi_align, x, rois, scale, *args, **kwargs)
 
     def _squeeze_in_place(self, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """One call for each dimension that goes: PyTorch crashes on a symbolic one that stays."""

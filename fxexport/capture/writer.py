@@ -153,7 +153,9 @@ class GraphWriter:
             if isinstance(expr, sympy.Eq) and isinstance(expr.lhs, sympy.Symbol):
                 self.frame.symbols[expr.lhs] = lambda: self._emit_in(frame, scalars.to_int, (node,))
         elif isinstance(expr, sympy.Symbol):
-            self.frame.symbols[expr] = node
+            # A number read from a tensor that was made of a known size is that size.
+            if self._find_symbol(expr) is None:
+                self.frame.symbols[expr] = node
         else:
             self.frame.expressions[expr] = node
 

@@ -39,17 +39,19 @@ class InputSpec:
 
     Attributes:
         name: input name in the file.
-        kind: "tensor", or the Python type of a scalar input.
+        kind: "tensor", the Python type of a scalar input, or "sequence" for a list of tensors.
         dtype: dtype in the file (int64, float64 and bool for scalars).
         shape: an int for a static dimension, a DimRange for a dynamic one; () for scalars.
         values: the smallest and the largest value that an int input may take; None for any.
+        items: for a sequence, the size of every item along each dimension; None where they differ.
     """
 
     name: str
-    kind: Literal["tensor", "int", "float", "bool"]
+    kind: Literal["tensor", "int", "float", "bool", "sequence"]
     dtype: torch.dtype
     shape: tuple[int | DimRange, ...] = ()
     values: tuple[int, int] | None = None
+    items: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """From the user's call to a flat list of file inputs."""
 
+from fxexport.inputs.exported_program import check_program_sizes, take_apart_program
 from fxexport.inputs.options import parse_dynamic_option, parse_input_option
 from fxexport.inputs.prepare import PreparedInputs, prepare_inputs
 from fxexport.inputs.specs import TensorSpec
@@ -9,7 +10,9 @@ __all__ = [
     "Dim",
     "PreparedInputs",
     "TensorSpec",
+    "check_program_sizes",
     "parse_dynamic_option",
     "parse_input_option",
     "prepare_inputs",
+    "take_apart_program",
 ]

@@ -10,6 +10,7 @@ import torch
 
 from fxexport.errors import UsageError
 from fxexport.graph.captured import DimRange, InputSpec
+from fxexport.inputs.lists import check_items
 from fxexport.inputs.specs import TensorSpec, dtype_name, is_fake
 
 __all__ = ["check_shape", "check_value", "equal_constants"]
@@ -26,6 +27,8 @@ def check_value(spec: InputSpec, value: Any, sizes: MutableMapping[str, int]) ->
     Raises:
         UsageError: for another type, dtype, rank or size than the input has.
     """
+    if spec.kind == "sequence":
+        return check_items(spec.name, value, spec.dtype, spec.items)
     if spec.kind != "tensor":
         return _check_scalar(spec, value)
     if not isinstance(value, torch.Tensor) or isinstance(value, TensorSpec) or is_fake(value):

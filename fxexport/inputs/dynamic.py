@@ -11,6 +11,7 @@ import torch
 
 from fxexport.errors import UsageError
 from fxexport.inputs.flatten import Container, Leaf, Node, leaves_of
+from fxexport.inputs.lists import TensorList
 from fxexport.inputs.specs import TensorSpec, dtype_name
 from fxexport.profiles.dims import Dim, parse_dim
 
@@ -165,7 +166,7 @@ class _Reader:
             return
         if isinstance(node, Container):
             self._read_container(node, wanted)
-        elif isinstance(node.value, (torch.Tensor, TensorSpec)):
+        elif isinstance(node.value, (torch.Tensor, TensorSpec, TensorList)):
             self._read_tensor(node, node.value, wanted)
         elif isinstance(node.value, (int, float)):
             self._read_scalar(node, wanted)
@@ -192,7 +193,9 @@ class _Reader:
         if _hint_kind(wanted) != "STATIC":
             self.requests.scalars.add(leaf)
 
-    def _read_tensor(self, leaf: Leaf, tensor: torch.Tensor | TensorSpec, wanted: Any) -> None:
+    def _read_tensor(
+        self, leaf: Leaf, tensor: torch.Tensor | TensorSpec | TensorList, wanted: Any
+    ) -> None:
         rank = len(tensor.shape)
         if wanted is True:
             self.everything(leaf, pinnable=True)
@@ -212,7 +215,7 @@ class _Reader:
             self._read_dimension(leaf, tensor, axis, entry)
 
     def _read_dimension(
-        self, leaf: Leaf, tensor: torch.Tensor | TensorSpec, axis: Any, wanted: Any
+        self, leaf: Leaf, tensor: torch.Tensor | TensorSpec | TensorList, axis: Any, wanted: Any
     ) -> None:
         rank = len(tensor.shape)
         if isinstance(axis, bool) or not isinstance(axis, int) or not -rank <= axis < rank:

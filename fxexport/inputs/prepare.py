@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from fxexport.inputs.binding import CallBinder, normalise_call
 from fxexport.inputs.checking import check_value, equal_constants
 from fxexport.inputs.dynamic import DynamicRequests, InputTree, read_dynamic
 from fxexport.inputs.flatten import Leaf, Node, leaves_of, map_leaves, matching_leaves, take_apart
+from fxexport.inputs.lists import TensorList, as_sequences, item_sizes
 from fxexport.inputs.profiled import add_profiles, with_names
 from fxexport.inputs.sizes import choose_sizes, name_dimensions
 from fxexport.inputs.specs import TensorSpec, check_tensor, is_fake
@@ -41,6 +42,7 @@ class PreparedInputs:
         hints: for each, a concrete valid size for every dimension.
         auto: whether every dimension is tried (``dynamic=True``).
         constants: Python values that become part of the file, by name.
+        sequences: names of lists that are to be sequences and are no arguments: outputs then.
         pinnable: names of the dimensions that were only asked to be tried; capture may hold
             them at the example's size. All others were declared, and must stay dynamic.
         profiled: names of the dimensions whose range is that of the profiles.
@@ -57,6 +59,7 @@ class PreparedInputs:
     profiled: frozenset[str] = frozenset()
     opts: dict[str, int] = field(default_factory=dict)
     profiles: list[Profile] = field(default_factory=list)
+    sequences: frozenset[str] = frozenset()
     _binder: CallBinder = field(repr=False, default=None)  # type: ignore[assignment]
     _roots: dict[str, Node] = field(repr=False, default_factory=dict)
     _positional: tuple[str, ...] = ()
@@ -167,6 +170,7 @@ def prepare_inputs(
     dynamic: Any,
     input_names: Sequence[str] | None = None,
     profiles: Sequence[Profile] = (),
+    sequences: Iterable[str] = (),
 ) -> PreparedInputs:
     """Turns a user's call into a flat list of file inputs.
 
@@ -179,6 +183,8 @@ def prepare_inputs(
         input_names: names for the file's inputs in their order; missing ones keep the
             parameter's name.
         profiles: what they let vary becomes dynamic, in their range.
+        sequences: names of lists that are one input each, of any length; what is no argument is
+            kept in the result's `sequences`, for the outputs.
 
     Raises:
         UsageError: when the arguments do not fit the call, or cannot be inputs of a file; when
@@ -187,7 +193,9 @@ def prepare_inputs(
     args, keywords = normalise_call(inputs, kwargs)
     binder = CallBinder(call)
     bound = binder.bind(args, keywords)
-    roots = {name: take_apart(name, value) for name, value in bound.values.items()}
+    roots, others = as_sequences(
+        {name: take_apart(name, value) for name, value in bound.values.items()}, sequences
+    )
     leaves = [leaf for root in roots.values() for leaf in leaves_of(root)]
     for leaf in leaves:
         _check_leaf(leaf)
@@ -197,10 +205,15 @@ def prepare_inputs(
     names = {**aliases, **{unique[leaf]: leaf for leaf in leaves}}
     requests = read_dynamic(dynamic, InputTree(roots, bound.positional, binder.variadic, names))
     profiles = add_profiles(requests, profiles, names)
-    file_leaves = [leaf for leaf in leaves if leaf in requests.scalars or leaf in tensors]
+    file_leaves = [
+        leaf
+        for leaf in leaves
+        if leaf in requests.scalars or leaf in tensors or isinstance(leaf.value, TensorList)
+    ]
     final = _file_names([unique[leaf] for leaf in file_leaves], input_names)
     file_names = dict(zip(file_leaves, final, strict=True))
     prepared = _prepared(binder, roots, bound.positional, file_names, requests, dynamic is True)
+    prepared.sequences = frozenset(others)
     prepared.profiles = with_names(
         profiles, {name: file_names[leaf] for name, leaf in names.items() if leaf in file_names}
     )
@@ -216,18 +229,27 @@ def _prepared(
     auto: bool,
 ) -> PreparedInputs:
     """Puts everything together once it is known which leaves are inputs."""
+    items = {
+        leaf: item_sizes(leaf.value, requests.dims.pop(leaf, {}))
+        for leaf in file_names
+        if isinstance(leaf.value, TensorList)
+    }
     named = name_dimensions(
         {name: leaf.value for leaf, name in file_names.items()},
         {file_names[leaf]: dims for leaf, dims in requests.dims.items()},
     )
     hints = choose_sizes({name: leaf.value for leaf, name in file_names.items()}, named.shapes)
-    specs, examples = [], []
+    specs: list[InputSpec] = []
+    examples: list[Any | None] = []
     for leaf, name in file_names.items():
         value = leaf.value
         if isinstance(value, (torch.Tensor, TensorSpec)):
             specs.append(InputSpec(name, "tensor", value.dtype, named.shapes[name]))
             no_data = isinstance(value, TensorSpec) or is_fake(value)
             examples.append(None if no_data else value)
+        elif isinstance(value, TensorList):
+            specs.append(InputSpec(name, "sequence", value.dtype, items=items[leaf]))
+            examples.append(list(value.items))
         else:
             kind, dtype = _SCALARS[type(value)]
             specs.append(InputSpec(name, kind, dtype, values=requests.values.get(leaf)))
@@ -252,6 +274,8 @@ def _prepared(
 def _check_leaf(leaf: Leaf) -> None:
     """Refuses tensors that ONNX does not know, and objects that hide tensors."""
     value = leaf.value
+    if isinstance(value, TensorList):
+        return  # checked when it was made
     if isinstance(value, (torch.Tensor, TensorSpec)):
         check_tensor(leaf.path, value)
         return

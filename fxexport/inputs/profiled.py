@@ -24,6 +24,9 @@ from fxexport.profiles import (
 )
 from fxexport.profiles.checking import input_named, shape_misfit, takes_values
 
+# How the names of inputs that hold state begin.
+_STATE = "state."
+
 __all__ = ["add_profiles", "file_inputs", "settle_profiles", "with_names"]
 
 
@@ -50,6 +53,8 @@ def add_profiles(
         for k, profile in enumerate(profiles)
     ]
     for name in dict.fromkeys(name for profile in sorted_out for name in profile.shapes):
+        if adder.is_state(name):
+            continue
         adder.add_shape(name, [p.shapes[name] for p in sorted_out if name in p.shapes])
     dropped = set()
     for name in dict.fromkeys(name for profile in sorted_out for name in profile.values):
@@ -74,13 +79,20 @@ class _Adder:
         shapes: dict[str, Bounds] = {}
         values = dict(profile.values)
         for name, bounds in (*profile.shapes.items(), *profile.values.items()):
-            target = input_named(name, self._inputs, bounds, label)
-            if name in values:
+            if not self.is_state(name):
+                target = input_named(name, self._inputs, bounds, label)
+            elif name not in values:
+                shapes[name] = bounds
+            if self.is_state(name) or name in values:
                 continue
             # One number for a row of length one is a length: rows get longer.
             is_row = target.shape == (1,)
             (values if takes_values(target, bounds) and not is_row else shapes)[name] = bounds
         return Profile(shapes, values)
+
+    def is_state(self, name: str) -> bool:
+        """Whether a name can only be that of state, of which nothing is known before capture."""
+        return name.startswith(_STATE) and name not in self._names
 
     def add_shape(self, name: str, all_bounds: Sequence[Bounds]) -> None:
         """Takes over what all profiles say of one tensor."""
@@ -170,7 +182,7 @@ def with_names(profiles: Sequence[Profile], file_names: Mapping[str, str]) -> li
     """Profiles under the names that the inputs have in the file."""
     return [
         Profile(
-            {file_names[name]: bounds for name, bounds in profile.shapes.items()},
+            {file_names.get(name, name): bounds for name, bounds in profile.shapes.items()},
             {file_names[name]: bounds for name, bounds in profile.values.items()},
         )
         for profile in profiles
@@ -235,4 +247,5 @@ def file_inputs(specs: Sequence[InputSpec], opts: Mapping[str, int]) -> list[Fil
             spec.values,
         )
         for spec in specs
+        if spec.kind != "sequence"  # no profile says how long a list is
     ]

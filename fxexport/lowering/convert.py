@@ -119,6 +119,8 @@ class GraphWriter:
 
     def _input(self, node: fx.Node, spec: InputSpec) -> Value:
         val = node.meta.get("val")
+        if isinstance(val, SequenceVal):
+            return Value(self.op, name=spec.name, type=dtypes.type_of(val))
         dims: list[int | str] = []
         for k, dim in enumerate(spec.shape):
             dims.append(dim.name if isinstance(dim, DimRange) else dim)

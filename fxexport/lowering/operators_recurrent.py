@@ -49,6 +49,7 @@ def _run(
     train: bool,
     bidirectional: bool,
     batch_first: bool,
+    lengths: Value | None = None,
     **attributes: Any,
 ) -> list[Value]:
     """All layers; the output, then the final states."""
@@ -60,7 +61,7 @@ def _run(
         raise op.refuse(f"{kind} with a projection (proj_size)", "use proj_size=0 and a Linear")
     if batch_first:
         x = op.one("Transpose", x, perm=[1, 0, 2])
-    batch = None if x.dims[1] else op.size1(x, 1)
+    batch = None if x.dims[1] or lengths is not None else op.size1(x, 1)
     if batch is not None:
         x, *states = (_at_least_one_row(op, value, batch) for value in (x, *states))
     hidden = params[1].dims[1]
@@ -84,7 +85,7 @@ def _run(
             _joined(op, weights),
             _joined(op, recurrent),
             _joined(op, biases) if biases else None,
-            None,
+            lengths,
             *initial,
             hidden_size=hidden,
             direction="bidirectional" if bidirectional else "forward",
@@ -152,7 +153,63 @@ def _cell(kind: str, **attributes: Any) -> Callable[..., list[Value]]:
     return lowering
 
 
+def _packed_cell(kind: str, **attributes: Any) -> Callable[..., list[Value]]:
+    """The lowering of a kind of cell on a packed sequence: padded, run with lengths, packed."""
+
+    def lowering(
+        op: OpBuilder,
+        data: Value,
+        batch_sizes: Value,
+        hx: Value | Sequence[Value],
+        params: Sequence[Value],
+        has_biases: bool,
+        num_layers: int,
+        dropout: float,
+        train: bool,
+        bidirectional: bool,
+    ) -> list[Value]:
+        states = [hx] if isinstance(hx, Value) else list(hx)
+        batch = op.size1(states[0], 1)
+        steps = op.one("Unsqueeze", batch_sizes, [1])
+        sequences = op.one("Range", 0, op.one("Squeeze", batch, [0]), 1)
+        mask = op.one("Unsqueeze", sequences, [0]) < steps
+        places = op.one("Transpose", op.one("NonZero", mask), perm=[1, 0])
+        width = op.size1(data, 1)
+        shape = op.one("Concat", op.size1(batch_sizes, 0), batch, width, axis=0)
+        zeros = op.one("Expand", op.const(0, data.elem), shape)
+        padded = op.one("ScatterND", zeros, places, data)
+        padded.shape = ir.Shape([None, None, data.dims[1]])
+        lengths = op.one("ReduceSum", op.cast(mask, ir.DataType.INT32), [0], keepdims=0)
+        named = dict(attributes)
+        if "activations" in named:
+            named["activations"] = named["activations"] * (2 if bidirectional else 1)
+        results = _run(
+            op,
+            kind,
+            padded,
+            states,
+            params,
+            has_biases,
+            num_layers,
+            dropout,
+            train,
+            bidirectional,
+            False,
+            lengths,
+            **named,
+        )
+        results[0] = op.one("GatherND", results[0], places)
+        return results
+
+    return lowering
+
+
 LOWERINGS("lstm.input")(_cell("LSTM"))
 LOWERINGS("gru.input")(_cell("GRU", linear_before_reset=1))
 LOWERINGS("rnn_tanh.input")(_cell("RNN", activations=["Tanh"]))
 LOWERINGS("rnn_relu.input")(_cell("RNN", activations=["Relu"]))
+
+LOWERINGS("lstm.data")(_packed_cell("LSTM"))
+LOWERINGS("gru.data")(_packed_cell("GRU", linear_before_reset=1))
+LOWERINGS("rnn_tanh.data")(_packed_cell("RNN", activations=["Tanh"]))
+LOWERINGS("rnn_relu.data")(_packed_cell("RNN", activations=["Relu"]))

@@ -45,6 +45,7 @@ _MODULES = (
     "operators_loss",
     "operators_random",
     "operators_window",
+    "operators_vision",
 )
 
 # What users registered. It changes only through register_lowering and the handle it returns.

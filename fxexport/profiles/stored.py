@@ -23,7 +23,7 @@ _VERSION = 1
 
 def profiles_file_name(path: str | os.PathLike[str]) -> str:
     """``model.profiles.json`` for ``model.onnx``: the name of the file beside it."""
-    stem, ending = os.path.splitext(os.path.basename(os.path.realpath(path)))
+    stem, ending = os.path.splitext(os.path.basename(path))
     return f"{stem if ending.lower() == '.onnx' else stem + ending}.profiles.json"
 
 

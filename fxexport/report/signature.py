@@ -16,14 +16,18 @@ def describe_input(spec: InputSpec) -> dict[str, Any]:
 
     Returns:
         name, kind ("tensor" or a Python scalar's type), dtype ("float32") and shape: ints, and
-        ``{"name", "min", "max"}`` for dynamic dimensions (max None: no bound).
+        ``{"name", "min", "max"}`` for dynamic dimensions (max None: no bound); and values, the
+        smallest and the largest one, of a Python int that has a range.
     """
-    return {
+    entry = {
         "name": spec.name,
         "kind": spec.kind,
         "dtype": str(spec.dtype).removeprefix("torch."),
-        "shape": dimensions_to_data(spec.shape),
+        "shape": dimensions_to_data(["?" if n is None else n for n in spec.items] or spec.shape),
     }
+    if spec.values is not None:
+        entry["values"] = list(spec.values)
+    return entry
 
 
 def dimensions_to_data(shape: Iterable[Any]) -> list[Any]:
@@ -38,7 +42,7 @@ def type_text(entry: dict[str, Any]) -> str:
     """What an input or output is, for example ``float32[batch, 3, height]`` or ``int``."""
     kind = str(entry.get("kind", "tensor"))
     if kind == "sequence":
-        return f"list of {entry.get('dtype', 'tensors')}"
+        return f"list of {type_text({**entry, 'kind': 'tensor'})}"
     if kind != "tensor":
         return kind
     dtype = str(entry.get("dtype", "tensor"))
@@ -49,9 +53,14 @@ def type_text(entry: dict[str, Any]) -> str:
 
 
 def dimension_ranges(entries: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """The sizes that each named dimension may take, for example ``{"batch": "1..8"}``."""
+    """The sizes that each named dimension may take, for example ``{"batch": "1..8"}``.
+
+    A Python int with a range is in it too, under its own name.
+    """
     ranges = {}
     for entry in entries:
+        if entry.get("values"):
+            ranges[str(entry.get("name"))] = "{}..{}".format(*entry["values"])
         for dim in entry.get("shape") or ():
             if isinstance(dim, dict):
                 ranges[str(dim.get("name"))] = _range_text(dim)

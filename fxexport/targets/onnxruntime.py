@@ -129,7 +129,7 @@ class Session:
         }
         try:
             values = {name: value for name, (value, _) in feed.items()}
-            if any(kind.startswith("seq(") for kind in self.output_types):
+            if any(kind.startswith("seq(") for kind in (*self.input_types, *self.output_types)):
                 # There is no way from an OrtValue to the items of a sequence but NumPy's.
                 return [_from_numpy(result) for result in self._session.run(None, values)]
             results = self._session.run_with_ort_values(None, values)
@@ -143,6 +143,9 @@ class Session:
 
         if name not in inputs:
             raise RuntimeFailure(f"the file's input {name!r} is not given")
+        if kind.startswith("seq(") and isinstance(inputs[name], (list, tuple)):
+            items = [self._value(name, kind[4:-1], {name: item}) for item in inputs[name]]
+            return [array for _, array in items], None
         if kind not in _DTYPES:
             raise RuntimeFailure(f"the file's input {name!r} is a {kind}, not a tensor of numbers")
         dtype, number = _DTYPES[kind]

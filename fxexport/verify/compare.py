@@ -101,6 +101,9 @@ def largest(values: Sequence[Any]) -> float:
     """Magnitude of the largest finite number among float tensors and scalars."""
     result = 0.0
     for value in values:
+        if isinstance(value, (list, tuple)):
+            result = max(result, largest(value))
+            continue
         tensor = value if isinstance(value, torch.Tensor) else torch.tensor(float(value))
         if tensor.dtype.is_floating_point and tensor.numel():
             result = max(result, float(tensor.detach().double().nan_to_num(0, 0, 0).abs().max()))

@@ -91,6 +91,10 @@ def is_unstable(
 
 def _moved(value: Any, seed: int, working: torch.dtype | None) -> Any:
     """A float input, each element off by about a rounding error; zeros stay zeros."""
+    if isinstance(value, list):
+        moved = [_moved(item, seed + k, working) for k, item in enumerate(value)]
+        same = all(a is b for a, b in zip(moved, value, strict=True))
+        return value if same else moved
     if not isinstance(value, torch.Tensor) or value.dtype not in _ROUNDING or not value.any():
         return value
     step = max(_ROUNDING[value.dtype], _ROUNDING.get(working or value.dtype, 0.0))

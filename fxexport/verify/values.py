@@ -69,6 +69,8 @@ class ValueMaker:
     def _make_one(
         self, spec: InputSpec, example: Any | None, sizes: Mapping[str, int], regime: str
     ) -> Any:
+        if spec.kind == "sequence":
+            return self._list(spec, example, regime)
         if spec.kind != "tensor":
             value = self._scalar(spec, example, regime)
             if spec.values is not None:  # the file is for these only
@@ -82,6 +84,16 @@ class ValueMaker:
         if spec.dtype.is_floating_point:
             return self._floats(shape, regime).to(spec.dtype)
         return self._ints(shape, example, regime, spec.dtype)
+
+    def _list(self, spec: InputSpec, example: Any | None, regime: str) -> list[torch.Tensor]:
+        """A list of another length, with items of other sizes where they may differ."""
+        items: list[torch.Tensor] = []
+        for k in range(self.pick(4) + (regime == EXAMPLE)):
+            sizes = [2 + self.pick(6) if size is None else size for size in spec.items]
+            like = example[k % len(example)] if example else None
+            one = InputSpec(spec.name, "tensor", spec.dtype, tuple(sizes))
+            items.append(self._make_one(one, like, {}, regime))
+        return items
 
     def _floats(self, shape: list[int], regime: str) -> torch.Tensor:
         values = torch.randn(shape, generator=self._random)

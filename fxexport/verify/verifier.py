@@ -24,6 +24,7 @@ from fxexport.verify.sizes import broken_constraint
 from fxexport.verify.stability import is_unstable, random_nodes
 from fxexport.verify.ties import trace_ties
 from fxexport.verify.tolerance import working_dtype
+from fxexport.verify.unchecked import checked
 
 __all__ = ["verify"]
 
@@ -191,11 +192,15 @@ class _Verifier:
     def _observed(self, case: Case, max_trips: int) -> set[Any] | None:
         """What the graph does with a case; None when it fails or does not end."""
         try:
-            return observe(self._graph, _copied(case.inputs), max_trips)
+            return self._observe(case, max_trips)
         except TooManyTrips:
             return None
         except Exception:  # made inputs may be anything to the model
             return None
+
+    def _observe(self, case: Case, max_trips: int) -> set[Any]:
+        with checked(self._graph):
+            return observe(self._graph, copied(case.inputs), max_trips)
 
     def _compare(self, case: Case, max_trips: int) -> bool:
         """Compares on one case; False when that was not possible."""
@@ -203,7 +208,7 @@ class _Verifier:
         if self._coverage.sites:
             # First of all: made inputs may send a loop of the model round for ever.
             try:
-                seen = observe(self._graph, _copied(case.inputs), max_trips)
+                seen = self._observe(case, max_trips)
             except TooManyTrips:
                 if case.made:
                     return False
@@ -307,7 +312,7 @@ class _Verifier:
     ) -> list[str]:
         """The ties that all results that differ hang on; none if one of them hangs on no tie."""
         try:
-            traced = trace_ties(self._graph, _copied(case.inputs))
+            traced = trace_ties(self._graph, copied(case.inputs))
         except Exception:  # a graph that fails here is a failure, and is explained as such
             return []
         found: set[str] = set()
@@ -323,8 +328,8 @@ class _Verifier:
 
     def _eager(self, inputs: Sequence[Any]) -> list[Any]:
         """PyTorch's outputs; inputs and the random state are left as they are."""
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            return list(self._reference(_copied(inputs)))
+        with torch.random.fork_rng(devices=[]), torch.no_grad(), checked(self._graph):
+            return list(self._reference(copied(inputs)))
 
     def _refused(self, case: Case) -> str:
         """Why the file does not take the user's inputs; empty when it does."""
@@ -348,7 +353,7 @@ class _Verifier:
         wrong = [c for c in self._result.cases if not c.ok]
         if len(wrong) > 1:
             return
-        found = diagnose(self._graph, self._path, _copied(case.inputs), expected, self._working)
+        found = diagnose(self._graph, self._path, copied(case.inputs), expected, self._working)
         self._result.message += f"; {found.text}"
         self._result.location = found.location
 
@@ -369,9 +374,14 @@ class _Verifier:
         return result
 
 
-def _copied(inputs: Sequence[Any]) -> list[Any]:
+def copied(inputs: Sequence[Any]) -> list[Any]:
     """Inputs that a model may write into."""
-    return [v.detach().clone() if isinstance(v, torch.Tensor) else v for v in inputs]
+    return [
+        v.detach().clone()
+        if isinstance(v, torch.Tensor)
+        else (copied(v) if isinstance(v, list) else v)
+        for v in inputs
+    ]
 
 
 def _first_message(differences: Sequence[OutputDifference]) -> str:

@@ -42,6 +42,9 @@ FREE: dict[str, Callable[[torch.Tensor], Any]] = {
     "layer norm": lambda x: torch.nn.functional.layer_norm(x, x.shape[-1:]),
     "a branch on a size": lambda x: x * 2 if x.shape[0] > 3 else x,
     "interpolate": lambda x: torch.nn.functional.interpolate(x[None, None], scale_factor=2.0),
+    "pooling of channels that come last": lambda x: torch.nn.functional.adaptive_avg_pool2d(
+        torch.stack([x[:, None], x[:, None] * 2], -1).permute(0, 3, 1, 2), 1
+    ),
     "argsort": lambda x: x.argsort(1),
     "unsqueeze and squeeze": lambda x: x.unsqueeze(0).squeeze(0),
 }
@@ -193,3 +196,15 @@ def test_a_static_size_decides_without_a_branch() -> None:
     exported = captured(compare(1), torch.ones(3), dynamic=False)
     assert not exported.report.of_kind("branch")
     assert dims(exported, "x") == (3,)
+
+
+@pytest.mark.parametrize("dynamic", [True, False])
+def test_an_assert_that_never_holds_is_the_models_error(dynamic: bool) -> None:
+    def program(x: torch.Tensor) -> torch.Tensor:
+        assert x.dim() == 3, "three dimensions are needed"
+        return x
+
+    with pytest.raises(fxexport.ModelError, match="three dimensions are needed") as refusal:
+        captured(program, torch.ones(2), dynamic=dynamic)
+    assert refusal.value.location is not None
+    assert refusal.value.location.code.startswith("assert")

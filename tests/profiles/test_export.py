@@ -350,3 +350,39 @@ def test_sizes_at_which_the_model_raises_are_noted() -> None:
     assert exported.report.verification is not None
     notes = exported.report.verification.notes
     assert any(n.startswith("profile max: x_d0=8: nothing was compared: PyTorch") for n in notes)
+
+
+def test_an_assert_that_no_size_in_the_range_passes_is_refused_with_the_proof() -> None:
+    def program(x: torch.Tensor) -> torch.Tensor:
+        assert x.shape[0] > 16, "too small"
+        return x * 2
+
+    with pytest.raises(fxexport.ModelError) as refusal:
+        export(program, torch.ones(2), dynamic={"x": {0: Dim("b", 1, 8)}})
+    assert refusal.value.hint == "b is in 1..8, so b > 16 is never true"
+
+
+class Cache(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows = torch.zeros(1, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.rows = torch.cat([self.rows, x])
+        return self.rows.sum(0)
+
+
+def test_state_that_is_an_input_has_a_profile_too() -> None:
+    x = torch.ones(2, 4)
+    shapes = {"x": ((1, 4), (2, 4), (8, 4)), "state.rows": ((0, 4), (1, 4), (64, 4))}
+    exported = export(Cache(), x, profiles=shapes, state="io", verify=True)
+    assert exported.profiles == [Profile(shapes)]
+    verification = exported.report.verification
+    assert verification is not None and verification.ok
+    labels = [case.label for case in verification.cases]
+    assert "profile max: x_d0=8, state.rows_d0=64" in labels
+    for missing, quoted in (("state.rows", "says nothing about state.rows"), ("", "'state.other'")):
+        given = {name: b for name, b in shapes.items() if name != missing}
+        more = {} if missing else {"state.other": (1, 2, 3)}
+        with pytest.raises(fxexport.UsageError, match=quoted):
+            export(Cache(), x, profiles={**given, **more}, state="io")

@@ -21,11 +21,15 @@ THEMES = (
     "containers",
     "lists",
     "modules",
+    "mutation_aliases",
     "mutation_basic",
     "mutation_ops",
     "mutation_views",
     "pitfalls",
     "pitfalls_shapes",
+    "control_flow_operators",
+    "packed_sequences",
+    "detection_parts",
     "refusals",
 )
 

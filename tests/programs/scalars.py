@@ -375,3 +375,13 @@ def float_formats_do_not_matter(x):
 
 
 PROGRAMS.add(float_formats_do_not_matter, V3, V1)
+
+
+def divided_twice_by_negatives(x):
+    n = x.shape[0]
+    k = n // -2 // -2
+    m = (n - 5) // -(n + 1) // -2 % 7
+    return x * k + m
+
+
+PROGRAMS.add(divided_twice_by_negatives, V3, V1, V4, torch.zeros(0))

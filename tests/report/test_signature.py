@@ -25,6 +25,12 @@ def test_an_input_becomes_plain_data() -> None:
     }
 
 
+def test_an_int_with_a_range_shows_it() -> None:
+    shown = describe_input(InputSpec("n", "int", torch.int64, values=(1, 8)))
+    assert shown["values"] == [1, 8]
+    assert dimension_ranges([shown]) == {"n": "1..8"}
+
+
 @pytest.mark.parametrize(
     ("entry", "text"),
     [
