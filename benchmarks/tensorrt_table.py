@@ -151,8 +151,14 @@ def outcome_of(entry: Entry, folder: str, verify: bool) -> Row:
         return Row(entry.name, "refused by the builder", _one_line(error))
     except FxExportError as error:
         return Row(entry.name, "refused", _one_line(error))
-    notes = [f.message for f in exported.report.findings if "decides the size" in f.message]
-    return Row(entry.name, "builds", "; ".join(notes))
+    sized = [
+        re.findall(r"'(\w+)'", finding.message)[0]
+        for finding in exported.report.findings
+        if "decides the size of output" in finding.message
+    ]
+    return Row(
+        entry.name, "builds", f"the data decides the size of {', '.join(sized)}" if sized else ""
+    )
 
 
 def _one_line(error: FxExportError) -> str:
