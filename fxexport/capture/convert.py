@@ -144,7 +144,8 @@ class Converter:
     def _with_hook(self, cls: Any, hook: FunctionType, *args: Any, **kwargs: Any) -> Any:
         """A dataclass whose ``__post_init__`` is the program's: it is called as others are."""
         more: list[Any] = []
-        waiting = type(cls.__name__, (cls,), {"__post_init__": lambda _, *left: more.extend(left)})
+        waits = {"__post_init__": lambda _, *left: more.extend(left)}
+        waiting: Any = type(cls.__name__, (cls,), waits)
         value = self.runtime.fresh(waiting.__new__(waiting))
         cls.__init__(value, *args, **kwargs)
         object.__setattr__(value, "__class__", cls)

@@ -119,7 +119,7 @@ def errors_of_the_program() -> Iterator[None]:
     try:
         yield
     except (LookupError, AttributeError, TypeError, ValueError) as error:
-        error.fx_program = True  # type: ignore[attr-defined]
+        error.fx_program = True  # type: ignore[attr-defined, union-attr]
         raise
 
 

@@ -371,6 +371,7 @@ class _Rewriter(Expressions):
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
         symbol = ast.copy_location(ast.Constant(type(node.op).__name__), node)
         target = node.target
+        old: ast.expr
         if isinstance(target, ast.Name):
             old = self._read(target.id, node)
             call = self._operator("augment", [symbol, old, self.visit(node.value)], node)
@@ -379,7 +380,7 @@ class _Rewriter(Expressions):
         out = [self._set(holder, self.visit(target.value), node)]
         if isinstance(target, ast.Attribute):
             attribute = ast.Attribute(self._load(holder, node), target.attr, ast.Load())
-            old: ast.expr = ast.copy_location(attribute, node)
+            old = ast.copy_location(attribute, node)
             place: ast.expr = ast.copy_location(ast.Constant(target.attr), node)
             store = "set_attr"
         else:

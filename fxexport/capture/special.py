@@ -38,8 +38,9 @@ def attribute_function(owner: Any, name: str) -> Any:
         return None
     found = getattr(type(owner), name, None)
     if type(owner) is super:
-        classes = owner.__self_class__.__mro__
-        after = classes[classes.index(owner.__thisclass__) + 1 :]
+        parent: Any = owner
+        classes = parent.__self_class__.__mro__
+        after = classes[classes.index(parent.__thisclass__) + 1 :]
         found = next((vars(cls)[name] for cls in after if name in vars(cls)), None)
     if type(found) is property and type(found.fget) is FunctionType:
         return found
