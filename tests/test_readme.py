@@ -46,8 +46,9 @@ def marked(name: str) -> str:
 
 
 def table_keys(heading: str) -> list[str]:
-    """The code in the first column of the table that follows a line."""
-    rows = README.split(heading, 1)[1].lstrip("\n").split("\n\n", 1)[0].splitlines()
+    """The code in the first column of all tables that follow such a line."""
+    tables = [part.lstrip("\n").split("\n\n", 1)[0] for part in README.split(heading)[1:]]
+    rows = [row for table in tables for row in table.splitlines()]
     return [key for row in rows for key in re.findall(r"`([^`]+)`", row.split("|")[1])]
 
 
@@ -207,6 +208,7 @@ def promised() -> set[int]:
         (2, ["gate.py", "--input", "y=float32[1]"]),
         (2, ["gate.py", "-o", "no_such_folder/gate.onnx"]),
         (2, ["gate.py", "--opset", "17"]),
+        (0, ["gate.py", "--target", "tensorrt"]),
         (2, ["gate.py", "--target", "abacus"]),
     ],
 )

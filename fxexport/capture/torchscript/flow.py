@@ -14,6 +14,7 @@ from fxexport.capture.branching import condition_of, stage_branch
 from fxexport.capture.frames import user_location
 from fxexport.capture.iteration import dynamic_range
 from fxexport.capture.journal import UNSET, CellSlot, Slot
+from fxexport.capture.optional import Maybe, force
 from fxexport.capture.session import is_symbolic, sym_type
 from fxexport.capture.spread import Spread
 from fxexport.capture.torchscript.call import Call, Table, refuse
@@ -135,13 +136,13 @@ def _call_function(call: Call) -> Any:
 
 @TABLE.add("prim::CallMethod")
 def _call_method(call: Call) -> Any:
-    owner, *args = call.args
+    owner, *args = force(call.args[0]), *call.args[1:]
     name = call.instruction.node.s("name")
     if not isinstance(owner, Instance):
         return refuse(call, f"the method {name!r} of {type(owner).__name__} cannot be read")
     if owner._fx_module is not None:
         return call.interpreter.call_method(owner, name, args)
-    return call.interpreter.run(call.interpreter.callee(call, owner), call.args)
+    return call.interpreter.run(call.interpreter.callee(call, owner), [owner, *args])
 
 
 _WITHOUT_EFFECT = frozenset(
@@ -188,7 +189,7 @@ TABLE.refused(
 
 @TABLE.add("prim::GetAttr")
 def _get_attr(call: Call) -> Any:
-    owner = call.args[0]
+    owner = force(call.args[0])
     name = call.instruction.node.s("name")
     if not isinstance(owner, Instance):
         return getattr(owner, name)
@@ -197,12 +198,14 @@ def _get_attr(call: Call) -> Any:
 
 @TABLE.add("prim::SetAttr")
 def _set_attr(call: Call) -> None:
-    owner, value = call.args
+    owner, value = force(call.args[0]), call.args[1]
     node = call.instruction.node
     name = node.s("name")
     if owner._fx_source is not None:  # what it was is noted before it is written over
         call.interpreter.objects.attribute(owner, name, list(node.inputs())[1].type())
     call.ops.set_attr(value, owner, name)
+    if owner._fx_mirror is not None:
+        vars(owner._fx_mirror)[name] = value
 
 
 @TABLE.add("prim::CreateObject")
@@ -233,22 +236,29 @@ def _enum_equal(call: Call) -> Any:
 @TABLE.add("aten::__is__", "aten::__isnot__")
 def _identity(call: Call) -> Any:
     a, b = call.args
-    same = a is b or (isinstance(a, EnumMember) and a == b)
-    return same if call.instruction.kind == "aten::__is__" else not same
+    same = isinstance(a, EnumMember) and a == b
+    same = same or call.ops.is_(a, b)
+    return same if call.instruction.kind == "aten::__is__" else call.ops.not_(same)
 
 
 # -- types: a value of Python's knows its own -----------------------------------------------------
 
-TABLE.simple(
-    "prim::unchecked_cast prim::unchecked_unwrap_optional prim::annotate", lambda ops, value: value
-)
+
+@TABLE.add("prim::unchecked_cast", "prim::unchecked_unwrap_optional", "prim::annotate")
+def _refined(call: Call) -> Any:
+    """The compiler has seen that the value is of a narrower type here."""
+    value = call.args[0]
+    kind = call.instruction.output_type().kind()
+    if isinstance(value, Maybe) and kind not in ("OptionalType", "UnionType", "AnyType"):
+        return value.value
+    return value
 
 
 @TABLE.add("aten::_unwrap_optional")
 def _unwrapped(call: Call) -> Any:
     if call.args[0] is None:
         raise call.ops.raising(ValueError("Unwrapping null optional"))
-    return call.args[0]
+    return force(call.args[0])
 
 
 @TABLE.add("prim::Uninitialized")
@@ -259,6 +269,15 @@ def _uninitialized(call: Call) -> Any:
 @TABLE.add("prim::isinstance")
 def _isinstance(call: Call) -> Any:
     value = call.args[0]
+    if isinstance(value, Maybe):
+        there, missing = (_is_of_type(call, v) for v in (value.value, value.absent))
+        if there == missing:
+            return there
+        return value.present if there else torch.sym_not(value.present)
+    return _is_of_type(call, value)
+
+
+def _is_of_type(call: Call, value: Any) -> bool:
     found = [_fits(value, kind) for kind in call.instruction.node.tys("types")]
     if None in found and True not in found:
         raise UnsupportedError(

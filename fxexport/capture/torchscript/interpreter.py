@@ -21,7 +21,7 @@ from fxexport.capture.frames import user_location
 from fxexport.capture.journal import UNSET
 from fxexport.capture.modules import ScriptedMethod
 from fxexport.capture.operators import Operators
-from fxexport.capture.session import Poison
+from fxexport.capture.optional import Maybe
 from fxexport.capture.torchscript.arguments import arriving
 from fxexport.capture.torchscript.call import Call
 from fxexport.capture.torchscript.objects import Instance, Objects
@@ -244,15 +244,15 @@ class Interpreter:
         Raises:
             UnsupportedError: it has no single value after a branch or a loop.
         """
-        if type(value) is Poison:
-            raise value.refuse()
+        if type(value) is Maybe and value.absent is UNSET:
+            return value.value  # the compiler reads it only where it is set
         if value is UNSET:
             raise UnsupportedError(
                 "a variable is read that this way through the program does not set",
                 location=user_location(),
                 hint="give it a value before the branch",
             )
-        return value
+        return self.ops.read(value)
 
     def _constant(self, program: Program, instruction: Instruction) -> Any:
         key = (id(program), instruction.outputs[0])

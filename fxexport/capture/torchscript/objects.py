@@ -30,18 +30,11 @@ class Instance:
     _fx_path: str
     _fx_mirror: Any = None
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        """What is written here must be found by Python code that reads the module itself."""
-        object.__setattr__(self, name, value)
-        if self._fx_mirror is not None and not name.startswith("_fx_"):
-            vars(self._fx_mirror)[name] = value
-
     @staticmethod
-    def made(name: str, source: _Source | None, kind: Any, path: str = "") -> Instance:
-        """A view whose class has the name of the user's class."""
-        view = type(name, (Instance,), {})()
-        view._fx_source, view._fx_type, view._fx_path = source, kind, path
-        return view
+    def made(name: str, source: _Source, kind: Any, path: str = "", mirror: Any = None) -> Instance:
+        """A view whose class has the name of the user's class, and all that is not the user's."""
+        own = {"_fx_source": source, "_fx_type": kind, "_fx_path": path, "_fx_mirror": mirror}
+        return type(name, (Instance,), own)()  # type: ignore[no-any-return]
 
     @property
     def _fx_module(self) -> Any:
@@ -90,6 +83,7 @@ class Objects:
         self._outside = outside
         self._modules: dict[Any, Instance] = {}
         self._mirrors: dict[Any, Any] = {}
+        self._classes: dict[str, type] = {}
         self._members: dict[tuple[str, str], EnumMember] = {}
 
     def of_module(self, handle: Any, path: str = "") -> Instance:
@@ -97,8 +91,8 @@ class Objects:
         view = self._modules.get(handle)
         if view is None:
             kind = handle._type()
-            view = Instance.made(class_name(kind), _Source(handle), kind, path)
-            view._fx_mirror = self._mirrors.get(handle)
+            mirror = self._mirrors.get(handle)
+            view = Instance.made(class_name(kind), _Source(handle), kind, path, mirror)
             self._modules[handle] = view
         return view
 
@@ -109,8 +103,17 @@ class Objects:
 
     def new(self, kind: Any) -> Instance:
         """A new object of a TorchScript class, without attributes."""
-        view = Instance.made(class_name(kind), None, kind)
-        return self._fresh(view)  # type: ignore[no-any-return]
+        made = self._classes.get(str(kind))
+        if made is None:
+            # To the rest of capture such objects are a user's own, merged attribute by attribute.
+            own = {
+                "_fx_source": None,
+                "_fx_type": kind,
+                "_fx_path": "",
+                "__module__": "torchscript",
+            }
+            made = self._classes[str(kind)] = type(class_name(kind), (Instance,), own)
+        return self._fresh(made())  # type: ignore[no-any-return]
 
     def attribute(self, owner: Instance, name: str, kind: Any) -> Any:
         """``owner.name``, which has the given type."""
