@@ -306,3 +306,43 @@ class Watched(nn.Module):
         if x[0] > 0:
             y, _ = self.part(y - 1)
         return y, self.part.count
+
+
+def optional_from_branch(x: torch.Tensor):
+    y: torch.Tensor | None = None
+    if x.sum() > 0:
+        y = x * 2
+    z = x
+    if y is not None:
+        z = z + y
+    return z, y is None
+
+
+def optional_from_loop(x: torch.Tensor):
+    best: torch.Tensor | None = None
+    for row in x:
+        if best is None:
+            best = row
+        else:
+            if row.sum() > best.sum():
+                best = row
+    if best is None:
+        return torch.zeros(3)
+    return best
+
+
+def object_from_branch(x: torch.Tensor):
+    counter = Counter(1)
+    if x.sum() > 0:
+        counter = Counter(5)
+        counter.add(2)
+    return x * counter.value, len(counter.seen)
+
+
+def narrowed(x: torch.Tensor):
+    value: Any = x
+    if x.sum() > 0:
+        value = None
+    if isinstance(value, torch.Tensor):
+        return value + 1
+    return x - 1

@@ -31,8 +31,12 @@ from tests.capture.script_models import (
     all_texts,
     attribute_in_branch,
     decorated,
+    narrowed,
     numbers_of_all_kinds,
+    object_from_branch,
     optional_argument,
+    optional_from_branch,
+    optional_from_loop,
     raised_in_branch,
     sizes_as_tensor,
     strings,
@@ -166,6 +170,19 @@ def test_tasks_run_in_order() -> None:
     ],
 )
 def test_what_python_writes_means_what_torchscript_makes_of_it(function: Any, inputs: Any) -> None:
+    script_agrees(lambda: function, inputs)
+
+
+@pytest.mark.parametrize(
+    ("function", "inputs"),
+    [
+        (optional_from_branch, LENGTHS),
+        (optional_from_loop, MATRICES),
+        (object_from_branch, LENGTHS),
+        (narrowed, LENGTHS),
+    ],
+)
+def test_what_may_be_none_and_objects_of_either_way(function: Any, inputs: Any) -> None:
     script_agrees(lambda: function, inputs)
 
 
