@@ -111,6 +111,9 @@ def profile_for(entry: Entry) -> Profile | None:
         column = [row[k] for row in rows]
         if spec.kind == "int":
             values[spec.name] = ((min(column),), (column[0],), (max(column),))
+        elif spec.dtype == torch.int64 and not spec.shape:
+            numbers = [int(value) for value in column]
+            values[spec.name] = ((min(numbers),), (numbers[0],), (max(numbers),))
         if spec.kind == "tensor" and any(not isinstance(d, int) for d in spec.shape):
             sizes = [[max(int(s), 1) for s in value.shape] for value in column]
             shapes[spec.name] = (
@@ -148,8 +151,14 @@ def outcome_of(entry: Entry, folder: str, verify: bool) -> Row:
         return Row(entry.name, "refused by the builder", _one_line(error))
     except FxExportError as error:
         return Row(entry.name, "refused", _one_line(error))
-    notes = [f.message for f in exported.report.findings if "decides the size" in f.message]
-    return Row(entry.name, "builds", "; ".join(notes))
+    sized = [
+        re.findall(r"'(\w+)'", finding.message)[0]
+        for finding in exported.report.findings
+        if "decides the size of output" in finding.message
+    ]
+    return Row(
+        entry.name, "builds", f"the data decides the size of {', '.join(sized)}" if sized else ""
+    )
 
 
 def _one_line(error: FxExportError) -> str:
@@ -166,6 +175,8 @@ def document(rows: Sequence[Row], builder: str) -> str:
     }
     exported = [row for row in rows if row.outcome != "not exported"]
     built = counts.get("builds", 0)
+    lists = sum("a list of tensors whose length" in row.said for row in exported)
+    others = len(exported) - lists
     lines = [
         "# What TensorRT builds",
         "",
@@ -175,7 +186,9 @@ def document(rows: Sequence[Row], builder: str) -> str:
         "min, opt and max of its profile and between.",
         "",
         f"{built} of {len(exported)} programs that fxexport captures build "
-        f"({100 * built / max(len(exported), 1):.1f} %).",
+        f"({100 * built / max(len(exported), 1):.1f} %). {lists} keep a list of tensors whose "
+        "length is known only when it runs, which TensorRT cannot express; of the others "
+        f"{100 * built / max(others, 1):.1f} % build.",
         "",
         "| outcome | programs |",
         "| --- | --- |",

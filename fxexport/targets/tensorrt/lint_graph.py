@@ -75,13 +75,19 @@ def _ways(module: fx.GraphModule, node: fx.Node) -> Iterator[Problem]:
     then, other = (results(body) for body, _ in parts(module, node))
     for a, b in zip(then, other, strict=True):
         left, right = _shape(a), _shape(b)
-        if left is not None and right is not None and left != right:
+        if left is not None and right is not None and _differ(left, right):
             yield Problem(
                 "inside an if or a loop, the two ways of an if give tensors of other sizes: "
                 f"{_text(left)} and {_text(right)}",
                 hint="pad both to one size, or decide it outside",
                 location=source_of(node),
             )
+
+
+def _differ(left: tuple[str, ...], right: tuple[str, ...]) -> bool:
+    """A number against a symbol tells nothing: what a way knows of sizes is no longer there."""
+    pairs = [(a, b) for a, b in zip(left, right, strict=True) if a != b]
+    return any(a.isdigit() == b.isdigit() for a, b in pairs)
 
 
 def _shape(value: Any) -> tuple[str, ...] | None:

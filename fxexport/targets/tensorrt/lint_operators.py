@@ -154,6 +154,11 @@ def _cast(node: ir.Node, _: Any) -> Iterator[Found]:
         yield "uint8 inside the model", "use uint8 for inputs and outputs only, int32 inside"
 
 
+def _random(node: ir.Node, _: Any) -> Iterator[Found]:
+    if node.outputs[0].dtype == ir.DataType.DOUBLE or _attribute(node, "dtype", 0) == 11:
+        yield "random numbers in float64", "draw them in float32"
+
+
 def _attention(node: ir.Node, _: Any) -> Iterator[Found]:
     if node.inputs[0] is not None and node.inputs[0].dtype == ir.DataType.FLOAT:
         yield "Attention in float32", "export with --target tensorrt, which takes it apart"
@@ -181,6 +186,10 @@ _RULES: dict[str, Rule] = {
     "Resize": _resize,
     "Cast": _cast,
     "Attention": _attention,
+    "RandomNormal": _random,
+    "RandomNormalLike": _random,
+    "RandomUniform": _random,
+    "RandomUniformLike": _random,
     **{
         f"Reduce{kind}": _no_bool
         for kind in ("Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "LogSumExp", "SumSquare")
