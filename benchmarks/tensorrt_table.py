@@ -186,8 +186,8 @@ def document(rows: Sequence[Row], builder: str) -> str:
         "min, opt and max of its profile and between.",
         "",
         f"{built} of {len(exported)} programs that fxexport captures build "
-        f"({100 * built / max(len(exported), 1):.1f} %). {lists} keep a list of tensors whose length "
-        "is known only when it runs, which TensorRT cannot express; of the others "
+        f"({100 * built / max(len(exported), 1):.1f} %). {lists} keep a list of tensors whose "
+        "length is known only when it runs, which TensorRT cannot express; of the others "
         f"{100 * built / max(others, 1):.1f} % build.",
         "",
         "| outcome | programs |",

@@ -115,7 +115,7 @@ CASES: dict[str, tuple[str | None, str, int, list[str]]] = {
         ["no tensor"],
     ),
     "an unsupported construct": (
-        HEAD + "def model(x):\n    return [r for r in x if r.sum() > 0]\n" + RUNS,
+        HEAD + "def model(x):\n    return {r for r in x if r.sum() > 0}\n" + RUNS,
         "--dynamic",
         1,
         ["net.py:4", "r.sum() > 0"],

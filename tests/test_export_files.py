@@ -42,7 +42,7 @@ class Net(nn.Module):
 class Refused(Net):
     def forward(self, x: torch.Tensor) -> Any:
         x = super().forward(x)
-        return [row for row in x if row.sum() > 0]
+        return sorted(row.sum() for row in x)
 
 
 def make() -> Net:

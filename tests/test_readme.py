@@ -250,14 +250,26 @@ def test_an_export_that_breaks_off_leaves_the_older_file(
 # -- the limits ------------------------------------------------------------------------------------
 
 REFUSED = {
-    "a list grows in a loop": """
+    "a list of lists of dynamic length": """
+        groups = []
+        for i in range(x.shape[0]):
+            groups.append([x[j] for j in range(i)])
+        return len(groups[0])
+    """,
+    "items of unequal rank": """
         rows = []
         for i in range(x.shape[0]):
-            rows.append(x[i] * i)
+            rows.append(x[i] if i > 1 else x)
+        return len(rows)
+    """,
+    "an item is changed in place": """
+        rows = [row * 2 for row in x]
+        rows[0] += 1
         return torch.stack(rows)
     """,
-    "a comprehension over a dynamic range": """
-        return torch.stack([x[i] * i for i in range(x.shape[0])])
+    "a slice with a step": """
+        rows = [row for row in x if row.sum() > 0]
+        return len(rows[::2])
     """,
     "None against a tensor": """
         found = None

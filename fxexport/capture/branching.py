@@ -10,13 +10,16 @@ from typing import Any
 import torch
 
 from fxexport import _torch_compat as compat
+from fxexport.capture.containers import is_mutable, parts_of, rebuild_like, refill
 from fxexport.capture.elements import hold
 from fxexport.capture.emptiness import Emptiness
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import ContentsSlot, Scope, Slot
-from fxexport.capture.merge import Leaf, ListPlan, Merge, parts_of, rebuild_like
+from fxexport.capture.keys import count_of, settled
+from fxexport.capture.merge import Leaf, ListPlan, Merge
+from fxexport.capture.optional import Maybe, force, narrowed
 from fxexport.capture.proofs import proof
-from fxexport.capture.session import Poison, Session
+from fxexport.capture.session import SYM, Poison, Session
 from fxexport.capture.spread import Spread, is_open, length_of
 from fxexport.capture.writer import Frame
 from fxexport.errors import UnsupportedError
@@ -43,6 +46,7 @@ class _Way:
     result: Any
     scope: Scope
     values: dict[Any, Any]
+    certain: dict[Any, Any]
     raised: Raised | None
     learnt: dict[str, Any]
     refused: bool = False
@@ -69,8 +73,11 @@ def condition_of(session: Session, value: Any) -> Any:
     Raises:
         UnsupportedError: the value is a tensor that has not exactly one element.
     """
+    value = narrowed(value)
     if isinstance(value, Poison):
         raise value.refuse()
+    if isinstance(value, Maybe):
+        return _truth_where_present(session, value)
     if isinstance(value, torch.Tensor):
         return _tensor_condition(session, value)
     if isinstance(value, torch.SymBool):
@@ -83,7 +90,28 @@ def condition_of(session: Session, value: Any) -> Any:
         return condition_of(session, value != 0)
     if is_open(value):
         return condition_of(session, length_of(value) != 0)
-    return bool(value)
+    if isinstance(value, dict):
+        return condition_of(session, count_of(value) > 0)
+    return bool(settled(value))
+
+
+def _truth_where_present(session: Session, maybe: Maybe) -> Any:
+    """Whether a value is there and true; where it is not there, its truth is not asked for."""
+    if maybe.absent is not None:
+        return condition_of(session, force(maybe))
+    if not isinstance(maybe.value, (torch.Tensor, *SYM)):
+        # What is neither a number nor a tensor has a truth that is known now.
+        return maybe.present if condition_of(session, maybe.value) else False
+    inside: list[Any] = []
+
+    def truth() -> Any:
+        inside.append(condition_of(session, maybe.value))
+        number = inside[-1]
+        return number.item() if isinstance(number, torch.Tensor) else number
+
+    result = stage_branch(session, maybe.present, truth, lambda: False)
+    session.facts.link(result, True, [(maybe.present, True)])
+    return result
 
 
 def _tensor_condition(session: Session, tensor: torch.Tensor) -> Any:
@@ -131,10 +159,9 @@ def stage_branch(
     """
     place = user_location()
     condition_node = session.node_of(condition)
-    negated = torch.sym_not(condition) if isinstance(condition, torch.SymBool) else None
     ways = (
-        _record(session, then, slots, condition if negated is not None else None),
-        _record(session, other, slots, negated),
+        _record(session, then, slots, condition, True),
+        _record(session, other, slots, condition, False),
     )
     if ways[0].refused or ways[1].refused:
         result = next(way.result for way in ways if way.refused)
@@ -142,37 +169,45 @@ def stage_branch(
             slot.set(result)
         return result
     if ways[0].raised or ways[1].raised:
-        return _assertion(session, condition, negated, ways, (then, other), place)
+        return _assertion(session, condition, ways, (then, other), place)
 
     # What both ways need is needed whichever is taken.
     for text, fact in ways[0].learnt.items():
         if text in ways[1].learnt:
             session.env.learn(fact)
 
+    negated = torch.sym_not(condition) if isinstance(condition, torch.SymBool) else None
     facts = {"then": (condition, ways[0].learnt), "other": (negated, ways[1].learnt)}
-    merge = Merge(session, Emptiness(session, facts).takes_rank)
+    merge = Merge(session, [way.scope for way in ways], Emptiness(session, facts).takes_rank)
     touched = _touched(slots, ways)
     before = {key: slot.get() for key, slot in touched.items()}
-    plans = {
-        key: merge.plan(
-            ways[0].values.get(key, before[key]), ways[1].values.get(key, before[key]), slot.name
-        )
-        for key, slot in touched.items()
-    }
-    result = merge.plan(ways[0].result, ways[1].result, "the result of this expression")
-    after = _write_node(session, condition_node, ways, merge)
+    plans = {}
     for key, slot in touched.items():
-        value = _fill_in(session, plans[key], after)
+        then_value, other_value = _left(session, condition, ways, key, before[key])
+        plans[key] = merge.plan(then_value, other_value, slot.name)
+    result = merge.plan(ways[0].result, ways[1].result, "the result of this expression")
+    after = _write_node(session, condition, condition_node, ways, merge)
+    for key, slot in touched.items():
+        value = after.of(plans[key])
         if isinstance(value, Poison) and key[0] != "cell":
             raise value.refuse()
         if value is not before[key]:
             session.journal.touch(slot)
             slot.set(value)
     session.report.add("branch", "kept as a branch", place)
-    return _fill_in(session, result, after)
+    return after.of(result)
 
 
-def _record(session: Session, run: Callable[[], Any], slots: Sequence[Slot], fact: Any) -> _Way:
+def _assume(session: Session, condition: Any, outcome: bool, text: str) -> None:
+    """Takes what follows from a condition's outcome as facts."""
+    with compat.no_recording():
+        for fact in session.facts.following(condition, outcome):
+            session.env.assume(fact, text)
+
+
+def _record(
+    session: Session, run: Callable[[], Any], slots: Sequence[Slot], condition: Any, outcome: bool
+) -> _Way:
     """Runs one way into a frame of its own and takes its writes back."""
     facts = session.env.save_facts()
     lost = dict(session.lost)
@@ -185,26 +220,44 @@ def _record(session: Session, run: Callable[[], Any], slots: Sequence[Slot], fac
         with session.recorder.body() as frame, session.journal.scope() as scope:
             for slot in slots:
                 session.journal.touch(slot)
-            if fact is not None:
-                with compat.no_recording():
-                    session.env.assume(fact, "path condition")
+            _assume(session, condition, outcome, "path condition")
             try:
-                result = run()
+                result = narrowed(run())
             except UnsupportedError as error:
                 result, refused = session.collect(error), True
             except Exception as error:
-                if not getattr(error, "fx_raised", False):
+                # A variable that is not bound on this way is an error of the program's.
+                if not getattr(error, "fx_raised", False) and not isinstance(error, NameError):
                     raise
                 raised = Raised(error, getattr(error, "fx_location", None))
             values = {slot.key: slot.get() for slot in scope.slots()}
+            certain = {key: narrowed(value) for key, value in values.items()}
         learnt = session.env.facts_since(facts)
-        return _Way(frame, result, scope, values, raised, learnt, refused, dict(session.lost))
+        lost = dict(session.lost)
+        return _Way(frame, result, scope, values, certain, raised, learnt, refused, lost)
     finally:
         session.lost = lost
         session.depth -= 1
         if scope is not None:
             scope.undo()
         session.env.restore_facts(facts)
+
+
+def _left(session: Session, condition: Any, ways: tuple[_Way, _Way], key: Any, old: Any) -> Any:
+    """What the two ways leave in a place, as far as it is known on each whether it is there."""
+    values = [way.values.get(key, old) for way in ways]
+    if values[0] is values[1] or not any(isinstance(value, Maybe) for value in values):
+        return values
+    certain = []
+    for way, outcome in zip(ways, (True, False), strict=True):
+        if key in way.certain:
+            certain.append(way.certain[key])
+            continue
+        facts = session.env.save_facts()
+        _assume(session, condition, outcome, "path condition")
+        certain.append(narrowed(old))
+        session.env.restore_facts(facts)
+    return certain
 
 
 def _touched(slots: Sequence[Slot], ways: tuple[_Way, _Way]) -> dict[Any, Slot]:
@@ -218,7 +271,6 @@ def _touched(slots: Sequence[Slot], ways: tuple[_Way, _Way]) -> dict[Any, Slot]:
 def _assertion(
     session: Session,
     condition: Any,
-    negated: Any,
     ways: tuple[_Way, _Way],
     runs: tuple[Callable[[], Any], Callable[[], Any]],
     place: SourceLocation | None,
@@ -228,7 +280,8 @@ def _assertion(
         raise ways[1].raised.error
     raised = ways[0].raised or ways[1].raised
     assert raised is not None
-    if session.try_depth:
+    named = isinstance(raised.error, NameError) and session.name_tries
+    if session.try_depth or named:
         raise UnsupportedError(
             "whether this raises depends on the input, and a `try` around it may catch it",
             location=raised.location or place,
@@ -241,17 +294,14 @@ def _assertion(
         f"the condition is {'true' if keep == 0 else 'false'}; otherwise the model raises {text}",
         place,
     )
-    fact = condition if keep == 0 else negated
-    if isinstance(fact, torch.SymBool):
-        with compat.no_recording():
-            session.env.assume(fact, text)
+    _assume(session, condition, keep == 0, text)
     return runs[keep]()
 
 
 def _write_node(
-    session: Session, condition: Any, ways: tuple[_Way, _Way], merge: Merge
-) -> dict[int, Any]:
-    """Writes the branch node; returns the merged value of each leaf by the leaf's identity."""
+    session: Session, condition: Any, condition_node: Any, ways: tuple[_Way, _Way], merge: Merge
+) -> _After:
+    """Writes the branch node; returns what stands for each planned value after it."""
     recorder = session.recorder
     outputs = []
     for side, way in zip(("then", "other"), ways, strict=True):
@@ -266,18 +316,22 @@ def _write_node(
         recorder.add_body(recorder.finish(way.frame, [], out, captured), name)
         for way, out, name in zip(ways, outputs, ("then", "else"), strict=True)
     ]
-    node = recorder.emit(branch, condition, *bodies, tuple(captured), val=tuple(values))
-    after: dict[int, Any] = {}
+    node = recorder.emit(branch, condition_node, *bodies, tuple(captured), val=tuple(values))
+    after = _After(session, merge)
     recorder.bind(tuple(values), node)
     for leaf, value in zip(merge.leaves, values, strict=True):
         if isinstance(value, torch.Tensor):
             value = session.tensors.wrap(value)
             session.merged_from(value, leaf.then, leaf.other)
-        after[id(leaf)] = value
-    merged = [leaf for leaf in merge.leaves if isinstance(after[id(leaf)], torch.Tensor)]
+        elif leaf.kind is bool and _is_choice(leaf):
+            # A flag that says which way was taken is the condition itself.
+            value = session.facts.truth_of(condition, session.in_scope)
+            value = value if leaf.then is True else torch.sym_not(value)
+        after.values[id(leaf)] = value
+    merged = [leaf for leaf in merge.leaves if isinstance(after.values[id(leaf)], torch.Tensor)]
     for side, way in zip(("then", "other"), ways, strict=True):
         session.share_as(
-            [after[id(leaf)] for leaf in merged],
+            [after.values[id(leaf)] for leaf in merged],
             [getattr(leaf, side) for leaf in merged],
             way.scope.serial,
             way.lost,
@@ -286,23 +340,11 @@ def _write_node(
     return after
 
 
-def _fill_in(session: Session, plan: Any, after: dict[int, Any]) -> Any:
-    """A planned value with the branch's outputs in the places of its leaves."""
-    if isinstance(plan, Leaf):
-        return after[id(plan)]
-    if isinstance(plan, ListPlan):
-        return _spread_of(session, plan, after)
-    parts = parts_of(plan)
-    if parts is None or not _has_leaf(plan):
-        return plan
-    if isinstance(plan, list):
-        plan[:] = [_fill_in(session, part, after) for part in parts]
-        return plan
-    if isinstance(plan, dict):
-        for key, part in zip(list(plan), parts, strict=True):
-            plan[key] = _fill_in(session, part, after)
-        return plan
-    return rebuild_like(plan, [_fill_in(session, part, after) for part in parts])
+def _is_choice(leaf: Leaf) -> bool:
+    """Whether a flag is true on one way and false on the other, for certain."""
+    return (leaf.then is True and leaf.other is False) or (
+        leaf.then is False and leaf.other is True
+    )
 
 
 def _spread_of(session: Session, plan: ListPlan, after: dict[int, Any]) -> Spread:
@@ -316,17 +358,29 @@ def _spread_of(session: Session, plan: ListPlan, after: dict[int, Any]) -> Sprea
     return spread
 
 
-def _has_leaf(plan: Any) -> bool:
-    found = False
+class _After:
+    """Planned values with the branch's outputs in the places of their leaves."""
 
-    def look(value: Any) -> Any:
-        nonlocal found
-        found = found or isinstance(value, (Leaf, ListPlan))
-        parts = None if isinstance(value, (Leaf, ListPlan)) else parts_of(value)
-        if parts is not None:
-            for part in parts:
-                look(part)
-        return value
+    def __init__(self, session: Session, merge: Merge) -> None:
+        self._session = session
+        self._built = merge.built
+        # a leaf's or a container's identity -> what stands for it
+        self.values: dict[int, Any] = {}
 
-    look(plan)
-    return found
+    def of(self, plan: Any) -> Any:
+        """The value for a plan; each container is filled once, however many places hold it."""
+        key = id(plan)
+        if key in self.values:
+            return self.values[key]
+        if isinstance(plan, ListPlan):
+            self.values[key] = _spread_of(self._session, plan, self.values)
+            return self.values[key]
+        if key not in self._built:
+            return plan
+        if is_mutable(plan):
+            self.values[key] = plan
+            refill(plan, [self.of(part) for part in parts_of(plan) or []])
+        else:
+            filled = rebuild_like(plan, [self.of(part) for part in parts_of(plan) or []])
+            self.values[key] = filled
+        return self.values[key]

@@ -24,8 +24,12 @@ from fxexport.capture.drawing import drawing_replacement
 from fxexport.capture.frames import user_location
 from fxexport.capture.higher_order import HigherOrder
 from fxexport.capture.iteration import Dynamic
+from fxexport.capture.journal import UNSET, AttributeSlot
+from fxexport.capture.keys import count_of, is_iterator, settled
 from fxexport.capture.numbers import MATH_FUNCTIONS, Numbers
+from fxexport.capture.optional import Maybe, force, holds_maybe
 from fxexport.capture.session import Poison, is_dynamic, is_symbolic, sym_type
+from fxexport.capture.special import special_method
 from fxexport.capture.spread import is_open, length_of
 from fxexport.capture.text import refuse_open_text, text_of
 from fxexport.errors import UnsupportedError
@@ -60,6 +64,14 @@ _MUTATORS = frozenset(
         "move_to_end",
     ]
 )
+# Functions that take None, or that look at what is there by themselves.
+_ASKING = frozenset(
+    {
+        isinstance, type, getattr, hasattr, setattr, bool, str, repr, print, tuple, list, set, dict,
+        object.__setattr__, copy.copy, copy.deepcopy, operator.not_, torch.cond, functools.reduce,
+        *compat.OVERRIDE_TESTS,
+    }
+)  # fmt: skip
 
 
 class Builtins(Numbers):
@@ -95,10 +107,12 @@ class Builtins(Numbers):
             "str",
             "repr",
             "getattr",
+            "hasattr",
             "setattr",
             "delattr",
             "sorted",
             "iter",
+            "next",
             "print",
         ]
         self._table: dict[Any, Callable[..., Any]] = {
@@ -112,6 +126,7 @@ class Builtins(Numbers):
         self._table[copy.deepcopy] = self._copied(copy.deepcopy)
         self._table[operator.not_] = lambda value: self.operators.not_(value)
         self._table[operator.contains] = lambda items, item: self.operators.contains(item, items)
+        self._table[object.__setattr__] = self._set_plainly
         for test in compat.OVERRIDE_TESTS:
             # Our function mode would send torch.nn.functional back to its own, unstaged code.
             self._table[test] = lambda *args: False
@@ -137,12 +152,15 @@ class Builtins(Numbers):
             return None
         found = found or self.higher_order.replacement_for(function)
         if found is not None:
-            return found
+            return found if function in _ASKING else functools.partial(self._with_values, found)
         drawn = drawing_replacement(self.operators.session, function)
         if drawn is not None:
             return drawn
         if isinstance(function, (BuiltinMethodType, BuiltinFunctionType, MethodWrapperType)):
             owner = getattr(function, "__self__", None)
+            plain = getattr(function, "__objclass__", None) is object
+            if function.__name__ == "__setattr__" and plain:
+                return functools.partial(self._set_plainly, owner)
             if isinstance(owner, (list, dict, set, deque)):
                 return self._method(function, owner)
             if isinstance(owner, torch.Tensor) or compat.is_torch_builtin(function):
@@ -158,8 +176,23 @@ class Builtins(Numbers):
             return self._checkpoint
         return None
 
+    def _with_values(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """A function that Python lets fail on None: what it is given must be there."""
+        if getattr(function, "__func__", None) is not Builtins._len:
+            self.operators.whole_all((*args, *kwargs.values()))
+        result = function(*map(force, args), **{key: force(v) for key, v in kwargs.items()})
+        if is_iterator(result):
+            sources = [value for value in args if is_iterator(value) and value is not result]
+            self.operators.session.journal.feeds(result, sources)
+        return result
+
     def _with_flags(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """A function of PyTorch's C++: a flag known only at run time gets a call for each way."""
+        self.operators.whole_all((*args, *kwargs.values()))
+        if holds_maybe((args, kwargs)) is not None:
+            return self.operators.with_certain(
+                functools.partial(self._with_flags, function), args, kwargs
+            )
         if any(is_open(value) for value in (*args, *kwargs.values())):
             return self._with_open_list(function, args, kwargs)
         flag = next((v for v in (*args, *kwargs.values()) if type(v) is torch.SymBool), None)
@@ -187,6 +220,12 @@ class Builtins(Numbers):
 
     def _with_closed(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """A function that takes lists apart by itself: it must know their items."""
+        self.operators.whole_all((*args, *kwargs.values()))
+        text = isinstance(getattr(function, "__self__", None), str)
+        if not text and holds_maybe((args, kwargs)) is not None:
+            return self.operators.with_certain(
+                functools.partial(self._with_closed, function), args, kwargs
+            )
         closed = self.operators.lists.closed
         return function(
             *(closed(value) for value in args),
@@ -196,6 +235,10 @@ class Builtins(Numbers):
     def _method(self, method: Any, owner: Any) -> Any:
         if method.__name__ in _MUTATORS:
             self.operators.touch(owner)
+        if isinstance(owner, dict):
+            found = self.operators.dicts.find(method, owner)
+            if found is not None:
+                return found
         if is_open(owner):
             own = self.operators.lists.method(method.__name__, owner)
             if own is not None:
@@ -234,6 +277,9 @@ class Builtins(Numbers):
             return value.length
         if is_open(value):
             return length_of(value)
+        if isinstance(value, dict):
+            return count_of(value)
+        settled(value)
         refuse_open_text(value)
         own = getattr(type(value), "__len__", None)
         if type(own) is FunctionType:
@@ -267,6 +313,23 @@ class Builtins(Numbers):
             return iter(self._convert(iterable), *sentinel)
         return self.operators.iterate(iterable)
 
+    def _next(self, iterator: Any, *default: Any) -> Any:
+        own = special_method(iterator, "__next__")
+        if own is None:
+            return next(iterator, *default)
+        try:
+            return self._convert(own)()
+        except StopIteration:
+            if default:
+                return default[0]
+            raise
+
+    def _set_plainly(self, owner: Any, name: str, value: Any) -> None:
+        """``object.__setattr__``."""
+        self.operators.session.aliases.about_to_write(owner)
+        self.operators.session.journal.touch(AttributeSlot(owner, name))
+        object.__setattr__(owner, name, value)
+
     def _list(self, iterable: Any = ()) -> Any:
         return self.operators.fresh(self.operators.listed(iterable))
 
@@ -277,7 +340,7 @@ class Builtins(Numbers):
         return self.operators.fresh(set(self._items(iterable)))
 
     def _dict(self, *args: Any, **kwargs: Any) -> Any:
-        return self.operators.fresh(dict(*args, **kwargs))
+        return self.operators.fresh(dict(*map(self.operators.read, args), **kwargs))
 
     def _sorted(self, iterable: Any, *, key: Any = None, reverse: bool = False) -> Any:
         items = list(self._items(iterable))
@@ -302,10 +365,23 @@ class Builtins(Numbers):
             return isinstance(kind(0), kinds) or isinstance(value, kinds)
         if isinstance(value, Dynamic):
             return isinstance(range(0), kinds)
+        value = self.operators.read(value)
+        if isinstance(value, Maybe):
+            inside, without = self._isinstance(value.value, kinds), isinstance(None, kinds)
+            if inside == without:
+                return inside
+            return value.present if inside else torch.sym_not(value.present)
         return isinstance(value, kinds)
 
     def _type(self, *args: Any) -> Any:
+        args = tuple(map(self.operators.read, args))
         if len(args) == 1:
+            if isinstance(args[0], Maybe):
+                raise UnsupportedError(
+                    "the type of a value that may be None",
+                    location=user_location(),
+                    hint="test it with `is None` or isinstance()",
+                )
             if isinstance(args[0], compat.FunctionalTensor):
                 return torch.Tensor
             if is_symbolic(args[0]):
@@ -313,14 +389,32 @@ class Builtins(Numbers):
         return type(*args)
 
     def _str(self, *args: Any) -> Any:
-        return text_of(args[0]) if args and is_symbolic(args[0]) else str(*args)
+        args = tuple(map(self.operators.read, args))
+        unknown = args and (is_symbolic(args[0]) or isinstance(args[0], Maybe))
+        return text_of(args[0]) if unknown else str(*args)
 
     def _repr(self, value: Any) -> Any:
-        return self._str(value) if is_symbolic(value) else repr(value)
+        value = self.operators.read(value)
+        return self._str(value) if is_symbolic(value) or isinstance(value, Maybe) else repr(value)
 
     def _getattr(self, owner: Any, name: str, *default: Any) -> Any:
         refuse_open_text(name)
-        return getattr(owner, name, *default)
+        owner = self.operators.read(owner)
+        if isinstance(owner, Maybe):
+            return self.operators.with_certain(self._getattr, (owner, name, *default), {})
+        value = getattr(owner, name, *default)
+        if default and isinstance(value, Maybe) and value.absent is UNSET:
+            return self.operators.if_exp(value.present, lambda: value.value, lambda: default[0], ())
+        return self.operators.read(value)
+
+    def _hasattr(self, owner: Any, name: str) -> Any:
+        owner = self.operators.read(owner)
+        if isinstance(owner, Maybe):
+            return self.operators.with_certain(self._hasattr, (owner, name), {})
+        value = getattr(owner, name, UNSET)
+        if isinstance(value, Maybe) and value.absent is UNSET:
+            return value.present
+        return value is not UNSET
 
     def _setattr(self, owner: Any, name: str, value: Any) -> None:
         self.operators.set_attr(value, owner, name)

@@ -23,6 +23,7 @@ from fxexport.capture.frames import (
 from fxexport.capture.keeping import StateKeeper
 from fxexport.capture.modules import module_names, weight_names
 from fxexport.capture.operators import Operators
+from fxexport.capture.optional import Maybe, narrowed
 from fxexport.capture.patterns import Number, TensorOf, leaves_of
 from fxexport.capture.session import PinNeeded, Poison, Session, is_symbolic, sym_type
 from fxexport.capture.spread import Spread, is_open
@@ -379,7 +380,7 @@ class _Attempt:
             self.session.raise_refusals()
             # An assert of the model's is raised by a line of ours, which marks it.
             of_the_model = isinstance(error, RecursionError) or getattr(error, "fx_raised", False)
-            if raised_by_fxexport(error.__traceback__) and not of_the_model:
+            if raised_by_fxexport(error) and not of_the_model:
                 raise
             places = frames_of_traceback(error.__traceback__)
             location = getattr(error, "fx_location", None) or next(iter(places), None)
@@ -423,8 +424,8 @@ class _Attempt:
         whole = {"" if name == "output" else name for name in self._request.sequences}
         found = [
             output
-            for path, value in named_leaves(result, _is_output, whole=whole)
-            for output in self._outputs_of(path, value)
+            for path, value in named_leaves(narrowed(result), _is_output, whole=whole)
+            for output in self._outputs_of(path, narrowed(value))
         ]
         unknown = sorted(self._request.sequences - self._packed)
         if unknown:
@@ -437,6 +438,13 @@ class _Attempt:
         for value in (output.value for output in found):
             if isinstance(value, Poison):
                 raise value.refuse()
+            if isinstance(value, Maybe):
+                raise UnsupportedError(
+                    "the model returns a value that is there for some inputs only: "
+                    "an output of a file is always there",
+                    location=value.fx_location,
+                    hint="return a tensor in its place (an empty one, zeros), and a flag beside it",
+                )
             if is_symbolic(value) and value.node.expr in self.session.promoted:
                 raise UnsupportedError(
                     "the model returns a number that is an int on one way and a float on another",
@@ -523,7 +531,9 @@ class _Output:
 
 def _is_output(value: Any) -> bool:
     return (
-        isinstance(value, (torch.Tensor, Poison)) or sym_type(value) is not None or is_open(value)
+        isinstance(value, (torch.Tensor, Poison, Maybe))
+        or sym_type(value) is not None
+        or is_open(value)
     )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from fxexport.capture.branching import condition_of, stage_branch
 from fxexport.capture.frames import user_location
+from fxexport.capture.journal import UNSET
+from fxexport.capture.keys import is_iterator, settled
+from fxexport.capture.optional import Maybe, force, narrowed
 from fxexport.capture.session import Poison, Session, dynamic_inside, is_dynamic
 from fxexport.capture.variables import slots_of
 from fxexport.errors import FxExportError, UnsupportedError
@@ -73,6 +76,7 @@ class Conditionals:
 
     def match_subject(self, value: Any) -> Any:
         """The subject of a match statement, which Python compares by itself."""
+        value = narrowed(value)
         if isinstance(value, Poison):
             raise value.refuse()
         if is_dynamic(value) or (isinstance(value, (tuple, list)) and dynamic_inside(value)):
@@ -105,7 +109,11 @@ class Conditionals:
     def trying(self, caught: tuple[str, ...]) -> Iterator[None]:
         """Around the body of a try statement whose handlers catch these."""
         if all(name.split(".")[-1] in _HARMLESS for name in caught):
-            yield
+            self.session.name_tries += 1
+            try:
+                yield
+            finally:
+                self.session.name_tries -= 1
             return
         before = self.session.env.num_deferred_runtime_asserts
         self.session.try_depth += 1
@@ -120,8 +128,31 @@ class Conditionals:
                 hint="test the sizes with an if instead of catching the exception",
             )
 
+    def whole(self, value: Any) -> Any:
+        """A value that Python goes through now: it is there, with all keys, and not used up.
+
+        Raises:
+            UnsupportedError: that depends on the way through a branch or loop.
+        """
+        value = settled(force(value))
+        if is_iterator(value) and not self.session.journal.advance(value):
+            raise UnsupportedError(
+                "an iterator is advanced here and also in a branch or loop that may not be taken",
+                location=user_location(),
+                hint="take the items into a list before, and index it",
+            )
+        return value
+
+    def whole_all(self, values: Iterable[Any]) -> None:
+        """`whole` for the arguments of a function that may go through them."""
+        for value in values:
+            if not isinstance(value, Maybe):
+                self.whole(value)
+
     def read(self, value: Any) -> Any:
         """A read of a variable that branches or loops may bind."""
         if type(value) is Poison:
             raise value.refuse()
+        if type(value) is Maybe:
+            return force(value) if value.absent is UNSET else narrowed(value)
         return value

@@ -7,9 +7,12 @@ standard library), runs as it is; a condition on a tensor in it is refused where
 from __future__ import annotations
 
 import ast
+import contextlib
+import dataclasses
 import functools
 import inspect
 import linecache
+import os
 import sysconfig
 import tokenize
 from collections.abc import Callable
@@ -21,10 +24,14 @@ from typing import Any
 import torch
 
 from fxexport.capture.frames import is_torch_internal
+from fxexport.capture.passing import stores_anything
 from fxexport.capture.rewrite import RUNTIME, rewrite_function
 
 __all__ = ["Converter"]
 
+# What a function under @contextlib.contextmanager runs.
+_CONTEXT_MANAGER = contextlib.contextmanager(lambda: iter(())).__code__  # type: ignore[attr-defined]
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _STDLIB = sysconfig.get_paths()["stdlib"]
 # Packages whose code never branches on the model's tensors, or does so in ways of its own.
 _LEFT_ALONE = frozenset(
@@ -69,6 +76,8 @@ class Converter:
         if replacement is not None:
             return replacement
         kind = type(function)
+        if kind is FunctionType and function.__code__ is _CONTEXT_MANAGER:
+            return contextlib.contextmanager(self.converted(function.__wrapped__))
         if kind is FunctionType:
             return self.converted(function)
         if kind is MethodType:
@@ -123,7 +132,38 @@ class Converter:
         return construct
 
     def _noting(self, cls: type) -> Any:
-        return lambda *args, **kwargs: self.runtime.fresh(cls(*args, **kwargs))
+        if stores_anything(cls):
+            return lambda *args, **kwargs: self.runtime.fresh(cls(*args, **kwargs))
+        hook = getattr(cls, "__post_init__", None)
+        if dataclasses.is_dataclass(cls) and type(hook) is FunctionType:
+            return functools.partial(self._with_hook, cls, hook)
+        return lambda *args, **kwargs: self.runtime.fresh(
+            self.runtime.with_certain(cls, args, kwargs)
+        )
+
+    def _with_hook(self, cls: Any, hook: FunctionType, *args: Any, **kwargs: Any) -> Any:
+        """A dataclass whose ``__post_init__`` is the program's: it is called as others are."""
+        more: list[Any] = []
+        waits = {"__post_init__": lambda _, *left: more.extend(left)}
+        waiting: Any = type(cls.__name__, (cls,), waits)
+        value = self.runtime.fresh(waiting.__new__(waiting))
+        cls.__init__(value, *args, **kwargs)
+        object.__setattr__(value, "__class__", cls)
+        self.converted(hook)(value, *more)
+        return value
+
+    def is_read(self, function: Any) -> bool:
+        """Whether what `callable_for` gave is rewritten code, or code of ours that calls it."""
+        if isinstance(function, MethodType):
+            function = function.__func__
+        while isinstance(function, functools.partial):
+            function = function.func
+        if isinstance(function, MethodType):
+            function = function.__func__
+        if not isinstance(function, FunctionType):
+            return False
+        code = function.__code__
+        return code in self._converted or code.co_filename.startswith(_HERE)
 
     # -- conversion ------------------------------------------------------------------------------
 

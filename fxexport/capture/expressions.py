@@ -11,7 +11,14 @@ from fxexport.capture.scoping import Scope, bound, contains
 __all__ = ["RUNTIME", "Expressions"]
 
 RUNTIME = "_fx_"
-_COMPARE = {ast.Eq: "eq", ast.NotEq: "ne", ast.In: "contains", ast.NotIn: "lacks"}
+_COMPARE = {
+    ast.Eq: "eq",
+    ast.NotEq: "ne",
+    ast.In: "contains",
+    ast.NotIn: "lacks",
+    ast.Is: "is_",
+    ast.IsNot: "is_not",
+}
 _CHAIN = {
     ast.Eq: "==",
     ast.NotEq: "!=",
@@ -137,6 +144,8 @@ class Expressions(ast.NodeTransformer):
         node.args = [self.visit(arg) for arg in node.args]
         for keyword in node.keywords:
             keyword.value = self.visit(keyword.value)
+            if keyword.arg is None:
+                keyword.value = self._operator("mapping", [keyword.value], keyword.value)
         node.func = function
         return node
 
@@ -169,6 +178,8 @@ class Expressions(ast.NodeTransformer):
             name = "multiply" if isinstance(node.op, ast.Mult) else "add"
             return self._operator(name, [left, right], node)
         node.left, node.right = self._number(left), self._number(right)
+        if isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant):
+            node.right = right if isinstance(node.left.value, str) else node.right
         return node
 
     def _number(self, node: ast.expr) -> ast.expr:
@@ -200,6 +211,13 @@ class Expressions(ast.NodeTransformer):
             )
         return self.generic_visit(node)
 
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
+        node.value = self.visit(node.value)
+        if isinstance(node.ctx, ast.Load):
+            name = ast.copy_location(ast.Constant(node.attr), node)
+            return self._operator("get_attr", [node.value, name], node)
+        return node
+
     def visit_JoinedStr(self, node: ast.JoinedStr) -> Any:
         for value in node.values:
             if isinstance(value, ast.FormattedValue):
@@ -220,6 +238,11 @@ class Expressions(ast.NodeTransformer):
 
     def _display(self, node: Any) -> Any:
         self.generic_visit(node)
+        if isinstance(node, ast.Dict):
+            node.values = [
+                value if key is not None else self._operator("mapping", [value], value)
+                for key, value in zip(node.keys, node.values, strict=True)
+            ]
         if isinstance(getattr(node, "ctx", None), ast.Store):
             return node
         return self._operator("fresh", [node], node)

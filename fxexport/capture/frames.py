@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from types import CodeType, FrameType, TracebackType
 from typing import Any
@@ -112,9 +113,21 @@ def frames_of_traceback(traceback: TracebackType | None) -> tuple[SourceLocation
     return _locations(stack)
 
 
-def raised_by_fxexport(traceback: TracebackType | None) -> bool:
+@contextlib.contextmanager
+def errors_of_the_program() -> Iterator[None]:
+    """Around a line of ours that does what a line of the program says."""
+    try:
+        yield
+    except (LookupError, AttributeError, TypeError, ValueError) as error:
+        error.fx_program = True  # type: ignore[attr-defined, union-attr]
+        raise
+
+
+def raised_by_fxexport(error: BaseException) -> bool:
     """Whether an exception comes from a line of ours: a bug of fxexport, not of the model."""
-    last = None
+    if getattr(error, "fx_program", False):
+        return False
+    last, traceback = None, error.__traceback__
     while traceback is not None:
         last, traceback = traceback, traceback.tb_next
     return last is not None and last.tb_frame.f_code.co_filename.startswith(_HERE)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import CellType
 from typing import Any
 
@@ -26,6 +27,7 @@ __all__ = [
     "GlobalSlot",
     "Journal",
     "Slot",
+    "put_attribute",
 ]
 
 
@@ -100,6 +102,20 @@ class GlobalSlot(Slot):
             self._namespace[self.name] = value
 
 
+def put_attribute(owner: Any, name: str, value: Any) -> None:
+    """Sets an attribute; a module checks the types of its buffers, which ours would not pass."""
+    if isinstance(owner, torch.nn.Module) and not isinstance(value, (torch.Tensor, type(None))):
+        for table in (owner._buffers, owner._parameters):
+            if name in table:
+                table[name] = value
+                return
+    if isinstance(owner, (torch.nn.Module, type)):
+        setattr(owner, name, value)
+    else:
+        # What a class does about it of its own has been done.
+        object.__setattr__(owner, name, value)
+
+
 class AttributeSlot(Slot):
     """An attribute of an object."""
 
@@ -110,11 +126,16 @@ class AttributeSlot(Slot):
         self.key = ("attribute", id(owner), attribute)
 
     def get(self) -> Any:
+        namespace = getattr(self._owner, "__dict__", {})
+        if self._attribute in namespace:
+            return namespace[self._attribute]
+        if isinstance(getattr(type(self._owner), self._attribute, None), cached_property):
+            return UNSET
         return getattr(self._owner, self._attribute, UNSET)
 
     def set(self, value: Any) -> None:
         if value is not UNSET:
-            setattr(self._owner, self._attribute, value)
+            put_attribute(self._owner, self._attribute, value)
         elif hasattr(self._owner, self._attribute):
             delattr(self._owner, self._attribute)
 
@@ -174,11 +195,15 @@ class Scope:
 
     serial: int
     old: dict[tuple[Any, ...], tuple[Slot, Any]] = field(default_factory=dict)
+    advanced: list[Any] = field(default_factory=list)
+    spoilt: dict[int, Any] = field(default_factory=dict)
     # the user's line of the first write, in the outermost scope
     places: dict[tuple[Any, ...], SourceLocation | None] = field(default_factory=dict)
 
     def undo(self) -> None:
         """Gives every place the value that it had at the start."""
+        # Nothing brings an iterator back.
+        self.spoilt.update((id(iterator), iterator) for iterator in self.advanced)
         for slot, value in reversed(self.old.values()):
             slot.set(value)
 
@@ -196,12 +221,15 @@ class Journal:
         self._made: dict[int, tuple[Any, int]] = {}
         self._cells: dict[int, int] = {}
         self._serial = 0
+        # Iterators advanced on a way that has been taken back, by identity.
+        self._spoilt: dict[int, Any] = {}
+        self._feeding: dict[int, tuple[Any, list[Any]]] = {}
 
     @contextlib.contextmanager
     def scope(self) -> Iterator[Scope]:
         """Notes the writes made inside."""
         self._serial += 1
-        scope = Scope(self._serial)
+        scope = Scope(self._serial, spoilt=self._spoilt)
         self._scopes.append(scope)
         try:
             yield scope
@@ -215,6 +243,22 @@ class Journal:
             self._made[id(value)] = (value, self._serial)
         return value
 
+    def advance(self, iterator: Any) -> bool:
+        """To be called before an iterator is advanced; False if it is not where Python has it."""
+        for source in self._feeding.get(id(iterator), (None, []))[1]:
+            if not self.advance(source):
+                return False
+        if id(iterator) in self._spoilt:
+            return False
+        for scope in self._scopes:
+            scope.advanced.append(iterator)
+        return True
+
+    def feeds(self, iterator: Any, sources: list[Any]) -> None:
+        """Notes that an iterator takes its items from others."""
+        if sources:
+            self._feeding[id(iterator)] = (iterator, sources)
+
     def made_cell(self, cell: CellType) -> None:
         """Notes that a variable is new.
 
@@ -224,6 +268,15 @@ class Journal:
         if self._scopes:
             self._serial += 1
             self._cells[id(cell)] = self._serial
+
+    def born(self, value: Any) -> int:
+        """`now` when an object was made; 0 for one that was there before or is not known."""
+        return self._made.get(id(value), (None, 0))[1]
+
+    def references_to(self, value: Any) -> int:
+        """How many references to an object the journal itself holds."""
+        count = int(id(value) in self._made)
+        return count + sum(old is value for scope in self._scopes for _, old in scope.old.values())
 
     @property
     def now(self) -> int:

@@ -11,10 +11,16 @@ import torch
 from fxexport.capture import prelude
 from fxexport.capture.branching import condition_of, stage_branch
 from fxexport.capture.conditionals import Conditionals
-from fxexport.capture.session import Poison, dynamic_inside, is_dynamic, is_symbolic
+from fxexport.capture.frames import user_location
+from fxexport.capture.journal import UNSET
+from fxexport.capture.keys import presence, settled
+from fxexport.capture.optional import Maybe, force, narrowed
+from fxexport.capture.session import Poison, dynamic_inside, is_dynamic, is_symbolic, sym_type
+from fxexport.capture.special import Operand, has_operators, special_method
 from fxexport.capture.spread import is_open, length_of, refuse_open
 from fxexport.capture.text import refuse_open_text
 from fxexport.capture.variables import cells_of, slots_of
+from fxexport.errors import UnsupportedError
 from fxexport.graph import scalars
 
 __all__ = ["BITWISE", "Logic"]
@@ -25,11 +31,10 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "<=": operator.le,
     ">": operator.gt,
     ">=": operator.ge,
-    "is": operator.is_,
-    "is not": operator.is_not,
 }
 
 
+_KEYS: type = type({}.keys())
 _Thunks = tuple[Callable[[], Any], ...]
 
 
@@ -68,25 +73,42 @@ class Logic(Conditionals):
     def _staged_truths(self, value: Any, condition: Any, rest: _Thunks, stop: bool) -> Any:
         """Both operands as truth values; the right one is evaluated in a branch."""
         # A tensor stays a tensor, so that `mask and x` can still be computed with.
-        keep = self._as_tensor_bool if isinstance(condition, torch.Tensor) else self.as_bool
-        return self._either_way(
-            condition,
-            lambda: keep(stop),
-            lambda: keep(self.as_bool(self._connect(rest, stop, self._staged_truths))),
-            rest,
-            stop,
-        )
+        keep = self._as_tensor_bool if isinstance(condition, torch.Tensor) else self._as_number
+        right: list[Any] = []
+
+        def rightly() -> Any:
+            right.append(self.as_bool(self._connect(rest, stop, self._staged_truths)))
+            return keep(right[-1])
+
+        result = self._either_way(condition, lambda: keep(stop), rightly, rest, stop)
+        self._link(result, condition, right, not stop)
+        return result
+
+    def _link(self, result: Any, condition: Any, right: list[Any], outcome: bool) -> None:
+        """Where ``a and b`` holds, both do; where ``a or b`` does not, neither does."""
+        parts = [(condition, outcome)]
+        if right:
+            parts.extend(self.session.facts.outside(right[-1], outcome, self.session.in_scope))
+        self.session.facts.link(result, outcome, parts)
+
+    def _as_number(self, value: Any) -> Any:
+        truth = self.as_bool(value)
+        return truth.item() if isinstance(truth, torch.Tensor) else truth
 
     def _staged_values(self, value: Any, condition: Any, rest: _Thunks, stop: bool) -> Any:
         # A bool that ended the chain is known; other values carry more than their truth.
         left = stop if isinstance(value, torch.SymBool) else value
-        return self._either_way(
-            condition,
-            lambda: left,
-            lambda: self._connect(rest, stop, self._staged_values),
-            rest,
-            stop,
-        )
+        if stop and isinstance(value, Maybe) and value.absent is None:
+            left = value.value
+        right: list[Any] = []
+
+        def rightly() -> Any:
+            right.append(self._connect(rest, stop, self._staged_values))
+            return right[-1]
+
+        result = self._either_way(condition, lambda: left, rightly, rest, stop)
+        self._link(result, condition, right, not stop)
+        return result
 
     def _either_way(
         self,
@@ -107,7 +129,8 @@ class Logic(Conditionals):
         """An operand of arithmetic: a symbolic bool counts as 0 or 1."""
         if type(value) is torch.SymBool:
             return torch.sym_ite(value, 1, 0)
-        return value
+        value = force(value)
+        return Operand(self.call, value) if has_operators(value) else value
 
     def _comparable(self, a: Any, b: Any) -> tuple[Any, Any]:
         """Two values of which one is symbolic, with bools as the numbers that they are."""
@@ -117,6 +140,7 @@ class Logic(Conditionals):
 
     def bitwise(self, name: str, a: Any, b: Any) -> Any:
         """``a & b`` and kin; on two bools they are logic."""
+        a, b = settled(force(a)), settled(force(b))
         bools = all(isinstance(value, (bool, torch.SymBool)) for value in (a, b))
         if bools and (is_symbolic(a) or is_symbolic(b)):
             if name == "BitXor":
@@ -143,11 +167,58 @@ class Logic(Conditionals):
         """``not a``."""
         condition = condition_of(self.session, value)
         if isinstance(condition, torch.Tensor):
-            return torch.logical_not(condition)
+            opposite = torch.logical_not(condition)
+            self.session.facts.link(opposite, True, [(condition, False)])
+            self.session.facts.link(opposite, False, [(condition, True)])
+            return opposite
         return torch.sym_not(condition) if is_symbolic(condition) else not condition
+
+    def is_(self, a: Any, b: Any) -> Any:
+        """``a is b``."""
+        a, b = (
+            force(v) if isinstance(v, Maybe) and v.absent is UNSET else narrowed(v) for v in (a, b)
+        )
+        for value in (a, b):
+            if isinstance(value, Poison):
+                raise value.refuse()
+        if a is b:
+            return True
+        for one, other in ((a, b), (b, a)):
+            if isinstance(one, Maybe):
+                if other is None:
+                    return torch.sym_not(one.present)
+                return self.and_(lambda: one.present, lambda: self.is_(one.value, other))  # noqa: B023
+            if isinstance(one, torch.SymBool):
+                return self.eq(one, other) if isinstance(other, (bool, torch.SymBool)) else False
+            if is_symbolic(one):
+                return self.eq(one, other) if sym_type(one) is sym_type(other) else False
+        if a is not None and b is not None and self._merged_into_one(a, b):
+            raise UnsupportedError(
+                "whether these two are one object depends on the way through a branch or loop",
+                location=user_location(),
+                hint="compare what they hold, or keep a flag",
+            )
+        return a is b
+
+    def _merged_into_one(self, a: Any, b: Any) -> bool:
+        """Whether a branch or loop may have made two objects one; views are never that."""
+        if isinstance(a, torch.Tensor) != isinstance(b, torch.Tensor):
+            return False
+        merged = self.session.may_be_one(a, b)
+        if merged and isinstance(a, torch.Tensor):
+            # Two views of one tensor are two objects.
+            bases = [self.session.tensors.base_of(v) for v in (a, b)]
+            return bases[0] is not bases[1]
+        return merged
+
+    def is_not(self, a: Any, b: Any) -> Any:
+        """``a is not b``."""
+        return self.not_(self.is_(a, b))
 
     def eq(self, a: Any, b: Any) -> Any:
         """``a == b``; sequences with symbolic numbers are compared item by item."""
+        if isinstance(a, Maybe) or isinstance(b, Maybe):
+            return self._eq_where_present(a, b)
         if is_open(a) or is_open(b):
             return self._eq_open(a, b)
         if isinstance(a, (tuple, list)) and isinstance(b, (tuple, list)):
@@ -161,10 +232,24 @@ class Logic(Conditionals):
                     *[lambda x=x, y=y: self.eq(x, y) for x, y in zip(a, b, strict=False)],
                     lambda: True,
                 )
-        refuse_open_text(a)
-        refuse_open_text(b)
+        own = special_method(a, "__eq__") or special_method(b, "__eq__")
+        if own is not None:
+            return self.call(own)(b if own.__self__ is a else a)
+        for value in (a, b):
+            refuse_open_text(value)
+            settled(value)
         a, b = self._comparable(a, b)
         return a == b
+
+    def _eq_where_present(self, a: Any, b: Any) -> Any:
+        maybe, other = (a, b) if isinstance(a, Maybe) else (b, a)
+        if maybe.absent is UNSET or not isinstance(narrowed(maybe), Maybe):
+            return self.eq(force(maybe) if maybe.absent is UNSET else narrowed(maybe), other)
+        if other is None:
+            return torch.sym_not(maybe.present)
+        return self.if_exp(
+            maybe.present, lambda: self.eq(maybe.value, other), lambda: self.eq(None, other), ()
+        )
 
     def _eq_open(self, a: Any, b: Any) -> Any:
         """Lists of which one has a dynamic length; compared with an empty one only."""
@@ -176,10 +261,13 @@ class Logic(Conditionals):
 
     def ne(self, a: Any, b: Any) -> Any:
         """``a != b``."""
+        if isinstance(a, Maybe) or isinstance(b, Maybe):
+            return self.not_(self._eq_where_present(a, b))
         if isinstance(a, (tuple, list)) and isinstance(b, (tuple, list)):
             return self.not_(self.eq(a, b))
-        refuse_open_text(a)
-        refuse_open_text(b)
+        for value in (a, b):
+            refuse_open_text(value)
+            settled(value)
         a, b = self._comparable(a, b)
         return a != b
 
@@ -187,7 +275,16 @@ class Logic(Conditionals):
         """``item in container``."""
         if isinstance(container, Poison):
             raise container.refuse()
+        container = force(container)
         refuse_open_text(item)
+        own = special_method(container, "__contains__")
+        if own is not None:
+            return self.as_bool(self.call(own)(item))
+        if isinstance(container, _KEYS):
+            container = dict(container.mapping)  # type: ignore[attr-defined]
+        if isinstance(container, dict) and not is_dynamic(item):
+            return presence(container, item)
+        self.whole(container)
         if is_open(container):
             return self.call(prelude.contains)(container, item)
         if isinstance(container, (tuple, list)) and (dynamic_inside(container) or is_dynamic(item)):
@@ -221,5 +318,12 @@ class Logic(Conditionals):
         return self.and_(lambda: value, lambda: self.chain(tuple(more), right, *thunks[1:]))
 
     def _compare(self, symbol: str, a: Any, b: Any) -> Any:
-        own = {"==": self.eq, "!=": self.ne, "in": self.contains, "not in": self.lacks}
+        own = {
+            "==": self.eq,
+            "!=": self.ne,
+            "in": self.contains,
+            "not in": self.lacks,
+            "is": self.is_,
+            "is not": self.is_not,
+        }
         return own[symbol](a, b) if symbol in own else _COMPARE[symbol](a, b)

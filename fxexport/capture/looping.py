@@ -10,16 +10,20 @@ import torch
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.branching import condition_of
+from fxexport.capture.containers import is_mutable, keys_of, parts_of
 from fxexport.capture.elements import columns_of, hold, tensors_in
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import UNSET, Scope, Slot
-from fxexport.capture.merge import as_kind, parts_of
+from fxexport.capture.keys import aligned
+from fxexport.capture.merge import as_kind
+from fxexport.capture.optional import HOLE, Maybe, lifted
 from fxexport.capture.patterns import (
     Constant,
     ListOf,
     Number,
     Parts,
     Pattern,
+    Ran,
     SequenceOf,
     TensorOf,
     Widening,
@@ -32,6 +36,7 @@ from fxexport.capture.session import Poison, Session, number
 from fxexport.capture.spread import Spread, length_of
 from fxexport.capture.writer import Frame
 from fxexport.errors import UnsupportedError
+from fxexport.graph import scalars
 from fxexport.graph.ops import loop
 from fxexport.graph.sequences import sequence_of
 
@@ -87,7 +92,10 @@ def stage_loop(
     recorded: _Trip | None = None
     shares: list[Any] = []
     entry = dict(session.lost)
+    findings = len(session.report.findings)
     for _ in range(_ROUNDS):
+        # What was said of an earlier recording need not hold for this one.
+        del session.report.findings[findings:]
         recorded = _record(session, trip, going, slots, patterns, trip_count, recorded, entry)
         if recorded.new_slots:
             slots.extend(recorded.new_slots)
@@ -133,6 +141,8 @@ def _equal_pattern(a: Pattern, b: Pattern) -> bool:
         return a.value is b.value or (isinstance(a.value, Poison) and isinstance(b.value, Poison))
     if isinstance(a, Parts) and isinstance(b, Parts):
         return len(a.items) == len(b.items) and _equal(a.items, b.items)
+    if isinstance(a, Ran):
+        return True
     if isinstance(a, ListOf) and isinstance(b, ListOf):
         return _equal_pattern(a.element, b.element)
     if isinstance(a, TensorOf) and isinstance(b, TensorOf):
@@ -172,6 +182,8 @@ def _record(
                     session.env.assume(index < trip_count, "trip number")
 
             def carried(value: Any, pattern: Pattern) -> Any:
+                if isinstance(pattern, Ran):
+                    return index > 0
                 inputs.append(recorder.add_input("carried", value))
                 return tensors.wrap(value) if isinstance(value, torch.Tensor) else value
 
@@ -179,10 +191,8 @@ def _record(
             for slot, pattern in zip(slots, patterns, strict=True):
                 session.journal.touch(slot)
                 start = make(session, pattern, carried)
-                if isinstance(pattern, Constant) and isinstance(pattern.value, Poison):
-                    slot.set(start)
-                elif not isinstance(pattern, Constant):
-                    _may_share(session, start, before[slot.key])
+                if _varies(slot, pattern, before[slot.key]):
+                    _may_share(session, start, before[slot.key], strict=True)
                     session.lose_as(tensors_in(start), tensors_in(before[slot.key]), entry)
                     slot.set(start)
                 starts.append(start)
@@ -195,8 +205,9 @@ def _record(
             held = {id(t): tensors.inner(t) for end in ends for t in tensors_in(end)}
             known = {slot.key for slot in slots}
             new_slots = [slot for slot in scope.slots() if slot.key not in known]
-        return _Trip(frame, scope, inputs, starts, ends, condition, new_slots, held, dict(session.lost),
-                     _shares(session, ends, scope.serial))  # fmt: skip
+            shares = _shares(session, ends, scope.serial)
+        lost = dict(session.lost)
+        return _Trip(frame, scope, inputs, starts, ends, condition, new_slots, held, lost, shares)
     except Exception as error:
         if getattr(error, "fx_raised", False):
             raise UnsupportedError(
@@ -210,6 +221,14 @@ def _record(
         if scope is not None:
             scope.undo()
         session.env.restore_facts(facts)
+
+
+def _varies(slot: Slot, pattern: Pattern, initial: Any) -> bool:
+    """Whether a place may hold something else than before the loop."""
+    if not isinstance(pattern, Constant) or isinstance(pattern.value, Poison):
+        return True
+    places = ("cell", "global", "attribute")
+    return slot.key[0] in places and pattern.value is not initial and pattern.value is not HOLE
 
 
 def _refuse_rewritten_items(
@@ -259,13 +278,27 @@ def _share(session: Session, values: Sequence[Any], trip: _Trip) -> None:
     )
 
 
-def _may_share(session: Session, start: Any, initial: Any) -> None:
+def _may_share(session: Session, start: Any, initial: Any, strict: bool = False) -> None:
     """On the first trip a carried tensor is the one from before the loop, by whatever name."""
     if isinstance(start, torch.Tensor):
         session.merged_from(start, initial)
         return
-    for part, old in zip(parts_of(start) or [], parts_of(initial) or [], strict=False):
-        _may_share(session, part, old)
+    if start is initial or start is HOLE or initial is HOLE:
+        return
+    if isinstance(start, Maybe):
+        _may_share(session, start.value, lifted(initial, start.absent)[1], strict)
+        return
+    if type(start) is not type(initial):
+        return
+    if is_mutable(start):
+        session.aliases.note(start, [initial], strict)
+    keys = keys_of(start)
+    if keys is None:
+        pairs = zip(parts_of(start) or [], parts_of(initial) or [], strict=False)
+    else:
+        pairs = zip(aligned(start, keys), aligned(initial, keys), strict=True)
+    for part, old in pairs:
+        _may_share(session, part, old, strict)
 
 
 def _write_node(
@@ -295,6 +328,8 @@ def _write_node(
     values: list[Any] = []
 
     def result(value: Any, pattern: Pattern) -> Any:
+        if isinstance(pattern, Ran):
+            return _has_run(session, first, trip_count)
         values.append(value)
         return tensors.wrap(value) if isinstance(value, torch.Tensor) else value
 
@@ -316,14 +351,26 @@ def _write_node(
     for slot, pattern, value, end in zip(slots, patterns, finals, recorded.ends, strict=True):
         if isinstance(pattern, ListOf):
             hold(session, [*_items(slot.get()), *end], value[0])
-        if not isinstance(pattern, Constant) or isinstance(pattern.value, Poison):
+        if _varies(slot, pattern, slot.get()):
             _may_share(session, value, slot.get())
+            _may_share(session, value, end)
             session.journal.touch(slot)
             slot.set(value)
 
 
+def _has_run(session: Session, first: Any, trip_count: Any) -> Any:
+    """Whether a loop makes a trip."""
+    some = trip_count is None or trip_count > 0
+    if isinstance(first, bool):
+        return first and some
+    truth = session.facts.truth_of(first, session.in_scope)
+    if isinstance(some, bool):
+        return some and truth
+    return session.recorder.scalar_op(scalars.and_, truth, some)
+
+
 def _items(value: Any) -> list[Any]:
-    return [] if value is UNSET else list(value)
+    return [] if value is UNSET or value is HOLE else list(value)
 
 
 def _length_after(session: Session, initial: Any, start: Any, end: Any, trips: Any) -> Any:
@@ -352,14 +399,16 @@ def _nodes(
 
     `held` has what tensors held when the value was left, where that is no longer what they hold.
     """
-    if isinstance(pattern, Constant):
+    if isinstance(pattern, (Constant, Ran)):
         return []
     if isinstance(pattern, ListOf):
         return _list_nodes(session, pattern, _items(value))
-    if value is UNSET:
+    if value is UNSET and not (isinstance(pattern, Parts) and isinstance(pattern.like, Maybe)):
+        value = HOLE
+    if value is HOLE:
         return [_filler(session, leaf) for leaf in leaves_of(pattern)]
     if isinstance(pattern, Parts):
-        parts = parts_of(value) or []
+        parts = _parts_for(pattern, value)
         return [
             node
             for item, part in zip(pattern.items, parts, strict=True)
@@ -373,6 +422,14 @@ def _nodes(
     if held is not None and id(value) in held:
         return [session.recorder.node_of(held[id(value)])]
     return [session.node_of(value)]
+
+
+def _parts_for(pattern: Parts, value: Any) -> list[Any]:
+    """The items of a value in the order of a pattern for more values than it."""
+    if isinstance(pattern.like, Maybe):
+        return list(lifted(value, pattern.like.absent))
+    keys = keys_of(pattern.like)
+    return (parts_of(value) or []) if keys is None else aligned(value, keys)
 
 
 def _list_nodes(session: Session, pattern: ListOf, items: list[Any]) -> list[Any]:

@@ -20,6 +20,7 @@ from fxexport.capture.journal import ContainerSlot, Slot
 from fxexport.capture.lists import OpenLists
 from fxexport.capture.logic import Logic
 from fxexport.capture.looping import stage_loop
+from fxexport.capture.optional import force
 from fxexport.capture.patterns import NeedsFirstTrip
 from fxexport.capture.proofs import proof
 from fxexport.capture.session import Poison, Session, is_symbolic
@@ -155,6 +156,7 @@ class Loops(Logic):
 
     def source_of(self, iterable: Any) -> Any:
         """What an iterable is looped over as: a Dynamic, or something that Python can loop over."""
+        iterable = self.whole(iterable)
         if isinstance(iterable, Poison):
             raise iterable.refuse()
         if isinstance(iterable, torch.Tensor):
@@ -296,6 +298,7 @@ class Loops(Logic):
         """To be called before a container may change."""
         if isinstance(container, (list, dict, set, deque)):
             self.session.check_changeable(container)
+            self.session.aliases.about_to_write(container)
             self.session.journal.touch(ContainerSlot(container))
 
     def generator(self, iterable: Any, element: Callable[..., Any], several: bool) -> Any:
@@ -321,6 +324,7 @@ class Loops(Logic):
             before: number of names, before a starred one if there is one.
             after: number of names after the starred one; None if there is none.
         """
+        value = self.whole(value)
         if isinstance(value, (list, tuple)) and not is_open(value):
             return value
         source = self.source_of(value)
@@ -339,6 +343,7 @@ class Loops(Logic):
 
     def listed(self, iterable: Any) -> list[Any]:
         """``list(iterable)``; what has a dynamic length becomes an open list."""
+        iterable = self.whole(iterable)
         source = rows(iterable) if isinstance(iterable, torch.Tensor) else iterable
         if self.is_staged(source):
             made: list[Any] = self.call(prelude.collected)(source)
@@ -353,6 +358,7 @@ class Loops(Logic):
 
     def multiply(self, a: Any, b: Any) -> Any:
         """``a * b``; a list may be repeated a dynamic number of times."""
+        a, b = force(a), force(b)
         items, times = (a, b) if isinstance(a, (list, tuple)) else (b, a)
         if isinstance(items, (list, tuple)) and isinstance(times, torch.SymInt):
             made = self.call(prelude.repeated)(items, times)

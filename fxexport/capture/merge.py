@@ -7,17 +7,27 @@ merged item by item. A variable that has no merged value is poisoned: only readi
 
 from __future__ import annotations
 
-import dataclasses
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 from fxexport import _torch_compat as compat
+from fxexport.capture import optional
+from fxexport.capture.containers import (
+    is_mutable,
+    keyed_like,
+    keys_of,
+    parts_of,
+    rebuild_like,
+    state_beside,
+)
 from fxexport.capture.frames import user_location
-from fxexport.capture.journal import UNSET
-from fxexport.capture.session import Poison, Session, sym_type
+from fxexport.capture.journal import UNSET, Scope
+from fxexport.capture.keys import joined_keys
+from fxexport.capture.optional import HOLE, Maybe
+from fxexport.capture.session import Poison, Session, is_symbolic, sym_type
 from fxexport.capture.spread import is_open, length_of
 
 __all__ = [
@@ -30,6 +40,7 @@ __all__ = [
     "fits",
     "leaf_kind",
     "lengths_differ",
+    "parts_of",
     "rebuild_like",
     "same_constant",
 ]
@@ -87,6 +98,23 @@ def leaf_kind(value: Any) -> type | None:
     return sym_type(value)
 
 
+def _equal_numbers(a: Any, b: Any) -> bool:
+    return type(a) is type(b) and isinstance(a, (int, float)) and a == b
+
+
+def _equal_sets(a: Any, b: Any) -> bool:
+    return type(a) is type(b) and isinstance(a, (set, frozenset)) and bool(a == b)
+
+
+def _item(value: Any, key: Any) -> Any:
+    """An item of a dict, or an attribute of an object; UNSET where there is none."""
+    return (value if isinstance(value, dict) else vars(value)).get(key, UNSET)
+
+
+def _place_of(value: Any, key: Any) -> str:
+    return f"the key {key!r}" if isinstance(value, dict) else f"{type(value).__name__}.{key}"
+
+
 def same_constant(a: Any, b: Any) -> bool:
     """Whether two Python objects are interchangeable constants."""
     if a is b:
@@ -100,64 +128,44 @@ def same_constant(a: Any, b: Any) -> bool:
     return False
 
 
-def rebuild_like(value: Any, items: list[Any]) -> Any:
-    """A container like `value` (list, tuple, named tuple, dict, dataclass) around other items."""
-    if isinstance(value, dict):
-        return (
-            type(value)(zip(value, items, strict=True))
-            if type(value) is dict
-            else _dict_like(value, items)
-        )
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        clone = object.__new__(type(value))
-        clone.__dict__.update(value.__dict__)
-        for field, item in zip(dataclasses.fields(value), items, strict=True):
-            object.__setattr__(clone, field.name, item)
-        return clone
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*items)
-    if isinstance(value, torch.Size):
-        return tuple(items)
-    if isinstance(value, deque):
-        return deque(items, value.maxlen)
-    return type(value)(items)
-
-
-def _dict_like(value: Any, items: list[Any]) -> Any:
-    clone = type(value)()
-    for key, item in zip(value, items, strict=True):
-        clone[key] = item
-    return clone
-
-
-def parts_of(value: Any) -> list[Any] | None:
-    """The items of a container that is merged item by item; None for any other value."""
-    if isinstance(value, dict):
-        return list(value.values())
-    if isinstance(value, (list, tuple, deque)):
-        return list(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return [getattr(value, field.name, UNSET) for field in dataclasses.fields(value)]
-    return None
-
-
 class Merge:
     """Collects the outputs of one branch while values are merged, then makes the results."""
 
     def __init__(
         self,
         session: Session,
+        scopes: Sequence[Scope] = (),
         takes_rank: Callable[[str, torch.Tensor, torch.Tensor], bool] = lambda *_: False,
     ) -> None:
-        """`takes_rank(side, tensor, other)`: is it empty, and may it take the other's rank?"""
+        """Begins a merge.
+
+        Args:
+            session: the capture.
+            scopes: what the two ways wrote.
+            takes_rank: ``takes_rank(side, tensor, other)``: is it empty, and may it take the
+                other's rank?
+        """
         self.session = session
         self.leaves: list[Leaf] = []
         self._takes_rank = takes_rank
+        # identity -> container that was built here, of parts that may be leaves
+        self.built: dict[int, Any] = {}
+        self._scopes = scopes
+        self._since = min((scope.serial for scope in scopes), default=0)
         self._made: dict[tuple[int, int], Any] = {}
+        self._open: set[tuple[int, int]] = set()
         self._keep: list[Any] = []
+        self._flags: dict[tuple[Any, Any], Leaf] = {}
+        # identity of a container -> what was built from it
+        self._uses: dict[int, list[Any]] = {}
+        self._place = ""
 
     def plan(self, then: Any, other: Any, name: str) -> Any:
         """Merges two values; leaves in the result stand for outputs. Poison where it cannot be."""
+        self._place = name
+        if name.startswith("_fx_") and then is not other:
+            # Variables of our own are read only where they were bound.
+            then, other = (HOLE if value is UNSET else value for value in (then, other))
         try:
             return self.merged(then, other)
         except Mismatch as reason:
@@ -173,16 +181,23 @@ class Merge:
             return then
         key = (id(then), id(other))
         if key not in self._made:
+            if key in self._open:
+                raise Mismatch(f"a {type(then).__name__} that contains itself")
+            self._open.add(key)
             self._keep.append((then, other))
             self._made[key] = self._merged(then, other)
+            self._open.discard(key)
         return self._made[key]
 
     def _merged(self, then: Any, other: Any) -> Any:
         for value in (then, other):
             if isinstance(value, Poison):
                 return value
-        if then is UNSET or other is UNSET:
-            return self._defined(other if then is UNSET else then, then is UNSET)
+        if then is HOLE or other is HOLE:
+            return self._defined(other if then is HOLE else then, then is HOLE)
+        absent = optional.absence_of(then, other)
+        if not optional.is_certain(absent):
+            return self._optional(then, other, absent)
         kinds = leaf_kind(then), leaf_kind(other)
         if kinds[0] is not None and kinds[1] is not None:
             return self._leaf(then, other, kinds)
@@ -190,25 +205,63 @@ class Merge:
             return self._merged_lists(then, other)
         items = parts_of(then), parts_of(other)
         if items[0] is not None and items[1] is not None and type(then) is type(other):
-            if len(items[0]) != len(items[1]) or (
-                isinstance(then, dict) and list(then) != list(other)
-            ):
-                raise Mismatch(
-                    f"a {type(then).__name__} of {len(items[0])} against {len(items[1])} items"
-                )
-            merged = [self.merged(a, b) for a, b in zip(items[0], items[1], strict=True)]
-            return self.session.journal.made(rebuild_like(then, merged))
-        if same_constant(then, other):
+            return self._containers(then, other, items)
+        if same_constant(then, other) or _equal_sets(then, other):
             return then
-        if type(then) is type(other) and kinds == (None, None):
-            return self._equal_objects(then, other)
+        if type(then) is type(other):
+            raise Mismatch(f"two different {type(then).__name__} objects")
         raise Mismatch(f"{describe(then)} on one, {describe(other)} on the other")
+
+    def _optional(self, then: Any, other: Any, absent: Any) -> Any:
+        """A value that is there on one way and may not be on the other."""
+        flags, values = zip(
+            optional.lifted(then, absent), optional.lifted(other, absent), strict=True
+        )
+        error = optional.error_for(absent, self._place, (then, other))
+        present = self.merged(*flags)
+        maybe = Maybe(self.session, present, self.merged(*values), absent, error)
+        return self._built(maybe.like(present, maybe.value))
+
+    def _built(self, value: Any) -> Any:
+        self.built[id(value)] = value
+        return value
+
+    def _containers(self, then: Any, other: Any, items: Any) -> Any:
+        for value in (then, other):
+            if self._changed(value):
+                raise Mismatch(f"a {type(value).__name__} that is also changed on that way")
+        beside = state_beside(then), state_beside(other)
+        if beside[0].keys() != beside[1].keys() or any(
+            not (same_constant(mine, beside[1][name]) or _equal_numbers(mine, beside[1][name]))
+            for name, mine in beside[0].items()
+        ):
+            raise Mismatch(f"a {type(then).__name__} that carries more than its items")
+        keys = keys_of(then), keys_of(other)
+        if keys[0] != keys[1]:
+            joined = joined_keys(then, other)
+            if joined is None:
+                raise Mismatch(f"{describe(then)} with its keys in another order")
+            place, merged = self._place, []
+            for key in joined:
+                self._place = _place_of(then, key)
+                merged.append(self.merged(_item(then, key), _item(other, key)))
+            self._place = place
+            return self._rebuilt(keyed_like(then, joined, merged), then, other)
+        if len(items[0]) != len(items[1]):
+            raise Mismatch(
+                f"a {type(then).__name__} of {len(items[0])} against {len(items[1])} items"
+            )
+        merged = [self.merged(a, b) for a, b in zip(*items, strict=True)]
+        return self._rebuilt(rebuild_like(then, merged), then, other)
 
     def _merged_lists(self, then: Any, other: Any) -> Any:
         """Lists of different or open length: equal items at the front stay, a run follows."""
         from fxexport.capture.patterns import Widening, leaves_of
 
         session = self.session
+        for value in (then, other):
+            if self._changed(value):
+                raise Mismatch(f"a {type(value).__name__} that is also changed on that way")
         same = 0
         while same < min(len(then), len(other)) and then[same] is other[same]:
             same += 1
@@ -223,30 +276,57 @@ class Merge:
             ]
         elif not known:
             plan.leaves = [self._leaf_of(*lengths, lengths[0])]
-        return self.session.journal.made(rebuild_like(then, [*list(then)[:same], plan]))
+        return self._rebuilt(rebuild_like(then, [*list(then)[:same], plan]), then, other)
 
-    def _equal_objects(self, then: Any, other: Any) -> Any:
-        if isinstance(then, (set, frozenset)) and then == other:
-            return then
-        raise Mismatch(f"two different {type(then).__name__} objects")
+    def _rebuilt(self, value: Any, *sources: Any) -> Any:
+        """Notes a container that was built here, and what it may be in Python."""
+        if isinstance(value, Maybe):
+            return self._built(value)
+        sources = tuple(source for source in sources if is_mutable(source))
+        # What is one object on this way may be merged into several.
+        twins = [twin for source in sources for twin in self._uses.setdefault(id(source), [])]
+        self.session.aliases.note(value, [*sources, *twins])
+        for source in sources:
+            self._uses[id(source)].append(value)
+        return self._built(self.session.journal.made(value))
+
+    def _changed(self, value: Any) -> bool:
+        """Whether a container from before was written to on a way: that has been undone."""
+        if self.session.journal.born(value) >= self._since > 0:
+            return False
+        return any(
+            slot.key[:2] in (("container", id(value)), ("attribute", id(value)))
+            for scope in self._scopes
+            for slot in scope.slots()
+        )
+
+    def _existed(self, value: Any) -> bool:
+        """Whether a value is the same object outside of the branch."""
+        if isinstance(value, torch.Tensor):
+            functional = isinstance(value, compat.FunctionalTensor)
+            return not functional or self.session.tensors.born(value) < self._since
+        if is_symbolic(value):
+            return self.session.in_scope(value)
+        return is_mutable(value) and self.session.journal.born(value) < self._since
 
     def _defined(self, value: Any, missing_then: bool) -> Any:
-        """A value that only one side binds: the other side yields something that nobody reads."""
+        """A value that only one side has: the other side yields something that nobody reads."""
         if is_open(value):
             nothing = rebuild_like(value, [])
             return self.merged(nothing, value) if missing_then else self.merged(value, nothing)
-        if leaf_kind(value) is not None:
+        kind = leaf_kind(value)
+        if kind is not None:
+            if (kind is not torch.Tensor and not is_symbolic(value)) or self._existed(value):
+                return value
             filler = _Filler(value)
             return self._leaf_of(
                 filler if missing_then else value, value if missing_then else filler, value
             )
         parts = parts_of(value)
-        if parts is not None:
-            merged = [
-                self.merged(UNSET, p) if missing_then else self.merged(p, UNSET) for p in parts
-            ]
-            return self.session.journal.made(rebuild_like(value, merged))
-        return value
+        if parts is None or not parts or self._existed(value):
+            return value
+        merged = [self.merged(HOLE, p) if missing_then else self.merged(p, HOLE) for p in parts]
+        return self._rebuilt(rebuild_like(value, merged), value)
 
     def _leaf(self, then: Any, other: Any, kinds: tuple[Any, Any]) -> Any:
         session = self.session
@@ -254,6 +334,8 @@ class Merge:
             return self._tensor_leaf(then, other)
         if session.same(then, other) and session.in_scope(then):
             return then
+        if kinds == (bool, bool):
+            return self._flag(then, other)
         if kinds[0] is kinds[1]:
             return self._leaf_of(then, other, then)
         kind = float if float in kinds else int
@@ -265,6 +347,13 @@ class Merge:
         leaf = self._append(Leaf(then, other, kind, None))
         leaf.promoted = True
         return leaf
+
+    def _flag(self, then: Any, other: Any) -> Leaf:
+        """A truth value; equal ones are one output, so that what is known of one is of all."""
+        key = tuple(v.node.expr if is_symbolic(v) else v for v in (then, other))
+        if key not in self._flags:
+            self._flags[key] = self._leaf_of(then, other, True)
+        return self._flags[key]
 
     def _leaf_of(self, then: Any, other: Any, like: Any) -> Any:
         if isinstance(like, torch.Tensor):
@@ -294,6 +383,8 @@ class Merge:
             )
         elif then.dtype != other.dtype:
             raise Mismatch(f"a tensor of {then.dtype} on one, of {other.dtype} on the other")
+        if any(map(self.session.tensors.is_tagged, (then, other))):
+            raise Mismatch("a tensor with attributes of its own")
         return self._append(Leaf(then, other, None, tensor.dtype))
 
     # -- after both sides are known --------------------------------------------------------------
@@ -401,6 +492,6 @@ def describe(value: Any) -> str:
         return f"a {value.dtype} tensor of {value.dim()} dimensions"
     if value is None:
         return "None"
-    if value is UNSET:
+    if value is UNSET or value is HOLE:
         return "nothing"
     return f"a {type(value).__name__}"

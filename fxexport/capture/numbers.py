@@ -34,6 +34,7 @@ class Numbers:
         return value.item() if isinstance(value, torch.Tensor) else value
 
     def _items(self, iterable: Any) -> Iterable[Any]:
+        iterable = self.operators.whole(iterable)
         return (
             self.operators.iterate(iterable)
             if isinstance(iterable, (torch.Tensor, Poison, Dynamic)) or is_open(iterable)

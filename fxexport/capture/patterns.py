@@ -7,6 +7,7 @@ loop. Widening ends, since each step only turns something fixed into something f
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,18 +15,20 @@ from typing import Any
 import torch
 
 from fxexport import _torch_compat as compat
+from fxexport.capture import optional
+from fxexport.capture.containers import keyed_like, keys_of, parts_of, rebuild_like
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import UNSET
+from fxexport.capture.keys import aligned, joined_keys
 from fxexport.capture.merge import (
     Mismatch,
     describe,
     fits,
     leaf_kind,
     lengths_differ,
-    parts_of,
-    rebuild_like,
     same_constant,
 )
+from fxexport.capture.optional import HOLE, Maybe
 from fxexport.capture.session import Poison, Session, sym_type
 from fxexport.capture.spread import Spread, is_open
 from fxexport.graph.sequences import SequenceVal
@@ -37,6 +40,7 @@ __all__ = [
     "Number",
     "Parts",
     "Pattern",
+    "Ran",
     "SequenceOf",
     "TensorOf",
     "Widening",
@@ -75,6 +79,11 @@ class Number(Pattern):
 
     kind: type
     promoted: bool = False
+
+
+@dataclass
+class Ran(Pattern):
+    """A flag that is false before the first trip and true after every trip."""
 
 
 @dataclass
@@ -118,7 +127,7 @@ def leaves_of(pattern: Pattern) -> list[Pattern]:
         return [leaf for item in pattern.items for leaf in leaves_of(item)]
     if isinstance(pattern, ListOf):
         return pattern.columns()
-    return [] if isinstance(pattern, Constant) else [pattern]
+    return [] if isinstance(pattern, (Constant, Ran)) else [pattern]
 
 
 class Widening:
@@ -126,6 +135,7 @@ class Widening:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self._place = ""
         # What the tensors that the last trip has left hold, by their identity: a tensor from
         # outside that the trip has written in place is as before it again.
         self.held: dict[int, torch.Tensor] = {}
@@ -142,6 +152,12 @@ class Widening:
         Raises:
             NeedsFirstTrip: only the value before the loop does not fit; peel a trip.
         """
+        self._place = name
+        if name.startswith("_fx_"):
+            # Variables of our own are read only where they were bound.
+            start, end = (HOLE if value is UNSET else value for value in (start, end))
+            if isinstance(pattern, Constant) and pattern.value is UNSET:
+                pattern = Constant(HOLE)
         try:
             return self._widen(pattern, start, end)
         except Mismatch as reason:
@@ -153,6 +169,13 @@ class Widening:
             return pattern
         if isinstance(end, Poison):
             return Constant(end)
+        if end is HOLE:
+            return pattern
+        if isinstance(pattern, Constant) and pattern.value is HOLE:
+            return self._shape_of(end)
+        absent = optional.absence_of(start, end)
+        if not optional.is_certain(absent):
+            return self._widen_optional(pattern, start, end, absent)
         if isinstance(pattern, Constant):
             return self._widen_constant(pattern, end)
         if isinstance(pattern, TensorOf):
@@ -162,23 +185,70 @@ class Widening:
         if isinstance(pattern, ListOf):
             return self._widen_list(pattern, end)
         assert isinstance(pattern, Parts)
-        if type(end) is type(start) and lengths_differ(list(pattern.items), end):
+        sequence = isinstance(end, (list, tuple, deque)) and type(end) is type(start)
+        if sequence and lengths_differ(list(pattern.items), end):
             return self._widen_list(ListOf(pattern.like, self.joined(pattern.items)), end)
-        parts = parts_of(end)
-        if parts is None or len(parts) != len(pattern.items) or type(end) is not type(start):
+        if type(end) is not type(start):
             raise Mismatch(f"{describe(start)} before a trip, {describe(end)} after it")
-        starts = parts_of(start) or []
-        items = [self._widen(p, s, e) for p, s, e in zip(pattern.items, starts, parts, strict=True)]
+        return self._widen_parts(pattern, start, end)
+
+    def _widen_parts(self, pattern: Parts, start: Any, end: Any) -> Pattern:
+        keys = keys_of(start)
+        if keys != keys_of(end):
+            return self._widen_keys(pattern, start, end)
+        starts, ends = parts_of(start) or [], parts_of(end) or []
+        if len(starts) != len(ends):
+            raise Mismatch(f"{describe(start)} of {len(starts)} items, then of {len(ends)}")
+        items = [self._widen(p, s, e) for p, s, e in zip(pattern.items, starts, ends, strict=True)]
         return Parts(pattern.like, items)
+
+    def _widen_keys(self, pattern: Parts, start: Any, end: Any) -> Pattern:
+        """A dict (or object) that may have another key (or attribute) after the trip."""
+        joined = joined_keys(start, end)
+        if joined is None:
+            raise Mismatch(f"{describe(start)}, then with its keys in another order")
+        old = dict(zip(keys_of(pattern.like) or [], pattern.items, strict=True))
+        place, items = self._place, []
+        for key, before, after in zip(
+            joined, aligned(start, joined), aligned(end, joined), strict=True
+        ):
+            self._place = f"the key {key!r}" if isinstance(start, dict) else f"{place}.{key}"
+            items.append(self._widen(old.get(key, Constant(UNSET)), before, after))
+        self._place = place
+        return Parts(keyed_like(pattern.like, joined, aligned(pattern.like, joined)), items)
+
+    def _widen_optional(self, pattern: Pattern, start: Any, end: Any, absent: Any) -> Pattern:
+        """What is there after some trips, or before some, and not after or before others."""
+        (old_flag, old), (flag, value) = (optional.lifted(v, absent) for v in (start, end))
+        if isinstance(pattern, Parts) and isinstance(pattern.like, Maybe):
+            known = pattern.like.absent is absent
+        else:
+            known = False
+        flags: Pattern
+        if known:
+            assert isinstance(pattern, Parts)
+            flags, values = pattern.items
+        else:
+            flags = Constant(old_flag)
+            values = Constant(old) if isinstance(pattern, Constant) else pattern
+        flags = self._widen_flag(flags, old_flag, flag)
+        values = self._widen(values, old, value)
+        if isinstance(values, Constant) and isinstance(values.value, Poison):
+            return values
+        error = optional.error_for(absent, self._place, (start, end))
+        return Parts(Maybe(self.session, None, None, absent, error), [flags, values])
+
+    def _widen_flag(self, pattern: Pattern, start: Any, end: Any) -> Pattern:
+        if isinstance(pattern, Constant) and pattern.value is False and end is True:
+            return Ran()
+        if isinstance(pattern, Ran):
+            return pattern if end is True else Number(bool)
+        return self._widen(pattern, start, end)
 
     def _widen_constant(self, pattern: Constant, end: Any) -> Pattern:
         value = pattern.value
         if isinstance(value, Poison):
             return pattern
-        if value is UNSET:
-            return self._shape_of(end)
-        if end is UNSET:
-            raise Mismatch("it is deleted in the loop")
         kinds = leaf_kind(value), leaf_kind(end)
         if kinds[0] is torch.Tensor and kinds[1] is torch.Tensor:
             if value.dim() != end.dim() or value.dtype != end.dtype:
@@ -202,16 +272,11 @@ class Widening:
         return self._widen_object(pattern, value, end)
 
     def _widen_object(self, pattern: Constant, value: Any, end: Any) -> Pattern:
-        if value is None and end is not None:
-            raise NeedsFirstTrip(f"None before the loop, {describe(end)} after a trip")
         if type(value) is type(end) and lengths_differ(value, end):
             return ListOf(value, self.element_of([*value, *end]))
-        old, new = parts_of(value), parts_of(end)
-        if old is not None and new is not None and type(value) is type(end):
-            if len(old) != len(new) or (isinstance(value, dict) and list(value) != list(end)):
-                raise Mismatch(f"{describe(value)} of {len(old)} items, then of {len(new)}")
-            items = [self._widen(Constant(a), a, b) for a, b in zip(old, new, strict=True)]
-            return Parts(value, items)
+        if parts_of(value) is not None and type(value) is type(end):
+            constants: list[Pattern] = [Constant(part) for part in parts_of(value) or []]
+            return self._widen_parts(Parts(value, constants), value, end)
         if same_constant(value, end) or (isinstance(value, (set, frozenset)) and value == end):
             return pattern
         raise Mismatch(f"{describe(value)} before a trip, {describe(end)} after it")
@@ -255,6 +320,8 @@ class Widening:
         return TensorOf(tensor.dtype, tuple(s if self.session.in_scope(s) else None for s in sizes))
 
     def _sizes(self, tensor: torch.Tensor) -> torch.Size:
+        if self.session.tensors.is_tagged(tensor):
+            raise Mismatch("a tensor with attributes of its own")
         held = self.held.get(id(tensor))
         return (self.session.tensors.inner(tensor) if held is None else held).shape
 
@@ -290,6 +357,8 @@ class Widening:
             Mismatch: there is no such pattern.
         """
         for item in items:
+            if item is None or isinstance(item, Maybe):
+                raise Mismatch("an item may be None")
             if element is None and isinstance(item, Spread):
                 element = self.joined([item.element])
             elif element is None:
@@ -301,7 +370,7 @@ class Widening:
                 _refuse_nested(ListOf(item, element))
             else:
                 try:
-                    element = self._widen(element, getattr(element, "like", None), item)
+                    element = self._widen(element, getattr(element, "like", HOLE), item)
                 except NeedsFirstTrip as reason:
                     raise Mismatch(f"items of a list differ: {reason}") from None
         assert element is not None
@@ -368,6 +437,8 @@ def make(session: Session, pattern: Pattern, leaf: Callable[[Any, Pattern], Any]
     """A value of a pattern; `leaf` is called with a fake tensor or Sym scalar for each variable."""
     if isinstance(pattern, Constant):
         return pattern.value
+    if isinstance(pattern, Ran):
+        return leaf(None, pattern)
     if isinstance(pattern, Parts):
         items = [make(session, item, leaf) for item in pattern.items]
         return session.journal.made(rebuild_like(pattern.like, items))

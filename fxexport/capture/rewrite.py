@@ -260,7 +260,8 @@ class _Rewriter(Expressions):
 
     def visit_With(self, node: ast.With) -> Any:
         for item in node.items:
-            item.context_expr = self.visit(item.context_expr)
+            manager = self.visit(item.context_expr)
+            item.context_expr = self._operator("context", [manager], item.context_expr)
         node.body = self.block(node.body)
         return node
 
@@ -370,6 +371,7 @@ class _Rewriter(Expressions):
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
         symbol = ast.copy_location(ast.Constant(type(node.op).__name__), node)
         target = node.target
+        old: ast.expr
         if isinstance(target, ast.Name):
             old = self._read(target.id, node)
             call = self._operator("augment", [symbol, old, self.visit(node.value)], node)
@@ -383,8 +385,8 @@ class _Rewriter(Expressions):
             store = "set_attr"
         else:
             out.append(self._set(key, self._index(target.slice), node))
-            item = ast.Subscript(self._load(holder, node), self._load(key, node), ast.Load())
-            old = ast.copy_location(item, node)
+            parts = [self._load(holder, node), self._load(key, node)]
+            old = self._operator("get_item", parts, node)
             place, store = self._load(key, node), "set_item"
         value = self._operator("augment", [symbol, old, self.visit(node.value)], node)
         call = self._operator(store, [value, self._load(holder, node), place], node)

@@ -12,6 +12,8 @@ import torch
 from torch.utils.weak import WeakIdKeyDictionary
 
 from fxexport import _torch_compat as compat
+from fxexport.capture.aliasing import Aliases
+from fxexport.capture.facts import Facts
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import ContentsSlot, Journal, Slot
 from fxexport.capture.recorder import Recorder
@@ -64,7 +66,7 @@ def is_symbolic(value: Any) -> bool:
 
 def is_dynamic(value: Any) -> bool:
     """Whether a value is a tensor, or a number that is known only when the model runs."""
-    return is_symbolic(value) or isinstance(value, torch.Tensor)
+    return is_symbolic(value) or isinstance(value, torch.Tensor) or hasattr(value, "fx_session")
 
 
 def dynamic_inside(values: Any) -> bool:
@@ -107,7 +109,11 @@ class Session:
             self,
             lambda: self.journal.now,
         )
+        self.aliases = Aliases(self.journal)
+        self.facts = Facts(self.tensors.inner)
         self.try_depth = 0
+        # Tries that catch errors about names and attributes only.
+        self.name_tries = 0
         # All that was refused so far: capture goes on after a refusal to find the others.
         self.refusals: list[UnsupportedError] = []
         # Above 0 while something is tried that has an alternative.
@@ -234,7 +240,7 @@ class Session:
         self.merged_from(tensor, source)
 
     def about_to_write(self, base: torch.Tensor) -> None:
-        """Notes a write. What may share the memory on some ways holds nobody knows what after it."""
+        """Notes a write: what shares the memory on some ways holds nobody knows what after it."""
         for merged_ref, sources in self._merged:
             merged = merged_ref()
             if merged is None:
@@ -349,6 +355,26 @@ class Session:
         if bases:
             merged = self.tensors.base_of(merged)
             self._merged.append((weakref.ref(merged), [weakref.ref(base) for base in bases]))
+
+    def may_be_one(self, a: Any, b: Any) -> bool:
+        """Whether two different objects may be one and the same in Python on some way."""
+        if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor):
+            return self.aliases.may_be_one(a, b)
+        return not self._bases(a).isdisjoint(self._bases(b))
+
+    def _bases(self, tensor: torch.Tensor) -> set[int]:
+        """The tensors that a merged one may be, or look into."""
+        found: set[int] = set()
+        queue = [self.tensors.base_of(tensor)]
+        while queue:
+            item = queue.pop()
+            if id(item) in found:
+                continue
+            found.add(id(item))
+            for merged_ref, sources in self._merged:
+                if merged_ref() is item:
+                    queue.extend(source for ref in sources if (source := ref()) is not None)
+        return found
 
     def outer_sources(self, base: torch.Tensor, since: int) -> list[torch.Tensor]:
         """The tensors made before `since` whose memory a tensor is in, or may be in."""

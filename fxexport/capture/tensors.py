@@ -68,6 +68,7 @@ class TensorMode(compat.UserMode):
         self.watch = watch
         self._now = now
         self._born: Any = WeakIdKeyDictionary()
+        self._tagged: Any = WeakIdKeyDictionary()
         self._lifted: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._base_of: Any = WeakIdKeyDictionary()
         # address of the memory -> the real tensors in it
@@ -98,6 +99,14 @@ class TensorMode(compat.UserMode):
             tensor = compat.FunctionalTensor.to_functional(fake)
         self._born[tensor] = self._now()
         return tensor
+
+    def tag(self, tensor: torch.Tensor) -> None:
+        """Notes that the program gave a tensor an attribute of its own."""
+        self._tagged[tensor] = True
+
+    def is_tagged(self, tensor: Any) -> bool:
+        """Whether a tensor has attributes that a merged one would lack."""
+        return isinstance(tensor, torch.Tensor) and tensor in self._tagged
 
     def born(self, tensor: torch.Tensor) -> int:
         """The journal's number when a tensor of the program was made; 0 for one from outside."""

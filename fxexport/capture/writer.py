@@ -182,7 +182,12 @@ class GraphWriter:
         if held is not None:
             return held[1]
         if frame.parent is None:
-            raise AssertionError("a tensor that was not made by a recorded op")
+            raise UnsupportedError(
+                "a tensor that was made inside a branch or a loop is used outside it, through a "
+                "function or object that does not say so",
+                location=user_location(),
+                hint="bind the tensor itself to a variable, and use that afterwards",
+            )
         return self._capture(frame, self._tensor_node(tensor, frame.parent))
 
     def _capture(self, frame: Frame, outer: fx.Node) -> fx.Node:

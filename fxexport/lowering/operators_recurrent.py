@@ -56,6 +56,8 @@ def _run(
     if train and dropout:
         raise op.refuse(f"{kind} with dropout in training mode", "call model.eval() first")
     directions = 2 if bidirectional else 1
+    if "activations" in attributes:  # they count for every direction
+        attributes["activations"] = attributes["activations"] * directions
     each = 4 if has_biases else 2
     if len(params) != layers * directions * each:
         raise op.refuse(f"{kind} with a projection (proj_size)", "use proj_size=0 and a Linear")
@@ -118,7 +120,7 @@ def _at_least_one_row(op: OpBuilder, x: Value, batch: Value) -> Value:
 
 
 def _cell(kind: str, **attributes: Any) -> Callable[..., list[Value]]:
-    """The lowering of a kind of cell; an activation counts for every direction."""
+    """The lowering of a kind of cell."""
 
     def lowering(
         op: OpBuilder,
@@ -132,9 +134,6 @@ def _cell(kind: str, **attributes: Any) -> Callable[..., list[Value]]:
         bidirectional: bool,
         batch_first: bool,
     ) -> list[Value]:
-        named = dict(attributes)
-        if "activations" in named:
-            named["activations"] = named["activations"] * (2 if bidirectional else 1)
         return _run(
             op,
             kind,
@@ -147,7 +146,7 @@ def _cell(kind: str, **attributes: Any) -> Callable[..., list[Value]]:
             train,
             bidirectional,
             batch_first,
-            **named,
+            **attributes,
         )
 
     return lowering
@@ -180,9 +179,6 @@ def _packed_cell(kind: str, **attributes: Any) -> Callable[..., list[Value]]:
         padded = op.one("ScatterND", zeros, places, data)
         padded.shape = ir.Shape([None, None, data.dims[1]])
         lengths = op.one("ReduceSum", op.cast(mask, ir.DataType.INT32), [0], keepdims=0)
-        named = dict(attributes)
-        if "activations" in named:
-            named["activations"] = named["activations"] * (2 if bidirectional else 1)
         results = _run(
             op,
             kind,
@@ -196,7 +192,7 @@ def _packed_cell(kind: str, **attributes: Any) -> Callable[..., list[Value]]:
             bidirectional,
             False,
             lengths,
-            **named,
+            **attributes,
         )
         results[0] = op.one("GatherND", results[0], places)
         return results

@@ -161,6 +161,9 @@ class PlainRuntime:
     def del_item(self, container: Any, key: Any) -> None:
         del container[key]
 
+    def get_attr(self, owner: Any, name: str) -> Any:
+        return getattr(owner, name)
+
     def get_item(self, container: Any, key: Any) -> Any:
         return container[key]
 
@@ -188,11 +191,20 @@ class PlainRuntime:
     def ne(self, a: Any, b: Any) -> Any:
         return a != b
 
+    def is_(self, a: Any, b: Any) -> Any:
+        return a is b
+
+    def is_not(self, a: Any, b: Any) -> Any:
+        return a is not b
+
     def contains(self, item: Any, container: Any) -> Any:
         return item in container
 
     def lacks(self, item: Any, container: Any) -> Any:
         return item not in container
+
+    def with_certain(self, function: Any, args: Any, kwargs: Any) -> Any:
+        return function(*args, **kwargs)
 
     def call(self, value: Any) -> Any:
         return value
@@ -200,7 +212,7 @@ class PlainRuntime:
     def unpack(self, value: Any, before: int, after: Any = None) -> Any:
         return value
 
-    read = starred = number = fresh = formatted = match_subject = raising = call
+    read = starred = number = fresh = formatted = match_subject = raising = mapping = context = call
 
 
 def _flat(structure: Any, item: Any) -> list[Any]:

@@ -152,7 +152,7 @@ def test_frames_of_a_traceback_are_innermost_first() -> None:
         raises(torch.ones(1))
     except ValueError as error:
         frames = frames_of_traceback(error.__traceback__)
-        ours = raised_by_fxexport(error.__traceback__)
+        ours = raised_by_fxexport(error)
     assert frames[0].function == "raises"
     assert frames[0].line == line_of("raises itself")
     assert not ours

@@ -89,7 +89,6 @@ REFUSED: dict[str, Program] = {
     "other ranks": merged(lambda x: x, lambda x: x[None], itself),
     "other dtypes": merged(lambda x: x, lambda x: x.long(), itself),
     "a tensor or None": merged(lambda x: x, lambda x: None, itself),
-    "dicts of other keys": merged(lambda x: {"a": x}, lambda x: {"b": x}, lambda v, x: v["a"]),
     "an int or a float that is returned": merged(lambda x: 1, lambda x: 1.5, itself),
     "other texts": merged(lambda x: "sum", lambda x: "mean", lambda v, x: getattr(x, v)()),
 }

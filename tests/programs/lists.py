@@ -225,6 +225,18 @@ def set_in_a_list_of_known_length(x):
 PROGRAMS.add(set_in_a_list_of_known_length, X3, X0, X1, X6)
 
 
+def counters(x):
+    counts = [0, 0, 0]
+    sums = [0.0] * x.shape[0]
+    for i in range(x.shape[0]):
+        counts[i % 3] += 1
+        sums[i // 2] += float(x[i, 0])
+    return counts, sum(sums, 0.0), torch.tensor(counts)
+
+
+PROGRAMS.add(counters, X3, X1, X6)
+
+
 def delete(x):
     rows = list(x)
     for _ in range(x.shape[0] // 2):

@@ -41,11 +41,11 @@ PROGRAMS.add(view_of_a_new_tensor_on_one_way, X3, NEG3, expect="either")
 
 def view_bound_in_the_trip_before(x):
     y = x.clone()
+    v = x.sum(0)
     total = torch.zeros(())
-    for i in range(x.shape[0]):
-        if i > 0:
-            y.add_(1)
-            total = total + v.sum()  # noqa: F821
+    for _ in range(x.shape[0]):
+        y.add_(1)
+        total = total + v.sum()
         v = y[0]
     return total
 
@@ -53,18 +53,44 @@ def view_bound_in_the_trip_before(x):
 PROGRAMS.add(view_bound_in_the_trip_before, X3, X1, X5, X0, expect="either")
 
 
+def view_bound_in_the_trip_before_read_first(x):
+    y = x.clone()
+    v = x.sum(0)
+    total = torch.zeros(())
+    for _ in range(x.shape[0]):
+        total = total + v.sum()
+        y.add_(1)
+        v = y[0]
+    return total
+
+
+PROGRAMS.add(view_bound_in_the_trip_before_read_first, X3, X1, X5, X0)
+
+
 def two_names_bound_in_the_trip_before(x):
     total = torch.zeros(())
-    for i in range(x.shape[0]):
-        if i > 0:
-            a.add_(1)  # noqa: F821
-            total = total + b.sum()  # noqa: F821
-        a = x[i] + 1
+    a, b = x.sum(0), x.sum(0) * 2
+    for row in x:
+        a.add_(1)
+        total = total + b.sum()
+        a = row + 1
         b = a
     return total
 
 
 PROGRAMS.add(two_names_bound_in_the_trip_before, X3, X1, X5, X0, expect="either")
+
+
+def three_buffers_in_turn(x):
+    a, b, c = x.sum(0), x.sum(0) * 2, x.sum(0) * 3
+    first, second, third = a, b, c
+    for row in x:
+        a.add_(row)
+        a, b, c = b, c, a
+    return first, second, third
+
+
+PROGRAMS.add(three_buffers_in_turn, X3, X1, X5, X0, expect="either")
 
 
 def view_bound_in_a_loop_read_after_a_write(x):

@@ -71,7 +71,10 @@ def test_tensors(expected: torch.Tensor, got: torch.Tensor, ok: bool) -> None:
         (True, torch.tensor(True), "bool", True),
         (True, torch.tensor(1), "int", False),
         (torch.tensor(3), torch.tensor(3), "int", False),
-        (3, torch.tensor(3), "tensor", False),
+        # what is a number on one way and a tensor on the other is a tensor in the file
+        (3, torch.tensor(3.0), "tensor", True),
+        (3, torch.tensor(4.0), "tensor", False),
+        (3, torch.tensor([3]), "tensor", False),
         (None, torch.tensor(3), "tensor", False),
     ],
 )
