@@ -53,12 +53,23 @@ def is_harmless(node: fx.Node) -> bool:
         return _fits(node)
     if not isinstance(target, torch._ops.OpOverload) or torch.Tag.pointwise not in target.tags:
         return False
+    if _divides_integers(node):
+        return False
     shapes = {
         tuple(map(str, val.shape))
         for used in node.all_input_nodes
         if isinstance(val := used.meta.get("val"), torch.Tensor) and val.ndim
     }
     return len(shapes) <= 1
+
+
+def _divides_integers(node: fx.Node) -> bool:
+    """Whether a node may divide by an integer zero, which ends the process in some runtimes."""
+    names = ("div", "floor_divide", "remainder", "fmod", "pow")
+    if not any(f"aten.{name}." in str(node.target) for name in names):
+        return False
+    val = node.meta.get("val")
+    return not isinstance(val, torch.Tensor) or not val.dtype.is_floating_point
 
 
 def _fits(cat: fx.Node) -> bool:

@@ -82,3 +82,15 @@ def test_what_could_fail_on_the_other_way_stays() -> None:
     after = rewritten(may_fail_elsewhere, inputs, "hoist_loops", "hoist_masks", "hoist_branches")
     assert nodes_of(before, loop, root=False)
     assert str(before) == str(after)
+
+
+def divides(x: torch.Tensor, n: torch.Tensor) -> torch.Tensor:
+    quotient = 7 // n if n > 0 else n
+    return x + quotient
+
+
+def test_no_division_by_an_integer_moves() -> None:
+    inputs = [(UP, torch.tensor(2)), (UP, torch.tensor(0))]
+    after = rewritten(divides, inputs, "select_numbers", "hoist_loops", "eliminate_dead_code")
+    assert nodes_of(after, branch, root=True)
+    agrees_for_tensorrt(divides, inputs)

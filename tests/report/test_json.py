@@ -25,6 +25,7 @@ KEYS = {
     "findings",
     "stages",
     "verification",
+    "build",
     "error",
     "profiles",
     "no_profile",

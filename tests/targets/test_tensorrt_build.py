@@ -120,6 +120,16 @@ def test_a_build_over_its_time_leaves_nothing(tmp_path: Path) -> None:
 
 
 @needs_builder
+def test_ctrl_c_ends_the_child_and_leaves_nothing(tmp_path: Path) -> None:
+    def interrupted(message: dict[str, Any]) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fxexport.tensorrt.build(write(tmp_path, GOOD), profiles=PROFILE, on_message=interrupted)
+    assert [p.name for p in tmp_path.iterdir()] == ["model.onnx"]
+
+
+@needs_builder
 def test_a_refused_engine_leaves_the_older_one(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD.replace("Relu(x)", "Det(x)"))
     (tmp_path / "model.engine").write_bytes(b"older")
