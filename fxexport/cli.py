@@ -162,6 +162,7 @@ def _export(options: Options, progress: Progress) -> Exported:
     path = _output_path(options.output, reference)
     with ExitStack() as stack:
         with progress("load"):
+            from fxexport.capture import method_of
             from fxexport.example_inputs import merge_inputs
             from fxexport.export import export
             from fxexport.inputs import parse_dynamic_option, parse_input_option
@@ -172,7 +173,8 @@ def _export(options: Options, progress: Progress) -> Exported:
             profiles = parse_shapes_options(options.shapes)
             given = dict(parse_input_option(text) for text in options.inputs)
             loaded = stack.enter_context(loaded_model(reference))
-            args, kwargs = merge_inputs(loaded.model, loaded.args, loaded.kwargs, given)
+            call = method_of(loaded.model, options.method)
+            args, kwargs = merge_inputs(call, loaded.args, loaded.kwargs, given)
             switched = not options.train and _to_eval_mode(loaded)
         try:
             exported = export(
@@ -187,6 +189,8 @@ def _export(options: Options, progress: Progress) -> Exported:
                 verify=options.verify,
                 check_inputs=loaded.check_inputs,
                 external_data=options.external_data,
+                capture=options.capture,
+                method=options.method,
                 state=parse_state_option(options.state),
                 sequences=options.sequences,
                 progress=progress,

@@ -40,6 +40,14 @@ _EPILOG = (
 )
 
 
+class Capture(StrEnum):
+    """What reads the model."""
+
+    auto = "auto"
+    python = "python"
+    script = "script"
+
+
 class ReportFormat(StrEnum):
     """How the report is printed."""
 
@@ -60,6 +68,8 @@ class Options:
     opset: int | None = None
     verify: bool = True
     external_data: bool | None = None
+    capture: str = "auto"
+    method: str | None = None
     train: bool = False
     state: list[str] = field(default_factory=list)
     sequences: list[str] = field(default_factory=list)
@@ -95,7 +105,10 @@ def _show_version(wanted: bool) -> None:
 
 def _command(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="model.py, model.py:object or package.mod:object")
+        str,
+        typer.Argument(
+            metavar="MODEL", help="model.py, model.py:object, package.mod:object or model.pt"
+        ),
     ],
     output: Annotated[
         Path | None,
@@ -159,6 +172,20 @@ def _command(
         bool,
         typer.Option("--external-data", help="Weights in a .data file, whatever their size."),
     ] = False,
+    capture: Annotated[
+        Capture,
+        typer.Option(
+            "--capture",
+            help="What is read: Python source, TorchScript (the model is scripted first), or what "
+            "the model is.",
+        ),
+    ] = Capture.auto,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            "--method", metavar="NAME", help="The method to export.", show_default="forward"
+        ),
+    ] = None,
     train: Annotated[
         bool, typer.Option("--train", help="Keep the model's training mode (default: eval mode).")
     ] = False,
@@ -217,6 +244,8 @@ def _command(
         opset=opset,
         verify=not no_verify,
         external_data=True if external_data else None,
+        capture=capture.value,
+        method=method,
         train=train,
         state=state or [],
         sequences=sequence or [],

@@ -122,10 +122,9 @@ def _refuse_missing(signature: inspect.Signature, bound: inspect.BoundArguments)
 def _signature(model: Any) -> inspect.Signature | None:
     from torch import nn
 
-    try:
-        return inspect.signature(model.forward if isinstance(model, nn.Module) else model)
-    except (TypeError, ValueError):
-        return None
+    from fxexport.inputs.binding import signature_of
+
+    return signature_of(model.forward if isinstance(model, nn.Module) else model)
 
 
 def _shown(signature: inspect.Signature) -> str:

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from fxexport.capture import CaptureRequest, capture
+from fxexport.capture import (
+    CaptureRequest,
+    capture_through,
+    chosen_front_end,
+    is_scripted,
+    method_of,
+    scripted,
+)
 from fxexport.errors import OutputError, UsageError, VerificationError
 from fxexport.files import replace_together
 from fxexport.graph import CapturedGraph, source_of
@@ -151,14 +158,17 @@ def export(
     verify: bool = True,
     check_inputs: Sequence[Any] = (),
     external_data: bool | None = None,
+    capture: str = "auto",
+    method: str | None = None,
     state: str | Mapping[str, str] = "drop",
     progress: Progress | None = None,
 ) -> Exported:
     """Exports a model to ONNX with its ifs and loops intact.
 
     Args:
-        model: an `nn.Module` (a `torch.fx.GraphModule` too), a function of tensors, or a
-            `torch.export.ExportedProgram`, which has inputs and dynamic sizes of its own.
+        model: an `nn.Module` (a `torch.fx.GraphModule` too) or a function of tensors, also a
+            scripted one, or a `torch.export.ExportedProgram`, which has inputs and dynamic sizes of
+            its own.
         inputs: a tuple of arguments (or a dict by name, or one tensor): real, meta or fake
             tensors, NumPy arrays, or `TensorSpec`s. No data is needed.
         path: where to write; None keeps the model in memory.
@@ -178,6 +188,9 @@ def export(
         verify: compare the file with PyTorch.
         check_inputs: further inputs to compare on, each in the form of `inputs`.
         external_data: True for weights in a file beside the model, None to decide by size.
+        capture: "python" reads Python source, "script" TorchScript (a model is scripted first),
+            "auto" what the model is.
+        method: the method of a module to export in place of its forward.
         state: what becomes of what the model keeps from call to call: "drop" (the file forgets
             it, and the report says so), "refuse", or "io" (inputs and outputs of the file,
             ``state.<path>`` and ``state.<path>.out``); or a choice for each path or pattern,
@@ -204,16 +217,19 @@ def export(
         check_target(path)
     report.opset = goal.checked_opset(opset)
     _check_call(model, output_names)
+    front_end = chosen_front_end(capture)
+    call, read = _callables(model, method, scripting=front_end == "script")
     with stage("inputs"):
-        call = model.forward if isinstance(model, torch.nn.Module) else model
+        signature = call.forward if isinstance(call, torch.nn.Module) else call
         prepared = prepare_inputs(
-            call, inputs, kwargs, dynamic, input_names, as_profiles(profiles), sequences
+            signature, inputs, kwargs, dynamic, input_names, as_profiles(profiles), sequences
         )
         check_program_sizes(given, prepared.specs)
         for name, value in prepared.constants:
             report.add("constant", f"{name} is {value!r} in the file")
     with stage("capture"):
-        graph = capture(_request(model, prepared, output_names, StatePolicy(state)), report)
+        request = _request(read, prepared, output_names, StatePolicy(state))
+        graph = capture_through(front_end, request, report, may_retry=verify)
         _check_output_names(output_names, graph)
         stored = settle_profiles(prepared.profiles, graph, prepared.example_sizes(), prepared.opts)
         prepared.profiles = stored.profiles
@@ -228,9 +244,7 @@ def export(
     if stored.worth_keeping:
         ir_model.metadata_props[METADATA_KEY] = stored.to_text()
     _describe(report, graph, ir_model, stored)
-    exported = Exported(
-        graph, ir_model, report, prepared, Reference(model, prepared, graph), stored
-    )
+    exported = Exported(graph, ir_model, report, prepared, Reference(call, prepared, graph), stored)
     if path is None:
         if verify:
             with stage("verify"):
@@ -266,6 +280,14 @@ def _check_call(model: Any, output_names: Sequence[str] | None) -> None:
         isinstance(name, str) and name for name in output_names or ()
     ):
         raise UsageError(f"output_names must be a list of names, got {output_names!r}")
+
+
+def _callables(
+    model: Callable[..., Any], method: str | None, *, scripting: bool
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """What PyTorch calls, and what capture reads: the same, unless that is to be scripted."""
+    call = method_of(model, method)
+    return call, method_of(scripted(model), method) if scripting else call
 
 
 def _check_output_names(output_names: Sequence[str] | None, graph: CapturedGraph) -> None:
@@ -351,6 +373,10 @@ def _request(
 
 
 def _name_of(model: Callable[..., Any]) -> str:
+    # A scripted module's class is PyTorch's own; it remembers the user's.
+    for name in ("original_name", "name", "__name__"):
+        if isinstance(found := getattr(model, name, None), str) and is_scripted(model):
+            return found
     if isinstance(model, torch.nn.Module):
         return type(model).__name__
     return getattr(model, "__name__", type(model).__name__)

@@ -22,6 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from fxexport.archive import load_archive
 from fxexport.errors import UsageError
 from fxexport.example_inputs import check_inputs_of, example_inputs_of
 from fxexport.model_reference import FORMS, ModelReference
@@ -60,6 +61,9 @@ def loaded_model(reference: ModelReference) -> Iterator[LoadedModel]:
     Raises:
         UsageError: the file does not load, or it has no such model.
     """
+    if reference.archive and reference.file is not None:
+        yield LoadedModel(model=load_archive(reference.file), name=reference.shown)
+        return
     folder = reference.file.resolve().parent if reference.file is not None else Path.cwd()
     with _importable(str(folder)):
         module = _load(reference)
@@ -213,6 +217,7 @@ def _named(module: ModuleType, reference: ModelReference) -> Any:
 
 def _candidates(module: ModuleType) -> dict[str, str]:
     """What a module itself defines that could be exported: name to class, instance, function."""
+    import torch
     from torch import nn
 
     found = {}
@@ -226,7 +231,9 @@ def _candidates(module: ModuleType) -> dict[str, str]:
                 found[name] = "class"
         elif isinstance(value, nn.Module):
             found[name] = "instance"
-        elif inspect.isfunction(value) and ours and name not in _INPUTS:
+        elif isinstance(value, torch.jit.ScriptFunction) or (
+            inspect.isfunction(value) and ours and name not in _INPUTS
+        ):
             found[name] = "function"
     return found
 

@@ -7,11 +7,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from fxexport.archive import ARCHIVE_ENDINGS
 from fxexport.errors import UsageError
 
 __all__ = ["FORMS", "ModelReference", "parse_reference"]
 
-FORMS = "model.py, model.py:object or package.module:object"
+FORMS = "model.py, model.py:object, package.module:object or a TorchScript archive (model.pt)"
 """The forms that MODEL may take, for messages."""
 
 
@@ -21,15 +22,17 @@ class ModelReference:
 
     Attributes:
         text: the argument as typed.
-        file: the Python file, or None for an importable module.
+        file: the Python file or archive, or None for an importable module.
         module: the importable module's name; empty for a file.
         object: the name after the colon, possibly dotted; empty for none.
+        archive: whether the file is a TorchScript archive.
     """
 
     text: str
     file: Path | None = None
     module: str = ""
     object: str = ""
+    archive: bool = False
 
     @property
     def stem(self) -> str:
@@ -61,6 +64,14 @@ def parse_reference(text: str) -> ModelReference:
         place, name = text, ""
     path = Path(place)
     if path.is_file():
+        if path.suffix in ARCHIVE_ENDINGS:
+            if name:
+                raise UsageError(
+                    f"{place} is an archive of one model: there is nothing named {name!r} to "
+                    "choose in it.",
+                    hint=f"--method {name} exports another of its methods.",
+                )
+            return ModelReference(text, file=path.absolute(), archive=True)
         if path.suffix == ".pt2":
             raise UsageError(
                 f"{place} is an exported program; loading one can run code that came with it.",

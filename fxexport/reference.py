@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from fxexport.capture import kept, replace_leaves, state_leaves
+from fxexport.capture import kept, replace_leaves, state_leaves, untouched
 from fxexport.graph import CapturedGraph, StateSpec
 from fxexport.inputs import PreparedInputs
 from fxexport.outputs import flat_outputs
@@ -39,10 +39,11 @@ class Reference:
             The file's outputs; the state after the call comes last.
         """
         args, kwargs = self._prepared.rebuild(values)
+        called = self._model if self._state else untouched(self._model)
         with torch.no_grad(), self._left_as_found():
             if self._state:
                 self._put_in(values[-len(self._state) :])
-            results = self._unshared(flat_outputs(self._model(*args, **kwargs), self._outputs))
+            results = self._unshared(flat_outputs(called(*args, **kwargs), self._outputs))
             after = state_leaves(self._model)
             return [*results, *(_plain(after[e.path].value, e) for e in self._state)]
 

@@ -269,7 +269,8 @@ def test_a_relative_import_points_to_the_packages_name(tmp_path: Path) -> None:
         ("missing.py:Net", "no file missing.py"),
         ("no/such/folder/m.py", "no folder"),
         (".", "is a folder"),
-        ("weights.pt", "is not a Python file"),
+        ("weights.bin", "is not a Python file"),
+        ("weights.pt", "is no TorchScript archive"),
         ("there_is_no_such_module:Net", "no importable module there_is_no_such_module"),
         ("os.there_is_no_such_part:Net", "no importable module os.there_is_no_such_part"),
         ("", "MODEL is empty"),
@@ -279,7 +280,8 @@ def test_a_reference_to_nothing_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "weights.pt").write_bytes(b"")
+    for name in ("weights.pt", "weights.bin"):
+        (tmp_path / name).write_bytes(b"")
     assert message in refusal(text).message
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from fxexport import _torch_compat as compat
+from fxexport._torch_compat import torchscript
 
 aten = torch.ops.aten
 
@@ -454,3 +455,47 @@ def test_an_item_that_is_known_is_given_back(
         number = torch.scalar_tensor(n, dtype=torch.int64)
         compat.remember_item(number, n)
         assert number.item().node.expr == n.node.expr
+
+
+# -- TorchScript -----------------------------------------------------------------------------------
+
+
+@torch.jit.script
+def _twice(x: torch.Tensor, n: int) -> torch.Tensor:
+    if n > 1:
+        return x * n
+    return x
+
+
+@torch.jit.script
+def _calls(x: torch.Tensor) -> torch.Tensor:
+    return _twice(_twice(x, 2), 3)
+
+
+def test_the_graph_of_a_called_function_is_had_by_inlining_its_call() -> None:
+    call = next(n for n in _calls.graph.nodes() if n.kind() == "prim::CallFunction")
+    graph = torchscript.callee_graph(call)
+    assert len(list(graph.inputs())) == 2
+    kinds = [node.kind() for node in graph.nodes()]
+    assert "prim::If" in kinds
+    assert "prim::CallFunction" not in kinds
+
+
+def test_nodes_name_their_lines() -> None:
+    call = next(n for n in _calls.graph.nodes() if n.kind() == "prim::CallFunction")
+    assert f"# {__file__}:" in str(call)
+    assert __file__ in call.sourceRange()
+
+
+def test_the_dispatchers_operators_are_told_from_the_interpreters() -> None:
+    assert torchscript.in_dispatcher("aten::add", "Tensor")
+    assert not torchscript.in_dispatcher("aten::add", "int")
+    assert len(torchscript.all_schemas()) > 1000
+
+
+def test_wrappers_of_one_scripted_module_are_equal() -> None:
+    module = torchscript.script(nn.Sequential(nn.Linear(2, 2)))
+    again = torchscript.attribute_of(module._c, "0")
+    assert again == getattr(module, "0")._c
+    assert hash(again) == hash(getattr(module, "0")._c)
+    assert torchscript.module_of(module.forward) == module._c

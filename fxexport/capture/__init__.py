@@ -1,6 +1,26 @@
-"""From a Python model to the branch-preserving graph."""
+"""From a Python or TorchScript model to the branch-preserving graph."""
 
 from fxexport.capture.capture import CaptureRequest, capture
+from fxexport.capture.front_ends import (
+    capture_through,
+    chosen_front_end,
+    is_scripted,
+    method_of,
+    scripted,
+)
 from fxexport.capture.state import kept, replace_leaves, state_leaves
+from fxexport.capture.torchscript.state import untouched
 
-__all__ = ["CaptureRequest", "capture", "kept", "replace_leaves", "state_leaves"]
+__all__ = [
+    "CaptureRequest",
+    "capture",
+    "capture_through",
+    "chosen_front_end",
+    "is_scripted",
+    "kept",
+    "method_of",
+    "replace_leaves",
+    "scripted",
+    "state_leaves",
+    "untouched",
+]

@@ -140,12 +140,6 @@ class Builtins(Numbers):
         """The function to call instead, None for none."""
         if isinstance(function, Poison):
             raise function.refuse()
-        if isinstance(function, (torch.jit.ScriptFunction, torch.jit.ScriptModule)):
-            raise UnsupportedError(
-                "a TorchScript function or module is called here; fxexport reads Python source",
-                location=user_location(),
-                hint="call the Python function that was scripted",
-            )
         try:
             found = self._table.get(function)
         except TypeError:
@@ -164,7 +158,7 @@ class Builtins(Numbers):
             if isinstance(owner, (list, dict, set, deque)):
                 return self._method(function, owner)
             if isinstance(owner, torch.Tensor) or compat.is_torch_builtin(function):
-                return functools.partial(self._with_flags, function)
+                return functools.partial(self.with_flags, function)
             return functools.partial(self._with_closed, function)
         # What torch.compile, or torch.jit.script_if_tracing, stands before.
         for name in ("_torchdynamo_orig_callable", "__original_fn"):
@@ -186,12 +180,12 @@ class Builtins(Numbers):
             self.operators.session.journal.feeds(result, sources)
         return result
 
-    def _with_flags(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+    def with_flags(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """A function of PyTorch's C++: a flag known only at run time gets a call for each way."""
         self.operators.whole_all((*args, *kwargs.values()))
         if holds_maybe((args, kwargs)) is not None:
             return self.operators.with_certain(
-                functools.partial(self._with_flags, function), args, kwargs
+                functools.partial(self.with_flags, function), args, kwargs
             )
         if any(is_open(value) for value in (*args, *kwargs.values())):
             return self._with_open_list(function, args, kwargs)
@@ -200,7 +194,7 @@ class Builtins(Numbers):
             return function(*args, **kwargs)
 
         def called(choice: bool) -> Any:
-            return self._with_flags(
+            return self.with_flags(
                 function,
                 *(choice if value is flag else value for value in args),
                 **{key: choice if value is flag else value for key, value in kwargs.items()},

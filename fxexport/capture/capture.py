@@ -21,7 +21,7 @@ from fxexport.capture.frames import (
     raised_by_fxexport,
 )
 from fxexport.capture.keeping import StateKeeper
-from fxexport.capture.modules import module_names, weight_names
+from fxexport.capture.modules import ScriptedMethod, module_names, weight_names
 from fxexport.capture.operators import Operators
 from fxexport.capture.optional import Maybe, narrowed
 from fxexport.capture.patterns import Number, TensorOf, leaves_of
@@ -29,6 +29,7 @@ from fxexport.capture.session import PinNeeded, Poison, Session, is_symbolic, sy
 from fxexport.capture.spread import Spread, is_open
 from fxexport.capture.state import kept
 from fxexport.capture.torch_functions import FunctionMode
+from fxexport.capture.torchscript import Interpreter
 from fxexport.errors import FxExportError, ModelError, UnsupportedError, UsageError
 from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec, OutputSpec, StateSpec
 from fxexport.graph.sequences import SequenceVal
@@ -212,9 +213,13 @@ class _Attempt:
             self._name_of,
         )
         self._assumptions.session = self.session
-        converter = Converter(lambda function: builtins.replacement_for(function), self._entering)
+        converter = Converter(
+            lambda f: interpreter.replacement_for(f) or builtins.replacement_for(f), self._entering
+        )
         builtins = Builtins(converter.callable_for)
         self._operators = Operators(self.session, converter)
+        alone = isinstance(request.model, (torch.jit.ScriptModule, ScriptedMethod))
+        interpreter = Interpreter(self._operators, builtins, self._module_names, alone=alone)
         converter.runtime = builtins.operators = self._operators
         self._converter = converter
         self._assumptions.failures = converter.failures
@@ -378,12 +383,13 @@ class _Attempt:
             raise
         except Exception as error:
             self.session.raise_refusals()
+            location = getattr(error, "fx_location", None)
             # An assert of the model's is raised by a line of ours, which marks it.
-            of_the_model = isinstance(error, RecursionError) or getattr(error, "fx_raised", False)
+            of_the_model = location is not None or getattr(error, "fx_raised", False)
+            of_the_model = of_the_model or isinstance(error, RecursionError)
             if raised_by_fxexport(error) and not of_the_model:
                 raise
-            places = frames_of_traceback(error.__traceback__)
-            location = getattr(error, "fx_location", None) or next(iter(places), None)
+            location = location or next(iter(frames_of_traceback(error.__traceback__)), None)
             if isinstance(error, RecursionError):
                 raise UnsupportedError(
                     "a recursion whose end is known only when the model runs",

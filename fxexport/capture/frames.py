@@ -17,7 +17,7 @@ import torch
 from fxexport import _torch_compat as compat
 from fxexport.source import SourceLocation
 
-__all__ = ["frames_of_traceback", "is_torch_internal", "user_frames", "user_location"]
+__all__ = ["frames_of_traceback", "is_own", "is_torch_internal", "user_frames", "user_location"]
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _TORCH = os.path.dirname(os.path.abspath(torch.__file__)) + os.sep
@@ -42,6 +42,11 @@ def _rank(file: str) -> int:
     if file.startswith(_STDLIB):
         return _INTERNAL
     return _USER
+
+
+def is_own(file: str) -> bool:
+    """True for the user's own files."""
+    return _rank(file) == _USER
 
 
 def is_torch_internal(file: str) -> bool:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["HigherOrder"]
 
-_FUNCTIONS = ("cond", "while_loop", "scan", "map", "associative_scan")
-
 
 class HigherOrder:
     """What stands for these operators while a model is captured."""
@@ -67,9 +65,8 @@ class HigherOrder:
                 )
             return found
         name = getattr(function, "__name__", "")
-        if name in _FUNCTIONS and compat.is_control_flow_function(function):
-            return self._functions[name]
-        return None
+        found = self._functions.get(name) if isinstance(name, str) else None
+        return found if found is not None and compat.is_control_flow_function(function) else None
 
     # -- as functions ----------------------------------------------------------------------------
 

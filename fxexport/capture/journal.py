@@ -114,6 +114,9 @@ def put_attribute(owner: Any, name: str, value: Any) -> None:
     else:
         # What a class does about it of its own has been done.
         object.__setattr__(owner, name, value)
+        mirror = getattr(type(owner), "_fx_mirror", None)
+        if mirror is not None:  # a scripted module, which Python code may look at
+            vars(mirror)[name] = value
 
 
 class AttributeSlot(Slot):

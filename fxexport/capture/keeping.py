@@ -258,7 +258,7 @@ class StateKeeper:
         tensors = self._session.tensors
         walked = {key for table in (self._before, after) for leaf in table.values()
                   for key in leaf.keys}  # fmt: skip
-        known = _ids_in_globals(self._model)
+        known = _ids_in_globals(self._model) | set(self._session.outside)
         for slot, old in self._scope.old.values():
             if slot.key in walked or slot.key[0] == "contents" or slot.get() is old:
                 continue

@@ -58,6 +58,12 @@ class Loops(Logic):
                 return test()
             return self.and_(lambda: self.not_(broken.get()), test)
 
+        self.repeat_while(going, body, slots)
+
+    def repeat_while(
+        self, going: Callable[[], Any], body: Callable[[], Any], slots: list[Slot]
+    ) -> None:
+        """A while loop; `slots` are the variables that it may bind."""
         try:
             self._while(going, body, slots, may_stage=True)
         except UnsupportedError as error:
@@ -141,8 +147,14 @@ class Loops(Logic):
     ) -> None:
         """A for statement; `break_name` is the variable that a break sets."""
         slots = slots_of((body,), names, globals_)
+        self.repeat_for(iterable, body, slots, flag_of(body, break_name))
+
+    def repeat_for(
+        self, iterable: Any, body: Callable[[Any], Any], slots: list[Slot], broken: Slot | None
+    ) -> None:
+        """A for loop; `broken` holds whether it has been left."""
         try:
-            self._for(iterable, body, slots, flag_of(body, break_name))
+            self._for(iterable, body, slots, broken)
         except UnsupportedError as error:
             self.session.collect(error, slots)
 

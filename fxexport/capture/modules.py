@@ -6,7 +6,24 @@ from typing import Any
 
 import torch
 
-__all__ = ["module_names", "weight_names"]
+__all__ = ["ScriptedMethod", "module_names", "weight_names"]
+
+
+class ScriptedMethod:
+    """A method of a scripted module, by name; unlike PyTorch's own it knows its module."""
+
+    def __init__(self, module: torch.jit.ScriptModule, name: str) -> None:
+        self.__self__ = module
+        self.__name__ = name
+
+    @property
+    def schema(self) -> Any:
+        """What it takes."""
+        return getattr(self.__self__, self.__name__).schema
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the method."""
+        return getattr(self.__self__, self.__name__)(*args, **kwargs)
 
 
 def weight_names(model: Any) -> dict[int, str]:

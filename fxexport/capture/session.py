@@ -133,6 +133,8 @@ class Session:
         self._frozen: dict[int, tuple[Any, weakref.ref[Any]]] = {}
         # The lists that are being looped over, innermost last.
         self._iterated: list[Any] = []
+        # Containers of the user's that the model's attributes do not lead to, by identity.
+        self.outside: dict[int, Any] = {}
         # merged tensor -> the tensors that it may share memory with in PyTorch
         # id of a tensor -> it, and the line of a write that it may not have seen
         self.lost: dict[int, tuple[weakref.ref[Any], Any]] = {}

@@ -164,6 +164,10 @@ def kept(model: Any) -> Iterator[None]:
         if isinstance(value, torch.nn.Module):
             own = vars(value)
             saved.extend((table, table.copy()) for table in _tables_of(own))
+            if isinstance(value, torch.jit.ScriptModule):
+                # Their tables look like dicts, and hold what is in C++.
+                tables = [own[name] for name in _TABLES if name in own]
+                saved.extend((table, dict(table.items())) for table in tables)
             depth = 0
         elif isinstance(value, (list, dict, set, deque)):
             saved.append((value, value.copy()))
@@ -187,7 +191,11 @@ def _tables_of(own: dict[str, Any]) -> list[Any]:
 
 
 def _restore(container: Any, content: Any) -> None:
-    if isinstance(container, dict):
+    if isinstance(content, dict) and not isinstance(container, dict):
+        for name, item in content.items():
+            if container[name] is not item:
+                container[name] = item
+    elif isinstance(container, dict):
         same = len(container) == len(content)
         if same and all(container.get(k, container) is v for k, v in content.items()):
             return

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from fxexport._torch_compat import torchscript
 from fxexport.errors import UsageError
 from fxexport.inputs.specs import TensorSpec
 
-__all__ = ["BoundCall", "CallBinder", "normalise_call"]
+__all__ = ["BoundCall", "CallBinder", "normalise_call", "signature_of"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class CallBinder:
 
     def __init__(self, call: Callable[..., Any]) -> None:
         self._name = getattr(call, "__name__", type(call).__name__)
-        self._signature = _signature_of(call)
+        self._signature = signature_of(call)
         parameters = self._signature.parameters.values() if self._signature else ()
         self.variadic = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "")
 
@@ -124,7 +125,7 @@ class CallBinder:
         return f"got {len(args)} by position and {len(kwargs)} by name"
 
 
-def _signature_of(call: Callable[..., Any]) -> inspect.Signature | None:
+def signature_of(call: Callable[..., Any]) -> inspect.Signature | None:
     """The parameters of a call; None where Python does not know them."""
     schema = getattr(call, "schema", None)  # scripted functions and methods
     if hasattr(schema, "arguments"):
@@ -136,15 +137,25 @@ def _signature_of(call: Callable[..., Any]) -> inspect.Signature | None:
 
 
 def _signature_of_schema(schema: Any) -> inspect.Signature:
-    empty = inspect.Parameter.empty
     return inspect.Signature(
         [
             inspect.Parameter(
                 argument.name,
                 inspect.Parameter.POSITIONAL_OR_KEYWORD,
-                default=argument.default_value if argument.has_default_value() else empty,
+                default=_default_of(argument),
             )
             for argument in schema.arguments
             if argument.name != "self"
         ]
     )
+
+
+def _default_of(argument: Any) -> Any:
+    try:
+        return torchscript.default_of(argument)
+    except RuntimeError as error:
+        raise UsageError(
+            f"the default of the parameter {argument.name!r} is of a class that Python does not "
+            f"have: {str(error).splitlines()[0]}",
+            hint="import the module that defines the class, in a model.py that loads the archive",
+        ) from error

@@ -69,7 +69,7 @@ SHAPES = {"min_shape": [1, 8], "opt_shape": [4, 8], "max_shape": [16, 8]}
         "backend_config = dict(common_config=dict(max_workspace_size=1 << 30), model_inputs=[dict("
         "input_shapes=dict(x=dict(min_shape=[1, 8], opt_shape=[4, 8], max_shape=[16, 8])))])",
     ],
-    ids=lambda given: str(given)[:50],
+    ids=lambda given: type(given).__name__,
 )
 def test_forms_of_one_profile(given: Any) -> None:
     assert as_profiles(given) == [ONE]

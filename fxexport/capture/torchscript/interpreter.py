@@ -1,0 +1,271 @@
+"""Runs TorchScript's intermediate representation on the capture's tensors and Python's values.
+
+The same operators, joins and loops serve rewritten Python code: this is a second reader, not a
+second semantics.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from fxexport import _torch_compat as compat
+from fxexport._torch_compat import torchscript as ir
+from fxexport.capture.builtins import Builtins
+from fxexport.capture.frames import user_location
+from fxexport.capture.journal import UNSET
+from fxexport.capture.modules import ScriptedMethod
+from fxexport.capture.operators import Operators
+from fxexport.capture.optional import Maybe
+from fxexport.capture.torchscript.arguments import arriving
+from fxexport.capture.torchscript.call import Call
+from fxexport.capture.torchscript.objects import Instance, Objects
+from fxexport.capture.torchscript.places import Runner
+from fxexport.capture.torchscript.program import Block, Instruction, Program, read_program
+from fxexport.capture.torchscript.table import handler_of
+from fxexport.errors import UnsupportedError
+
+__all__ = ["Frame", "Interpreter"]
+
+# What the program's own values may do wrong; anything else that escapes is a bug of ours.
+_OF_THE_MODEL = (RuntimeError, ValueError, IndexError, KeyError, ArithmeticError)
+
+
+@dataclass
+class Frame:
+    """One function that runs: its variables by number, and the place of its last instruction."""
+
+    program: Program
+    values: dict[int, Any]
+    runner: Runner | None = None
+
+    def name_of(self, instruction: Instruction, output: int) -> str:
+        """A result's name in the user's program, for messages."""
+        if output < 0:
+            return "the loop's condition"
+        name = list(instruction.node.outputs())[output].debugName().partition(".")[0]
+        return "a value" if name.isdigit() else name
+
+
+class Interpreter:
+    """Serves one capture."""
+
+    def __init__(
+        self,
+        operators: Operators,
+        builtins: Builtins,
+        module_names: Mapping[int, str],
+        *,
+        alone: bool,
+    ) -> None:
+        """Makes one.
+
+        Args:
+            operators: those that rewritten code calls.
+            builtins: Python's functions on dynamic values.
+            module_names: paths of modules by identity.
+            alone: whether the model itself is TorchScript, so that no Python code looks on.
+        """
+        self.ops = operators
+        self.builtins = builtins
+        self.objects = Objects(operators.fresh, operators.session.outside)
+        self._module_names = module_names
+        self._alone = alone
+        self._programs: dict[Any, Program] = {}
+        self._constants: dict[tuple[int, int], Any] = {}
+        self._kept: list[Any] = []
+        self._warned = False
+
+    # -- from Python -----------------------------------------------------------------------------
+
+    def replacement_for(self, function: Any) -> Callable[..., Any] | None:
+        """What to call instead of a scripted function, method or module; None for other things."""
+        if isinstance(function, ir.SCRIPT_FUNCTIONS):
+            return functools.partial(self._call_function, function)
+        if isinstance(function, ir.SCRIPT_METHODS):
+            return functools.partial(self._call_bound_method, function)
+        if isinstance(function, torch.jit.ScriptModule):
+            return functools.partial(self._call_module, function, "forward")
+        if isinstance(function, ScriptedMethod):
+            return functools.partial(self._call_module, function.__self__, function.__name__)
+        return None
+
+    def _call_function(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        self._kept.append(function)  # an identity is only as good as its object lives
+        program = self._read(id(function), lambda: function.graph, function.name)
+        return self.run(program, self._bound(function.schema, (), args, kwargs, program))
+
+    def _call_bound_method(self, method: Any, *args: Any, **kwargs: Any) -> Any:
+        owner = self.objects.of_module(ir.module_of(method))
+        return self._call_method_of(owner, method.name, args, kwargs)
+
+    def _call_module(self, module: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+        if name == "forward" and (module._forward_hooks or module._forward_pre_hooks):
+            raise UnsupportedError(
+                "a scripted module with hooks of its own on forward",
+                location=user_location(),
+                hint="call the hooks in forward",
+            )
+        if not self._alone:
+            self.objects.mirror(module)
+        owner = self.objects.of_module(module._c, self._module_names.get(id(module), ""))
+        return self._call_method_of(owner, name, args, kwargs)
+
+    def _call_method_of(
+        self, owner: Instance, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
+        method = owner._fx_module._get_method(name)
+        program = self._method_program(owner, name)
+        return self._run_in(
+            owner, program, self._bound(method.schema, (owner,), args, kwargs, program)
+        )
+
+    def _bound(
+        self,
+        schema: Any,
+        own: Sequence[Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        program: Program,
+    ) -> list[Any]:
+        """The arguments of a call from Python, as TorchScript would convert them."""
+        parameters = [
+            inspect.Parameter(
+                f"arg_{k}" if not argument.name.isidentifier() else argument.name,
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                default=ir.default_of(argument),
+            )
+            for k, argument in enumerate(schema.arguments)
+        ]
+        bound = inspect.Signature(parameters).bind(*own, *args, **kwargs)
+        bound.apply_defaults()
+        return [
+            arriving(value, kind, self.ops.fresh, self.objects)
+            for value, kind in zip(bound.arguments.values(), program.types, strict=True)
+        ]
+
+    # -- programs --------------------------------------------------------------------------------
+
+    def _read(self, key: Any, graph: Callable[[], Any], name: str) -> Program:
+        if key not in self._programs:
+            with compat.no_dispatch_modes():  # a printed node may print a tensor
+                self._programs[key] = read_program(graph(), name)
+        return self._programs[key]
+
+    def _method_program(self, owner: Instance, name: str) -> Program:
+        handle = owner._fx_module
+        return self._read((handle, name), lambda: handle._get_method(name).graph, name)
+
+    def callee(self, call: Call, receiver: Instance | None = None) -> Program:
+        """The function that a call node calls, or the method of a TorchScript class."""
+        node = call.instruction.node
+        kind = None
+        if receiver is not None and next(iter(node.inputs())).type().kind() == "InterfaceType":
+            kind = receiver._fx_type
+        key = (id(call.program), call.instruction.outputs, str(kind))
+        if call.instruction.kind == "prim::CallFunction":
+            name = next(iter(node.inputs())).node().s("name")
+        else:
+            name = node.s("name")
+        return self._read(key, lambda: ir.callee_graph(node, kind), name)
+
+    def method_of_class(self, owner: Instance, name: str, arguments: tuple[Any, ...]) -> Program:
+        """A method of an object of a TorchScript class, with its arguments inside."""
+        kind = owner._fx_type
+        return self._read(
+            ("class", str(kind), name), lambda: ir.method_graph(kind, name, *arguments), name
+        )
+
+    def subgraph(self, instruction: Instruction, name: str) -> Program:
+        """The function that a fork node runs."""
+        key = ("fork", id(instruction))
+        return self._read(key, lambda: instruction.node.g("Subgraph"), name)
+
+    # -- running ---------------------------------------------------------------------------------
+
+    def call_method(self, owner: Instance, name: str, args: Sequence[Any]) -> Any:
+        """A method of a module, called by another TorchScript function."""
+        return self._run_in(owner, self._method_program(owner, name), [owner, *args])
+
+    def _run_in(self, owner: Instance, program: Program, args: Sequence[Any]) -> Any:
+        path = self.ops.session.recorder.module_path
+        path.append(owner._fx_path or (path[-1] if path else ""))
+        try:
+            return self.run(program, args)
+        finally:
+            path.pop()
+
+    def run(self, program: Program, args: Sequence[Any]) -> Any:
+        """Runs a function; returns its result."""
+        if program.traced:
+            self._warn_traced()
+        frame = Frame(program, dict(zip(program.block.parameters, args, strict=True)))
+        results = [self.read(value) for value in self.run_block(frame, program.block)]
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def run_block(self, frame: Frame, block: Block) -> list[Any]:
+        """Runs the instructions of a block; returns its results, which may be unset."""
+        for instruction in block.body:
+            if instruction.kind == "prim::Constant":
+                value = self._constant(frame.program, instruction)
+                frame.values[instruction.outputs[0]] = value
+                continue
+            frame.runner = instruction.runner or frame.runner
+            if frame.runner is None:
+                self._execute(frame, instruction)
+            else:
+                frame.runner(functools.partial(self._execute, frame, instruction))
+        return [frame.values[k] for k in block.results]
+
+    def _execute(self, frame: Frame, instruction: Instruction) -> None:
+        handler = handler_of(instruction)
+        unread = instruction.kind == "prim::Loop"
+        args = [] if unread else [self.read(frame.values[k]) for k in instruction.inputs]
+        try:
+            result = handler(Call(self, frame, instruction, args))
+        except _OF_THE_MODEL as error:
+            if not hasattr(error, "fx_location"):
+                error.fx_location = user_location()  # type: ignore[union-attr]
+            raise
+        outputs = instruction.outputs
+        if len(outputs) == 1 and instruction.kind not in ("prim::If", "prim::Loop"):
+            frame.values[outputs[0]] = result
+        elif outputs:
+            frame.values.update(zip(outputs, result, strict=True))
+
+    def read(self, value: Any) -> Any:
+        """A variable's value where it is used.
+
+        Raises:
+            UnsupportedError: it has no single value after a branch or a loop.
+        """
+        if type(value) is Maybe and value.absent is UNSET:
+            return value.value  # the compiler reads it only where it is set
+        if value is UNSET:
+            raise UnsupportedError(
+                "a variable is read that this way through the program does not set",
+                location=user_location(),
+                hint="give it a value before the branch",
+            )
+        return self.ops.read(value)
+
+    def _constant(self, program: Program, instruction: Instruction) -> Any:
+        key = (id(program), instruction.outputs[0])
+        if key not in self._constants:
+            self._constants[key] = self.objects.constant(instruction.node)
+        value = self._constants[key]
+        return self.ops.fresh(type(value)(value)) if isinstance(value, (list, dict)) else value
+
+    def _warn_traced(self) -> None:
+        if not self._warned:
+            self._warned = True
+            self.ops.session.note(
+                "note",
+                "this was made by torch.jit.trace: branches and loops that depended on the values "
+                "or sizes of its example were lost before fxexport saw them",
+            )
