@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sympy
@@ -23,56 +23,23 @@ from fxexport.capture.frames import (
 from fxexport.capture.keeping import StateKeeper
 from fxexport.capture.modules import ScriptedMethod, module_names, weight_names
 from fxexport.capture.operators import Operators
-from fxexport.capture.optional import Maybe, narrowed
-from fxexport.capture.patterns import Number, TensorOf, leaves_of
-from fxexport.capture.session import PinNeeded, Poison, Session, is_symbolic, sym_type
-from fxexport.capture.spread import Spread, is_open
+from fxexport.capture.patterns import TensorOf
+from fxexport.capture.request import CaptureRequest, pinned, refuse_pinned_state
+from fxexport.capture.results import Results, output_specs
+from fxexport.capture.session import PinNeeded, Session
+from fxexport.capture.spread import Spread
 from fxexport.capture.state import kept
 from fxexport.capture.torch_functions import FunctionMode
 from fxexport.capture.torchscript import Interpreter
-from fxexport.errors import FxExportError, ModelError, UnsupportedError, UsageError
+from fxexport.errors import FxExportError, ModelError, UnsupportedError
 from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec, OutputSpec, StateSpec
 from fxexport.graph.sequences import SequenceVal
-from fxexport.outputs import named_leaves
 from fxexport.report.model import Report
 from fxexport.source import SourceLocation
-from fxexport.state_option import StateChoice
 
 __all__ = ["CaptureRequest", "capture"]
 
 _ATTEMPTS = 16
-
-
-@dataclass(frozen=True)
-class CaptureRequest:
-    """What to capture.
-
-    Attributes:
-        model: the module or function to call.
-        inputs: the file's inputs; dynamic dimensions are DimRanges.
-        hints: a valid size for every dimension of every input.
-        rebuild: from one value an input to the arguments of the call.
-        pinnable: names of the dimensions that may be held at one size where the model needs it.
-        profiled: names of the dimensions that need not satisfy the model's relations at all sizes
-            of their range, since profiles say at which.
-        output_names: names for the outputs, as far as given.
-        sequences: names of returned lists of fixed length that are to be sequences.
-        decomposition_for: how to express an operator through others, None to keep it.
-        keep_composite: which composite operators to record whole.
-        state: what becomes of state that survives a call, by its path.
-    """
-
-    model: Callable[..., Any]
-    inputs: Sequence[InputSpec]
-    hints: Sequence[tuple[int, ...]]
-    rebuild: Callable[[Sequence[Any]], tuple[tuple[Any, ...], dict[str, Any]]]
-    pinnable: frozenset[str]
-    output_names: Sequence[str]
-    decomposition_for: Callable[[Any], Any]
-    keep_composite: Callable[[Any], bool]
-    profiled: frozenset[str] = frozenset()
-    sequences: frozenset[str] = frozenset()
-    state: Callable[[str], StateChoice] = lambda _: "drop"
 
 
 @dataclass
@@ -104,8 +71,8 @@ def capture(request: CaptureRequest, report: Report) -> CapturedGraph:
         attempt = Report()
         found = _attempted(request, inputs, state, attempt)
         if found.pins:
-            _refuse_pinned_state(state, found.pins)
-            inputs = _pinned(request, inputs, found.pins, report)
+            refuse_pinned_state(state, found.pins)
+            inputs = pinned(request, inputs, found.pins, report)
         elif found.state != state:
             state = found.state
         else:
@@ -133,7 +100,7 @@ def _attempted(
         ]
         for held in dict.fromkeys([*((name,) for name in ones), tuple(ones)] if ones else []):
             pins: dict[str, tuple[int | None, Any]] = dict.fromkeys(held, (None, error.location))
-            tried = _pinned(request, inputs, pins, Report())
+            tried = pinned(request, inputs, pins, Report())
             try:
                 found = _Attempt(request, tried, state, Report()).run()
             except (ModelError, UnsupportedError):
@@ -141,50 +108,6 @@ def _attempted(
             found.pins = {**pins, **found.pins}
             return found
         raise
-
-
-def _refuse_pinned_state(
-    state: Sequence[StateSpec], pins: dict[str, tuple[int | None, Any]]
-) -> None:
-    """State that changes its size cannot be held at one."""
-    for entry in state:
-        for k, dim in enumerate(entry.spec.shape):
-            if isinstance(dim, DimRange) and dim.name in pins:
-                size, location = pins[dim.name]
-                wanted = "one size" if size is None else f"size {size}"
-                raise UnsupportedError(
-                    f"dimension {k} of the state {entry.path!r} changes from call to call, but "
-                    f"this line needs it to be of {wanted}",
-                    location=location,
-                )
-
-
-def _pinned(
-    request: CaptureRequest,
-    inputs: Sequence[InputSpec],
-    pins: dict[str, tuple[int | None, Any]],
-    report: Report,
-) -> list[InputSpec]:
-    """The inputs with dimensions made static, or a refusal where the user asked for them."""
-    out = []
-    for spec, sizes in zip(inputs, request.hints, strict=True):
-        shape = list(spec.shape)
-        for k, dim in enumerate(shape):
-            if not isinstance(dim, DimRange) or dim.name not in pins:
-                continue
-            value, location = pins[dim.name]
-            size = sizes[k] if value is None else value
-            where = f"dimension {k} of {spec.name!r}"
-            if dim.name not in request.pinnable:
-                raise UnsupportedError(
-                    f"{where} was asked to be dynamic, but this line needs it to be {size}",
-                    location=location,
-                    hint="leave that dimension out of `dynamic`",
-                )
-            shape[k] = size
-            report.add("pinned", f"{where} is {size}: the model needs it", location)
-        out.append(replace(spec, shape=tuple(shape)))
-    return out
 
 
 class _Attempt:
@@ -201,7 +124,6 @@ class _Attempt:
         self._inputs = [*inputs, *(entry.spec for entry in state)]
         self._hints = [*request.hints, *(_sizes_of(entry.initial) for entry in state)]
         self._fakes: list[Any] = []
-        self._packed: set[str] = set()
         self._module_names = module_names(request.model)
         self._names = weight_names(request.model)
         self._assumptions = Assumptions()
@@ -263,7 +185,9 @@ class _Attempt:
                 try:
                     result = self._call(args, kwargs)
                     session.raise_refusals()
-                    outputs = self._outputs(result)
+                    outputs = Results(
+                        session, self._operators.lists, self._request.sequences
+                    ).found(result)
                     flat = [session.node_of(output.value) for output in outputs]
                     finals, state = keeper.finish(scope)
                     if state == keeper.entries:
@@ -285,10 +209,12 @@ class _Attempt:
             empty = CapturedGraph(torch.fx.GraphModule({}, torch.fx.Graph()), [], [])
             return _Found(empty, self._pins_for(need), [])
         constraints = self._assumptions.constraints()
+        taken = {spec.name for spec in self._inputs}
+        specs = output_specs(outputs, self._request.output_names, taken)
         graph = CapturedGraph(
             module,
             self._inputs,
-            [*self._output_specs(outputs), *(OutputSpec(e.output, e.spec.kind) for e in state)],
+            [*specs, *(OutputSpec(e.output, e.spec.kind) for e in state)],
             recorder.weights,
             constraints,
             state,
@@ -422,76 +348,6 @@ class _Attempt:
         near = place.function == location.function and place.line <= location.line
         return folded[-1].message.removesuffix(" (pruned)") if near else ""
 
-    # -- outputs ---------------------------------------------------------------------------------
-
-    def _outputs(self, result: Any) -> list[_Output]:
-        """The tensors, numbers and lists of varying length in a result, in order."""
-        # The list that is the whole result has no path; its outputs are called so.
-        whole = {"" if name == "output" else name for name in self._request.sequences}
-        found = [
-            output
-            for path, value in named_leaves(narrowed(result), _is_output, whole=whole)
-            for output in self._outputs_of(path, narrowed(value))
-        ]
-        unknown = sorted(self._request.sequences - self._packed)
-        if unknown:
-            raise UsageError(
-                f"sequences names {unknown[0]!r}, and there is no such list",
-                hint="name a list among the arguments, or one that the model returns",
-            )
-        if not found:
-            raise ModelError("the model returns no tensor, so there is nothing to export")
-        for value in (output.value for output in found):
-            if isinstance(value, Poison):
-                raise value.refuse()
-            if isinstance(value, Maybe):
-                raise UnsupportedError(
-                    "the model returns a value that is there for some inputs only: "
-                    "an output of a file is always there",
-                    location=value.fx_location,
-                    hint="return a tensor in its place (an empty one, zeros), and a flag beside it",
-                )
-            if is_symbolic(value) and value.node.expr in self.session.promoted:
-                raise UnsupportedError(
-                    "the model returns a number that is an int on one way and a float on another",
-                    location=self.session.promoted[value.node.expr],
-                    hint="return one type: write 1.0 instead of 1, or wrap it in float()",
-                )
-        return found
-
-    def _outputs_of(self, path: str, value: Any) -> list[_Output]:
-        """A list of varying length is an output for each of the values in an item."""
-        if not is_open(value) and not isinstance(value, (list, tuple)):
-            kind = "tensor" if isinstance(value, torch.Tensor) else _name_of_type(sym_type(value))
-            return [_Output(path, value, kind)]
-        spread = self._operators.lists.single(value)
-        self._packed.add(path or "output")
-        self.session.report.add(
-            "note", f"the list {path or 'that is returned'} is an ONNX sequence in the file"
-        )
-        leaves = leaves_of(spread.element)
-        return [
-            _Output(
-                path if len(leaves) == 1 else f"{path}_{k}" if path else str(k),
-                column,
-                "sequence",
-                leaf.kind.__name__ if isinstance(leaf, Number) else "tensor",
-                path,
-                k,
-            )
-            for k, (leaf, column) in enumerate(zip(leaves, spread.columns, strict=True))
-        ]
-
-    def _output_specs(self, outputs: Sequence[_Output]) -> list[OutputSpec]:
-        taken = {spec.name for spec in self._inputs}
-        specs = []
-        given = list(self._request.output_names)
-        for k, output in enumerate(outputs):
-            name = given[k] if k < len(given) else _output_name(output.name, k, len(outputs), taken)
-            taken.add(name)
-            specs.append(OutputSpec(name, output.kind, output.items, output.path, output.column))
-        return specs
-
     # -- dimensions that cannot move -------------------------------------------------------------
 
     def _pins_found(self) -> dict[str, tuple[int | None, Any]]:
@@ -523,43 +379,4 @@ def _sizes_of(value: Any) -> tuple[int, ...]:
     return tuple(value.shape) if isinstance(value, torch.Tensor) else ()
 
 
-@dataclass
-class _Output:
-    """A value that the model returns; the fields after it are those of `OutputSpec`."""
-
-    name: str
-    value: Any
-    kind: Any
-    items: Any = "tensor"
-    path: str = ""
-    column: int = 0
-
-
-def _is_output(value: Any) -> bool:
-    return (
-        isinstance(value, (torch.Tensor, Poison, Maybe))
-        or sym_type(value) is not None
-        or is_open(value)
-    )
-
-
-def _name_of_type(kind: type | None) -> str:
-    return "" if kind is None else kind.__name__
-
-
 _SYM_OF = {"int": torch.SymInt, "float": torch.SymFloat, "bool": torch.SymBool}
-
-
-def _output_name(path: str, index: int, count: int, taken: set[str]) -> str:
-    if not path:
-        base = "output"
-    elif path[0].isdigit():
-        base = f"output_{path}"
-    else:
-        base = "".join(c if c.isalnum() or c == "_" else "_" for c in path)
-    name = base
-    number = 1
-    while name in taken:
-        name = f"{base}_{number}"
-        number += 1
-    return name

@@ -8,19 +8,20 @@ from typing import Any
 import torch
 
 from fxexport import _torch_compat as compat
-from fxexport.capture.merge import as_kind, parts_of, rebuild_like
+from fxexport.capture.containers import parts_of, rebuild_like
+from fxexport.capture.kinds import as_kind
 from fxexport.capture.patterns import (
     Constant,
     Number,
     Parts,
     Pattern,
     TensorOf,
-    Widening,
     leaves_of,
     sequence_like,
 )
 from fxexport.capture.session import Session, is_symbolic
 from fxexport.capture.spread import Spread, length_of
+from fxexport.capture.widening import Widening
 from fxexport.graph import sequences
 from fxexport.graph.sequences import SequenceVal
 

@@ -16,7 +16,7 @@ import torch
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.journal import UNSET, AttributeSlot, ContainerSlot, Scope
-from fxexport.capture.merge import as_kind
+from fxexport.capture.kinds import as_kind
 from fxexport.capture.session import Poison, Session, sym_type
 from fxexport.capture.state import StateLeaf, aliases_of, replace_leaves, state_leaves
 from fxexport.errors import UnsupportedError

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from fxexport.capture import prelude
+from fxexport.capture.containers import rebuild_like
 from fxexport.capture.elements import item_of, join, single, with_item, without
 from fxexport.capture.frames import user_location
 from fxexport.capture.iteration import Dynamic
-from fxexport.capture.merge import Mismatch, rebuild_like
-from fxexport.capture.patterns import DTYPE_OF, Number, TensorOf, Widening
+from fxexport.capture.kinds import Mismatch
+from fxexport.capture.patterns import DTYPE_OF, Number, TensorOf
 from fxexport.capture.session import is_symbolic
 from fxexport.capture.spread import Spread, is_open, length_of, refuse_open
+from fxexport.capture.widening import Widening
 from fxexport.errors import UnsupportedError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from fxexport.capture.elements import columns_of, hold, tensors_in
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import UNSET, Scope, Slot
 from fxexport.capture.keys import aligned
-from fxexport.capture.merge import as_kind
+from fxexport.capture.kinds import as_kind
 from fxexport.capture.optional import HOLE, Maybe, lifted
 from fxexport.capture.patterns import (
     Constant,
@@ -26,7 +26,6 @@ from fxexport.capture.patterns import (
     Ran,
     SequenceOf,
     TensorOf,
-    Widening,
     leaves_of,
     make,
     sequence_like,
@@ -34,6 +33,7 @@ from fxexport.capture.patterns import (
 from fxexport.capture.proofs import trip_bound
 from fxexport.capture.session import Poison, Session, number
 from fxexport.capture.spread import Spread, length_of
+from fxexport.capture.widening import Widening
 from fxexport.capture.writer import Frame
 from fxexport.errors import UnsupportedError
 from fxexport.graph import scalars

@@ -21,11 +21,11 @@ from fxexport.capture.lists import OpenLists
 from fxexport.capture.logic import Logic
 from fxexport.capture.looping import stage_loop
 from fxexport.capture.optional import force
-from fxexport.capture.patterns import NeedsFirstTrip
 from fxexport.capture.proofs import proof
 from fxexport.capture.session import Poison, Session, is_symbolic
 from fxexport.capture.spread import is_open
 from fxexport.capture.variables import flag_of, slots_of
+from fxexport.capture.widening import NeedsFirstTrip
 from fxexport.errors import UnsupportedError
 
 __all__ = ["Loops"]

@@ -7,7 +7,6 @@ merged item by item. A variable that has no merged value is poisoned: only readi
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,31 +22,32 @@ from fxexport.capture.containers import (
     rebuild_like,
     state_beside,
 )
+from fxexport.capture.elements import columns_of
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import UNSET, Scope
 from fxexport.capture.keys import joined_keys
+from fxexport.capture.kinds import (
+    Mismatch,
+    as_kind,
+    describe,
+    fits,
+    leaf_kind,
+    lengths_differ,
+    same_constant,
+)
 from fxexport.capture.optional import HOLE, Maybe
+from fxexport.capture.patterns import leaves_of, sequence_like
 from fxexport.capture.session import Poison, Session, is_symbolic, sym_type
 from fxexport.capture.spread import is_open, length_of
+from fxexport.capture.widening import Widening
+from fxexport.capture.writer import SYM_OF
 
 __all__ = [
     "Leaf",
     "ListLeaf",
     "ListPlan",
     "Merge",
-    "Mismatch",
-    "as_kind",
-    "fits",
-    "leaf_kind",
-    "lengths_differ",
-    "parts_of",
-    "rebuild_like",
-    "same_constant",
 ]
-
-
-class Mismatch(Exception):
-    """Two values that no single value can stand for; the message says why."""
 
 
 class Leaf:
@@ -84,18 +84,9 @@ class ListPlan:
 
     def columns(self, session: Session, side: str) -> list[Any]:
         """The sequences of one side, whose frame must be open."""
-        from fxexport.capture.elements import columns_of
-
         if side not in self._columns:
             self._columns[side] = columns_of(session, self.sides[side], self.element)
         return self._columns[side]
-
-
-def leaf_kind(value: Any) -> type | None:
-    """torch.Tensor, int, float or bool for a value that a graph can hold; None for others."""
-    if isinstance(value, torch.Tensor):
-        return torch.Tensor
-    return sym_type(value)
 
 
 def _equal_numbers(a: Any, b: Any) -> bool:
@@ -113,19 +104,6 @@ def _item(value: Any, key: Any) -> Any:
 
 def _place_of(value: Any, key: Any) -> str:
     return f"the key {key!r}" if isinstance(value, dict) else f"{type(value).__name__}.{key}"
-
-
-def same_constant(a: Any, b: Any) -> bool:
-    """Whether two Python objects are interchangeable constants."""
-    if a is b:
-        return True
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, (str, bytes, torch.dtype, torch.device, range, slice, type(None), complex)):
-        return bool(a == b)
-    if callable(a) and getattr(a, "__self__", None) is not None:
-        return bool(a == b)
-    return False
 
 
 class Merge:
@@ -256,8 +234,6 @@ class Merge:
 
     def _merged_lists(self, then: Any, other: Any) -> Any:
         """Lists of different or open length: equal items at the front stay, a run follows."""
-        from fxexport.capture.patterns import Widening, leaves_of
-
         session = self.session
         for value in (then, other):
             if self._changed(value):
@@ -431,12 +407,10 @@ class Merge:
         """The value that stands for a leaf after the branch (not bound to a node yet)."""
         session = self.session
         if isinstance(leaf, ListLeaf):
-            from fxexport.capture.patterns import leaves_of, sequence_like
-
             item: Any = leaves_of(leaf.plan.element)[leaf.column]
             return sequence_like(item, leaf.plan.length)
         if leaf.kind is not None:
-            fresh = session.recorder.fresh_scalar(_SYM_OF[leaf.kind])
+            fresh = session.recorder.fresh_scalar(SYM_OF[leaf.kind])
             if leaf.promoted:
                 session.promote(fresh)
             return fresh
@@ -452,46 +426,8 @@ class Merge:
         return self.session.fresh_size(*dims)
 
 
-def lengths_differ(then: Any, other: Any) -> bool:
-    """Whether two values of one type are lists, tuples or deques of different or open length."""
-    if not isinstance(other, (list, tuple, deque)) or hasattr(other, "_fields"):
-        return False
-    return len(then) != len(other) or is_open(then) or is_open(other)
-
-
 class _Filler:
     """Stands for a value that is never read."""
 
     def __init__(self, like: Any) -> None:
         self.like = like
-
-
-_SYM_OF = {int: torch.SymInt, float: torch.SymFloat, bool: torch.SymBool}
-
-
-def fits(kind: type | None, dtype: torch.dtype) -> bool:
-    """Whether a Python number keeps its value and category in a tensor of this dtype."""
-    if kind is bool:
-        return True
-    if kind is int:
-        return dtype != torch.bool
-    return dtype.is_floating_point
-
-
-def as_kind(value: Any, kind: type) -> Any:
-    """A Python or symbolic number as an int or float, as Python would convert it."""
-    have = sym_type(value)
-    if have is bool and kind is not bool:
-        value = torch.sym_ite(value, 1, 0) if isinstance(value, torch.SymBool) else int(value)
-    return torch.sym_float(value) if kind is float and have is not float else value
-
-
-def describe(value: Any) -> str:
-    """A value in a few words for a message."""
-    if isinstance(value, torch.Tensor):
-        return f"a {value.dtype} tensor of {value.dim()} dimensions"
-    if value is None:
-        return "None"
-    if value is UNSET or value is HOLE:
-        return "nothing"
-    return f"a {type(value).__name__}"

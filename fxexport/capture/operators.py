@@ -269,7 +269,9 @@ class Operators(Comprehensions):
             if isinstance(key, torch.SymInt):
                 self._put(container, key, value)
                 return
-        container[key] = place_key(container, key, value) if isinstance(container, dict) else value
+        with errors_of_the_program():
+            placed = place_key(container, key, value) if isinstance(container, dict) else value
+            container[key] = placed
 
     def _put(self, items: Any, key: torch.SymInt, value: Any) -> None:
         """``items[key] = value`` at a dynamic index: each item may be the one."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from fxexport.capture.merge import rebuild_like
+from fxexport.capture.containers import rebuild_like
 
 __all__ = ["StateLeaf", "kept", "replace_leaves", "state_leaves"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from fxexport._torch_compat import torchscript as ir
-from fxexport.capture.merge import as_kind
+from fxexport.capture.kinds import as_kind
 from fxexport.capture.session import sym_type
 from fxexport.capture.torchscript.objects import Instance, Objects
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from fxexport.capture.merge import as_kind
+from fxexport.capture.kinds import as_kind
 from fxexport.capture.numbers import MATH_FUNCTIONS
 from fxexport.capture.session import is_symbolic, sym_type
 from fxexport.capture.spread import is_open

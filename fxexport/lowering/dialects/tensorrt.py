@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fxexport.lowering.dialects import Dialect
+from fxexport.lowering.dialects.tensorrt_boxes import FORMS as BOX_FORMS
 from fxexport.lowering.dialects.tensorrt_index import FORMS as INDEX_FORMS
 from fxexport.lowering.dialects.tensorrt_pool import FORMS as POOL_FORMS
 from fxexport.lowering.dialects.tensorrt_rank import FORMS as RANK_FORMS
@@ -10,4 +11,6 @@ from fxexport.lowering.dialects.tensorrt_scatter import FORMS as SCATTER_FORMS
 
 __all__ = ["DIALECT"]
 
-DIALECT = Dialect("tensorrt", {**RANK_FORMS, **INDEX_FORMS, **SCATTER_FORMS, **POOL_FORMS})
+DIALECT = Dialect(
+    "tensorrt", {**RANK_FORMS, **INDEX_FORMS, **SCATTER_FORMS, **POOL_FORMS, **BOX_FORMS}
+)

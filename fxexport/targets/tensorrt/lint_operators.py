@@ -24,7 +24,7 @@ _UNSUPPORTED: dict[str, Found] = {
     "NonZero": ("finding nonzero elements", "export with --target tensorrt, which writes it so"),
     "Compress": ("picking by a mask", "export with --target tensorrt, which writes it so"),
     "Unique": ("torch.unique", "count with one_hot and sum, or do it after the engine"),
-    "NonMaxSuppression": ("non-maximum suppression", "suppress after the engine"),
+    "NonMaxSuppression": ("non-maximum suppression", "export with --target tensorrt"),
     "RoiAlign": ("roi_align", "pool outside of the engine"),
     "DeformConv": ("deformable convolution", ""),
     "DFT": ("a Fourier transform", "multiply by the transform's matrix"),

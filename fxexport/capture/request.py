@@ -1,0 +1,90 @@
+"""What a capture is asked for, and its dimensions that are found to be fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fxexport.errors import UnsupportedError
+from fxexport.graph.captured import DimRange, InputSpec, StateSpec
+from fxexport.report.model import Report
+from fxexport.state_option import StateChoice
+
+__all__ = ["CaptureRequest", "pinned", "refuse_pinned_state"]
+
+
+@dataclass(frozen=True)
+class CaptureRequest:
+    """What to capture.
+
+    Attributes:
+        model: the module or function to call.
+        inputs: the file's inputs; dynamic dimensions are DimRanges.
+        hints: a valid size for every dimension of every input.
+        rebuild: from one value an input to the arguments of the call.
+        pinnable: names of the dimensions that may be held at one size where the model needs it.
+        profiled: names of the dimensions that need not satisfy the model's relations at all sizes
+            of their range, since profiles say at which.
+        output_names: names for the outputs, as far as given.
+        sequences: names of returned lists of fixed length that are to be sequences.
+        decomposition_for: how to express an operator through others, None to keep it.
+        keep_composite: which composite operators to record whole.
+        state: what becomes of state that survives a call, by its path.
+    """
+
+    model: Callable[..., Any]
+    inputs: Sequence[InputSpec]
+    hints: Sequence[tuple[int, ...]]
+    rebuild: Callable[[Sequence[Any]], tuple[tuple[Any, ...], dict[str, Any]]]
+    pinnable: frozenset[str]
+    output_names: Sequence[str]
+    decomposition_for: Callable[[Any], Any]
+    keep_composite: Callable[[Any], bool]
+    profiled: frozenset[str] = frozenset()
+    sequences: frozenset[str] = frozenset()
+    state: Callable[[str], StateChoice] = lambda _: "drop"
+
+
+def refuse_pinned_state(
+    state: Sequence[StateSpec], pins: dict[str, tuple[int | None, Any]]
+) -> None:
+    """State that changes its size cannot be held at one."""
+    for entry in state:
+        for k, dim in enumerate(entry.spec.shape):
+            if isinstance(dim, DimRange) and dim.name in pins:
+                size, location = pins[dim.name]
+                wanted = "one size" if size is None else f"size {size}"
+                raise UnsupportedError(
+                    f"dimension {k} of the state {entry.path!r} changes from call to call, but "
+                    f"this line needs it to be of {wanted}",
+                    location=location,
+                )
+
+
+def pinned(
+    request: CaptureRequest,
+    inputs: Sequence[InputSpec],
+    pins: dict[str, tuple[int | None, Any]],
+    report: Report,
+) -> list[InputSpec]:
+    """The inputs with dimensions made static, or a refusal where the user asked for them."""
+    out = []
+    for spec, sizes in zip(inputs, request.hints, strict=True):
+        shape = list(spec.shape)
+        for k, dim in enumerate(shape):
+            if not isinstance(dim, DimRange) or dim.name not in pins:
+                continue
+            value, location = pins[dim.name]
+            size = sizes[k] if value is None else value
+            where = f"dimension {k} of {spec.name!r}"
+            if dim.name not in request.pinnable:
+                raise UnsupportedError(
+                    f"{where} was asked to be dynamic, but this line needs it to be {size}",
+                    location=location,
+                    hint="leave that dimension out of `dynamic`",
+                )
+            shape[k] = size
+            report.add("pinned", f"{where} is {size}: the model needs it", location)
+        out.append(replace(spec, shape=tuple(shape)))
+    return out
