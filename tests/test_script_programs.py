@@ -15,7 +15,6 @@ from tests.random_programs import generate, load
 from tests.scripted import annotated, archived, same_in_eager, scripted
 
 slow = pytest.mark.slow
-_SHARED = "is also known by another name on one way"
 
 # How many of the random programs are tried, from seed 0: those are quick to make and run.
 QUICK, MANY = 12, 300
@@ -39,8 +38,6 @@ def _check(program: Program, through: str) -> None:
     outcome = _outcome(program.make, program.inputs, program.dynamic, through)
     if outcome is None:
         pytest.skip("TorchScript does not take it, or takes it for something else")
-    if outcome.status == "refused" and _SHARED in outcome.details:
-        return  # see the README: here TorchScript is refused more than Python
     # A script may be clearer than Python, so that what is refused there may be exported here.
     allowed = {"export": {"agree"}}.get(program.expect, {"agree", "refused"})
     assert outcome.status in allowed, f"{outcome.status}: {outcome.details}"

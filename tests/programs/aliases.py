@@ -478,3 +478,46 @@ def list_reverse(x):
 
 
 PROGRAMS.add(list_reverse, POS, NEG)
+
+
+def new_list_each_trip(x):
+    total = x[0] * 0
+    for row in x:
+        l = [row]
+        if row.sum() > 0:
+            l = [row * 2]
+        l.append(row)
+        total = total + l[0] + l[1]
+    return total
+
+
+PROGRAMS.add(new_list_each_trip, X3, -X3, X1, -X1)
+
+
+def first_name_read_in_the_next_trip(x):
+    l = [x[0]]
+    total = x[0] * 0
+    for row in x:
+        total = total + l[0]
+        m = l
+        if row.sum() > 0:
+            m = [row]
+        m[0] = m[0] + 1
+    return total
+
+
+PROGRAMS.add(first_name_read_in_the_next_trip, X3, -X3, X1, -X1, expect="refuse")
+
+
+def first_name_read_in_a_later_branch(x):
+    l = [x]
+    m = l
+    if x.sum() > 0:
+        m = [x * 2]
+    m[0] = x * 7
+    if x[0, 0] > 0:
+        return l[0]
+    return m[0]
+
+
+PROGRAMS.add(first_name_read_in_a_later_branch, X3, -X3, X1, -X1, expect="refuse")

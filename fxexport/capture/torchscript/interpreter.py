@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,11 @@ class Frame:
     program: Program
     values: dict[int, Any]
     runner: Runner | None = None
+
+    def forget(self, values: Iterable[int]) -> None:
+        """Drops variables that are not taken any more."""
+        for k in values:
+            self.values.pop(k, None)
 
     def name_of(self, instruction: Instruction, output: int) -> str:
         """A result's name in the user's program, for messages."""
@@ -209,18 +214,30 @@ class Interpreter:
         return results[0] if len(results) == 1 else tuple(results)
 
     def run_block(self, frame: Frame, block: Block) -> list[Any]:
-        """Runs the instructions of a block; returns its results, which may be unset."""
-        for instruction in block.body:
-            if instruction.kind == "prim::Constant":
-                value = self._constant(frame.program, instruction)
-                frame.values[instruction.outputs[0]] = value
-                continue
-            frame.runner = instruction.runner or frame.runner
-            if frame.runner is None:
-                self._execute(frame, instruction)
-            else:
-                frame.runner(functools.partial(self._execute, frame, instruction))
-        return [frame.values[k] for k in block.results]
+        """Runs the instructions of a block; returns its results, which may be unset.
+
+        A value is forgotten where nothing takes it any more: who holds an object tells whether it
+        may be known by another name.
+        """
+        try:
+            frame.forget(block.unread)
+            for instruction in block.body:
+                self._step(frame, instruction)
+                frame.forget(instruction.last_of)
+            return [frame.values[k] for k in block.results]
+        finally:
+            frame.forget(block.own)
+
+    def _step(self, frame: Frame, instruction: Instruction) -> None:
+        if instruction.kind == "prim::Constant":
+            value = self._constant(frame.program, instruction)
+            frame.values[instruction.outputs[0]] = value
+            return
+        frame.runner = instruction.runner or frame.runner
+        if frame.runner is None:
+            self._execute(frame, instruction)
+        else:
+            frame.runner(functools.partial(self._execute, frame, instruction))
 
     def _execute(self, frame: Frame, instruction: Instruction) -> None:
         handler = handler_of(instruction)

@@ -36,6 +36,7 @@ class Instruction:
         outputs: numbers of the values that it makes.
         blocks: what it may run.
         runner: runs a thunk at its place in the source.
+        last_of: values of the same block that nothing behind it takes, its own results included.
     """
 
     kind: str
@@ -46,6 +47,12 @@ class Instruction:
     outputs: tuple[int, ...]
     blocks: tuple[Block, ...]
     runner: Runner | None
+    last_of: tuple[int, ...] = ()
+
+    @property
+    def taken(self) -> set[int]:
+        """The values that it and what it may run take."""
+        return {*self.inputs, *(k for block in self.blocks for k in block.taken)}
 
     @property
     def returns(self) -> str:
@@ -59,11 +66,19 @@ class Instruction:
 
 @dataclass
 class Block:
-    """Instructions in order, with the values that they start from and end with."""
+    """Instructions in order, with the values that they start from and end with.
+
+    Attributes:
+        parameters: numbers of the values that it starts from.
+        body: the instructions.
+        results: numbers of the values that it ends with; they may come from further out.
+        unread: parameters that nothing takes.
+    """
 
     parameters: tuple[int, ...]
     body: list[Instruction]
     results: tuple[int, ...]
+    unread: tuple[int, ...] = ()
 
     def instructions(self) -> Iterator[Instruction]:
         """All instructions, those of inner blocks included."""
@@ -71,6 +86,17 @@ class Block:
             yield instruction
             for block in instruction.blocks:
                 yield from block.instructions()
+
+    @property
+    def own(self) -> set[int]:
+        """The values that it makes, its parameters included; not those of inner blocks."""
+        return {*self.parameters, *(k for instruction in self.body for k in instruction.outputs)}
+
+    @property
+    def taken(self) -> set[int]:
+        """The values that it takes from anywhere, those of inner blocks included."""
+        inputs = {k for instruction in self.body for k in instruction.taken}
+        return {*self.results, *inputs}
 
 
 @dataclass
@@ -105,11 +131,27 @@ def read_program(graph: Any, name: str) -> Program:
 
 
 def _read_block(source: Any, name: str) -> Block:
-    return Block(
+    block = Block(
         tuple(value.unique() for value in source.inputs()),
         [_read_node(node, name) for node in source.nodes()],
         tuple(value.unique() for value in source.outputs()),
     )
+    _note_last_uses(block)
+    return block
+
+
+def _note_last_uses(block: Block) -> None:
+    """Notes where each of a block's own values is taken for the last time.
+
+    One that an inner block takes lives to the end of that block's instruction, since a loop's
+    body is run many times and the ways of a branch one after the other.
+    """
+    left = block.own - set(block.results)
+    for instruction in reversed(block.body):
+        last = left & {*instruction.outputs, *instruction.taken}
+        instruction.last_of = tuple(last)
+        left -= last
+    block.unread = tuple(left)
 
 
 def _read_node(node: Any, name: str) -> Instruction:
@@ -131,7 +173,7 @@ def _read_node(node: Any, name: str) -> Instruction:
 
 def uses(block: Block, value: int) -> bool:
     """Whether a block, or one inside it, takes a value."""
-    return value in block.results or any(value in i.inputs for i in block.instructions())
+    return value in block.taken
 
 
 def picks_items(loop: Instruction) -> bool:
