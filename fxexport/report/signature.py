@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fxexport.graph.captured import InputSpec
+    from fxexport.graph.captured import InputSpec, Padding
 
-__all__ = ["describe_input", "dimension_ranges", "dimensions_to_data", "type_text"]
+__all__ = ["describe_input", "dimension_ranges", "dimensions_to_data", "padding_text", "type_text"]
 
 
 def describe_input(spec: InputSpec) -> dict[str, Any]:
@@ -36,6 +36,15 @@ def dimensions_to_data(shape: Iterable[Any]) -> list[Any]:
         dim if isinstance(dim, int | str) else {"name": dim.name, "min": dim.min, "max": dim.max}
         for dim in shape
     ]
+
+
+def padding_text(name: str, padding: Padding) -> str:
+    """What becomes of an output whose size the data decides, in a sentence."""
+    return (
+        f"the data decides the size of output {name!r} along dimension {padding.dim}: it is padded "
+        f"with zeros to the largest size that the inputs' shapes allow, and {padding.count!r} holds "
+        "its size"
+    )
 
 
 def type_text(entry: dict[str, Any]) -> str:
