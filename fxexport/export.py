@@ -20,7 +20,7 @@ from fxexport.capture import (
 )
 from fxexport.errors import OutputError, UsageError, VerificationError
 from fxexport.files import replace_together
-from fxexport.graph import CapturedGraph, OutputSpec, source_of
+from fxexport.graph import CapturedGraph, source_of
 from fxexport.inputs import (
     PreparedInputs,
     check_program_sizes,
@@ -43,7 +43,7 @@ from fxexport.progress import NullProgress, Progress
 from fxexport.reference import Reference
 from fxexport.report import Report
 from fxexport.report.model import Verification
-from fxexport.report.signature import describe_input, dimensions_to_data, padding_text
+from fxexport.report.signature import describe_input, describe_output, padding_text
 from fxexport.runtime_options import provider_options
 from fxexport.state_option import StatePolicy
 from fxexport.stateful import describe_state, initial_state, write_initial_state
@@ -389,7 +389,7 @@ def _describe(
     report.profiles = [profile.to_dict() for profile in stored.profiles]
     report.no_profile = why_no_profile(stored.inputs)
     report.outputs = [
-        _describe_output(spec, value)
+        describe_output(spec, value)
         for spec, value in zip(graph.outputs, ir_model.graph.outputs, strict=True)
     ]
     for spec in graph.outputs:
@@ -399,32 +399,6 @@ def _describe(
         report.add("relation", constraint.text, constraint.location)
     for place in dict.fromkeys(source_of(node) for node in random_nodes(graph)):
         report.add("assumption", "random numbers: the file draws its own", place)
-
-
-def _describe_output(spec: OutputSpec, value: ir.Value) -> dict[str, Any]:
-    """An output as the report has it; only a padded one and its count say so."""
-    shape = value.shape
-    entry: dict[str, Any] = {
-        "name": spec.name,
-        "kind": spec.kind,
-        "dtype": _dtype_text(value),
-        "shape": None
-        if shape is None
-        else dimensions_to_data([d if isinstance(d, int) else str(d.value or "?") for d in shape]),
-    }
-    if spec.padding is not None:
-        entry["padded"] = {"dim": spec.padding.dim, "count": spec.padding.count}
-    if spec.counts:
-        entry["counts"] = spec.counts
-    return entry
-
-
-def _dtype_text(value: ir.Value) -> str:
-    """``float32`` for a value's type, as PyTorch spells it."""
-    if value.dtype is None:
-        return ""
-    name = value.dtype.name.lower()
-    return {"float": "float32", "double": "float64"}.get(name, name)
 
 
 class _Stages:

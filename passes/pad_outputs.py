@@ -6,12 +6,13 @@ Does: an output with one dimension that elements of tensors decide (`x[mask]`, n
 a loop that stops early), and that the inputs' sizes bound, is written into zeros of that largest
 size. One more output, `<name>.count`, holds the true size. The state that a call leaves is not
 padded, since it is the next call's input.
-Ensures: cut to their counts the outputs are the same; `OutputSpec.padding` says which are padded. An
-output without such a bound, or with several such dimensions, keeps its exact size.
+Ensures: cut to their counts the outputs are the same; `OutputSpec.padding` says which are padded.
+An output without such a bound, or with several such dimensions, keeps its exact size.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -38,9 +39,9 @@ def run(graph: CapturedGraph) -> CapturedGraph:
     for k in range(own):
         made = _padded(graph, bounds, specs[k], values[k], taken)
         if made is not None:
-            specs[k], values[k], count = made
-            assert specs[k].padding is not None
-            counts.append((OutputSpec(specs[k].padding.count, "int", counts=specs[k].name), count))
+            padding, values[k], count = made
+            counts.append((OutputSpec(padding.count, "int", counts=specs[k].name), count))
+            specs[k] = OutputSpec(specs[k].name, specs[k].kind, padding=padding)
     if counts:
         graph.outputs = [*specs[:own], *(spec for spec, _ in counts), *specs[own:]]
         more = [node for _, node in counts]
@@ -51,8 +52,8 @@ def run(graph: CapturedGraph) -> CapturedGraph:
 
 def _padded(
     graph: CapturedGraph, bounds: SizeBounds, spec: OutputSpec, value: Any, taken: set[str]
-) -> tuple[OutputSpec, fx.Node, fx.Node] | None:
-    """An output, its padded value and its count; None where it stays as it is."""
+) -> tuple[Padding, fx.Node, fx.Node] | None:
+    """How an output is padded, its padded value, its count; None where it stays as it is."""
     val = value.meta.get("val") if isinstance(value, fx.Node) else None
     if not isinstance(val, torch.Tensor):
         return None
@@ -68,12 +69,10 @@ def _padded(
     count = call(end, aten.sym_size.int, value, dim, val=val.shape[dim], like=value)
     name = next(n for n in _names(f"{spec.name}.count") if n not in taken)
     taken.add(name)
-    padding = Padding(dim, name, source_of(value))
-    padded = _write(end, value, dim, room, count)
-    return OutputSpec(spec.name, spec.kind, padding=padding), padded, count
+    return Padding(dim, name, source_of(value)), _write(end, value, dim, room, count), count
 
 
-def _names(name: str) -> Any:
+def _names(name: str) -> Iterator[str]:
     yield name
     yield from (f"{name}_{k}" for k in range(1, 2**31))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -168,6 +168,8 @@ class SizeBounds:
             in_root = [maker for maker in makers if maker[1] is self._root]
             for node, module, dim in in_root or makers[:1]:
                 if dim is None:
+                    if module is self._root and self._from_sizes(node, module, dim):
+                        return node
                     continue
                 try:
                     return self._made(node, module, dim)
@@ -184,13 +186,12 @@ class SizeBounds:
         if target in (aten.slice.Tensor, aten.topk.default):
             return self._size(source.meta["val"].shape[dim])
         if target is aten.nonzero.default:
-            return self._product(source.meta["val"].shape)
+            return self._product(map(self._size, source.meta["val"].shape))
         if target is aten.masked_select.default:
             other: Any = node.args[1]
-            shapes = [source.meta["val"].shape, other.meta["val"].shape]
-            return self._product(self._broadcast(*shapes))
+            return self._product(self._broadcast(source.meta["val"].shape, other.meta["val"].shape))
         if target is aten.index.Tensor and (mask := _only_mask(node, dim)) is not None:
-            return self._product(mask.meta["val"].shape)
+            return self._product(map(self._size, mask.meta["val"].shape))
         if str(target) == "torchvision.nms.default":
             return self._size(source.meta["val"].shape[0])
         if target is operator.getitem and source.target is branch:
@@ -206,10 +207,10 @@ class SizeBounds:
             raise NoBound
         return int(size) if is_concrete_int(size) else self._expression(raw_expression(size))
 
-    def _product(self, sizes: Any) -> Number:
+    def _product(self, sizes: Iterable[Number]) -> Number:
         total: Number = 1
         for size in sizes:
-            total = self._compute(operator.mul, total, self._size(size))
+            total = self._compute(operator.mul, total, size)
         return total
 
     def _largest(self, numbers: list[Number]) -> Number:
@@ -218,8 +219,8 @@ class SizeBounds:
             total = self._compute(maximum, total, other)
         return total
 
-    def _broadcast(self, left: Any, right: Any) -> list[Any]:
-        """Sizes of two shapes brought together; where two symbols differ, one of them is 1."""
+    def _broadcast(self, left: Any, right: Any) -> list[Number]:
+        """Bounds of two shapes brought together: each size is that of one of them."""
         rank = max(len(left), len(right))
         pairs = zip(
             [1] * (rank - len(left)) + list(left),
@@ -227,7 +228,11 @@ class SizeBounds:
             strict=True,
         )
         return [
-            b if is_concrete_int(a) and int(a) == 1 else a if str(a) == str(b) else _other(a, b)
+            self._size(b)
+            if is_concrete_int(a) and int(a) == 1
+            else self._size(a)
+            if str(a) == str(b) or (is_concrete_int(b) and int(b) == 1)
+            else self._largest([self._size(a), self._size(b)])
             for a, b in pairs
         ]
 
@@ -267,17 +272,6 @@ def _only_mask(node: fx.Node, dim: int) -> fx.Node | None:
     return index if index.meta["val"].dtype in (torch.bool, torch.uint8) else None
 
 
-def _other(a: Any, b: Any) -> Any:
-    """The size of a broadcast where it is certain."""
-    if is_concrete_int(b) and int(b) == 1:
-        return a
-    if is_concrete_int(a):
-        return a
-    if is_concrete_int(b):
-        return b
-    raise NoBound
-
-
 def _val(value: Any) -> Any:
     return value.meta.get("val") if isinstance(value, fx.Node) else value
 
@@ -295,7 +289,11 @@ def _sizes(val: Any) -> Iterator[tuple[int | None, Any]]:
 
 
 def _plain_symbols(val: Any) -> Iterator[tuple[int | None, Any]]:
-    """The sizes that are a symbol and nothing else."""
+    """The sizes that are a symbol and nothing else; PyTorch writes a flag as `symbol == 1`."""
+    if isinstance(val, torch.SymBool):
+        expr = raw_expression(val)
+        if expr.func.__name__ == "Equality" and expr.args[0].is_Symbol and expr.args[1] == 1:
+            yield None, expr.args[0]
     for dim, size in _sizes(val):
         if isinstance(size, torch.SymInt) and not is_concrete_int(size):
             expr = raw_expression(size)

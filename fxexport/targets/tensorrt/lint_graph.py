@@ -37,7 +37,9 @@ def _outputs(graph: CapturedGraph) -> Iterator[Problem]:
     known = {symbol for place in places for symbol in _symbols(place.meta.get("val"))}
     for spec, value in zip(graph.outputs, results(graph.module), strict=True):
         val = value.meta.get("val") if isinstance(value, fx.Node) else None
-        if isinstance(val, torch.Tensor) and not _symbols(val) <= known:
+        if spec.padding is not None or not isinstance(val, torch.Tensor):
+            continue
+        if not _symbols(val) <= known:
             yield Problem(
                 f"the size of output {spec.name!r} is known only when the model runs: the engine "
                 "allocates it then, through an output allocator",
