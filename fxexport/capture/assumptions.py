@@ -52,6 +52,9 @@ class Assumptions:
             self._refuse(expr, inputs)
         boolean = compat.is_boolean(expr)
         fact = (expr if value else sympy.Not(expr)) if boolean else sympy.Eq(expr, value)
+        if self.session.depth and fact.is_Equality and fact.lhs.is_Symbol and fact.rhs.is_number:
+            # One size alone, in a branch: elsewhere the file would fail on any other.
+            raise PinNeeded(set(expr.free_symbols), user_location())
         with compat.no_recording():
             env.guard_or_defer_runtime_assert(fact, "assumed by a kernel")
         if self.session.depth == 0:
