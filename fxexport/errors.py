@@ -59,9 +59,11 @@ class UnsupportedError(FxExportError):
 
     Attributes:
         secondary: whether it only follows from another refusal, which is reported instead.
+        final: whether reading the model in another way cannot help.
     """
 
     secondary = False
+    final = False
 
 
 class MissingLoweringError(UnsupportedError):

@@ -10,7 +10,6 @@ or is refused.
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,7 +19,6 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.frames import locations_of_summary, user_location
 from fxexport.capture.proofs import expression_text, relation_text
 from fxexport.capture.session import PinNeeded, Session
-from fxexport.errors import UnsupportedError
 from fxexport.graph.captured import Constraint
 from fxexport.source import SourceLocation
 
@@ -33,8 +31,6 @@ class Assumptions:
     def __init__(self) -> None:
         self.session: Session = None  # type: ignore[assignment]
         self.names: dict[Any, str] = {}
-        # code of functions that could not be rewritten -> why
-        self.failures: dict[Any, str] = {}
         self.made: list[tuple[Any, SourceLocation | None]] = []
 
     def decide(self, expr: Any) -> Any:
@@ -86,25 +82,13 @@ class Assumptions:
 
     def _refuse(self, expr: Any, inputs: bool) -> None:
         location = user_location()
-        reason = self._why_unread()
-        if inputs:
-            raise PinNeeded(set(expr.free_symbols), location)
-        raise UnsupportedError(
+        refusal = self.session.unread(
             "Python needs the value of a number here that is known only when the model runs",
-            location=location,
-            hint=reason
-            or "decide it with an if in code that fxexport can read, or compute it on tensors",
+            "decide it with an if in code that fxexport can read, or compute it on tensors",
         )
-
-    def _why_unread(self) -> str:
-        """Why the function that asks was not rewritten; empty if that is not known."""
-        frame = sys._getframe(1)
-        while frame is not None:
-            reason = self.failures.get(frame.f_code)
-            if reason is not None:
-                return f"{frame.f_code.co_name}() runs as it is, because {reason}"
-            frame = frame.f_back  # type: ignore[assignment]
-        return ""
+        if inputs and not refusal.final:
+            raise PinNeeded(set(expr.free_symbols), location)
+        raise refusal
 
     def _asked_by_kernel(self) -> bool:
         """Whether PyTorch's own code asks, rather than a line of the program."""

@@ -144,7 +144,7 @@ class _Attempt:
         interpreter = Interpreter(self._operators, builtins, self._module_names, alone=alone)
         converter.runtime = builtins.operators = self._operators
         self._converter = converter
-        self._assumptions.failures = converter.failures
+        self.session.unread_functions = converter.failures
         self._keeper = StateKeeper(self.session, request.model, request.state, state)
 
     def _name_of(self, tensor: torch.Tensor) -> str:

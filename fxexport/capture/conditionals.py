@@ -67,11 +67,10 @@ class Conditionals:
         condition = condition_of(self.session, value)
         if isinstance(condition, bool):
             return condition
-        raise UnsupportedError(
-            "a condition that is known only when the model runs, in a comprehension, a generator "
-            "or a match statement",
-            location=user_location(),
-            hint="write it as an if statement in a for loop or function",
+        raise self.session.unread(
+            "a condition that is known only when the model runs, in a comprehension, a generator, "
+            "a match statement or code that runs as it is",
+            "write it as an if statement in a for loop or function",
         )
 
     def match_subject(self, value: Any) -> Any:

@@ -6,7 +6,6 @@ standard library), runs as it is; a condition on a tensor in it is refused where
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import dataclasses
 import functools
@@ -14,10 +13,8 @@ import inspect
 import linecache
 import os
 import sysconfig
-import tokenize
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from itertools import pairwise
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
 
@@ -26,6 +23,7 @@ import torch
 from fxexport.capture.frames import is_torch_internal
 from fxexport.capture.passing import stores_anything
 from fxexport.capture.rewrite import RUNTIME, rewrite_function
+from fxexport.capture.sources import CHANGED, ChangedSourceError, compile_function, find_source
 
 __all__ = ["Converter"]
 
@@ -200,13 +198,18 @@ class Converter:
         if code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
             self.failures[code] = "it is asynchronous"
             return None
-        found = _find_source(function)
+        try:
+            found = find_source(function)
+        except ChangedSourceError:
+            self.failures[code] = CHANGED
+            return None
         if found is None:
             self.failures[code] = "its source cannot be found"
             return None
         node, class_name = found
         new = rewrite_function(node, class_name)
-        compiled = _compile_function(new, code)
+        free = dict.fromkeys([*code.co_freevars, RUNTIME, "__class__"])
+        compiled = compile_function(new, code, list(free))
         self._converted.update(_codes_in(compiled))
         return compiled
 
@@ -228,124 +231,6 @@ def _is_converted(function: FunctionType) -> bool:
     if file.startswith(_STDLIB) and "site-packages" not in file:
         return False
     return not hasattr(function, "__fx_keep__")
-
-
-def _find_source(function: FunctionType) -> tuple[Any, str | None] | None:
-    """A function's syntax and the class whose body it stands in."""
-    code = function.__code__
-    lines = linecache.getlines(code.co_filename, function.__globals__)
-    if not lines:
-        return None
-    if code.co_name == "<lambda>":
-        candidates = _lambdas_of(code.co_filename, "".join(lines)).get(code.co_firstlineno, [])
-        found: Any = next((node for node in candidates if _same_lambda(node, code)), None)
-    else:
-        found = _definition_at(lines, code)
-    return None if found is None else (found, _class_around(code.co_qualname))
-
-
-def _definition_at(lines: list[str], code: CodeType) -> ast.FunctionDef | None:
-    """The function whose code begins at its first line; only its own text is parsed."""
-    first = code.co_firstlineno
-    if not 0 < first <= len(lines):
-        return None
-    try:
-        block = inspect.getblock(lines[first - 1 :])
-        # Inside an `if`, an indented function may stay as it is, strings and all.
-        indented = lines[first - 1][:1].isspace()
-        text = ("if 1:\n" if indented else "") + "".join(block)
-        tree = ast.parse(text, code.co_filename)
-    except (SyntaxError, tokenize.TokenError):
-        return None
-    statement: Any = tree.body[0]
-    node = statement.body[0] if indented and isinstance(statement, ast.If) else statement
-    if not isinstance(node, ast.FunctionDef):
-        return None
-    # PyTorch renames the code of its decorators' wrappers, so the name cannot be asked for.
-    ast.increment_lineno(node, first - (2 if indented else 1))
-    return node
-
-
-def _class_around(qualified_name: str) -> str | None:
-    """The innermost class in a qualified name: what is followed by another name directly."""
-    parts = qualified_name.split(".")
-    for part, following in reversed(list(pairwise(parts))):
-        if part != "<locals>" and following != "<locals>":
-            return part
-    return None
-
-
-@functools.lru_cache(maxsize=512)
-def _lambdas_of(file: str, text: str) -> dict[int, list[ast.Lambda]]:
-    """First line -> lambdas that begin there."""
-    table: dict[int, list[ast.Lambda]] = {}
-    try:
-        tree = ast.parse(text, file)
-    except SyntaxError:
-        return table
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Lambda):
-            table.setdefault(node.lineno, []).append(node)
-    return table
-
-
-def _same_lambda(node: ast.Lambda, code: CodeType) -> bool:
-    """Several lambdas may stand on one line: the columns of the code tell them apart."""
-    columns = [
-        (line, column)
-        for line, _, column, _ in code.co_positions()
-        if line is not None and column is not None and (line, column) != (code.co_firstlineno, 0)
-    ]
-    if not columns:
-        return False
-    body = node.body
-    begin, end = (body.lineno, body.col_offset), (body.end_lineno, body.end_col_offset)
-    return begin <= min(columns) and max(columns) <= end  # type: ignore[operator]
-
-
-def _compile_function(node: Any, original: CodeType) -> CodeType:
-    """Compiles a function inside a factory that gives it the free variables it had."""
-    free = [*original.co_freevars, RUNTIME]
-    if "__class__" not in free:
-        free.append("__class__")
-    factory = ast.parse(f"def factory({', '.join(free)}): pass").body[0]
-    assert isinstance(factory, ast.FunctionDef)
-    name = original.co_name
-    if isinstance(node, ast.Lambda):
-        factory.body = [ast.Return(node)]
-    else:
-        # Under its own name it would hide a global of that name from itself.
-        name = node.name = "_fx_function"
-        factory.body = [node]
-    module = ast.fix_missing_locations(ast.Module([factory], []))
-    compiled = compile(
-        module, original.co_filename, "exec", dont_inherit=True, flags=_future_flags(original)
-    )
-    outer = next(const for const in compiled.co_consts if isinstance(const, CodeType))
-    code = next(
-        const for const in outer.co_consts if isinstance(const, CodeType) and const.co_name == name
-    )
-    return _renamed(code, code.co_qualname, original.co_qualname).replace(co_name=original.co_name)
-
-
-def _renamed(code: CodeType, prefix: str, name: str) -> CodeType:
-    """The code, and all code inside it, with another qualified name in front."""
-    constants = tuple(
-        _renamed(const, prefix, name) if isinstance(const, CodeType) else const
-        for const in code.co_consts
-    )
-    return code.replace(
-        co_consts=constants, co_qualname=name + code.co_qualname.removeprefix(prefix)
-    )
-
-
-def _future_flags(code: CodeType) -> int:
-    import __future__
-
-    mask = 0
-    for name in __future__.all_feature_names:
-        mask |= getattr(__future__, name).compiler_flag
-    return code.co_flags & mask
 
 
 def _codes_in(code: CodeType) -> list[CodeType]:

@@ -125,7 +125,7 @@ def capture_through(
     try:
         return capture(request, report)
     except UnsupportedError as error:
-        if front_end != "auto" or not may_retry or is_scripted(request.model):
+        if error.final or front_end != "auto" or not may_retry or is_scripted(request.model):
             raise
         return _through_script(request, report, error)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterable, Iterator
+from types import CodeType
 from typing import Any
 
 import sympy
@@ -16,6 +18,7 @@ from fxexport.capture.frames import user_location
 from fxexport.capture.journal import Journal, Slot
 from fxexport.capture.recorder import Recorder
 from fxexport.capture.sharing import Sharing
+from fxexport.capture.sources import CHANGED
 from fxexport.capture.tensors import TensorMode
 from fxexport.errors import UnsupportedError
 from fxexport.report.model import FindingKind, Report
@@ -111,6 +114,8 @@ class Session(Sharing):
         )
         self.aliases = Aliases(self.journal)
         self.facts = Facts(self.tensors.inner)
+        # code of functions that could not be rewritten -> why
+        self.unread_functions: dict[CodeType, str] = {}
         self.try_depth = 0
         # Tries that catch errors about names and attributes only.
         self.name_tries = 0
@@ -161,6 +166,23 @@ class Session(Sharing):
             self.required.append((condition.node.expr, user_location()))
 
     # -- refusals ------------------------------------------------------------------------------
+
+    def unread(self, message: str, hint: str) -> UnsupportedError:
+        """The refusal for a value that code asks for which was not rewritten.
+
+        Args:
+            message: what is refused.
+            hint: what to do, where nothing is known of why the code runs as it is.
+        """
+        frame = sys._getframe(1)
+        reason = ""
+        while frame is not None and not reason:
+            why = self.unread_functions.get(frame.f_code, "")
+            reason = why and f"{frame.f_code.co_name}() runs as it is, because {why}"
+            frame = frame.f_back  # type: ignore[assignment]
+        error = UnsupportedError(message, location=user_location(), hint=reason or hint)
+        error.final = reason.endswith(CHANGED)
+        return error
 
     def collect(self, error: UnsupportedError, slots: Iterable[Slot] = ()) -> Poison:
         """Notes a refusal and goes on without what it was about.

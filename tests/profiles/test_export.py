@@ -169,14 +169,16 @@ def test_several_profiles_prove_what_holds_in_all() -> None:
 
 def test_what_is_known_in_a_branch_is_the_reason_there() -> None:
     def program(x: torch.Tensor) -> torch.Tensor:
-        if x.shape[0] > 4 and x.shape[0] > 2:
-            return x
         if x.shape[0] > 9:
             x = x * 2 if x.shape[0] > 5 else x * 3
-        return x + 1
+        elif x.shape[0] > 4:
+            return x
+        return x + 1 if x.shape[0] > 12 and x.shape[0] < 3 else x - 1
 
     exported = export(program, torch.ones(3), dynamic={"x": {0: Dim("b", 1)}})
-    assert "given that b > 9, b > 5 is always true (pruned)" in messages(exported, "folded")
+    found = messages(exported, "folded")
+    assert "given that b > 9, b > 5 is always true (pruned)" in found
+    assert "given that b > 12, b < 3 is never true (pruned)" in found
 
 
 def test_a_range_bounds_the_trips_of_a_loop() -> None:
