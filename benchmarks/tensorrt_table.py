@@ -151,14 +151,16 @@ def outcome_of(entry: Entry, folder: str, verify: bool) -> Row:
         return Row(entry.name, "refused by the builder", _one_line(error))
     except FxExportError as error:
         return Row(entry.name, "refused", _one_line(error))
-    sized = [
-        re.findall(r"'(\w+)'", finding.message)[0]
+    outputs = exported.report.outputs
+    padded = [output["name"] for output in outputs if "padded" in output]
+    allocated = [
+        re.findall(r"'([^']+)'", finding.message)[0]
         for finding in exported.report.findings
-        if "decides the size of output" in finding.message
+        if "through an output allocator" in finding.message
     ]
-    return Row(
-        entry.name, "builds", f"the data decides the size of {', '.join(sized)}" if sized else ""
-    )
+    said = [f"{', '.join(padded)}: padded, with a count"] if padded else []
+    said += [f"{', '.join(allocated)}: allocated while it runs"] if allocated else []
+    return Row(entry.name, "builds", "; ".join(said))
 
 
 def _one_line(error: FxExportError) -> str:

@@ -43,7 +43,7 @@ from fxexport.progress import NullProgress, Progress
 from fxexport.reference import Reference
 from fxexport.report import Report
 from fxexport.report.model import Verification
-from fxexport.report.signature import describe_input, dimensions_to_data
+from fxexport.report.signature import describe_input, describe_output, padding_text
 from fxexport.runtime_options import provider_options
 from fxexport.state_option import StatePolicy
 from fxexport.stateful import describe_state, initial_state, write_initial_state
@@ -389,30 +389,16 @@ def _describe(
     report.profiles = [profile.to_dict() for profile in stored.profiles]
     report.no_profile = why_no_profile(stored.inputs)
     report.outputs = [
-        {
-            "name": spec.name,
-            "kind": spec.kind,
-            "dtype": _dtype_text(value),
-            "shape": None
-            if value.shape is None
-            else dimensions_to_data(
-                [d if isinstance(d, int) else str(d.value or "?") for d in value.shape]
-            ),
-        }
+        describe_output(spec, value)
         for spec, value in zip(graph.outputs, ir_model.graph.outputs, strict=True)
     ]
+    for spec in graph.outputs:
+        if spec.padding is not None:
+            report.add("note", padding_text(spec.name, spec.padding), spec.padding.location)
     for constraint in graph.constraints:
         report.add("relation", constraint.text, constraint.location)
     for place in dict.fromkeys(source_of(node) for node in random_nodes(graph)):
         report.add("assumption", "random numbers: the file draws its own", place)
-
-
-def _dtype_text(value: ir.Value) -> str:
-    """``float32`` for a value's type, as PyTorch spells it."""
-    if value.dtype is None:
-        return ""
-    name = value.dtype.name.lower()
-    return {"float": "float32", "double": "float64"}.get(name, name)
 
 
 class _Stages:

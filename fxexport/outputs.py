@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fxexport.graph.captured import OutputSpec
 
-__all__ = ["flat_outputs", "named_leaves"]
+__all__ = ["flat_outputs", "named_leaves", "without_padding"]
 
 
 def flat_outputs(result: Any, specs: Iterable[OutputSpec] = ()) -> list[Any]:
@@ -34,6 +34,26 @@ def flat_outputs(result: Any, specs: Iterable[OutputSpec] = ()) -> list[Any]:
         return isinstance(value, (torch.Tensor, int, float, bool))
 
     return [value for _, value in named_leaves(result, is_value, columns)]
+
+
+def without_padding(specs: Sequence[OutputSpec], values: Sequence[Any]) -> list[Any]:
+    """The model's results among a file's outputs: padded ones cut to their counts.
+
+    Args:
+        specs: the file's outputs.
+        values: their values, in order.
+
+    Returns:
+        The values without the counts.
+    """
+    by_name = dict(zip((spec.name for spec in specs), values, strict=True))
+    found = []
+    for spec, value in zip(specs, values, strict=True):
+        if spec.padding is not None:
+            value = value.narrow(spec.padding.dim, 0, int(by_name[spec.padding.count]))
+        if not spec.counts:
+            found.append(value)
+    return found
 
 
 def named_leaves(

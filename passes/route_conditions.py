@@ -1,10 +1,11 @@
-"""Branches in branches are decided by a condition that went through a loop of one trip.
+"""Branches that hang on branches are decided by a condition that went through a loop of one trip.
 
 Requires: nothing beyond a captured graph.
-Does: where a graph has no loop at all but a branch inside a branch, the outer condition passes
-through a loop of one trip that changes nothing.
+Does: where a graph has no loop at all but a branch inside a branch, or a branch that the result of
+another one decides (`torch.equal`, whose answer is a branch on the sizes), its condition, in the
+former case the outer one, passes through a loop of one trip that changes nothing.
 TensorRT compiles graphs with a loop in another way, which takes such branches; without one it fails
-("utils.cpp:3613"; measured with TensorRT-RTX 1.7.1).
+("utils.cpp:3613", "ssa.cpp:698"; measured with TensorRT-RTX 1.7.1).
 Ensures: the outputs are the same; a graph with such branches has a loop.
 """
 
@@ -25,7 +26,9 @@ def run(graph: CapturedGraph) -> CapturedGraph:
         return graph
     root = graph.module
     for node in list(root.graph.nodes):
-        if node.target is branch and isinstance(node.args[0], fx.Node) and _has_branch(root, node):
+        if node.target is not branch or not isinstance(node.args[0], fx.Node):
+            continue
+        if _has_branch(root, node) or _hangs_on_branch(node.args[0]):
             _route(root, node)
             break
     root.recompile()
@@ -34,6 +37,19 @@ def run(graph: CapturedGraph) -> CapturedGraph:
 
 def _has_branch(module: fx.GraphModule, node: fx.Node) -> bool:
     return any(inner.target is branch for b in bodies_of(module, node) for inner in b.graph.nodes)
+
+
+def _hangs_on_branch(condition: fx.Node) -> bool:
+    """Whether a branch's result is among what a condition is computed from."""
+    todo, seen = [condition], {condition}
+    while todo:
+        node = todo.pop()
+        if node.target is branch:
+            return True
+        new = [used for used in node.all_input_nodes if used not in seen]
+        seen.update(new)
+        todo.extend(new)
+    return False
 
 
 def _route(module: fx.GraphModule, node: fx.Node) -> None:

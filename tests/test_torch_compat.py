@@ -499,3 +499,10 @@ def test_wrappers_of_one_scripted_module_are_equal() -> None:
     assert again == getattr(module, "0")._c
     assert hash(again) == hash(getattr(module, "0")._c)
     assert torchscript.module_of(module.forward) == module._c
+
+
+def test_scripting_leaves_no_mark_on_the_modules() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU())
+    before = {name: set(vars(module)) for name, module in model.named_modules()}
+    torchscript.script(model)
+    assert {name: set(vars(module)) for name, module in model.named_modules()} == before

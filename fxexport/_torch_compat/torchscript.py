@@ -58,9 +58,16 @@ def quiet_deprecation() -> Iterator[None]:
 
 
 def script(model: Any) -> Any:
-    """``torch.jit.script``."""
-    with quiet_deprecation():
-        return torch.jit.script(model)
+    """``torch.jit.script``, which leaves no mark on the model's modules."""
+    modules = list(model.modules()) if isinstance(model, torch.nn.Module) else []
+    unmarked = [module for module in modules if "__overloads__" not in vars(module)]
+    try:
+        with quiet_deprecation():
+            return torch.jit.script(model)
+    finally:
+        # The compiler notes overloaded methods on every module, also where there are none.
+        for module in unmarked:
+            vars(module).pop("__overloads__", None)
 
 
 def load_archive(path: str) -> Any:

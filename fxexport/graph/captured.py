@@ -18,6 +18,7 @@ __all__ = [
     "DimRange",
     "InputSpec",
     "OutputSpec",
+    "Padding",
     "StateSpec",
     "bodies_of",
     "source_of",
@@ -55,6 +56,21 @@ class InputSpec:
 
 
 @dataclass(frozen=True)
+class Padding:
+    """An output is padded with zeros along one dimension.
+
+    Attributes:
+        dim: the dimension.
+        count: name of the output that holds the true size, an int64 number.
+        location: the user's line that makes the value.
+    """
+
+    dim: int
+    count: str
+    location: SourceLocation | None = None
+
+
+@dataclass(frozen=True)
 class OutputSpec:
     """One output of the file.
 
@@ -64,6 +80,8 @@ class OutputSpec:
         items: for a sequence, the kind of its items.
         path: for a sequence, where in the model's result the list is, as `named_leaves` names it.
         column: for a sequence, which of the values in each item it holds.
+        padding: how the output is padded; None where it has its exact size.
+        counts: name of the padded output whose size this is; "" for an output of the model.
     """
 
     name: str
@@ -71,6 +89,8 @@ class OutputSpec:
     items: Literal["tensor", "int", "float", "bool"] = "tensor"
     path: str = ""
     column: int = 0
+    padding: Padding | None = None
+    counts: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,7 +160,7 @@ class CapturedGraph:
     Attributes:
         module: the root.
         inputs: the file's inputs.
-        outputs: the file's outputs.
+        outputs: the file's outputs; behind the model's come the counts of padded ones.
         weights: real tensors by name (parameters, buffers, constants); never read in capture.
         constraints: relations between dynamic dimensions that must hold.
         state: what the last inputs and outputs, one of each for an entry, carry from call to call.

@@ -30,7 +30,11 @@ _HARMLESS = {
     aten.full_like.default,
     aten.any.default,
     aten.all.default,
+    aten.any.dim,
+    aten.all.dim,
     aten.sum.default,
+    aten.sum.dim_IntList,
+    aten.mean.dim,
     aten.unsqueeze.default,
     aten._local_scalar_dense.default,
 }

@@ -6,9 +6,18 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fxexport.graph.captured import InputSpec
+    import onnx_ir as ir
 
-__all__ = ["describe_input", "dimension_ranges", "dimensions_to_data", "type_text"]
+    from fxexport.graph.captured import InputSpec, OutputSpec, Padding
+
+__all__ = [
+    "describe_input",
+    "describe_output",
+    "dimension_ranges",
+    "dimensions_to_data",
+    "padding_text",
+    "type_text",
+]
 
 
 def describe_input(spec: InputSpec) -> dict[str, Any]:
@@ -30,12 +39,56 @@ def describe_input(spec: InputSpec) -> dict[str, Any]:
     return entry
 
 
+def describe_output(spec: OutputSpec, value: ir.Value) -> dict[str, Any]:
+    """An output as plain data, the form that `Report.outputs` holds.
+
+    Args:
+        spec: the output.
+        value: what the file gives for it.
+
+    Returns:
+        As for an input; a padded one has ``"padded": {"dim", "count"}``, its count has the name
+        of the padded output in ``"counts"``.
+    """
+    shape = value.shape
+    entry: dict[str, Any] = {
+        "name": spec.name,
+        "kind": spec.kind,
+        "dtype": _dtype_text(value),
+        "shape": None
+        if shape is None
+        else dimensions_to_data([d if isinstance(d, int) else str(d.value or "?") for d in shape]),
+    }
+    if spec.padding is not None:
+        entry["padded"] = {"dim": spec.padding.dim, "count": spec.padding.count}
+    if spec.counts:
+        entry["counts"] = spec.counts
+    return entry
+
+
+def _dtype_text(value: ir.Value) -> str:
+    """``float32`` for a value's type, as PyTorch spells it."""
+    if value.dtype is None:
+        return ""
+    name = value.dtype.name.lower()
+    return {"float": "float32", "double": "float64"}.get(name, name)
+
+
 def dimensions_to_data(shape: Iterable[Any]) -> list[Any]:
     """Dimensions as plain data: ints and texts stay, ranges become dicts."""
     return [
         dim if isinstance(dim, int | str) else {"name": dim.name, "min": dim.min, "max": dim.max}
         for dim in shape
     ]
+
+
+def padding_text(name: str, padding: Padding) -> str:
+    """What becomes of an output whose size the data decides, in a sentence."""
+    return (
+        f"the data decides the size of output {name!r} along dimension {padding.dim}: it is padded "
+        f"with zeros to the largest size that the inputs' shapes allow, and {padding.count!r} "
+        "holds its size"
+    )
 
 
 def type_text(entry: dict[str, Any]) -> str:

@@ -69,6 +69,7 @@ _TARGETS = {
         (
             *_COMMON,
             "append_to_buffers",
+            "pad_outputs",  # before branches are moved: they tell how large a result can be
             "select_numbers",
             "hoist_masks",
             "hoist_branches",

@@ -12,6 +12,7 @@ from torch import fx
 
 from fxexport.graph.captured import CapturedGraph, OutputSpec, source_of
 from fxexport.graph.ops import branch, loop
+from fxexport.outputs import without_padding
 from fxexport.source import SourceLocation
 from fxexport.targets.onnxruntime import RuntimeFailure, Session
 from fxexport.verify.compare import compare_outputs, compare_values, largest
@@ -57,8 +58,11 @@ def diagnose(
     except Exception as error:  # the graph is what is in doubt
         return Diagnosis(f"the captured graph itself fails on these inputs: {error}")
     scale = largest(inputs)
-    specs = graph.outputs
-    got = [_as_graph_output(value, spec) for value, spec in zip(outputs, specs, strict=True)]
+    whole = graph.outputs
+    specs = [spec for spec in whole if not spec.counts]
+    got = without_padding(
+        whole, [_as_graph_output(value, spec) for value, spec in zip(outputs, whole, strict=True)]
+    )
     if not all(d.ok for d in compare_outputs(specs, expected, got, working, scale)):
         return Diagnosis(
             "the captured graph differs from PyTorch as well, so the model was not captured right"
@@ -180,4 +184,4 @@ def _without_optimization(
     graph: CapturedGraph, model_path: str | os.PathLike[str], inputs: Sequence[Any]
 ) -> list[torch.Tensor]:
     named = {spec.name: value for spec, value in zip(graph.inputs, inputs, strict=True)}
-    return Session(model_path, optimize=False).run(named)
+    return without_padding(graph.outputs, Session(model_path, optimize=False).run(named))

@@ -12,6 +12,7 @@ from fxexport.errors import UsageError
 from fxexport.graph.captured import CapturedGraph
 from fxexport.inputs import PreparedInputs
 from fxexport.inputs.checking import check_shape
+from fxexport.outputs import without_padding
 from fxexport.report.model import OutputDifference, Verification, VerifiedCase
 from fxexport.targets.onnxruntime import INSTALL_HINT, RuntimeFailure, Session, available
 from fxexport.verify.calls import StepByStep, step_inputs
@@ -93,6 +94,7 @@ class _Verifier:
         self._graph = graph
         self._path = model_path
         self._reference = reference
+        self._specs = [spec for spec in graph.outputs if not spec.counts]
         self._working = working_dtype(graph)
         self._random = bool(random_nodes(graph))
         self._coverage = Coverage.of(graph)
@@ -161,13 +163,14 @@ class _Verifier:
 
     def _run_file(self, inputs: Sequence[Any]) -> list[torch.Tensor]:
         names = (spec.name for spec in self._graph.inputs)
-        return self._session.run(dict(zip(names, inputs, strict=True)))
+        got = self._session.run(dict(zip(names, inputs, strict=True)))
+        return without_padding(self._graph.outputs, got)
 
     def _differences(
         self, case: Case, expected: list[Any], got: list[torch.Tensor]
     ) -> tuple[OutputDifference, ...]:
         return compare_outputs(
-            self._graph.outputs,
+            self._specs,
             expected,
             got,
             self._working,
@@ -289,7 +292,7 @@ class _Verifier:
         except Exception:  # it did not raise the first time
             return True
         alike = compare_outputs(
-            self._graph.outputs,
+            self._specs,
             expected,
             [torch.as_tensor(v) if isinstance(v, (bool, int, float)) else v for v in again],
             self._working,
@@ -312,7 +315,13 @@ class _Verifier:
     ) -> list[str]:
         """The ties that all results that differ hang on; none if one of them hangs on no tie."""
         try:
-            traced = trace_ties(self._graph, copied(case.inputs))
+            traced = [
+                result
+                for spec, result in zip(
+                    self._graph.outputs, trace_ties(self._graph, copied(case.inputs)), strict=True
+                )
+                if not spec.counts
+            ]
         except Exception:  # a graph that fails here is a failure, and is explained as such
             return []
         found: set[str] = set()

@@ -43,6 +43,7 @@ def outcome(table: ModuleType, name: str, folder: Path) -> tuple[str, str]:
         "examples/nms",
         "examples/segnet",
         "branches.deep_nesting",
+        "branches.torch_equal",
         "containers.dataclass_value",
         "early_exits.return_from_nested_loops",
         "loops_that_grow.grow_from_empty",

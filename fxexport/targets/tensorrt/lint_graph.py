@@ -32,15 +32,17 @@ def lint_graph(graph: CapturedGraph) -> list[Problem]:
 
 
 def _outputs(graph: CapturedGraph) -> Iterator[Problem]:
-    """Outputs whose size only the data tells: their buffers cannot be made before the run."""
+    """Outputs that kept a size known only when they run: no buffer can be made before."""
     places = graph.module.graph.find_nodes(op="placeholder")
     known = {symbol for place in places for symbol in _symbols(place.meta.get("val"))}
     for spec, value in zip(graph.outputs, results(graph.module), strict=True):
         val = value.meta.get("val") if isinstance(value, fx.Node) else None
-        if isinstance(val, torch.Tensor) and not _symbols(val) <= known:
+        if spec.padding is not None or not isinstance(val, torch.Tensor):
+            continue
+        if not _symbols(val) <= known:
             yield Problem(
-                f"the data decides the size of output {spec.name!r}: the engine allocates it "
-                "while it runs, through an output allocator",
+                f"the size of output {spec.name!r} is known only when the model runs: the engine "
+                "allocates it then, through an output allocator",
                 "warning",
             )
 

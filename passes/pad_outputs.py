@@ -1,0 +1,113 @@
+"""Outputs whose size the data decides are padded with zeros, and their size is another output.
+
+Requires: nothing beyond a captured graph; to run before branches are moved, since what they give
+tells how large a result can be.
+Does: an output with one dimension that elements of tensors decide (`x[mask]`, nonzero, nms, rows of
+a loop that stops early), and that the inputs' sizes bound, is written into zeros of that largest
+size. One more output, `<name>.count`, holds the true size. The state that a call leaves is not
+padded, since it is the next call's input.
+Ensures: cut to their counts the outputs are the same; `OutputSpec.padding` says which are padded.
+An output without such a bound, or with several such dimensions, keeps its exact size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import fx
+
+from fxexport._torch_compat import fake_beside
+from fxexport.graph import CapturedGraph, OutputSpec, Padding, source_of
+from fxexport.graph.editing import call, results
+from fxexport.graph.size_bounds import NoBound, SizeBounds
+
+__all__ = ["run"]
+
+aten = torch.ops.aten
+
+
+def run(graph: CapturedGraph) -> CapturedGraph:
+    """Pads such outputs, in place."""
+    bounds = SizeBounds(graph)
+    values = results(graph.module)
+    specs = list(graph.outputs)
+    own = len(specs) - len(graph.state)
+    taken = {spec.name for spec in (*graph.inputs, *specs)}  # type: ignore[attr-defined]
+    counts: list[tuple[OutputSpec, fx.Node]] = []
+    for k in range(own):
+        made = _padded(graph, bounds, specs[k], values[k], taken)
+        if made is not None:
+            padding, values[k], count = made
+            counts.append((OutputSpec(padding.count, "int", counts=specs[k].name), count))
+            specs[k] = OutputSpec(specs[k].name, specs[k].kind, padding=padding)
+    if counts:
+        graph.outputs = [*specs[:own], *(spec for spec, _ in counts), *specs[own:]]
+        more = [node for _, node in counts]
+        graph.module.graph.output_node().args = ((*values[:own], *more, *values[own:]),)
+        graph.module.recompile()
+    return graph
+
+
+def _padded(
+    graph: CapturedGraph, bounds: SizeBounds, spec: OutputSpec, value: Any, taken: set[str]
+) -> tuple[Padding, fx.Node, fx.Node] | None:
+    """How an output is padded, its padded value, its count; None where it stays as it is."""
+    val = value.meta.get("val") if isinstance(value, fx.Node) else None
+    if not isinstance(val, torch.Tensor):
+        return None
+    dims = [d for d, size in enumerate(val.shape) if bounds.from_data(size)]
+    if len(dims) != 1:
+        return None
+    (dim,) = dims
+    end = graph.module.graph.output_node()
+    try:
+        room = bounds.bound(val.shape[dim], end)
+    except NoBound:
+        return None
+    count = call(end, aten.sym_size.int, value, dim, val=val.shape[dim], like=value)
+    name = next(n for n in _names(f"{spec.name}.count") if n not in taken)
+    taken.add(name)
+    return Padding(dim, name, source_of(value)), _write(end, value, dim, room, count), count
+
+
+def _names(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}_{k}" for k in range(1, 2**31))
+
+
+def _write(end: fx.Node, value: fx.Node, dim: int, room: Any, count: fx.Node) -> fx.Node:
+    """The value at the start of zeros.
+
+    The zeros have a size that the engine knows beforehand; a concatenation of value and rest would
+    have one that the data decides, for all that TensorRT can tell.
+    """
+    val = value.meta["val"]
+    as_number = val.dtype == torch.bool  # TensorRT does not scatter booleans
+    dtype = torch.int32 if as_number else val.dtype
+    sizes = [
+        room
+        if d == dim
+        else size
+        if isinstance(size, int)
+        else call(end, aten.sym_size.int, value, d, val=size, like=value)
+        for d, size in enumerate(val.shape)
+    ]
+    known = [size.meta["val"] if isinstance(size, fx.Node) else size for size in sizes]
+    whole = fake_beside(val, known).to(dtype)
+    options = {"device": val.device, "pin_memory": False}
+    zeros = call(end, aten.full.default, sizes, 0, val=whole, like=value)
+    zeros.kwargs = {"dtype": dtype, **options}
+    places = fake_beside(val, (val.shape[dim],)).to(torch.int64)
+    index = call(end, aten.arange.default, count, val=places, like=value)
+    index.kwargs = {"dtype": torch.int64, **options}
+    source = value
+    if as_number:
+        source = call(end, aten._to_copy.default, value, val=val.to(dtype), like=value)
+        source.kwargs = {"dtype": dtype}
+    written = call(end, aten.index_copy.default, zeros, dim, index, source, val=whole, like=value)
+    if as_number:
+        written = call(end, aten._to_copy.default, written, val=whole.to(val.dtype), like=value)
+        written.kwargs = {"dtype": val.dtype}
+    return written
