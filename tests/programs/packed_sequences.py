@@ -103,13 +103,15 @@ class PacksAList(nn.Module):
         return pad_packed_sequence(out, batch_first=True)
 
 
-PROGRAMS.add(
-    PacksAList,
-    (rand(3, 3), rand(5, 3)),
-    (rand(4, 3), rand(4, 3, seed=1)),
-    (rand(6, 3), rand(1, 3)),
-    dynamic={"a": {0: "n"}, "b": {0: "m"}},
-)
+# Before 2.14 PyTorch's pad_sequence compares the sizes: a relation of the file, in its report.
+if tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 14):
+    PROGRAMS.add(
+        PacksAList,
+        (rand(3, 3), rand(5, 3)),
+        (rand(4, 3), rand(4, 3, seed=1)),
+        (rand(6, 3), rand(1, 3)),
+        dynamic={"a": {0: "n"}, "b": {0: "m"}},
+    )
 
 
 class KeepsTheLastState(nn.Module):

@@ -139,6 +139,7 @@ def test_a_refused_engine_leaves_the_older_one(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@needs_builder
 def test_without_a_range_the_dimension_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="N has no largest size"):
         fxexport.tensorrt.build(write(tmp_path, GOOD), package="tensorrt_rtx")
