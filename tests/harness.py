@@ -120,7 +120,7 @@ def run_model(
 
 def _expected(result: Any, outputs: Sequence[Any]) -> list[Any]:
     """Eager's values, one an output: lists of varying length are one value."""
-    if any(getattr(spec, "kind", "") == "sequence" for spec in outputs):
+    if any(spec.kind == "sequence" for spec in outputs):
         from fxexport.outputs import flat_outputs
 
         return flat_outputs(result, outputs)

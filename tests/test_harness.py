@@ -11,6 +11,7 @@ import torch
 
 import fxexport
 from fxexport.errors import UnsupportedError
+from fxexport.graph import OutputSpec
 from tests.harness import compare, flatten, run_model
 
 
@@ -64,7 +65,7 @@ def _file_with_one_branch() -> onnx.ModelProto:
 def _exported(run: Any) -> Any:
     graph = SimpleNamespace(
         inputs=[SimpleNamespace(name="x", dtype=torch.float32)],
-        outputs=[SimpleNamespace(name="y")],
+        outputs=[OutputSpec("y")],
         run=run,
     )
     return SimpleNamespace(graph=graph, model=_file_with_one_branch())
