@@ -102,7 +102,9 @@ class Widening:
         assert isinstance(pattern, Parts)
         sequence = isinstance(end, (list, tuple, deque)) and type(end) is type(start)
         if sequence and lengths_differ(list(pattern.items), end):
-            return self._widen_list(ListOf(pattern.like, self.joined(pattern.items)), end)
+            parts = pattern.items
+            element = self.joined(parts) if parts else self.element_of(list(end))
+            return self._widen_list(ListOf(pattern.like, element), end)
         if type(end) is not type(start):
             raise Mismatch(f"{describe(start)} before a trip, {describe(end)} after it")
         return self._widen_parts(pattern, start, end)

@@ -624,6 +624,19 @@ def multiplied(n):
 PROGRAMS.add(multiplied, (3,), (0,), (1,), (7,))
 
 
+def bound_empty_in_the_loop(x):
+    total = 0
+    for i in range(x.shape[0]):
+        if i == 0:
+            rows = []
+        rows.append(i)
+        total += len(rows)
+    return total
+
+
+PROGRAMS.add(bound_empty_in_the_loop, X3, X1, X6, expect="either")
+
+
 def emptied(x):
     rows = []
     for row in x:
