@@ -46,11 +46,12 @@ class OpenLists:
                 items, self._python(prelude.index_of, items, item)
             ),
         }
+        # Functions that join the tensors of a list, and whether they stack them.
         self._joins = {
-            torch.stack: (True, None),
-            torch.cat: (False, None),
-            torch.concat: (False, None),
-            torch.concatenate: (False, None),
+            torch.stack: True,
+            torch.cat: False,
+            torch.concat: False,
+            torch.concatenate: False,
         }
 
     def method(self, name: str, items: Any) -> Callable[..., Any] | None:
@@ -84,15 +85,14 @@ class OpenLists:
     def _slice(self, items: Any, key: slice) -> Any:
         if key == slice(None):
             return self._operators.fresh(items[:])
-        lone = prelude.slice_of if key.step is None or key.step == 1 else None
-        if lone is None and key == slice(None, None, -1):
+        if key == slice(None, None, -1):
             return self._of_type(items, self._python(prelude.reversed_of, items))
-        if lone is None:
+        if key.step not in (None, 1):
             raise refuse_open("sliced with a step")
         plain = self._plain_slice(items, key) if is_open(items) else None
         if plain is not None:
             return self._operators.fresh(plain)
-        return self._of_type(items, self._python(lone, items, key.start, key.stop))
+        return self._of_type(items, self._python(prelude.slice_of, items, key.start, key.stop))
 
     def _plain_slice(self, items: Any, key: slice) -> Any:
         """A slice whose bounds lie among the ordinary items at the ends."""
@@ -109,7 +109,7 @@ class OpenLists:
 
     def join(self, function: Any, items: Any, dim: Any = 0, *, out: Any = None) -> Any:
         """``torch.stack`` and ``torch.cat`` of an open list."""
-        stacked, _ = self._joins[function]
+        stacked = self._joins[function]
         try:
             leaf = Widening(self._session).element_of(list(items))
         except Mismatch as reason:

@@ -43,8 +43,10 @@ class Numbers:
 
     def _source(self, iterable: Any) -> Any:
         """An iterable; a list of dynamic length as what can be looped over."""
-        source = self.operators.source_of(iterable) if is_open(iterable) else iterable
-        return source if self.operators.is_staged(source) or source is iterable else iterable
+        if not is_open(iterable):
+            return iterable
+        source = self.operators.source_of(iterable)
+        return source if self.operators.is_staged(source) else iterable
 
     def _min(self, *args: Any, **kwargs: Any) -> Any:
         return self._extreme(min, torch.sym_min, lambda a, b: b < a, args, kwargs)
