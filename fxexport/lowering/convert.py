@@ -57,7 +57,8 @@ def lower(
             hint="leave the opset out to get the one that the target takes best",
         )
     root = ir.Graph([], [], nodes=[], opset_imports={"": opset}, name="main")
-    writer = GraphWriter(graph, OpBuilder(root, opset, dialect_named(dialect)))
+    spoken = dialect_named(dialect)
+    writer = GraphWriter(graph, OpBuilder(root, opset, spoken))
     writer.write()
     model = ir.Model(
         root,
@@ -68,6 +69,8 @@ def lower(
         producer_version=producer_version,
     )
     clean_up(model)
+    if spoken.finish is not None:
+        spoken.finish(model)
     return model
 
 

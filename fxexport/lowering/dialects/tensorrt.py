@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from fxexport.lowering.dialects import Dialect
+from fxexport.lowering.dialects.tensorrt_bits import FORMS as BIT_FORMS
 from fxexport.lowering.dialects.tensorrt_boxes import FORMS as BOX_FORMS
 from fxexport.lowering.dialects.tensorrt_deform import FORMS as DEFORM_FORMS
 from fxexport.lowering.dialects.tensorrt_index import FORMS as INDEX_FORMS
+from fxexport.lowering.dialects.tensorrt_narrow import widen_narrow_integers
 from fxexport.lowering.dialects.tensorrt_pool import FORMS as POOL_FORMS
 from fxexport.lowering.dialects.tensorrt_rank import FORMS as RANK_FORMS
 from fxexport.lowering.dialects.tensorrt_regions import FORMS as REGION_FORMS
@@ -23,5 +25,7 @@ DIALECT = Dialect(
         **BOX_FORMS,
         **REGION_FORMS,
         **DEFORM_FORMS,
+        **BIT_FORMS,
     },
+    finish=widen_narrow_integers,
 )

@@ -20,22 +20,27 @@ _INTEGERS = {
     ir.DataType.UINT8,
 }
 
+_ABSENT = {ir.DataType.INT16, ir.DataType.UINT16, ir.DataType.UINT32, ir.DataType.UINT64}
+
+_WRITTEN = "export with --target tensorrt, which writes it in other operators"
+
 _UNSUPPORTED: dict[str, Found] = {
-    "NonZero": ("finding nonzero elements", "export with --target tensorrt, which writes it so"),
-    "Compress": ("picking by a mask", "export with --target tensorrt, which writes it so"),
+    "NonZero": ("finding nonzero elements", _WRITTEN),
+    "Compress": ("picking by a mask", _WRITTEN),
     "Unique": ("torch.unique", "count with one_hot and sum, or do it after the engine"),
-    "NonMaxSuppression": ("non-maximum suppression", "export with --target tensorrt"),
-    "RoiAlign": ("roi_align", "pool outside of the engine"),
-    "DeformConv": ("deformable convolution", ""),
+    "NonMaxSuppression": ("non-maximum suppression", _WRITTEN),
+    "RoiAlign": ("roi_align", _WRITTEN),
+    "MaxRoiPool": ("roi_pool", _WRITTEN),
+    "DeformConv": ("deformable convolution", _WRITTEN),
     "DFT": ("a Fourier transform", "multiply by the transform's matrix"),
     "Bernoulli": ("random numbers", "pass them as an input"),
     "Multinomial": ("random numbers", "pass them as an input"),
     "Det": ("a determinant", ""),
     "BitShift": ("bit shifts", "multiply or divide by powers of two"),
-    "BitwiseAnd": ("bitwise and of integers", "use booleans, or % and //"),
-    "BitwiseOr": ("bitwise or of integers", "use booleans, or + and %"),
-    "BitwiseXor": ("bitwise xor of integers", "use booleans"),
-    "BitwiseNot": ("bitwise not of integers", "use -x - 1"),
+    "BitwiseAnd": ("bitwise and of integers", _WRITTEN),
+    "BitwiseOr": ("bitwise or of integers", _WRITTEN),
+    "BitwiseXor": ("bitwise xor of integers", _WRITTEN),
+    "BitwiseNot": ("bitwise not of integers", _WRITTEN),
     "MaxUnpool": ("MaxUnpool", "scatter the values by their indices"),
     "MatMulInteger": ("an integer matrix product", "multiply in float"),
     "ConvInteger": ("an integer convolution", "convolve in float"),
@@ -150,8 +155,14 @@ def _cast(node: ir.Node, _: Any) -> Iterator[Found]:
     to_bytes = _attribute(node, "to", 0) == ir.DataType.UINT8
     if to_bytes and not result.is_graph_output():
         yield "uint8 inside the model", "use uint8 for inputs and outputs only, int32 inside"
-    if source is not None and source.dtype == ir.DataType.UINT8 and not source.is_graph_input():
+    kept = source is None or source.is_graph_input() or source.is_initializer()
+    if source is not None and source.dtype == ir.DataType.UINT8 and not kept:
         yield "uint8 inside the model", "use uint8 for inputs and outputs only, int32 inside"
+    for value in (source, result):
+        if value is not None and value.dtype in _ABSENT:
+            kind = value.dtype.name.lower()
+            yield f"TensorRT has no {kind}", "use int32 or int64"
+            return
 
 
 def _random(node: ir.Node, _: Any) -> Iterator[Found]:
