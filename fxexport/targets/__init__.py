@@ -68,6 +68,7 @@ _TARGETS = {
         "tensorrt",
         (
             *_COMMON,
+            "bound_trips",
             "append_to_buffers",
             "pad_outputs",  # before branches are moved: they tell how large a result can be
             "select_numbers",
