@@ -12,6 +12,7 @@ from fxexport.lowering.dialects.tensorrt_pool import FORMS as POOL_FORMS
 from fxexport.lowering.dialects.tensorrt_rank import FORMS as RANK_FORMS
 from fxexport.lowering.dialects.tensorrt_regions import FORMS as REGION_FORMS
 from fxexport.lowering.dialects.tensorrt_scatter import FORMS as SCATTER_FORMS
+from fxexport.lowering.dialects.tensorrt_sort import FORMS as SORT_FORMS
 
 __all__ = ["DIALECT"]
 
@@ -26,6 +27,7 @@ DIALECT = Dialect(
         **REGION_FORMS,
         **DEFORM_FORMS,
         **BIT_FORMS,
+        **SORT_FORMS,
     },
     finish=widen_narrow_integers,
 )

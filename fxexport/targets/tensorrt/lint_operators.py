@@ -27,7 +27,7 @@ _WRITTEN = "export with --target tensorrt, which writes it in other operators"
 _UNSUPPORTED: dict[str, Found] = {
     "NonZero": ("finding nonzero elements", _WRITTEN),
     "Compress": ("picking by a mask", _WRITTEN),
-    "Unique": ("torch.unique", "count with one_hot and sum, or do it after the engine"),
+    "Unique": ("torch.unique along a dimension", "make a number of each row, or do it outside"),
     "NonMaxSuppression": ("non-maximum suppression", _WRITTEN),
     "RoiAlign": ("roi_align", _WRITTEN),
     "MaxRoiPool": ("roi_pool", _WRITTEN),
@@ -133,6 +133,13 @@ def _extra_outputs(node: ir.Node, _: Any) -> Iterator[Found]:
         yield f"further results of {node.op_type}", "use the first alone"
 
 
+def _top_k(node: ir.Node, _: Any) -> Iterator[Found]:
+    count = node.inputs[1] if len(node.inputs) > 1 else None
+    known = None if count is None or count.const_value is None else count.const_value.numpy()
+    if known is not None and int(known.reshape(-1)[0]) > 3840:
+        yield "TensorRT sorts up to 3840 elements", _WRITTEN
+
+
 def _training(node: ir.Node, _: Any) -> Iterator[Found]:
     if _attribute(node, "training_mode", 0):
         yield f"{node.op_type} in training mode", "export the model in eval mode"
@@ -182,6 +189,7 @@ _RULES: dict[str, Rule] = {
     "ScatterND": _scatter,
     "ScatterElements": _scatter,
     "MaxPool": _max_pool,
+    "TopK": _top_k,
     "ArgMax": _two_dimensions,
     "ArgMin": _two_dimensions,
     "Softmax": _two_dimensions,
