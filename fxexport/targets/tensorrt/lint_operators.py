@@ -41,6 +41,7 @@ _UNSUPPORTED: dict[str, Found] = {
     "BitwiseOr": ("bitwise or of integers", _WRITTEN),
     "BitwiseXor": ("bitwise xor of integers", _WRITTEN),
     "BitwiseNot": ("bitwise not of integers", _WRITTEN),
+    "Col2Im": ("folding columns into an image", _WRITTEN),
     "MaxUnpool": ("MaxUnpool", "scatter the values by their indices"),
     "MatMulInteger": ("an integer matrix product", "multiply in float"),
     "ConvInteger": ("an integer convolution", "convolve in float"),
