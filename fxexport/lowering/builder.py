@@ -100,6 +100,11 @@ class OpBuilder:
                 return written
         return self.plain(op_type, *args, _outputs=_outputs, **attributes)
 
+    def whole(self, op_type: str, *args: Any, **attributes: Any) -> Any:
+        """One operator for what a lowering would take apart, if the dialect prefers it; or None."""
+        form = self._dialect.whole.get(op_type)
+        return None if form is None else form(self, *args, **attributes)
+
     def plain(self, op_type: str, *args: Operand, _outputs: int = 1, **attributes: Any) -> Any:
         """Writes one operator of the standard set whatever the dialect."""
         if op_type == "Where":

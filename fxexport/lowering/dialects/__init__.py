@@ -30,11 +30,14 @@ class Dialect:
     Attributes:
         name: what it is called.
         forms: other forms, by ONNX operator type.
+        whole: for operators that lowerings take apart, how to write them in one; see
+            `OpBuilder.whole`.
         finish: what is done to a whole model once it is written, in place.
     """
 
     name: str
     forms: Mapping[str, Form] = field(default_factory=dict)
+    whole: Mapping[str, Form] = field(default_factory=dict)
     finish: Callable[[ir.Model], None] | None = None
 
 

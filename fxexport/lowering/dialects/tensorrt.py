@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fxexport.lowering.dialects import Dialect
+from fxexport.lowering.dialects.tensorrt_attention import WHOLE as ATTENTION
 from fxexport.lowering.dialects.tensorrt_bits import FORMS as BIT_FORMS
 from fxexport.lowering.dialects.tensorrt_boxes import FORMS as BOX_FORMS
 from fxexport.lowering.dialects.tensorrt_conv import FORMS as CONV_FORMS
@@ -35,5 +36,6 @@ DIALECT = Dialect(
         **SORT_FORMS,
         **RANDOM_FORMS,
     },
+    whole=ATTENTION,
     finish=widen_narrow_integers,
 )

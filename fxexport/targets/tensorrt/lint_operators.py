@@ -181,6 +181,8 @@ def _random(node: ir.Node, _: Any) -> Iterator[Found]:
 def _attention(node: ir.Node, _: Any) -> Iterator[Found]:
     if node.inputs[0] is not None and node.inputs[0].dtype == ir.DataType.FLOAT:
         yield "Attention in float32", "export with --target tensorrt, which takes it apart"
+    if len(set(node.inputs[:3])) < 3:
+        yield "Attention of one tensor with itself", _WRITTEN
 
 
 _RULES: dict[str, Rule] = {
