@@ -228,7 +228,7 @@ def export(
         for name, value in prepared.constants:
             report.add("constant", f"{name} is {value!r} in the file")
     with stage("capture"):
-        request = _request(read, prepared, output_names, StatePolicy(state))
+        request = _request(read, prepared, output_names, StatePolicy(state), goal.whole)
         graph = capture_through(front_end, request, report, may_retry=verify)
         _check_output_names(output_names, graph)
         stored = settle_profiles(prepared.profiles, graph, prepared.example_sizes(), prepared.opts)
@@ -356,6 +356,7 @@ def _request(
     prepared: PreparedInputs,
     output_names: Sequence[str] | None,
     state: StatePolicy,
+    whole: frozenset[str],
 ) -> CaptureRequest:
     return CaptureRequest(
         model=model,
@@ -369,6 +370,7 @@ def _request(
         profiled=prepared.profiled,
         sequences=prepared.sequences,
         state=state,
+        whole=whole,
     )
 
 

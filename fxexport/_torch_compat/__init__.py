@@ -455,6 +455,27 @@ def quiet_kernels() -> Iterator[None]:
             logger.setLevel(level)
 
 
+@contextlib.contextmanager
+def counts_from_zero() -> Iterator[None]:
+    """Custom operators' results of unknown size may have no rows, or one.
+
+    `create_unbacked_symint`, which torchvision's nms calls in its fake kernel, says that there are
+    two or more unless told otherwise: that made `if len(kept) == 0` a condition that never holds.
+    """
+    from torch._library.fake_impl import FakeImplCtx
+
+    before = FakeImplCtx.create_unbacked_symint
+
+    def create(self: Any, *, min: int = 0, max: int | None = None) -> torch.SymInt:
+        return self.new_dynamic_size(min=min, max=max)  # type: ignore[no-any-return]
+
+    FakeImplCtx.create_unbacked_symint = create  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        FakeImplCtx.create_unbacked_symint = before  # type: ignore[method-assign]
+
+
 _NOISY = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes")
 
 

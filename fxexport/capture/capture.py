@@ -31,6 +31,7 @@ from fxexport.capture.spread import Spread
 from fxexport.capture.state import kept
 from fxexport.capture.torch_functions import FunctionMode
 from fxexport.capture.torchscript import Interpreter
+from fxexport.capture.whole import WholeFunctions
 from fxexport.errors import FxExportError, ModelError, UnsupportedError
 from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec, OutputSpec, StateSpec
 from fxexport.graph.sequences import SequenceVal
@@ -135,8 +136,14 @@ class _Attempt:
             self._name_of,
         )
         self._assumptions.session = self.session
+        whole = WholeFunctions(request.whole)
         converter = Converter(
-            lambda f: interpreter.replacement_for(f) or builtins.replacement_for(f), self._entering
+            lambda f: (
+                interpreter.replacement_for(f)
+                or whole.replacement_for(f)
+                or builtins.replacement_for(f)
+            ),
+            self._entering,
         )
         builtins = Builtins(converter.callable_for)
         self._operators = Operators(self.session, converter)
@@ -175,6 +182,7 @@ class _Attempt:
                 compat.below_autograd(),
                 compat.mha_fastpath_disabled(),
                 compat.quiet_kernels(),
+                compat.counts_from_zero(),
                 session.tensors.active(),
                 FunctionMode(self._operators),
             ):

@@ -31,6 +31,7 @@ class CaptureRequest:
         decomposition_for: how to express an operator through others, None to keep it.
         keep_composite: which composite operators to record whole.
         state: what becomes of state that survives a call, by its path.
+        whole: functions of libraries to record as one operator, as ``module.function``.
     """
 
     model: Callable[..., Any]
@@ -44,6 +45,7 @@ class CaptureRequest:
     profiled: frozenset[str] = frozenset()
     sequences: frozenset[str] = frozenset()
     state: Callable[[str], StateChoice] = lambda _: "drop"
+    whole: frozenset[str] = frozenset()
 
 
 def refuse_pinned_state(

@@ -194,7 +194,7 @@ class SizeBounds:
             return self._product(self._broadcast(source.meta["val"].shape, other.meta["val"].shape))
         if target is aten.index.Tensor and (mask := _only_mask(node, dim)) is not None:
             return self._product(map(self._size, mask.meta["val"].shape))
-        if str(target) == "torchvision.nms.default":
+        if str(target) in ("torchvision.nms.default", "fxexport.batched_nms.default"):
             return self._size(source.meta["val"].shape[0])
         if target is operator.getitem and source.target in _UNIQUE:
             return self._product(map(self._size, source.args[0].meta["val"].shape))

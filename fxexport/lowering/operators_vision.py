@@ -47,6 +47,19 @@ def _nms(op: OpBuilder, boxes: Value, scores: Value, iou_threshold: float) -> Va
     return kept if order is None else op.one("Gather", order, kept, axis=0)
 
 
+@LOWERINGS("fxexport::batched_nms")
+def _batched_nms(
+    op: OpBuilder, boxes: Value, scores: Value, idxs: Value, iou_threshold: float
+) -> Value:
+    """`torchvision.ops.batched_nms`, recorded whole for targets that have a form for it."""
+    if iou_threshold < 0:
+        raise op.refuse("nms with a negative iou_threshold keeps one box; it has no ONNX form")
+    found = op.whole("BatchedNms", boxes, scores, idxs, iou_threshold=min(iou_threshold, 1.0))
+    if found is None:
+        raise op.refuse("batched_nms as one operator", "export for the target it was captured for")
+    return found  # type: ignore[no-any-return]
+
+
 def _image_of(op: OpBuilder, rois: Value) -> Value:
     """The first column of boxes: the image that each lies in."""
     return op.cast(op.one("Gather", rois, op.i64(0), axis=1), ir.DataType.INT64)

@@ -24,12 +24,15 @@ class Target:
         passes: names of the passes that make its dialect, in order.
         best_opset: the newest ONNX opset that it takes well.
         dialect: name of the forms in which operators are written (`fxexport.lowering.dialects`).
+        whole: functions of libraries that it wants as one operator, since it does not take their
+            own branches.
     """
 
     name: str
     passes: tuple[str, ...]
     best_opset: int
     dialect: str = "plain"
+    whole: frozenset[str] = frozenset()
 
     def check(self, graph: CapturedGraph, model: ir.Model) -> list[str]:
         """Refuses what the runtime would refuse; returns what is worth a note.
@@ -69,6 +72,7 @@ _TARGETS = {
         (
             *_COMMON,
             "bound_trips",
+            "skip_equal_ways",
             "append_to_buffers",
             "pad_outputs",  # before branches are moved: they tell how large a result can be
             "select_numbers",
@@ -85,6 +89,7 @@ _TARGETS = {
         ),
         21,
         dialect="tensorrt",
+        whole=frozenset({"torchvision.ops.boxes.batched_nms"}),
     ),
 }
 

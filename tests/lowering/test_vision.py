@@ -170,3 +170,17 @@ def test_boxes_of_images_that_are_none_are_not_compared_on() -> None:
     wrong[2, 0] = 7
     with pytest.raises(UsageError, match="none of the 2"):
         exported.verify((x, wrong))
+
+
+def test_nothing_kept_and_one_box_kept_are_told_apart() -> None:
+    """torchvision's fake kernel says that nms keeps two boxes or more."""
+
+    def counted(b: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+        kept = ops.nms(b, s, 0.5)
+        if kept.numel() == 0:
+            return b.sum() + 100
+        if kept.shape[0] == 1:
+            return b.sum() + 7
+        return b[kept].sum()
+
+    agrees(counted, *[(boxes(n), scores(n)) for n in (9, 0, 1)])

@@ -51,14 +51,14 @@ def agrees_and_builds(
     )
     kinds = {node.op_type for node in _nodes(exported.model.graph)}
     pytest.importorskip("tensorrt_rtx")
-    profile = {
-        spec.name: tuple(
-            tuple(max(1, size(shape[d] for shape in shapes)) for d in range(len(shapes[0])))
-            for size in (min, lambda sizes: next(iter(sizes)), max)
-        )
-        for spec, shapes in zip(exported.graph.inputs, zip(*_shapes(rows), strict=True), strict=True)
-        if any(not isinstance(d, int) for d in spec.shape)
-    }
+    profile = {}
+    for k, spec in enumerate(exported.graph.inputs):
+        columns = list(zip(*(shapes[k] for shapes in _shapes(rows)), strict=True))
+        if any(not isinstance(d, int) for d in spec.shape):
+            profile[spec.name] = tuple(
+                tuple(max(1, pick(column)) for column in columns)
+                for pick in (min, lambda column: column[0], max)
+            )
     assert fxexport.tensorrt.build(exported, profiles=profile or None).ok
     return kinds
 

@@ -95,6 +95,7 @@ def counted(x: Tensor) -> Tensor:
     for row in x:
         if row.float().mean() > 3:
             total = total + row * 5
+            total = total ^ 3
         else:
             total = total - row
     return total

@@ -9,6 +9,7 @@ import torch
 
 import fxexport
 import fxexport.tensorrt
+from tests.targets.building import agrees_and_builds
 
 pytest.importorskip("onnxruntime")
 ops = pytest.importorskip("torchvision.ops")
@@ -45,3 +46,25 @@ def test_nms_keeps_the_same_boxes_and_builds(tmp_path: Path) -> None:
     assert "NonMaxSuppression" not in kinds and "Loop" in kinds
     pytest.importorskip("tensorrt_rtx")
     assert fxexport.tensorrt.build(exported).ok
+
+
+def of_classes(boxes: torch.Tensor, scores: torch.Tensor, kinds: torch.Tensor) -> torch.Tensor:
+    return boxes[ops.batched_nms(boxes, scores, kinds, 0.4)]
+
+
+def test_nms_by_class_keeps_the_same_boxes_and_builds(tmp_path: Path) -> None:
+    """Above 1,000 boxes torchvision takes one class after the other."""
+    rows = [(*_boxes(n), torch.arange(n) % 3) for n in (40, 0, 1, 1000, 1001)]
+    n = fxexport.Dim("n", 1, 1001)
+    kinds = agrees_and_builds(of_classes, rows, tmp_path, ({0: n}, {0: n}, {0: n}))
+    assert "If" not in kinds
+
+
+def test_nms_by_class_of_many_boxes_does_not_round_them(tmp_path: Path) -> None:
+    """Moved apart by a class's number, large coordinates lose digits: torchvision does so, too."""
+
+    def row(count: int) -> tuple[torch.Tensor, ...]:
+        boxes, scores = _boxes(count)
+        return boxes * 40 + 0.123, scores, torch.arange(count) % 5 * 1000
+
+    agrees_and_builds(of_classes, [row(1200), row(300), row(1001)], tmp_path)

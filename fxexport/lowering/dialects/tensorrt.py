@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from fxexport.lowering.dialects import Dialect
-from fxexport.lowering.dialects.tensorrt_attention import WHOLE as ATTENTION
+from fxexport.lowering.dialects.tensorrt_attention import WHOLE as WHOLE_ATTENTION
 from fxexport.lowering.dialects.tensorrt_bits import FORMS as BIT_FORMS
 from fxexport.lowering.dialects.tensorrt_boxes import FORMS as BOX_FORMS
+from fxexport.lowering.dialects.tensorrt_boxes import WHOLE as WHOLE_BOXES
 from fxexport.lowering.dialects.tensorrt_conv import FORMS as CONV_FORMS
 from fxexport.lowering.dialects.tensorrt_deform import FORMS as DEFORM_FORMS
 from fxexport.lowering.dialects.tensorrt_fold import FORMS as FOLD_FORMS
@@ -36,6 +37,6 @@ DIALECT = Dialect(
         **SORT_FORMS,
         **RANDOM_FORMS,
     },
-    whole=ATTENTION,
+    whole={**WHOLE_ATTENTION, **WHOLE_BOXES},
     finish=widen_narrow_integers,
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import onnx_ir as ir
 
 from fxexport.lowering.builder import OpBuilder, Operand
@@ -9,7 +12,10 @@ from fxexport.lowering.dialects import Form
 from fxexport.lowering.dialects.tensorrt_index import places_of
 from fxexport.lowering.values import Value
 
-__all__ = ["FORMS"]
+__all__ = ["FORMS", "WHOLE"]
+
+_APART = 4000
+"""Up to so many numbers in its boxes, torchvision moves classes apart (on the CPU)."""
 
 BOOL, INT32, INT64 = ir.DataType.BOOL, ir.DataType.INT32, ir.DataType.INT64
 
@@ -35,8 +41,7 @@ def _nms(
     sorted_boxes = op.one("Gather", op.one("Squeeze", boxes, [0]), order, axis=0)
     sorted_boxes.shape = ir.Shape([None, 4])
     overlapped = _overlapped(op, sorted_boxes, iou_threshold, count)
-    kept = _surviving(op, overlapped, count)
-    picked = op.one("Gather", order, places_of(op, kept), axis=0)
+    picked = _picked(op, order, overlapped, count)
     most = limit if isinstance(limit, Value) else op.i64([int(limit)])  # type: ignore[arg-type]
     picked = op.one("Slice", picked, [0], op.vector(most), [0])
     column = op.one("Unsqueeze", picked, [1])
@@ -44,6 +49,52 @@ def _nms(
     found = op.one("Concat", zeros, zeros, column, axis=1)
     found.shape = ir.Shape([None, 3])
     return found
+
+
+def _batched_nms(
+    op: OpBuilder, boxes: Value, scores: Value, idxs: Value, *, iou_threshold: float
+) -> Value:
+    """`torchvision.ops.batched_nms` on the CPU: boxes of other classes are left alone.
+
+    As there, few boxes are moved apart by their class, and the overlaps of many are not rounded by
+    that: then only those of one class count.
+    """
+    count = op.size1(scores, 0)
+    order: Value = op.emit("TopK", scores, count, axis=0, _outputs=2)[1]
+    boxes = op.one("Gather", boxes, order, axis=0)
+    boxes.shape = ir.Shape([None, 4])
+    kind = op.one("Gather", idxs, order, axis=0)
+    kind.shape = ir.Shape([None])
+    low = op.one("Slice", boxes, [0], [2], [1])
+    high = op.one("Max", low, op.one("Slice", boxes, [2], [4], [1]))
+    numbers = op.one("Reshape", boxes, [-1])
+    numbers.shape = ir.Shape([None])
+    lowest = op.const([np.finfo(boxes.elem.numpy()).min], boxes.elem)  # so that there is a maximum
+    largest = op.one("ReduceMax", op.one("Concat", numbers, lowest, axis=0), [0], keepdims=0)
+    few = _counted(op, scores) <= op.const(_APART // 4, INT32)
+    apart = op.one("Where", few, op.cast(kind, boxes.elem), op.const(0, boxes.elem))
+    shift = op.one("Unsqueeze", apart * (largest + 1.0), [1])
+    moved = op.one("Concat", low + shift, high + shift, axis=1)
+    moved.shape = ir.Shape([None, 4])
+    overlapped = _overlapped(op, moved, iou_threshold, count)
+    same = op.one("Equal", op.one("Unsqueeze", kind, [0]), op.one("Unsqueeze", kind, [1])) | few
+    overlapped = overlapped * op.cast(same, INT32)
+    return _picked(op, order, overlapped, count)
+
+
+def _counted(op: OpBuilder, x: Value) -> Value:
+    """The number of elements of a vector of floats, from its elements.
+
+    TensorRT does not compute with a size that the data decides, other than as a size.
+    """
+    ones = op.cast(x > op.const(math.inf, x.elem), INT32) + op.const(1, INT32)
+    return op.one("ReduceSum", ones, [0], keepdims=1)
+
+
+def _picked(op: OpBuilder, order: Value, overlapped: Value, count: Value) -> Value:
+    """The boxes that are left, the best first."""
+    kept = _surviving(op, overlapped, count)
+    return op.one("Gather", order, places_of(op, kept), axis=0)
 
 
 def _overlapped(op: OpBuilder, boxes: Value, threshold: Operand, count: Value) -> Value:
@@ -98,4 +149,5 @@ def _surviving(op: OpBuilder, overlapped: Value, count: Value) -> Value:
     return rest > op.const(0, INT32)
 
 
+WHOLE: dict[str, Form] = {"BatchedNms": _batched_nms}
 FORMS: dict[str, Form] = {"NonMaxSuppression": _nms}

@@ -18,14 +18,16 @@ __all__ = ["widen_narrow_integers"]
 D = ir.DataType
 _BITS = {D.UINT8: 8, D.UINT16: 16, D.UINT32: 32, D.INT8: 8, D.INT16: 16}
 _KEPT_WEIGHT = 64
-"""Weights of uint8 with more elements stay as they are: as int32 they would be four times as large."""
+"""Larger weights of uint8 stay as they are: as int32 they would take four times the room."""
 
 # Operators that compute: what they give of narrow integers may leave the range.
 _COMPUTING = frozenset(
-    "Add Sub Mul Div Neg Abs Sum Pow CumSum ReduceSum ReduceProd ReduceSumSquare MatMul Gemm "
-    "Einsum BitwiseNot".split()
-)
-_QUANTIZING = frozenset(["QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"])
+    {
+        "Add", "Sub", "Mul", "Div", "Neg", "Abs", "Sum", "Pow", "CumSum", "ReduceSum",
+        "ReduceProd", "ReduceSumSquare", "MatMul", "Gemm", "Einsum", "BitwiseNot",
+    }
+)  # fmt: skip
+_QUANTIZING = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"})
 
 
 def widen_narrow_integers(model: ir.Model) -> None:
@@ -94,9 +96,7 @@ def _widen_cast(root: ir.Graph, graph: ir.Graph, node: ir.Node, narrow: ir.DataT
         _append(graph, last, "Cast", [], _widened(narrow), to=int(_widened(narrow)))
 
 
-def _insert_wrap(
-    root: ir.Graph, graph: ir.Graph, node: ir.Node, narrow: ir.DataType
-) -> ir.Node:
+def _insert_wrap(root: ir.Graph, graph: ir.Graph, node: ir.Node, narrow: ir.DataType) -> ir.Node:
     """Brings what a node gives into the range of a narrow dtype; returns the last new node."""
     wide = node.outputs[0].dtype
     assert wide is not None
