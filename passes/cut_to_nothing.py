@@ -3,7 +3,9 @@
 Requires: nothing beyond a captured graph.
 Does: where one way of a branch of the root gives a tensor without rows (`torch.zeros((0, 4))`) and
 the other one that can be computed in any case, the latter is computed and cut to no rows where the
-former was meant. TensorRT does not take a branch whose result has a size that the data decides.
+former was meant; where the condition itself says that there is nothing (`if n > 0` of tensors with
+`n` rows), there is nothing to cut. TensorRT does not take a branch whose result has a size that the
+data decides.
 Ensures: the outputs are the same; such results of the branch are unused.
 """
 
@@ -17,7 +19,7 @@ from torch import fx
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
 from fxexport.graph import CapturedGraph, scalars
-from fxexport.graph.editing import call, parts, results
+from fxexport.graph.editing import call, parts, replace_item, results
 from fxexport.graph.hoisting import behind, hoist, is_harmless, selects
 from fxexport.graph.ops import branch
 
@@ -26,6 +28,18 @@ __all__ = ["run"]
 aten = torch.ops.aten
 
 _ALL = 2**63 - 1
+
+_MADE = (aten.zeros.default, aten.empty.memory_format, aten.ones.default, aten.full.default)
+
+# Comparisons of a size with a number that hold on one way only where there is nothing: which way.
+_NOTHING = {
+    (operator.gt, 0): 1,
+    (operator.ge, 1): 1,
+    (operator.ne, 0): 1,
+    (operator.eq, 0): 0,
+    (operator.le, 0): 0,
+    (operator.lt, 1): 0,
+}
 
 
 def run(graph: CapturedGraph) -> CapturedGraph:
@@ -46,20 +60,27 @@ def _cut(module: fx.GraphModule, node: fx.Node, k: int) -> None:
     if len(shapes) != 2:
         return
     empty = next((side for side in (0, 1) if _is_empty(shapes[side], shapes[1 - side])), None)
-    if empty is None:
+    nothing = _side_of_nothing(node, sides, given) if empty is None else None
+    if empty is None and nothing is None:
         return
-    full = 1 - empty
+    full = 1 - (empty if nothing is None else nothing)  # type: ignore[operator]
     result = given[full]
     if result.op == "placeholder":
         operands: Any = node.args[3]
         rows = operands[sides[full][1].index(result)]
     else:
-        work = behind(result, lambda n: is_harmless(n) or selects(n))
-        if work is None or not (is_harmless(result) or selects(result)):
+        last = nothing is not None and _spelled_out(result)
+        if not (last or is_harmless(result) or selects(result)):
+            return
+        work = behind(result, lambda n: is_harmless(n) or selects(n) or (last and n is result))
+        if work is None:
             return
         hoist(module, node, full, work)
         operands = node.args[3]
         rows = operands[-1]
+    if nothing is not None:
+        replace_item(node, k, rows)
+        return
     condition = node.args[0]
     val = rows.meta["val"]
     # Its own size would be a size that depends on the way taken elsewhere.
@@ -85,3 +106,39 @@ def _is_empty(shape: list[Any], other: list[Any]) -> bool:
         and not is_concrete_int(other[0])
         and list(map(str, shape[1:])) == list(map(str, other[1:]))
     )
+
+
+def _side_of_nothing(node: fx.Node, sides: list[Any], given: list[Any]) -> int | None:
+    """The way that is taken where a size is 0 that its result is made with.
+
+    Both results have the same shape, so that the other way's is empty there, too.
+    """
+    condition: Any = node.args[0]
+    if not isinstance(condition, fx.Node) or len(condition.args) != 2:
+        return None
+    size, number = condition.args
+    target: Any = condition.target
+    side = _NOTHING.get((target, number)) if isinstance(number, int) else None
+    if side is None or not isinstance(size, fx.Node):
+        return None
+    then, other = map(_shape, given)
+    made = given[side]
+    if list(map(str, then or [])) != list(map(str, other or [])) or made.target not in _MADE:
+        return None
+    operands: Any = node.args[3]
+    places = [place for place, used in zip(sides[side][1], operands, strict=True) if used is size]
+    return side if any(place in made.args[0] for place in places) else None
+
+
+def _spelled_out(node: fx.Node) -> bool:
+    """Whether a reshape keeps the first size and says all others: then it cannot fail on nothing."""
+    if node.target is not aten.reshape.default or not isinstance(node.args[1], (list, tuple)):
+        return False
+    source: Any = node.args[0]
+    before, after = source.meta["val"].shape, node.meta["val"].shape
+    if not before or str(before[0]) != str(after[0]) or not all(map(is_concrete_int, after[1:])):
+        return False
+    if not isinstance(node.args[1][0], fx.Node):
+        return False
+    node.args = (source, [node.args[1][0], *map(int, after[1:])])
+    return True
