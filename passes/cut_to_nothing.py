@@ -131,7 +131,7 @@ def _side_of_nothing(node: fx.Node, sides: list[Any], given: list[Any]) -> int |
 
 
 def _spelled_out(node: fx.Node) -> bool:
-    """Whether a reshape keeps the first size and says all others: then it cannot fail on nothing."""
+    """Whether a reshape keeps the first size and all others are numbers: it fits nothing, too."""
     if node.target is not aten.reshape.default or not isinstance(node.args[1], (list, tuple)):
         return False
     source: Any = node.args[0]

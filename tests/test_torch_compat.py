@@ -506,3 +506,23 @@ def test_scripting_leaves_no_mark_on_the_modules() -> None:
     before = {name: set(vars(module)) for name, module in model.named_modules()}
     torchscript.script(model)
     assert {name: set(vars(module)) for name, module in model.named_modules()} == before
+
+
+def test_sizes_of_custom_operators_start_at_zero() -> None:
+    """torchvision's fake kernel of nms calls what says two or more by default."""
+    from torch._library.fake_impl import FakeImplCtx
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.fx.experimental.symbolic_shapes import ShapeEnv
+
+    before = FakeImplCtx.create_unbacked_symint
+    with torch.library._scoped_library("fxexport_test", "FRAGMENT") as library:
+        library.define("counted(Tensor x) -> Tensor")
+
+        def fake(x: torch.Tensor) -> torch.Tensor:
+            return x.new_empty(torch.library.get_ctx().create_unbacked_symint())
+
+        torch.library.register_fake("fxexport_test::counted", fake, lib=library)
+        with compat.counts_from_zero(), FakeTensorMode(shape_env=ShapeEnv()):
+            (size,) = torch.ops.fxexport_test.counted(torch.ones(3)).shape
+    assert size.node.shape_env.bound_sympy(size.node.expr).lower == 0
+    assert FakeImplCtx.create_unbacked_symint is before

@@ -84,6 +84,15 @@ class FunctionMode(TorchFunctionMode):
             self._table[pad] = self._packed.pad
         # By name: the package that has them may not be there.
         self._custom = {"torchvision.roi_align": self._roi_align}
+        # Checks of the result would need it when the model is captured; the file does not raise.
+        linalg = torch.linalg
+        for unchecked, functions in (
+            (linalg.inv_ex, (linalg.inv, torch.inverse, tensor.inverse)),
+            (linalg.solve_ex, (linalg.solve,)),
+            (linalg.cholesky_ex, (linalg.cholesky,)),
+        ):
+            for function in functions:
+                self._table[function] = self._without_check(unchecked)
 
     def __torch_function__(
         self,
@@ -169,6 +178,19 @@ class FunctionMode(TorchFunctionMode):
             rois = torch.cat([rois[:, :1], rois[:, 1:] * scale], 1)
             scale = 1.0
         return self._raw(torch.ops.torchvision.roi_align, x, rois, scale, *args, **kwargs)
+
+    def _without_check(self, function: Any) -> Callable[..., Any]:
+        """A function of linear algebra that does not raise where there is no result."""
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self._session.note(
+                "assumption",
+                "the matrix must have a result here: PyTorch raises where it has none, the file "
+                "does not",
+            )
+            return self._raw(function, *args, **kwargs)[0]
+
+        return call
 
     def _squeeze_in_place(self, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """One call for each dimension that goes: PyTorch crashes on a symbolic one that stays."""

@@ -35,10 +35,10 @@ def _batched_nms() -> Any:
         kept: torch.Tensor = library.batched_nms(boxes, scores, idxs, iou_threshold)
         return kept
 
-    @torch.library.register_fake(BATCHED_NMS)
     def fake(
         boxes: torch.Tensor, scores: torch.Tensor, idxs: torch.Tensor, iou_threshold: float
     ) -> torch.Tensor:
         return boxes.new_empty(torch.library.get_ctx().new_dynamic_size(), dtype=torch.int64)
 
+    torch.library.register_fake(BATCHED_NMS, fake)
     return torch.ops.fxexport.batched_nms

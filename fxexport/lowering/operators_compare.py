@@ -163,7 +163,7 @@ def _shift(op: OpBuilder, a: Operand, b: Operand, direction: str) -> Value:
     x, by = op.cast(a, INT64), op.cast(b, INT64)
     top = 63
     fits = (by >= op.i64(0)) & (by < op.i64(8 * dtype.itemsize))
-    table = op.i64([*(1 << k for k in range(top)), -(1 << top)])
+    table = op.i64([1 << k for k in range(top)] + [-(2**63)])
     factor = op.one("Gather", table, op.one("Where", fits, by, op.i64(0)), axis=0)
     if direction == "LEFT":
         return op.cast(op.one("Where", fits, x * factor, op.i64(0)), dtype)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from fxexport.lowering import dtypes
 from fxexport.lowering.builder import OpBuilder, Operand
+from fxexport.lowering.elimination import LARGEST, eliminate
 from fxexport.lowering.operators_arithmetic import is_one
 from fxexport.lowering.registry import Table
 from fxexport.lowering.values import Value
@@ -124,7 +127,42 @@ def cross(op: OpBuilder, a: Value, b: Value, dim: int | None = -1) -> Value:
 
 
 @LOWERINGS("linalg_det", "_linalg_det", "det")
-def det(op: OpBuilder, x: Value) -> Value:
-    if isinstance(op.val, (tuple, list)):
+def det(op: OpBuilder, x: Value) -> Value | tuple[Value, None, None]:
+    several = isinstance(op.val, (tuple, list))
+    if several and op.indices_used:
         raise op.refuse("the LU factors of a determinant", "use torch.linalg.det only")
-    return op.one("Det", x)
+    found = op.one("Det", x)
+    return (found, None, None) if several else found
+
+
+@LOWERINGS("linalg_inv_ex")
+def inverse(op: OpBuilder, x: Value, check_errors: bool = False) -> tuple[Value, None]:
+    if op.indices_used:
+        raise op.refuse("whether a matrix has an inverse", "look at its determinant")
+    size = _small(op, x)
+    unit = op.const(np.eye(size), x.elem)
+    if x.rank > 2:
+        unit = op.one("Expand", unit, op.shape(x))
+    return eliminate(op, x, unit)[0], None
+
+
+@LOWERINGS("_linalg_solve_ex")
+def solve(
+    op: OpBuilder, a: Value, b: Value, *, left: bool = True, check_errors: bool = False
+) -> tuple[Value, None, None, None]:
+    if op.indices_used:
+        raise op.refuse("whether equations have a solution", "look at the determinant")
+    _small(op, a)
+    vector = b.rank == a.rank - 1
+    if not left or b.rank not in (a.rank, a.rank - 1) or (b.rank == a.rank - 1 and b.rank > 1):
+        raise op.refuse("equations of this form", "give both sides the same leading dimensions")
+    right = op.one("Unsqueeze", b, [1]) if vector else b
+    found = eliminate(op, a, right)[0]
+    return op.one("Squeeze", found, [1]) if vector else found, None, None, None
+
+
+def _small(op: OpBuilder, x: Value) -> int:
+    size = x.dims[-1]
+    if size is None or size > LARGEST or size == 0:
+        raise op.refuse(f"equations of a size that is not fixed, or above {LARGEST}")
+    return size

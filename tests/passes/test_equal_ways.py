@@ -23,20 +23,14 @@ def reshaped(x: Tensor) -> Tensor:
 def nothing_made(x: Tensor) -> Tensor:
     kept = x[x[:, 0] > 0]
     count = kept.shape[0]
-    if count > 0:
-        found = kept.reshape(count, -1, 2)
-    else:
-        found = torch.zeros(count, 3, 2)
+    found = kept.reshape(count, -1, 2) if count > 0 else torch.zeros(count, 3, 2)
     return found + 1
 
 
 def nothing_first(x: Tensor) -> Tensor:
     kept = x[x[:, 0] > 0]
     count = kept.shape[0]
-    if count == 0:
-        found = torch.zeros(count, 6)
-    else:
-        found = kept.relu()
+    found = torch.zeros(count, 6) if count == 0 else kept.relu()
     return found + 1
 
 

@@ -9,6 +9,7 @@ import onnx_ir as ir
 from fxexport.lowering import dtypes
 from fxexport.lowering.builder import OpBuilder, Operand
 from fxexport.lowering.dialects import Form
+from fxexport.lowering.elimination import LARGEST, eliminate
 from fxexport.lowering.values import Value
 
 __all__ = ["FORMS"]
@@ -94,6 +95,14 @@ def _onehot(
     return op.one("Where", found, on, off)
 
 
+def _det(op: OpBuilder, x: Value) -> Value | None:
+    """By elimination, for matrices of a fixed size."""
+    size = None if x.shape is None else x.dims[-1]
+    if size is None or not 0 < size <= LARGEST:
+        return None
+    return eliminate(op, x)[1]
+
+
 FORMS: dict[str, Form] = {
     "Softmax": _one_axis("Softmax"),
     "LogSoftmax": _one_axis("LogSoftmax"),
@@ -104,4 +113,5 @@ FORMS: dict[str, Form] = {
     "ReduceMin": _reduce_bool("ReduceMin"),
     "MatMul": _matmul,
     "OneHot": _onehot,
+    "Det": _det,
 }

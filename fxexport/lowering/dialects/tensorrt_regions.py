@@ -131,9 +131,9 @@ def _by_samples(op: OpBuilder, x: Value, images: Value, axes: list[_Axis], count
             part = read * op.one("Unsqueeze", weight, [3])
             total = part if total is None else total + part
     assert total is not None
-    shape = [-1, axes[0].bins, count, axes[1].bins, count, op.size(x, 1)]
-    split = op.one("Reshape", total, op.sizes(shape))
-    split.shape = ir.Shape([None, *shape[1:5], x.dims[1]])
+    bins = [axes[0].bins, count, axes[1].bins, count]
+    split = op.one("Reshape", total, op.sizes([-1, *bins, op.size(x, 1)]))
+    split.shape = ir.Shape([None, *bins, x.dims[1]])
     mean = op.one("ReduceMean", split, [2, 4], keepdims=0)
     return op.one("Transpose", mean, perm=[0, 3, 1, 2])
 
