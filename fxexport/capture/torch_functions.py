@@ -9,7 +9,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from fxexport import _torch_compat as compat
-from fxexport.capture import indexing
+from fxexport.capture import indexing, written_out
 from fxexport.capture.frames import user_location
 from fxexport.capture.iteration import Dynamic, rows
 from fxexport.capture.operators import Operators
@@ -84,6 +84,9 @@ class FunctionMode(TorchFunctionMode):
             self._table[pad] = self._packed.pad
         # By name: the package that has them may not be there.
         self._custom = {"torchvision.roi_align": self._roi_align}
+        self._table[torch.fake_quantize_per_tensor_affine] = written_out.fake_quantize
+        self._table[torch.fake_quantize_per_channel_affine] = written_out.fake_quantize_channels
+        self._table[torch.embedding_bag] = written_out.embedding_bag
         # Checks of the result would need it when the model is captured; the file does not raise.
         linalg = torch.linalg
         for unchecked, functions in (
