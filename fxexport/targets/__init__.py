@@ -82,6 +82,7 @@ _TARGETS = {
             "eliminate_dead_code",
             "carry_branch_results",
             "route_conditions",
+            "read_sizes",
         ),
         21,
         dialect="tensorrt",
