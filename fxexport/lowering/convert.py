@@ -81,6 +81,7 @@ class GraphWriter:
     def __init__(self, graph: CapturedGraph, op: OpBuilder) -> None:
         self.op = op
         self._graph = graph
+        self._root = op.graph
         self._symbols: dict[str, str] = {}
         self._weights: dict[Any, Value] = {}
         self._refusals = Refusals(graph.module)
@@ -289,7 +290,9 @@ class GraphWriter:
     def _dim(self, size: int | torch.SymInt) -> int | str | None:
         if is_concrete_int(size):
             return int(size)
-        return self._symbols.get(str(size))
+        # ONNX Runtime reuses memory among values whose sizes have one name. In a body a name may
+        # be wrong: that two sizes are one there is assumed by a sum of which one has size 1.
+        return self._symbols.get(str(size)) if self.op.graph is self._root else None
 
     def as_output(self, result: Any, val: Any, used: set[Value]) -> Value:
         """A result as an output of the current graph: made there, and used for one output."""
