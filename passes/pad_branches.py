@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from fxexport.passes.route_conditions import condition_to_route
 from torch import fx
 
 from fxexport._torch_compat import fake_beside
@@ -22,7 +23,6 @@ from fxexport.graph.editing import call, item, items, new_place, parts, results
 from fxexport.graph.ops import branch, loop
 from fxexport.graph.padding import write_at_start
 from fxexport.graph.size_bounds import NoBound, SizeBounds
-from fxexport.passes.route_conditions import condition_to_route
 
 __all__ = ["run"]
 

@@ -17,7 +17,7 @@ import torch
 from torch import fx
 
 from fxexport.graph import CapturedGraph
-from fxexport.graph.device_numbers import from_data, read_on_device
+from fxexport.graph.device_numbers import any_tensor, from_data, read_on_device
 
 __all__ = ["run"]
 
@@ -29,6 +29,9 @@ _NO_SIZES = {aten.scalar_tensor.default, aten.sym_size.int, aten._local_scalar_d
 def run(graph: CapturedGraph) -> CapturedGraph:
     """Rewrites such sizes of the root, in place."""
     root = graph.module
+    beside = any_tensor(graph)
+    if beside is None:
+        return graph
     read: dict[fx.Node, fx.Node] = {}
     for node in list(root.graph.nodes):
         if _takes_sizes(node):
@@ -37,7 +40,7 @@ def run(graph: CapturedGraph) -> CapturedGraph:
                 if type(arg.meta.get("val")) not in (int, torch.SymInt) or not from_data(arg):
                     return arg
                 if arg not in read:
-                    read[arg] = read_on_device(user, arg)
+                    read[arg] = read_on_device(user, arg, beside)
                 return read[arg]
 
             node.args = fx.map_arg(node.args, swapped)

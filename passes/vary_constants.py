@@ -18,7 +18,7 @@ import torch
 from torch import fx
 
 from fxexport.graph import CapturedGraph, scalars
-from fxexport.graph.device_numbers import from_data, read_on_device
+from fxexport.graph.device_numbers import any_tensor, from_data, read_on_device
 from fxexport.graph.editing import call, innermost_first, items, new_place, parts, results
 from fxexport.graph.ops import branch, loop
 
@@ -30,17 +30,19 @@ _NUMBERS = (bool, int, float, torch.SymBool, torch.SymInt, torch.SymFloat)
 
 def run(graph: CapturedGraph) -> CapturedGraph:
     """Rewrites such results of all branches, in place."""
-    if not any(n.target is loop for m in graph.graphs() for n in m.graph.nodes):
+    beside = any_tensor(graph)
+    has_loop = any(n.target is loop for m in graph.graphs() for n in m.graph.nodes)
+    if not has_loop or beside is None:
         return graph
     for module in innermost_first(graph):
         for node in list(module.graph.nodes):
             if node.target is branch and isinstance(node.args[0], fx.Node):
-                _vary(module, node, node.args[0])
+                _vary(module, node, node.args[0], beside)
         module.recompile()
     return graph
 
 
-def _vary(module: fx.GraphModule, node: fx.Node, condition: fx.Node) -> None:
+def _vary(module: fx.GraphModule, node: fx.Node, condition: fx.Node, beside: torch.Tensor) -> None:
     sides = parts(module, node)
     operands: Any = node.args[3]
     used = sorted({k for k, _ in items(node)})
@@ -51,7 +53,7 @@ def _vary(module: fx.GraphModule, node: fx.Node, condition: fx.Node) -> None:
         return
     val = condition.meta["val"]
     if not isinstance(val, torch.Tensor) and not from_data(condition):
-        condition, val = read_on_device(node, condition), 0
+        condition, val = read_on_device(node, condition, beside), 0
     node.args = (*node.args[:3], (*operands, condition))
     for side, (body, places) in enumerate(sides):
         place = new_place(body.graph, condition.name, val, places[-1] if places else None)

@@ -12,10 +12,11 @@ import torch
 from torch import fx
 
 from fxexport._torch_compat import fake_beside
+from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.editing import call, item
 from fxexport.graph.scalars import SCALAR_FUNCTIONS, to_int
 
-__all__ = ["from_data", "read_on_device"]
+__all__ = ["any_tensor", "from_data", "read_on_device"]
 
 aten = torch.ops.aten
 
@@ -39,19 +40,23 @@ def from_data(number: fx.Node) -> bool:
     return False
 
 
-def read_on_device(before: fx.Node, number: fx.Node) -> fx.Node:
+def any_tensor(graph: CapturedGraph) -> torch.Tensor | None:
+    """Metadata of some tensor of a graph: where new ones live."""
+    for module in graph.graphs():
+        for node in module.graph.nodes:
+            for val in _tensors(node.meta.get("val")):
+                return val
+    return None
+
+
+def read_on_device(before: fx.Node, number: fx.Node, beside: torch.Tensor) -> fx.Node:
     """The same number (an int; 0 or 1 for a bool) behind a TopK: TensorRT looks no further.
 
     Args:
         before: where the nodes go.
         number: an int or a bool.
+        beside: metadata of any tensor of the graph.
     """
-    beside = next(
-        val
-        for node in before.graph.nodes
-        for val in _tensors(node.meta.get("val"))
-        if node.op != "output"
-    )
     val = number.meta["val"]
     if isinstance(val, (bool, torch.SymBool)):
         number, val = call(before, to_int, number, val=0, like=number), 0
