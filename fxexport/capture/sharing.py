@@ -222,13 +222,14 @@ class Sharing:
         """The tensors made before `since` whose memory a tensor is in, or may be in."""
         if self.tensors.born(base) < since:
             return [base]
-        return [
-            source
+        found = {
+            id(source): source
             for merged, sources in self._merged
             if merged() is base
             for ref in sources
             if (source := ref()) is not None and self.tensors.born(source) < since
-        ]
+        }
+        return list(found.values())
 
     def share_as(
         self,

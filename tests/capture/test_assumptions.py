@@ -136,6 +136,28 @@ def test_an_assert_on_a_size_is_an_assumption() -> None:
     assert exported.report.of_kind("assumption", "relation")
 
 
+def a_split_in_a_branch(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    w = x * 2
+    if w.numel() > 8:
+        w = w + 1
+    elif t > -0.8:
+        w.split(2, 1)[0].clamp_(min=1.25)
+    return w
+
+
+def a_split_of_what_a_branch_tests(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    w = x * 2
+    if w.shape[1] > 8 and t > 0:
+        w.split(2, 1)[0].clamp_(min=1.25)
+    return w
+
+
+@pytest.mark.parametrize("program", [a_split_in_a_branch, a_split_of_what_a_branch_tests])
+def test_sizes_made_up_for_a_branch_decide_nothing(program: Any) -> None:
+    values = [(torch.ones(n, 4) - 0.8, torch.tensor(t)) for n in (3, 1, 2) for t in (1.0, -1.0)]
+    agrees(program, values)
+
+
 # -- declared ranges ---------------------------------------------------------------------------
 
 
