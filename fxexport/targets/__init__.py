@@ -78,10 +78,13 @@ _TARGETS = {
             "hoist_loops",
             "eliminate_dead_code",  # what was moved shares its bodies with what is left behind
             "count_scan_rows",
+            "pad_branches",
             "flatten_branches",
             "eliminate_dead_code",
             "carry_branch_results",
             "route_conditions",
+            "vary_constants",
+            "read_sizes",
         ),
         21,
         dialect="tensorrt",

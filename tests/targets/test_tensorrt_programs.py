@@ -48,6 +48,7 @@ def outcome(table: ModuleType, name: str, folder: Path) -> tuple[str, str]:
         "early_exits.return_from_nested_loops",
         "loops_that_grow.grow_from_empty",
         "shapes.crop_to_even",
+        "refusals.unique_loop",
         "shapes.nonzero_loop",
     ],
 )
@@ -67,7 +68,7 @@ def test_networks_build(table: ModuleType, name: str, tmp_path: Path) -> None:
     ("name", "line"),
     [
         ("loops_that_grow.shrink_while", "loops_that_grow.py:"),
-        ("refusals.unique_loop", "refusals.py:"),
+        ("detection_parts.loop_in_a_branch_writes_to_its_own_tensor", "detection_parts.py:"),
         ("mutation_basic.suppressed_rows", "mutation_basic.py:"),
     ],
 )
