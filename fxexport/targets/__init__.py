@@ -70,6 +70,7 @@ _TARGETS = {
             *_COMMON,
             "bound_trips",
             "append_to_buffers",
+            "give_capacity",
             "pad_outputs",  # before branches are moved: they tell how large a result can be
             "select_numbers",
             "hoist_masks",

@@ -56,7 +56,9 @@ def agrees_and_builds(
             tuple(max(1, size(shape[d] for shape in shapes)) for d in range(len(shapes[0])))
             for size in (min, lambda sizes: next(iter(sizes)), max)
         )
-        for spec, shapes in zip(exported.graph.inputs, zip(*_shapes(rows), strict=True), strict=True)
+        for spec, shapes in zip(
+            exported.graph.inputs, zip(*_shapes(rows), strict=True), strict=True
+        )
         if any(not isinstance(d, int) for d in spec.shape)
     }
     assert fxexport.tensorrt.build(exported, profiles=profile or None).ok

@@ -22,7 +22,9 @@ def states(count: int, heads: int, length: int, width: int = 64, dtype: Any = F1
     return torch.randn(count, heads, length, width, generator=generator).to(dtype)
 
 
-def exported(function: Any, row: tuple[Tensor, ...], folder: Path, opset: int = 23, **dims: Any) -> Any:
+def exported(
+    function: Any, row: tuple[Tensor, ...], folder: Path, opset: int = 23, **dims: Any
+) -> Any:
     found = fxexport.export(
         function, row, folder / "model.onnx", dynamic=dims, target="tensorrt", opset=opset
     )
@@ -66,13 +68,13 @@ def test_masks_and_rows_that_see_nothing(kind: str, tmp_path: Path) -> None:
 
 
 def test_a_tensor_that_attends_to_itself_is_written_in_steps(tmp_path: Path) -> None:
-    kinds = exported(lambda q: F.scaled_dot_product_attention(q, q, q), (states(2, 4, 5),), tmp_path)
+    kinds = exported(
+        lambda q: F.scaled_dot_product_attention(q, q, q), (states(2, 4, 5),), tmp_path
+    )
     assert "Attention" not in kinds
 
 
-@pytest.mark.parametrize(
-    ("dtype", "width", "opset"), [(F32, 64, 23), (F16, 12, 23), (F16, 64, 21)]
-)
+@pytest.mark.parametrize(("dtype", "width", "opset"), [(F32, 64, 23), (F16, 12, 23), (F16, 64, 21)])
 def test_the_rest_is_written_in_steps(dtype: Any, width: int, opset: int, tmp_path: Path) -> None:
     row = tuple(states(2, 4, 5, width, dtype) for _ in range(3))
     kinds = exported(F.scaled_dot_product_attention, row, tmp_path, opset)

@@ -46,9 +46,7 @@ def _attention(
         return None
     if mask is not None and mask.rank < 4:
         mask = op.one("Unsqueeze", mask, list(range(4 - mask.rank)))
-    found: Value = op.plain(
-        "Attention", q, k, v, mask, is_causal=int(causal) or None, scale=scale
-    )
+    found: Value = op.plain("Attention", q, k, v, mask, is_causal=int(causal) or None, scale=scale)
     found.type = ir.TensorType(q.elem)
     found.shape = ir.Shape([q.dims[0], q.dims[1], q.dims[2], width])
     if mask is None:

@@ -22,8 +22,24 @@ _KEPT_WEIGHT = 64
 
 # Operators that compute: what they give of narrow integers may leave the range.
 _COMPUTING = frozenset(
-    "Add Sub Mul Div Neg Abs Sum Pow CumSum ReduceSum ReduceProd ReduceSumSquare MatMul Gemm "
-    "Einsum BitwiseNot".split()
+    [
+        "Add",
+        "Sub",
+        "Mul",
+        "Div",
+        "Neg",
+        "Abs",
+        "Sum",
+        "Pow",
+        "CumSum",
+        "ReduceSum",
+        "ReduceProd",
+        "ReduceSumSquare",
+        "MatMul",
+        "Gemm",
+        "Einsum",
+        "BitwiseNot",
+    ]
 )
 _QUANTIZING = frozenset(["QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"])
 
@@ -94,9 +110,7 @@ def _widen_cast(root: ir.Graph, graph: ir.Graph, node: ir.Node, narrow: ir.DataT
         _append(graph, last, "Cast", [], _widened(narrow), to=int(_widened(narrow)))
 
 
-def _insert_wrap(
-    root: ir.Graph, graph: ir.Graph, node: ir.Node, narrow: ir.DataType
-) -> ir.Node:
+def _insert_wrap(root: ir.Graph, graph: ir.Graph, node: ir.Node, narrow: ir.DataType) -> ir.Node:
     """Brings what a node gives into the range of a narrow dtype; returns the last new node."""
     wide = node.outputs[0].dtype
     assert wide is not None

@@ -34,9 +34,7 @@ def _multinomial(
     """A uniform number is looked up among the running sums of the probabilities."""
     sums = op.one("CumSum", op.one("Softmax", op.cast(logits, FLOAT), axis=1), op.i64(1))
     size = op.one("Concat", op.size1(logits, 0), op.i64([sample_size]), axis=0)
-    unit = op.one(
-        "RandomUniformLike", op.one("Expand", op.const(0, FLOAT), size), dtype=int(FLOAT)
-    )
+    unit = op.one("RandomUniformLike", op.one("Expand", op.const(0, FLOAT), size), dtype=int(FLOAT))
     total = op.one("Slice", sums, [-1], [2**62], [1])
     level = op.one("Unsqueeze", unit * total, [2])
     below = op.one("Unsqueeze", sums, [1]) <= level  # [rows, samples, classes]

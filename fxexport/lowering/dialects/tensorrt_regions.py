@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from fxexport.lowering import dtypes
 from fxexport.lowering.builder import OpBuilder
 from fxexport.lowering.dialects import Form
 from fxexport.lowering.dialects.tensorrt_sampling import channels_last, corners, outer, positions
@@ -114,9 +113,7 @@ class _Axis:
         return total / divisor
 
 
-def _by_samples(
-    op: OpBuilder, x: Value, images: Value, axes: list[_Axis], count: int
-) -> Value:
+def _by_samples(op: OpBuilder, x: Value, images: Value, axes: list[_Axis], count: int) -> Value:
     """A fixed number of samples in each bin: each is read from its four pixels."""
     rows = channels_last(op, x)  # [N*H*W, C]
     height, width = (axis.length for axis in axes)
