@@ -493,6 +493,14 @@ class Limits:
             self._terms, self._pending = saved
         return {s: self._closed(s, initial, edges, trips) for s in wanted}
 
+    def count_trips(self, module: fx.GraphModule, node: fx.Node) -> None:
+        """Notes how large the number of a trip can be, for what is in the loop's body."""
+        ((_, inputs),) = parts(module, node)
+        trip, trips = plain_symbol(inputs[0].meta["val"]), self._trips(node)
+        if trip is not None and trips is not None:
+            with contextlib.suppress(NoRoom):
+                self._terms[trip] = self._sum([trips, [(None, -1)]])
+
     def _trips(self, node: fx.Node) -> list[Term] | None:
         if node.args[0] is None:
             return None

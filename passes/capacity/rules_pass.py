@@ -43,21 +43,24 @@ def broadcast(
         ]
         if not opens:
             continue
+        closed = [
+            (k, d)
+            for k, d in at
+            if d >= 0 and (k, d) not in opens and str(val_of(made[k]).shape[d]) != "1"
+        ]
+        if closed:
+            # Wherever this runs the sizes agree, so the open one is the one that is known before.
+            known = w.room(made[closed[0][0]], closed[0][1])
+            for k, d in opens:
+                narrow = w.conform(made[k], d, known)
+                made[k] = narrow.without(d) if isinstance(narrow, Open) else narrow
+            continue
         fixed = [made[k].rooms[d] for k, d in opens if made[k].rooms[d].fixed is not None]
-        room = (
-            min(fixed, key=lambda r: r.fixed or 0)
-            if fixed
-            else made[opens[0][0]].rooms[opens[0][1]]
-        )
-        counts[dim] = made[opens[0][0]].counts[opens[0][1]]
-        rooms[dim] = room
-        for k, d in at:
-            if d >= 0 and str(val_of(made[k]).shape[d]) != "1":
-                if not (isinstance(made[k], Open) and d in made[k].counts):
-                    raise w.unsupported("an open size meets one that is known before")
-                made[k] = w.conform(made[k], d, room)
-            elif d >= 0 and isinstance(made[k], Open) and d in made[k].counts:
-                made[k] = w.conform(made[k], d, room)
+        room = min(fixed, key=lambda r: r.fixed or 0) if fixed else None
+        room = room or made[opens[0][0]].rooms[opens[0][1]]
+        counts[dim], rooms[dim] = made[opens[0][0]].counts[opens[0][1]], room
+        for k, d in opens:
+            made[k] = w.conform(made[k], d, room)
     return [_node(v) for v in made], counts, rooms
 
 
@@ -90,6 +93,8 @@ def _node(value: Any) -> Any:
     "silu.default",
     "native_dropout.default",
     "contiguous.default",
+    "fill.Scalar",
+    "fill.Tensor",
     "prelu.default",
 )
 def pointwise(w: Writer, node: fx.Node, *args: Any, **kwargs: Any) -> Any:
@@ -99,7 +104,8 @@ def pointwise(w: Writer, node: fx.Node, *args: Any, **kwargs: Any) -> Any:
     if any(name in str(node.target) for name in _DIVIDING) and not val.dtype.is_floating_point:
         given[1] = _divisor(w, given[1])
     made, counts, rooms = broadcast(w, given, val.ndim)
-    return Open(w.call(node.target, *made, val=w.like_room(val, rooms), **kwargs), counts, rooms)
+    result = w.call(node.target, *made, val=w.like_room(val, rooms), **kwargs)
+    return Open(result, counts, rooms) if counts else result
 
 
 def _divisor(w: Writer, value: Any) -> Any:

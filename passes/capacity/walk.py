@@ -141,6 +141,7 @@ class Walker:
         ((body, places),) = parts(module, node)
         number = len(carried)
         layout = self._room_for(module, node, carried, writer)
+        self._limits.count_trips(module, node)
         scope = Scope(fx.Graph(), writer.scope)
         env: Env = {places[0]: scope.placeholder("trip", places[0].meta["val"])}
         start: list[Any] = []
