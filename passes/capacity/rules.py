@@ -15,6 +15,7 @@ from fxexport.passes.capacity import (
     rules_pass,
     rules_put,
     rules_reshape,
+    rules_sort,
     rules_spatial,
 )
 
@@ -29,6 +30,7 @@ for _module in (
     rules_index,
     rules_put,
     rules_fold,
+    rules_sort,
     rules_linear,
     rules_reshape,
     rules_creation,

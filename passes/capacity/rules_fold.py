@@ -14,7 +14,7 @@ from torch import fx
 from fxexport._torch_compat import fake_beside
 from fxexport.graph.scalars import maximum
 
-__all__ = ["RULES", "highest", "lowest"]
+__all__ = ["RULES", "called", "highest", "lowest"]
 
 aten = torch.ops.aten
 
@@ -68,7 +68,8 @@ def _left(x: Any, folded: list[int], keep: bool) -> tuple[dict[int, Any], dict[i
     return counts, rooms
 
 
-def _made(w: Writer, node: fx.Node, counts: Any, rooms: Any, args: Any, kwargs: Any) -> Any:
+def called(w: Writer, node: fx.Node, counts: Any, rooms: Any, args: Any, kwargs: Any) -> Any:
+    """The operator on what was filled, for one result or several."""
     vals = node.meta["val"]
     if isinstance(vals, torch.Tensor):
         made = w.call(node.target, *args, val=w.like_room(vals, rooms), **kwargs)
@@ -90,7 +91,7 @@ def _made(w: Writer, node: fx.Node, counts: Any, rooms: Any, args: Any, kwargs: 
 def whole(w: Writer, node: fx.Node, x: Any, *args: Any, **kwargs: Any) -> Any:
     """Over all dimensions."""
     node_ = w.filled(x, list(x.counts), _neutral(node, val_of(x).dtype))
-    return _made(w, node, {}, {}, (node_, *args), kwargs)
+    return called(w, node, {}, {}, (node_, *args), kwargs)
 
 
 @RULES(
@@ -127,7 +128,7 @@ def some(
     args: tuple[Any, ...] = (filled,) if given is None and not keep else (filled, given, keep)
     if "count_nonzero" in name:
         args = args[:2]
-    return _made(w, node, counts, rooms, args, kwargs)
+    return called(w, node, counts, rooms, args, kwargs)
 
 
 @RULES("linalg_vector_norm.default")
@@ -141,7 +142,7 @@ def vector_norm(
         raise w.unsupported("a norm that counts zeros")
     counts, rooms = _left(x, folded, keep)
     args = (w.filled(x, folded, 0), order, dim, keep)
-    return _made(w, node, counts, rooms, args, kwargs)
+    return called(w, node, counts, rooms, args, kwargs)
 
 
 @RULES("mean.default", "mean.dim")
@@ -192,40 +193,3 @@ def variance(w: Writer, node: fx.Node, x: Any, dim: Any = None, *rest: Any, **kw
     if "std" in str(node.target):
         made = w.call(aten.sqrt.default, made, val=val)
     return Open(made, counts, rooms) if counts else made
-
-
-@RULES("sort.default", "sort.stable", "argsort.default", "argsort.stable", "topk.default")
-def sort(w: Writer, node: fx.Node, x: Any, *args: Any, **kwargs: Any) -> Any:
-    """What means nothing comes last."""
-    dim, down, number = _sorting(node, args, kwargs)
-    at = positive(dim, x.rank)
-    dtype = val_of(x).dtype
-    filled = w.filled(x, [at], lowest(dtype) if down else highest(dtype))
-    counts, rooms = dict(x.counts), dict(x.rooms)
-    if number is None:
-        return _made(w, node, counts, rooms, (filled, *args), kwargs)
-    if isinstance(number, fx.Node):
-        raise w.unsupported("a top-k of a varying number inside an if or a loop")
-    counts.pop(at, None)
-    rooms.pop(at, None)
-    room = x.rooms.get(at)
-    if room is not None and (room.fixed is None or room.fixed < number):
-        # A graph needs as many places as are taken; the model has them wherever this runs.
-        wide = w.conform(x.on(filled), at, w.rooms.total([room, Room(number)]))
-        filled = w.filled(wide, [at], lowest(dtype) if down else highest(dtype))
-    return _made(w, node, counts, rooms, (filled, number, *args[1:]), kwargs)
-
-
-def _sorting(node: fx.Node, args: Any, kwargs: Any) -> tuple[int, bool, Any]:
-    """Along which dimension, whether the largest come first, and how many are wanted."""
-    if node.target is aten.topk.default:
-        dim = args[1] if len(args) > 1 else kwargs.get("dim", -1)
-        largest = args[2] if len(args) > 2 else kwargs.get("largest", True)
-        return dim, bool(largest), args[0]
-    if "stable" in str(node.target):
-        dim = args[1] if len(args) > 1 else kwargs.get("dim", -1)
-        down = args[2] if len(args) > 2 else kwargs.get("descending", False)
-        return dim, bool(down), None
-    dim = args[0] if args else kwargs.get("dim", -1)
-    down = args[1] if len(args) > 1 else kwargs.get("descending", False)
-    return dim, bool(down), None

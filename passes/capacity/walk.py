@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from fxexport.passes.capacity.limits import Limits, plain_symbol
 from fxexport.passes.capacity.rules import rule_of
+from fxexport.passes.capacity.rules_sort import varies
 from fxexport.passes.capacity.values import NoRoom, Open, Room, Rooms, Scope, val_of
 from fxexport.passes.capacity.writer import Writer
 from torch import fx
@@ -243,9 +244,14 @@ class Walker:
 
 
 def makes_sizes(node: fx.Node, limits: Limits) -> bool:
-    """Whether a node makes a size, or cuts at a place, that is known only inside."""
+    """Whether a node makes a size, or cuts at a place, that is known only inside.
+
+    A sort counts as well, since it takes a number from a size.
+    """
     if node.op != "call_function":
         return False
+    if varies(node):
+        return True
     if node.target in (aten.slice.Tensor, aten.slice_scatter.default):
         bounds = node.args[2:4] if node.target is aten.slice.Tensor else node.args[3:5]
         if not all(limits.is_known(val_of(bound)) for bound in bounds):
