@@ -56,7 +56,7 @@ def is_harmless(node: fx.Node) -> bool:
     if node.op in ("placeholder", "get_attr"):
         return True
     target: Any = node.target
-    if target is operator.getitem:
+    if target is operator.getitem or node.meta.get("harmless"):
         return True
     if target in SCALAR_FUNCTIONS:
         return target not in _DIVIDING or _divides_by_constant(node)

@@ -161,8 +161,9 @@ class Writer:
         val = val_of(node)
         sizes = list(val.shape)
         sizes[dim] = val_of(index).shape[0]
-        made = fake_beside(val, sizes)
-        return self.call(aten.index_select.default, node, dim, index, val=made)
+        made = self.call(aten.index_select.default, node, dim, index, val=fake_beside(val, sizes))
+        made.meta["harmless"] = True  # it can run although its branch is not taken
+        return made
 
     def clamped(self, index: fx.Node, most: Number, least: int | None = 0) -> fx.Node:
         """Indices made to lie in a range."""
