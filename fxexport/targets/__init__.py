@@ -77,6 +77,7 @@ _TARGETS = {
             "cut_to_nothing",
             "hoist_loops",
             "eliminate_dead_code",  # what was moved shares its bodies with what is left behind
+            "fit_operands",
             "count_scan_rows",
             "pad_branches",
             "flatten_branches",
