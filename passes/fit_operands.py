@@ -4,7 +4,8 @@ Requires: nothing beyond a captured graph.
 Does: where the condition of a branch says that two sizes are equal or that one is a constant (`if
 x.shape[0] == y.shape[0]`, `if n == 1`), that way reads its operands with the one size, through an
 index that is cut at the operand's end; on that way it is 0, 1, 2, ... and changes nothing. Where it
-says that a size is divisible (`if n % 2 == 0`), what is reshaped is cut to what is. TensorRT looks at both ways of every branch at
+says that a size is divisible (`if n % 2 == 0`), what is reshaped is cut to what is; where it says
+that there are enough rows (`if n > 4: y = x[:4]`), so many are taken by index. TensorRT looks at both ways of every branch at
 the profile's opt sizes, and refuses a way that they do not take and do not fit ("kOPT values for
 profile 0 violate shape constraints"; measured with TensorRT-RTX 1.7.1).
 Ensures: the outputs are the same; such ways can be computed at any sizes above zero.
@@ -31,6 +32,15 @@ __all__ = ["run"]
 aten = torch.ops.aten
 
 
+# Comparisons: whether the first is above the second, and strictly.
+_ORDERED = {
+    operator.gt: (True, True),
+    operator.ge: (True, False),
+    operator.lt: (False, True),
+    operator.le: (False, False),
+}
+
+
 @dataclass
 class _Facts:
     """What the conditions around a body say of sizes.
@@ -38,13 +48,16 @@ class _Facts:
     Attributes:
         equal: what a size's expression is, by the size's symbol.
         divisors: numbers by which a size can be divided, by its symbol.
+        least: what a size is at least, by its symbol.
     """
 
     equal: dict[Any, Any] = field(default_factory=dict)
     divisors: dict[Any, list[int]] = field(default_factory=dict)
+    least: dict[Any, int] = field(default_factory=dict)
 
     def copy(self) -> _Facts:
-        return _Facts(dict(self.equal), {k: list(v) for k, v in self.divisors.items()})
+        divisors = {k: list(v) for k, v in self.divisors.items()}
+        return _Facts(dict(self.equal), divisors, dict(self.least))
 
     def same(self, expr: Any) -> Any:
         """What an expression is, as far as it is known."""
@@ -103,6 +116,8 @@ def _visit(module: fx.GraphModule, facts: _Facts, outer: dict[fx.Node, Any]) -> 
                 _visit(body, facts, outer)
         elif facts.divisors and node.target in (aten.reshape.default, aten.view.default):
             _fit_reshape(node, facts)
+        elif facts.least and node.target is aten.slice.Tensor:
+            _fit_slice(node, facts)
 
 
 # What a condition says
@@ -125,6 +140,8 @@ def _learn(facts: _Facts, condition: Any, holds: bool, outer: dict[fx.Node, Any]
         _learn(facts, args[1 if holds else 2], holds, outer)
     elif target is (operator.eq if holds else operator.ne):
         _learn_equal(facts, args[0], args[1], outer)
+    elif target in _ORDERED:
+        _learn_least(facts, _ORDERED[target], args, holds, outer)
 
 
 def _learn_equal(facts: _Facts, left: Any, right: Any, outer: dict[fx.Node, Any]) -> None:
@@ -139,6 +156,30 @@ def _learn_equal(facts: _Facts, left: Any, right: Any, outer: dict[fx.Node, Any]
     first, second = _size(left, outer), _size(right, outer)
     if first is not None and second is not None:
         facts.learn_equal(first, second)
+
+
+def _learn_least(
+    facts: _Facts, order: tuple[bool, bool], args: Any, holds: bool, outer: dict[fx.Node, Any]
+) -> None:
+    """What `n > 4` says, or `4 * n >= 16`, or that `n < 4` is false."""
+    above, strictly = order
+    size, number = args
+    if isinstance(size, int):
+        size, number, above = number, size, not above
+    if not holds:
+        above, strictly = not above, not strictly
+    while size in outer:
+        size = outer[size]
+    factor = 1
+    if isinstance(size, fx.Node) and size.target is operator.mul:
+        constants = [arg for arg in size.args if isinstance(arg, int)]
+        if len(constants) == 1 and constants[0] > 0:
+            factor = constants[0]
+            size = next(arg for arg in size.args if not isinstance(arg, int))
+    expr = _size(size, outer)
+    if above and isinstance(number, int) and expr is not None and expr.is_Symbol:
+        least = number // factor + 1 if strictly else -(-number // factor)
+        facts.least[expr] = max(least, facts.least.get(expr, 0))
 
 
 def _size(number: Any, outer: dict[fx.Node, Any]) -> Any:
@@ -222,6 +263,20 @@ def _fit_reshape(node: fx.Node, facts: _Facts) -> None:
             )
             node.args = (cut, *node.args[1:])
             return
+
+
+def _fit_slice(node: fx.Node, facts: _Facts) -> None:
+    """`x[:4]` of rows that are known to be four at least."""
+    source: Any = node.args[0]
+    dim, start, end, step = (*node.args[1:], *(0, 0, None, 1)[len(node.args) - 1 :])
+    if not (isinstance(start, int) and isinstance(end, int) and step == 1):
+        return
+    shape = source.meta["val"].shape
+    size = _expression(shape[dim])
+    if size.is_Integer or not 0 <= start < end <= facts.least.get(size, 0):
+        return
+    rows = _read(node, source, int(dim), end) if isinstance(dim, int) else source
+    node.args = (rows, *node.args[1:])
 
 
 def _read(node: fx.Node, value: fx.Node, dim: int, size: Any) -> fx.Node:

@@ -68,6 +68,7 @@ _TARGETS = {
         "tensorrt",
         (
             *_COMMON,
+            "loops_of_one_trip",
             "bound_trips",
             "append_to_buffers",
             "pad_outputs",  # before branches are moved: they tell how large a result can be
@@ -84,6 +85,7 @@ _TARGETS = {
             "eliminate_dead_code",
             "carry_branch_results",
             "route_conditions",
+            "agree_on_sizes",
             "vary_constants",
             "read_sizes",
         ),
