@@ -100,15 +100,12 @@ def _padded(body: fx.GraphModule, k: int, rooms: dict[int, Any]) -> None:
     output = body.graph.output_node()
     given = results(body)
     result = given[k]
-    counts = []
+    shape = result.meta["val"].shape
+    sizes = {dim: call(output, aten.sym_size.int, result, dim, val=shape[dim]) for dim in rooms}
     for dim, room in rooms.items():
-        size = call(output, aten.sym_size.int, result, dim, val=result.meta["val"].shape[dim])
-        counts.append(size)
-    for dim, room in rooms.items():
-        size = counts[list(rooms).index(dim)]
-        result = write_at_start(output, result, dim, room, size)
+        result = write_at_start(output, result, dim, room, sizes[dim])
     given[k] = result
-    output.args = ((*given, *counts),)
+    output.args = ((*given, *sizes.values()),)
     body.recompile()
 
 

@@ -14,7 +14,8 @@ from torch import fx
 from fxexport._torch_compat import fake_beside
 from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.editing import call, item
-from fxexport.graph.scalars import SCALAR_FUNCTIONS, to_int
+from fxexport.graph.ops import branch, loop
+from fxexport.graph.scalars import to_int
 
 __all__ = ["any_tensor", "from_data", "read_on_device"]
 
@@ -22,19 +23,19 @@ aten = torch.ops.aten
 
 
 def from_data(number: fx.Node) -> bool:
-    """Whether more than sizes and int inputs decide a number of the root."""
+    """Whether more than sizes, weights and int inputs decide a number of the root."""
     todo, seen = [number], {number}
     while todo:
         node = todo.pop()
-        if node.target is aten.sym_size.int:
+        if node.target is aten.sym_size.int or node.op == "get_attr":
             continue
-        if node.op == "placeholder" and type(node.meta.get("val")) in (int, torch.SymInt):
-            continue
-        if node.target not in SCALAR_FUNCTIONS:
+        if node.op == "placeholder":
+            if type(node.meta.get("val")) in (int, torch.SymInt):
+                continue
+            return True
+        if node.target in (branch, loop):
             return True
         new = [used for used in node.all_input_nodes if used not in seen]
-        if any(isinstance(used.meta.get("val"), torch.Tensor) for used in new):
-            return True
         seen.update(new)
         todo.extend(new)
     return False

@@ -12,14 +12,15 @@ from torch import fx
 
 from fxexport.graph.editing import call, new_body, new_place, parts
 from fxexport.graph.ops import branch
-from fxexport.graph.scalars import SCALAR_FUNCTIONS, and_, not_, or_
+from fxexport.graph.scalars import SCALAR_FUNCTIONS, and_, not_, or_, select
 
 __all__ = ["behind", "hoist", "idle_way", "is_harmless", "selects"]
 
 aten = torch.ops.aten
 
 # They may fail, or never end, on the values of the way that is not taken.
-_DIVIDING = {operator.floordiv, operator.mod, operator.truediv, operator.pow, math.log, math.log2}
+_FAILING = {operator.pow, math.log, math.log2}
+_DIVIDING = {operator.floordiv, operator.mod, operator.truediv}  # `hoist` sees to the divisor
 _HARMLESS = {
     aten.sym_size.int,
     aten.zeros.default,
@@ -59,7 +60,7 @@ def is_harmless(node: fx.Node) -> bool:
     if target is operator.getitem or node.meta.get("harmless"):
         return True
     if target in SCALAR_FUNCTIONS:
-        return target not in _DIVIDING or _divides_by_constant(node)
+        return target not in _FAILING and (target not in _DIVIDING or node.args[1] != 0)
     if target is aten.amax.default:
         return _has_elements(node)
     if target in _HARMLESS:
@@ -80,12 +81,6 @@ def is_harmless(node: fx.Node) -> bool:
         if isinstance(val := used.meta.get("val"), torch.Tensor) and val.ndim
     }
     return len(shapes) <= 1
-
-
-def _divides_by_constant(node: fx.Node) -> bool:
-    divisor = node.args[1] if len(node.args) > 1 else 0
-    divides = node.target in (operator.floordiv, operator.mod, operator.truediv)
-    return divides and isinstance(divisor, (int, float)) and divisor != 0
 
 
 def _is_there(select: fx.Node) -> bool:
@@ -197,6 +192,8 @@ def hoist(
             continue
         with module.graph.inserting_before(node):
             copies[old] = module.graph.node_copy(old, lambda n: copies[n])
+        if old.target in _DIVIDING and isinstance(old.args[1], fx.Node):
+            _divide_safely(node, side, copies[old])
         if old in idle:
             _guard(node, side, copies[old], idle[old])
     last = work[-1]
@@ -211,6 +208,16 @@ def hoist(
     for old in taken:
         _hand_in(module, node, side, old, copies[old])
     body.recompile()
+
+
+def _divide_safely(node: fx.Node, side: int, made: fx.Node) -> None:
+    """Where the branch goes past it, the divisor is one."""
+    number, divisor = made.args
+    if not isinstance(divisor, fx.Node):
+        return
+    ways = (divisor, 1) if side == 0 else (1, divisor)
+    safe = call(made, select, node.args[0], *ways, val=divisor.meta["val"])
+    made.args = (number, safe)
 
 
 def _guard(node: fx.Node, side: int, made: fx.Node, idle: int | None) -> None:
