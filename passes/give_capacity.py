@@ -2,14 +2,15 @@
 
 Requires: nothing beyond a captured graph; to run before outputs are padded, and before branches are
 moved.
-Does: an outermost loop (or an if with a loop in it) in which a tensor has a size that is known only
-inside (what a loop carries grows or shrinks, `x[:i]`, `x[mask]`, `torch.arange(i)`) is written anew:
-such a tensor becomes one as large as it can ever be, and a number that says how much of it means
-something (the package `capacity`). What folds a dimension fills the rest first. After the loop the
-tensor is cut to its count. How large it can be follows from the sizes before the loop, the bound
-on its trips and its condition.
-Ensures: the outputs are the same, and nothing inside such a loop has a size that changes. A loop with
-something in it that has no such form stays as it was; `meta["no_capacity"]` of its node says what.
+Does: an outermost loop (or an if with a loop in it) in which a tensor has a size that is known
+only inside (what a loop carries grows or shrinks, `x[:i]`, `x[mask]`, `torch.arange(i)`) is written
+anew: such a tensor becomes one as large as it can ever be, and a number that says how much of it
+means something (the package `capacity`). What folds a dimension fills the rest first. After the
+loop the tensor is cut to its count. How large it can be follows from the sizes before the loop, the
+bound on its trips and its condition.
+Ensures: the outputs are the same, and nothing inside such a loop has a size that changes. A loop
+with something in it that has no such form stays as it was; `meta["no_capacity"]` of its node says
+what.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def run(graph: CapturedGraph) -> CapturedGraph:
 
 
 def _input_sizes(graph: CapturedGraph) -> dict[Any, int | DimRange]:
-    """What is known of the symbols of the inputs' sizes: a number that the model fixes, or a range."""
+    """What is known of the inputs' sizes: a number that the model fixes, or a range."""
     found: dict[Any, int | DimRange] = {}
     places = graph.module.graph.find_nodes(op="placeholder")
     for spec, place in zip(graph.inputs, places, strict=True):

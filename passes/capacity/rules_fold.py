@@ -6,8 +6,8 @@ import operator
 from typing import Any
 
 import torch
-from fxexport.passes.capacity.table import Table, dims_of, positive
-from fxexport.passes.capacity.values import Open, Room, val_of
+from fxexport.passes.capacity.table import Table, dims_of
+from fxexport.passes.capacity.values import Open, val_of
 from fxexport.passes.capacity.writer import Writer
 from torch import fx
 

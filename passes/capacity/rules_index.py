@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from fxexport.passes.capacity.rules_pass import broadcast
+from fxexport.passes.capacity.broadcasting import broadcast
 from fxexport.passes.capacity.table import Table, positive
 from fxexport.passes.capacity.values import Number, Open, Room, val_of
 from fxexport.passes.capacity.writer import Writer

@@ -6,70 +6,19 @@ import operator
 from typing import Any
 
 import torch
+from fxexport.passes.capacity.broadcasting import broadcast, captured_shapes
 from fxexport.passes.capacity.table import Table, dims_of, positive
-from fxexport.passes.capacity.values import Open, Room, val_of
+from fxexport.passes.capacity.values import Open, val_of
 from fxexport.passes.capacity.writer import Writer
 from torch import fx
 
-__all__ = ["RULES", "broadcast", "pointwise"]
+__all__ = ["RULES", "pointwise"]
 
 aten = torch.ops.aten
 
 RULES = Table()
 
 _DIVIDING = ("aten.div.", "aten.floor_divide.", "aten.remainder.", "aten.fmod.")
-
-
-def broadcast(
-    w: Writer, values: list[Any], rank: int
-) -> tuple[list[Any], dict[int, Any], dict[int, Room]]:
-    """Tensors that meet element by element, with equal rooms.
-
-    Args:
-        w: where to write.
-        values: open and closed tensors.
-        rank: how many dimensions the result has.
-
-    Returns:
-        The tensors as they go into the operator, and the counts and rooms of the result.
-    """
-    counts: dict[int, Any] = {}
-    rooms: dict[int, Room] = {}
-    made = list(values)
-    for dim in range(rank):
-        at = [(k, dim - rank + val_of(v).ndim) for k, v in enumerate(made) if _is_tensor(v)]
-        opens = [
-            (k, d) for k, d in at if d >= 0 and isinstance(made[k], Open) and d in made[k].counts
-        ]
-        if not opens:
-            continue
-        closed = [
-            (k, d)
-            for k, d in at
-            if d >= 0 and (k, d) not in opens and str(val_of(made[k]).shape[d]) != "1"
-        ]
-        if closed:
-            # Wherever this runs the sizes agree, so the open one is the one that is known before.
-            known = w.room(made[closed[0][0]], closed[0][1])
-            for k, d in opens:
-                narrow = w.conform(made[k], d, known)
-                made[k] = narrow.without(d) if isinstance(narrow, Open) else narrow
-            continue
-        fixed = [made[k].rooms[d] for k, d in opens if made[k].rooms[d].fixed is not None]
-        room = min(fixed, key=lambda r: r.fixed or 0) if fixed else None
-        room = room or made[opens[0][0]].rooms[opens[0][1]]
-        counts[dim], rooms[dim] = made[opens[0][0]].counts[opens[0][1]], room
-        for k, d in opens:
-            made[k] = w.conform(made[k], d, room)
-    return [_node(v) for v in made], counts, rooms
-
-
-def _is_tensor(value: Any) -> bool:
-    return isinstance(value, (Open, fx.Node)) and isinstance(val_of(value), torch.Tensor)
-
-
-def _node(value: Any) -> Any:
-    return value.node if isinstance(value, Open) else value
 
 
 @RULES(
@@ -103,7 +52,7 @@ def pointwise(w: Writer, node: fx.Node, *args: Any, **kwargs: Any) -> Any:
     given = list(args)
     if any(name in str(node.target) for name in _DIVIDING) and not val.dtype.is_floating_point:
         given[1] = _divisor(w, given[1])
-    made, counts, rooms = broadcast(w, given, val.ndim)
+    made, counts, rooms = broadcast(w, given, val.ndim, captured_shapes(node.args))
     result = w.call(node.target, *made, val=w.like_room(val, rooms), **kwargs)
     return Open(result, counts, rooms) if counts else result
 

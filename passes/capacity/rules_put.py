@@ -117,7 +117,7 @@ def _put_by_mask(w: Writer, x: Any, mask: Any, values: Any, accumulate: bool) ->
             if not isinstance(mask, Open) or d not in mask.counts:
                 raise w.unsupported("a mask of another size")
             mask = w.conform(mask, d, w.room(x, d))
-    vector, room = flat_mask(w, mask)
+    vector, _ = flat_mask(w, mask)
     flat, _ = flattened(w, _node(x), 0, over)
     val = val_of(flat)
     source = values

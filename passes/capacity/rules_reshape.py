@@ -222,7 +222,7 @@ def _one_group(w: Writer, value: Any, group: _Group, new: Sequence[Any]) -> Any:
 def _rows(
     w: Writer, value: Any, group: _Group, after: int, new: Sequence[Any]
 ) -> tuple[Any, Room, Number]:
-    """Rows made longer or shorter: the tensor to take, and how many rows there are at most and are."""
+    """Rows made longer or shorter: what to reshape, and how many rows there can be, and are."""
     head = next(d for d in group.before if d in value.counts)
     count: Number = 1
     for d in group.before:
@@ -270,7 +270,7 @@ def _any_group(w: Writer, value: Any, group: _Group, given: list[Any], new: Sequ
     first = group.before[0]
     in_counts = [w.size_number(value, d) for d in group.before]
     in_rooms = [w.room(value, d) for d in group.before]
-    node, flat_room = _flat(w, value.node, first, in_rooms)
+    node, _ = _flat(w, value.node, first, in_rooms)
     out_counts = _out_counts(w, in_counts, given, [new[d] for d in group.after])
     out_rooms = [
         Room(w.limits.exact(new[d]))

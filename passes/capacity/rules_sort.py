@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import fx
-from torch.fx.experimental.symbolic_shapes import is_concrete_int
-
-from fxexport._torch_compat import fake_beside
 from fxexport.passes.capacity.rules_fold import called, highest, lowest
 from fxexport.passes.capacity.table import Table, positive
 from fxexport.passes.capacity.values import Number, Open, Room, val_of
 from fxexport.passes.capacity.writer import Writer
+from torch import fx
+from torch.fx.experimental.symbolic_shapes import is_concrete_int
+
+from fxexport._torch_compat import fake_beside
 
 __all__ = ["RULES", "varies"]
 
@@ -70,9 +70,7 @@ def _asked(node: fx.Node, args: Any, kwargs: Any) -> tuple[int, bool, Any]:
     return dim, bool(down), args[0] if top else None
 
 
-def _ranked(
-    w: Writer, node: fx.Node, x: Open, dim: int, down: bool, number: Number | None
-) -> Any:
+def _ranked(w: Writer, node: fx.Node, x: Open, dim: int, down: bool, number: Number | None) -> Any:
     """Each place written where its rank says: how many places come before it."""
     ranks = _ranks(w, x.node, dim, w.room(x, dim), down)
     val = val_of(ranks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -47,7 +48,7 @@ class Walker:
         if node.target is loop:
             return self._loop(module, node, args, writer)
         if node.target is operator.getitem and isinstance(args[0], list):
-            return args[0][args[1]]
+            return args[0][int(args[1])]  # type: ignore[arg-type]
         if not _is_open(args, kwargs) and not makes_sizes(node, self._limits):
             return self._copy(node, args, kwargs, writer)
         rule = rule_of(node.target)
@@ -178,10 +179,11 @@ class Walker:
     ) -> list[dict[int, Room]]:
         """The open dimensions of what a loop carries."""
         ((_, places),) = parts(module, node)
+        vals = node.meta["val"]
         layout: list[dict[int, Room]] = [{} for _ in carried]
         wanted: dict[Any, list[tuple[int, int]]] = {}
         for k, (value, place) in enumerate(zip(carried, places[1:], strict=False)):
-            val = place.meta.get("val")
+            val: Any = place.meta.get("val")
             for dim in range(val.ndim if isinstance(val, torch.Tensor) else 0):
                 if _has_size(value, dim, val.shape[dim]):
                     continue
@@ -201,7 +203,7 @@ class Walker:
                 self._limits.settle(symbol, room)
                 for k, dim in uses:
                     layout[k][dim] = room
-                    after = plain_symbol(node.meta["val"][k].shape[dim])
+                    after = plain_symbol(vals[k].shape[dim])
                     if after is not None:
                         self._limits.settle(after, room)
         return layout
@@ -346,7 +348,7 @@ def _share(scopes: Sequence[Scope]) -> tuple[Any, ...]:
     wanted = list(dict.fromkeys(value for scope in scopes for value, _ in scope.given))
     for scope in scopes:
         places = [scope.bring(value) for value in wanted]
-        for before, after in zip(places, places[1:], strict=False):
+        for before, after in itertools.pairwise(places):
             before.append(after)
     return tuple(wanted)
 

@@ -166,6 +166,15 @@ def attends(x: torch.Tensor) -> torch.Tensor:
     return out
 
 
+def meets_one_row(x: torch.Tensor) -> torch.Tensor:
+    total = x.new_zeros(3)
+    for i in range(x.shape[0]):
+        low = x[: i + 1]
+        high = x[i + 1 :]
+        total = total + (low[:1] * high).sum(0) + (low * x[-1:]).sum(0)
+    return total
+
+
 def has_no_form(x: torch.Tensor) -> torch.Tensor:
     total = x.new_zeros(())
     for i in range(x.shape[0]):
@@ -189,6 +198,7 @@ PROGRAMS: list[tuple[Callable[..., Any], list[tuple[Any, ...]]]] = [
     (one_way_only, [(t.abs() if k % 2 else t,) for k, (t,) in enumerate(rows(4, 5, 6, 9, 1))]),
     (doubles_up_to, [(numbers(2, 3), 7), (numbers(1, 3), 8), (numbers(5, 3), 2)]),
     (attends, rows(4, 1, 6)),
+    (meets_one_row, rows(4, 1, 6)),
 ]
 
 
