@@ -85,6 +85,7 @@ class GraphWriter:
     def __init__(self, graph: CapturedGraph, op: OpBuilder) -> None:
         self.op = op
         self._graph = graph
+        self._root = op.graph
         self._symbols: dict[str, str] = {}
         self._ranges: dict[Any, tuple[int, int | None]] = {}
         self._weights: dict[Any, Value] = {}
@@ -300,7 +301,9 @@ class GraphWriter:
     def _dim(self, size: int | torch.SymInt) -> int | str | None:
         if is_concrete_int(size):
             return int(size)
-        return self._symbols.get(str(size))
+        # ONNX Runtime reuses memory among values whose sizes have one name. In a body a name may
+        # be wrong: that two sizes are one there is assumed by a sum of which one has size 1.
+        return self._symbols.get(str(size)) if self.op.graph is self._root else None
 
     def _limit(self, size: Any) -> int | None:
         """The largest that a size can be, from the ranges of the inputs' sizes."""
