@@ -105,7 +105,7 @@ class Session(Sharing):
     def __init__(
         self,
         report: Report,
-        policy: Callable[[Any], Any],
+        policy: Callable[..., Any],
         decomposition_for: Callable[[Any], Any],
         keep_composite: Callable[[Any], bool],
         name_of: Callable[[torch.Tensor], str],
@@ -194,14 +194,18 @@ class Session(Sharing):
             return
         for fact in facts:
             symbols = fact.expr.free_symbols
-            small = {symbol for symbol in symbols & sizes.keys() if sizes[symbol] < 2}
-            if small and symbols <= sizes.keys() and fact.expr.xreplace(sizes) is sympy.false:
-                location = next(iter(locations_of_summary(compat.stack_of_assert(fact))), None)
-                reason = (
-                    "a dimension that was asked to be dynamic is 1 in the example, and is "
-                    "broadcast here; a dynamic one is taken to be another size than 1"
-                )
-                raise PinNeeded(small, location, reason)
+            if not symbols <= sizes.keys() or fact.expr.xreplace(sizes) is not sympy.false:
+                continue
+            small = {symbol for symbol in symbols if sizes[symbol] < 2}
+            location = next(iter(locations_of_summary(compat.stack_of_assert(fact))), None)
+            reason = (
+                "a dimension that was asked to be dynamic is 1 in the example, and is broadcast "
+                "here; a dynamic one is taken to be another size than 1"
+                if small
+                else "what PyTorch takes for granted here of a dimension that was asked to be "
+                "dynamic does not hold for the example"
+            )
+            raise PinNeeded(small or set(symbols), location, reason)
 
     # -- refusals ------------------------------------------------------------------------------
 
