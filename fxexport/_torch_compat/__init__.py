@@ -59,8 +59,8 @@ __all__ = [
     "tree_unflatten",
 ]
 
-# What a guard that cannot be proven is decided by: (expression) -> value, or an exception. Where the
-# guard says what "not provable" means to it, that is given as well.
+# What a guard that cannot be proven is decided by: (expression) -> value, or an exception. Where
+# the guard says what "not provable" means to it, that is given as well.
 GuardPolicy = Callable[..., Any]
 
 # The fields of a ShapeEnv that a learnt fact changes. Facts learnt inside a branch hold only

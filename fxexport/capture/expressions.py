@@ -313,7 +313,9 @@ class Expressions(ast.NodeTransformer):
 
 
 # Functions that are done with a generator, or with a key, when they return.
-_CONSUMERS = frozenset("sum any all min max list tuple set sorted dict".split())
+_CONSUMERS = frozenset(
+    ["sum", "any", "all", "min", "max", "list", "tuple", "set", "sorted", "dict"]
+)
 
 
 def _keeps_functions(node: ast.ListComp) -> bool:

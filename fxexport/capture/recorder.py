@@ -125,9 +125,9 @@ class Recorder(GraphWriter, compat.ProxySlotMode):
             return out
         for size in out.shape:
             # Kernels make symbols too (that of a slice), and do not always say what they are.
-            if isinstance(size, torch.SymInt) and size.node.expr.is_Symbol:
-                if size.node.expr not in self.env.size_like:
-                    self.env.mark_size(size.node.expr)
+            symbol = size.node.expr if isinstance(size, torch.SymInt) else None
+            if symbol is not None and symbol.is_Symbol and symbol not in self.env.size_like:
+                self.env.mark_size(symbol)
         heavy = [isinstance(s, torch.SymInt) and is_heavy(s.node.expr) for s in out.shape]
         if not any(heavy):
             return out

@@ -38,6 +38,10 @@ __all__ = [
 SYM = (torch.SymInt, torch.SymFloat, torch.SymBool)
 
 
+# Protocol buffers are read up to 100 levels; an If or a Loop in another one takes three.
+_DEEPEST = 30
+
+
 class PinNeeded(Exception):
     """The program needs input dimensions to be fixed.
 
@@ -146,6 +150,27 @@ class Session(Sharing):
         self.depth = 0
         # Containers of the user's that the model's attributes do not lead to, by identity.
         self.outside: dict[int, Any] = {}
+
+    @contextlib.contextmanager
+    def nested(self) -> Iterator[None]:
+        """While one way of a branch, or the body of a loop, is recorded.
+
+        Raises:
+            UnsupportedError: it stands in more of them than a file may nest.
+        """
+        if self.depth >= _DEEPEST:
+            raise UnsupportedError(
+                f"more than {_DEEPEST} ifs and loops inside each other; ONNX Runtime reads no such "
+                "file (each elif is inside the one before it, and so is what follows an early "
+                "return)",
+                location=user_location(),
+                hint="write the ifs one after the other, or look the result up in a tensor",
+            )
+        self.depth += 1
+        try:
+            yield
+        finally:
+            self.depth -= 1
 
     # -- findings ------------------------------------------------------------------------------
 

@@ -95,3 +95,18 @@ def halves(x):
 
 
 PROGRAMS.add(halves, *X)
+
+
+class Recurrent(torch.nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.rnn = getattr(torch.nn, kind)(4, 3, bidirectional=True, batch_first=True)
+
+    def forward(self, x):
+        out, last = self.rnn(x)
+        return (out * 2 if out.mean() > 0 else out), last
+
+
+SEQUENCES = [rand(*shape, seed=k) for k, shape in enumerate(((2, 3, 4), (3, 7, 4), (1, 1, 4)))]
+PROGRAMS.add(lambda: Recurrent("GRU"), *SEQUENCES, name="gru", factory=True)
+PROGRAMS.add(lambda: Recurrent("RNN"), *SEQUENCES, name="rnn", factory=True)
