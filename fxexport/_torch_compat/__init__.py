@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import itertools
 import logging
 import types
 import warnings
@@ -32,7 +33,7 @@ from torch.utils._python_dispatch import (
     _disable_infra_mode,
 )
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
-from torch.utils._sympy.functions import Mod
+from torch.utils._sympy.functions import Max, Min, Mod
 from torch.utils._sympy.numbers import int_oo
 from torch.utils._sympy.printers import PythonPrinter
 from torch.utils._sympy.value_ranges import ValueRanges, bound_sympy
@@ -44,6 +45,8 @@ __all__ = [
     "FunctionalTensor",
     "FunctionalTensorMode",
     "GuardOnDataDependentSymNode",
+    "Max",
+    "Min",
     "Mod",
     "ProxySlotMode",
     "ShapeState",
@@ -56,8 +59,9 @@ __all__ = [
     "tree_unflatten",
 ]
 
-# What a guard that cannot be proven is decided by: (expression) -> value, or an exception.
-GuardPolicy = Callable[[Any], Any]
+# What a guard that cannot be proven is decided by: (expression) -> value, or an exception. Where
+# the guard says what "not provable" means to it, that is given as well.
+GuardPolicy = Callable[..., Any]
 
 # The fields of a ShapeEnv that a learnt fact changes. Facts learnt inside a branch hold only
 # there, so they are saved before it and put back after it.
@@ -119,12 +123,34 @@ class SizeEnv(ShapeEnv):
         *,
         forcing_spec: bool = False,
     ) -> Any:
+        # Broadcasting asks whether a size is 1 and takes "not provable" for no. That of x[:1] is 1.
+        if fallback_value is False and self._may_be_one_alone(orig_expr):
+            return sympy.sympify(self._policy(orig_expr, False))
         try:
             return self._evaluate_expr(
                 orig_expr, hint, fx_node, size_oblivious, fallback_value, forcing_spec=forcing_spec
             )
         except GuardOnDataDependentSymNode:
             return sympy.sympify(self._policy(orig_expr))
+
+    def _may_be_one_alone(self, expr: Any) -> bool:
+        """Whether this asks of a size that is 0 or 1 whether it is 1."""
+        if not isinstance(expr, sympy.Eq) or sympy.S.One not in expr.args:
+            return False
+        return self.is_one_at_most(expr.rhs if expr.lhs == 1 else expr.lhs)
+
+    def is_one_at_most(self, size: Any) -> bool:
+        """Whether a computed size seems to be 0 or 1 always, as that of ``x[:1]`` or ``x[-1:]``.
+
+        Intervals cannot tell ``n - max(0, n - 1)``: it is tried at some sizes.
+        """
+        symbols = sorted(size.free_symbols, key=str)
+        if size.is_Symbol or not symbols or not size.free_symbols <= self.size_like:
+            return False
+        found = set()
+        for values in itertools.product((0, 1, 2, 5, 1000), repeat=min(len(symbols), 3)):
+            found.add(size.xreplace(dict(zip(symbols, map(sympy.Integer, values), strict=False))))
+        return sympy.S.One in found and found <= {sympy.S.Zero, sympy.S.One}
 
     def save_facts(self) -> ShapeState:
         """All facts known now; give them back with `restore_facts`."""

@@ -33,14 +33,25 @@ class Assumptions:
         self.names: dict[Any, str] = {}
         self.made: list[tuple[Any, SourceLocation | None]] = []
 
-    def decide(self, expr: Any) -> Any:
-        """The value of an expression that cannot be proven."""
+    def decide(self, expr: Any, fallback: bool | None = None) -> Any:
+        """The value of an expression that cannot be proven.
+
+        Args:
+            expr: the expression.
+            fallback: what it counts as where the program itself asks; None if it may not.
+        """
         env = self.session.env
         kernel = self._asked_by_kernel()
+        if fallback is not None and not kernel:
+            return fallback
         if kernel:
             general = _general_case(expr)
             if general is not None and expr.free_symbols <= env.size_like:
-                return general
+                # The size of x[:1] is 1 in general.
+                if not any(map(env.is_one_at_most, expr.args)):
+                    return general
+                if not expr.free_symbols <= self.names.keys():
+                    return not general
         hints = self._fitting_hints(expr)
         value = expr.xreplace(hints)
         inputs = expr.free_symbols <= self.names.keys()
@@ -136,11 +147,7 @@ class Assumptions:
 
     def _follows_from_range(self, expr: Any) -> bool:
         """Whether a fact says no more than that a size is not negative."""
-        simple = isinstance(expr, (sympy.Ge, sympy.Le, sympy.Gt, sympy.Lt))
-        if not simple or len(expr.free_symbols) != 1:
-            return False
-        symbol = next(iter(expr.free_symbols))
-        return all(bool(expr.xreplace({symbol: sympy.Integer(n)})) for n in (0, 1, 2, 3, 1000))
+        return _smallest(expr) == 0
 
     def _text(self, expr: Any) -> str:
         return relation_text(_simpler(expr), self.session.names)
@@ -155,8 +162,33 @@ class Assumptions:
         return holds
 
 
+def _smallest(expr: Any) -> int | None:
+    """The k of which a relation says no more than ``n >= k``; None where it says something else.
+
+    Between sums, minima and maxima of one size and small numbers, nothing happens beyond their sum.
+    """
+    numbers = [abs(int(number)) for number in expr.atoms(sympy.Integer)]
+    parts = (type(part) for part in sympy.preorder_traversal(expr))
+    if len(expr.free_symbols) != 1 or sum(numbers) > 40 or not set(parts) <= _PIECEWISE:
+        return None
+    symbol = next(iter(expr.free_symbols))
+    tried = [*range(sum(numbers) + 3), 1000]
+    holds = [bool(expr.xreplace({symbol: sympy.Integer(n)})) for n in tried]
+    return holds.index(True) if True in holds and holds == sorted(holds) else None
+
+
+_PIECEWISE = {
+    *(sympy.Ge, sympy.Le, sympy.Gt, sympy.Lt, sympy.Eq, sympy.Ne, sympy.Add, sympy.Mul),
+    *(type(sympy.Integer(n)) for n in (-1, 0, 1, 2)),
+    *(compat.Max, compat.Min, sympy.Symbol),
+}
+
+
 def _simpler(expr: Any) -> Any:
     """``min(n, 512) == n`` as ``n <= 512``, and ``n == 4 * (n // 4)`` as ``n % 4 == 0``."""
+    smallest = _smallest(expr) if expr.has(compat.Max, compat.Min) else None
+    if smallest is not None:
+        return sympy.Ge(next(iter(expr.free_symbols)), smallest)
     if isinstance(expr, sympy.Eq):
         for whole, part in ((expr.lhs, expr.rhs), (expr.rhs, expr.lhs)):
             factor, rest = part.as_coeff_Mul()
@@ -177,7 +209,12 @@ def _conjuncts(expr: Any) -> tuple[Any, ...]:
 
 
 def _general_case(expr: Any) -> bool | None:
-    """Emptiness and size one say nothing about a kernel's result: take the general case."""
+    """Emptiness and size one say nothing about a kernel's result: take the general case.
+
+    Whether a size divides by a number does.
+    """
+    if any(type(part).__name__ in ("Mod", "PythonMod") for part in sympy.preorder_traversal(expr)):
+        return None
     if isinstance(expr, (sympy.Eq, sympy.Ne)):
         for side in (expr.lhs, expr.rhs):
             if side in (0, 1):

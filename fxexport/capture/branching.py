@@ -215,9 +215,8 @@ def _record(
     refused = False
     result: Any = None
     scope: Scope | None = None
-    session.depth += 1
     try:
-        with session.recorder.body() as frame, session.journal.scope() as scope:
+        with session.nested(), session.recorder.body() as frame, session.journal.scope() as scope:
             for slot in slots:
                 session.journal.touch(slot)
             _assume(session, condition, outcome, "path condition")
@@ -238,7 +237,6 @@ def _record(
         return _Way(frame, result, scope, values, certain, raised, learnt, refused, lost)
     finally:
         session.lost = lost
-        session.depth -= 1
         if scope is not None:
             scope.undo()
         session.env.restore_facts(facts)

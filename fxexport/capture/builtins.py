@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from fxexport import _torch_compat as compat
-from fxexport.capture import iteration
+from fxexport.capture import iteration, prelude
 from fxexport.capture.drawing import drawing_replacement
 from fxexport.capture.frames import user_location
 from fxexport.capture.higher_order import HigherOrder
@@ -293,6 +293,10 @@ class Builtins(Numbers):
 
     def _filter(self, function: Any, iterable: Any) -> Any:
         test = (lambda value: value) if function is None else self._convert(function)
+        source = self._source(iterable)
+        if isinstance(source, (Dynamic, list, tuple, torch.Tensor)):
+            kept = self.operators.call(prelude.filtered)(test, iterable)
+            return self._source(kept) if is_open(kept) else iter(kept)
         items = self.operators.iterate(iterable)
         return (item for item in items if self.operators.truth(test(item)))
 

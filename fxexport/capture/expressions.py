@@ -253,8 +253,7 @@ class Expressions(ast.NodeTransformer):
         """Loops and ifs that fill a list: whatever is dynamic in them is staged."""
         structures = [_structure(generator.target) for generator in node.generators]
         awkward = False in structures or any(g.is_async for g in node.generators)
-        # A function made in it sees the variables' last values, which lambdas here would not give.
-        if awkward or contains([node], ast.NamedExpr, ast.Lambda, ast.GeneratorExp):
+        if awkward or contains([node], ast.NamedExpr) or _keeps_functions(node):
             return self._comprehension(node)
         name = self._fresh("list")
         body = self._operator("comp_add", [self._load(name, node), self.visit(node.elt)], node)
@@ -311,6 +310,34 @@ class Expressions(ast.NodeTransformer):
         several = ast.copy_location(ast.Constant(isinstance(first.target, ast.Tuple)), node)
         source = first.iter.args[0]  # without the `iterate` around it
         return self._operator("generator", [source, element, several], node)
+
+
+# Functions that are done with a generator, or with a key, when they return.
+_CONSUMERS = frozenset(
+    ["sum", "any", "all", "min", "max", "list", "tuple", "set", "sorted", "dict"]
+)
+
+
+def _keeps_functions(node: ast.ListComp) -> bool:
+    """Whether functions made in a comprehension may be called when its variables have moved on.
+
+    They see the variables' last values, which lambdas here would not give. The first iterable is
+    evaluated outside.
+    """
+    queue: list[ast.AST] = [node.elt, *node.generators[1:], *node.generators[0].ifs]
+    while queue:
+        part = queue.pop()
+        if isinstance(part, (ast.Lambda, ast.GeneratorExp)):
+            return True
+        inner = list(ast.iter_child_nodes(part))
+        if isinstance(part, ast.Call) and getattr(part.func, "id", None) in _CONSUMERS:
+            taken = [*part.args, *(keyword.value for keyword in part.keywords)]
+            functions = [f for f in taken if isinstance(f, (ast.Lambda, ast.GeneratorExp))]
+            inner = [i for i in inner if getattr(i, "value", i) not in functions]
+            for function in functions:
+                inner.extend(ast.iter_child_nodes(function))
+        queue.extend(inner)
+    return False
 
 
 def _structure(target: ast.expr) -> Any:

@@ -18,7 +18,31 @@ def _recurrent(data: torch.Tensor, sizes: Any, hx: Any, *rest: Any) -> tuple[tor
     return (out, *(torch.empty_like(state) for state in states))
 
 
+def _padded(x: torch.Tensor, hx: torch.Tensor, *rest: Any) -> tuple[torch.Tensor, ...]:
+    """The results of GRU and RNN, whose kernels go through the steps one by one."""
+    bidirectional = rest[-2]
+    out = x.new_empty((x.shape[0], x.shape[1], hx.shape[2] * (2 if bidirectional else 1)))
+    return out, torch.empty_like(hx)
+
+
+def _max_pool1d(
+    x: torch.Tensor,
+    kernel_size: Sequence[int],
+    stride: Sequence[int] = (),
+    padding: Sequence[int] = (0,),
+    dilation: Sequence[int] = (1,),
+    ceil_mode: bool = False,
+) -> torch.Tensor:
+    """Pooling in two dimensions of which one is 1: that kernel takes symbolic sizes."""
+    flat = [[1, *kernel_size], [1, *(stride or kernel_size)], [0, *padding], [1, *dilation]]
+    return torch.ops.aten.max_pool2d(x.unsqueeze(-2), *flat, ceil_mode).squeeze(-2)
+
+
 FAKE_RESULTS: dict[Any, Callable[..., Any]] = {
     getattr(torch.ops.aten, name).data: _recurrent
     for name in ("lstm", "gru", "rnn_tanh", "rnn_relu")
 }
+FAKE_RESULTS |= {
+    getattr(torch.ops.aten, name).input: _padded for name in ("gru", "rnn_tanh", "rnn_relu")
+}
+FAKE_RESULTS[torch.ops.aten.max_pool1d.default] = _max_pool1d

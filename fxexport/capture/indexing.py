@@ -24,13 +24,32 @@ def _is_scalar_tensor(value: Any) -> bool:
 
 
 def _parts(index: Any) -> tuple[Any, ...]:
-    return tuple(index) if isinstance(index, tuple) else (index,)
+    """The parts of a subscript; a list with numbers known only at run time as a tensor of them."""
+    parts = tuple(index) if isinstance(index, tuple) else (index,)
+    return tuple(_as_tensor(part) if _is_unknown_list(part) else part for part in parts)
+
+
+def _is_unknown_list(part: Any) -> bool:
+    return isinstance(part, list) and any(
+        isinstance(item, torch.SymInt) or _is_scalar_tensor(item) for item in part
+    )
+
+
+def _as_tensor(items: list[Any]) -> torch.Tensor:
+    return torch.stack(
+        [
+            item if isinstance(item, torch.Tensor) else torch.scalar_tensor(item, dtype=torch.int64)
+            for item in items
+        ]
+    )
 
 
 def needs_taking_apart(index: Any) -> bool:
     """Whether a subscript has a part that PyTorch would read or refuse."""
-    for part in _parts(index):
+    for part in index if isinstance(index, tuple) else (index,):
         if isinstance(part, (torch.SymInt, torch.SymBool)) or _is_scalar_tensor(part):
+            return True
+        if _is_unknown_list(part):
             return True
         if isinstance(part, slice) and any(
             isinstance(bound, torch.Tensor) for bound in (part.start, part.stop, part.step)
@@ -110,7 +129,7 @@ def set_item(tensor: torch.Tensor, index: Any, value: Any) -> None:
         )
         tensor[as_tensors] = value
         return
-    view = get_item(tensor, index)
+    view = get_item(tensor, tuple(parts))
     if isinstance(value, torch.Tensor):
         # Leading dimensions of size 1 are dropped, as in an ordinary assignment.
         while value.dim() > view.dim():

@@ -176,13 +176,12 @@ def _record(
     """
     recorder, tensors = session.recorder, session.tensors
     facts = session.env.save_facts()
-    session.depth += 1
     # What the trip before may have written is lost to this one.
     session.lost = {**entry, **(last.lost if last is not None else {})}
     scope: Scope | None = None
     before = {slot.key: slot.get() for slot in slots}
     try:
-        with recorder.body() as frame, session.journal.scope() as scope:
+        with session.nested(), recorder.body() as frame, session.journal.scope() as scope:
             index = recorder.fresh_scalar(torch.SymInt)
             session.env.set_range(index.node.expr, 0, None)
             inputs = [recorder.add_input("trip", index)]
@@ -226,7 +225,6 @@ def _record(
             ) from error
         raise
     finally:
-        session.depth -= 1
         session.lost = dict(entry)
         if scope is not None:
             scope.undo()

@@ -13,6 +13,7 @@ __all__ = [
     "collected",
     "contains",
     "count_of",
+    "filtered",
     "index_of",
     "max_of",
     "min_of",
@@ -139,3 +140,12 @@ def count_of(items: Any, wanted: Any) -> Any:
         if item == wanted:
             count += 1
     return count
+
+
+def filtered(function: Any, items: Any) -> Any:
+    """``list(filter(function, items))``."""
+    out = []
+    for item in items:
+        if function(item):
+            out.append(item)
+    return out

@@ -123,6 +123,11 @@ class Recorder(GraphWriter, compat.ProxySlotMode):
             return items if isinstance(out, list) else tuple(items)
         if not isinstance(out, torch.Tensor):
             return out
+        for size in out.shape:
+            # Kernels make symbols too (that of a slice), and do not always say what they are.
+            symbol = size.node.expr if isinstance(size, torch.SymInt) else None
+            if symbol is not None and symbol.is_Symbol and symbol not in self.env.size_like:
+                self.env.mark_size(symbol)
         heavy = [isinstance(s, torch.SymInt) and is_heavy(s.node.expr) for s in out.shape]
         if not any(heavy):
             return out

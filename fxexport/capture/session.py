@@ -38,6 +38,10 @@ __all__ = [
 SYM = (torch.SymInt, torch.SymFloat, torch.SymBool)
 
 
+# Protocol buffers are read up to 100 levels; an If or a Loop in another one takes three.
+_DEEPEST = 30
+
+
 class PinNeeded(Exception):
     """The program needs input dimensions to be fixed.
 
@@ -105,7 +109,7 @@ class Session(Sharing):
     def __init__(
         self,
         report: Report,
-        policy: Callable[[Any], Any],
+        policy: Callable[..., Any],
         decomposition_for: Callable[[Any], Any],
         keep_composite: Callable[[Any], bool],
         name_of: Callable[[torch.Tensor], str],
@@ -146,6 +150,27 @@ class Session(Sharing):
         self.depth = 0
         # Containers of the user's that the model's attributes do not lead to, by identity.
         self.outside: dict[int, Any] = {}
+
+    @contextlib.contextmanager
+    def nested(self) -> Iterator[None]:
+        """While one way of a branch, or the body of a loop, is recorded.
+
+        Raises:
+            UnsupportedError: it stands in more of them than a file may nest.
+        """
+        if self.depth >= _DEEPEST:
+            raise UnsupportedError(
+                f"more than {_DEEPEST} ifs and loops inside each other; ONNX Runtime reads no such "
+                "file (each elif is inside the one before it, and so is what follows an early "
+                "return)",
+                location=user_location(),
+                hint="write the ifs one after the other, or look the result up in a tensor",
+            )
+        self.depth += 1
+        try:
+            yield
+        finally:
+            self.depth -= 1
 
     # -- findings ------------------------------------------------------------------------------
 
@@ -194,14 +219,18 @@ class Session(Sharing):
             return
         for fact in facts:
             symbols = fact.expr.free_symbols
-            small = {symbol for symbol in symbols & sizes.keys() if sizes[symbol] < 2}
-            if small and symbols <= sizes.keys() and fact.expr.xreplace(sizes) is sympy.false:
-                location = next(iter(locations_of_summary(compat.stack_of_assert(fact))), None)
-                reason = (
-                    "a dimension that was asked to be dynamic is 1 in the example, and is "
-                    "broadcast here; a dynamic one is taken to be another size than 1"
-                )
-                raise PinNeeded(small, location, reason)
+            if not symbols <= sizes.keys() or fact.expr.xreplace(sizes) is not sympy.false:
+                continue
+            small = {symbol for symbol in symbols if sizes[symbol] < 2}
+            location = next(iter(locations_of_summary(compat.stack_of_assert(fact))), None)
+            reason = (
+                "a dimension that was asked to be dynamic is 1 in the example, and is broadcast "
+                "here; a dynamic one is taken to be another size than 1"
+                if small
+                else "what PyTorch takes for granted here of a dimension that was asked to be "
+                "dynamic does not hold for the example"
+            )
+            raise PinNeeded(small or set(symbols), location, reason)
 
     # -- refusals ------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -15,13 +16,14 @@ from fxexport.capture.iteration import Dynamic, rows
 from fxexport.capture.operators import Operators
 from fxexport.capture.packed import PackedSequences
 from fxexport.capture.session import SYM, is_symbolic, sym_type
+from fxexport.capture.sized_functions import NUMBERS_ONLY, SIZED_FUNCTIONS
 from fxexport.errors import UnsupportedError
 
 __all__ = ["FunctionMode"]
 
 _SIZED = (
     torch.zeros, torch.ones, torch.empty, torch.full, torch.rand, torch.randn, torch.eye,
-    torch.arange, torch.linspace, torch.Tensor.view, torch.Tensor.reshape, torch.Tensor.expand,
+    torch.arange, torch.Tensor.view, torch.Tensor.reshape, torch.Tensor.expand,
     torch.Tensor.repeat, torch.Tensor.new_zeros, torch.Tensor.new_ones, torch.Tensor.new_full,
     torch.Tensor.new_empty, torch.reshape, torch.narrow, torch.Tensor.narrow, torch.Tensor.select,
     torch.select, torch.topk, torch.Tensor.topk,
@@ -73,6 +75,8 @@ class FunctionMode(TorchFunctionMode):
             self._table[function] = self._unbind
         for function in _SIZED:
             self._table[function] = self._sized(function)
+        for function, other in SIZED_FUNCTIONS.items():
+            self._table[function] = self._written_otherwise(function, other)
         self._table[tensor.unfold] = self._unfold
         self._packed = PackedSequences(self._session)
         for pack in (
@@ -148,12 +152,22 @@ class FunctionMode(TorchFunctionMode):
         def call(*args: Any, **kwargs: Any) -> Any:
             own = (
                 1
-                if args and isinstance(args[0], torch.Tensor) and function not in _SIZED[:9]
+                if args and isinstance(args[0], torch.Tensor) and function not in _SIZED[:8]
                 else 0
             )
             args = (*args[:own], *(_as_number(arg) for arg in args[own:]))
             return self._raw(function, *args, **{key: _as_number(v) for key, v in kwargs.items()})
 
+        return call
+
+    def _written_otherwise(self, function: Any, other: Any) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if function in NUMBERS_ONLY:
+                args = tuple(map(_as_number, args))
+                kwargs = {key: _as_number(value) for key, value in kwargs.items()}
+            return (other if _has_symbol((*args, *kwargs.values())) else plain)(*args, **kwargs)
+
+        plain = functools.partial(self._raw, function)
         return call
 
     def _squeeze(self, function: Any) -> Callable[..., Any]:
@@ -311,6 +325,16 @@ def _as_number(value: Any) -> Any:
     if isinstance(value, (tuple, list)) and any(isinstance(item, torch.Tensor) for item in value):
         return type(value)(_as_number(item) for item in value)
     return value
+
+
+def _has_symbol(values: Any) -> bool:
+    """Whether numbers, or sizes of tensors, are known only when the model runs."""
+    for value in values:
+        sizes = value.shape if isinstance(value, torch.Tensor) else ()
+        inner = value if isinstance(value, (list, tuple)) else ()
+        if is_symbolic(value) or any(map(is_symbolic, sizes)) or _has_symbol(inner):
+            return True
+    return False
 
 
 def _has_dynamic(data: Any) -> bool:

@@ -12,6 +12,7 @@ from fxexport.graph.captured import CapturedGraph, bodies_of
 
 __all__ = [
     "call",
+    "copy_of",
     "innermost_first",
     "item",
     "items",
@@ -93,6 +94,17 @@ def results(body: fx.GraphModule) -> list[Any]:
 def parts(module: fx.GraphModule, node: fx.Node) -> list[tuple[fx.GraphModule, list[fx.Node]]]:
     """The bodies of a branch or loop, each with its placeholders."""
     return [(b, list(b.graph.find_nodes(op="placeholder"))) for b in bodies_of(module, node)]
+
+
+def copy_of(body: fx.GraphModule) -> fx.GraphModule:
+    """A copy of a body and of all bodies in it, to be changed on its own."""
+    graph = fx.Graph()
+    graph.output(graph.graph_copy(body.graph, {}))
+    children = {
+        name: copy_of(child) for name, child in body.named_children()
+        if isinstance(child, fx.GraphModule)
+    }  # fmt: skip
+    return fx.GraphModule(children, graph)
 
 
 def new_body(module: fx.GraphModule, before: fx.Node, body: fx.GraphModule, name: str) -> fx.Node:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from fxexport.graph.editing import call, new_body, new_place, parts
+from fxexport.graph.editing import call, copy_of, new_body, new_place, parts
 from fxexport.graph.ops import branch
 from fxexport.graph.scalars import SCALAR_FUNCTIONS, and_, not_, or_, select
 
@@ -187,7 +187,7 @@ def hoist(
     idle = {old: idle_way(body, old) for old in work if old.target is branch}
     for old in work:
         if old.op == "get_attr":
-            inner = getattr(body, str(old.target))
+            inner = copy_of(getattr(body, str(old.target)))  # the old one may stay in use
             copies[old] = new_body(module, node, inner, str(old.target))
             continue
         with module.graph.inserting_before(node):

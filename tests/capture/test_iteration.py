@@ -245,7 +245,35 @@ def filters(x: torch.Tensor) -> Any:
     return list(filter(lambda row: row > 0, x))
 
 
-@pytest.mark.parametrize("program", [sorts, filters], ids=lambda f: f.__name__)
+def test_a_filter_keeps_a_list_of_dynamic_length() -> None:
+    agrees(filters, [(torch.randn(n),) for n in (3, 0, 1, 6)])
+
+
+def filters_in_loops(x: torch.Tensor) -> Any:
+    kept = [row * 2 for row in filter(lambda row: row.sum() > 0, x)]
+    found = list(filter(lambda row: row.max() > 0.5, [x[0], x[0] * 2]))
+    for row in filter(None, x[:, 0]):
+        x = x + row
+    return len(kept), len(found), x, [sum(v for v in row) for row in x]
+
+
+def test_a_filter_can_be_looped_over() -> None:
+    agrees(filters_in_loops, [(torch.randn(n, 3),) for n in (3, 1, 6)])
+
+
+def swaps_rows(x: torch.Tensor) -> Any:
+    y = x.clone()
+    for i in range(x.shape[0]):
+        best = i + int(y[i:, 0].argmax())
+        y[[i, best]] = y[[best, i]]
+    return y, y[[x.shape[0] - 1, 0]], y[:, [0, x.shape[0] % 2]]
+
+
+def test_a_list_of_unknown_numbers_is_an_index() -> None:
+    agrees(swaps_rows, [(torch.randn(n, 3),) for n in (4, 1, 2, 7)])
+
+
+@pytest.mark.parametrize("program", [sorts], ids=lambda f: f.__name__)
 def test_what_needs_all_items_at_once_is_refused_or_agrees(program: Callable[..., Any]) -> None:
     error = refused(program, [(torch.ones(2),)])
     assert error.location is not None and error.location.file == __file__

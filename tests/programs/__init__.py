@@ -15,6 +15,7 @@ THEMES = (
     "scalars",
     "early_exits",
     "shapes",
+    "sized_functions",
     "python_features",
     "python_calls",
     "functions",
