@@ -4,7 +4,8 @@ Requires: nothing beyond a captured graph.
 Does: a loop without a bound on its trips, that carries a number which grows by a constant each
 trip and goes on only while that number is below a limit known before the loop (`while i < n`, or
 `if i >= n: break`), gets the bound that follows. A number that is halved each trip and must stay
-above zero bounds the trips too.
+above zero bounds the trips too. So does the size of a tensor from which each trip takes something,
+where the loop goes on only while something is left (`while len(boxes) > 0: boxes = boxes[1:]`).
 Ensures: the outputs are the same; the bound is never less than the trips that are made.
 """
 
@@ -15,6 +16,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from fxexport.passes.capacity.limits import Limits
+from fxexport.passes.capacity.values import Rooms, Scope
 from torch import fx
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
@@ -42,6 +45,8 @@ def run(graph: CapturedGraph) -> CapturedGraph:
         for node in list(module.graph.nodes):
             if node.target is loop and node.args[0] is None:
                 bound = next(_bounds(module, node), None)
+                if bound is None and module is graph.module:
+                    bound = _size_bound(module, node)
                 if bound is not None:
                     node.args = (bound, *node.args[1:])
         module.recompile()
@@ -67,6 +72,13 @@ def _bounds(module: fx.GraphModule, node: fx.Node) -> Iterator[Any]:
                 least = relation.right
                 if isinstance(least, int) and least >= (0 if relation.kind == ">" else 1):
                     yield _HALVINGS
+
+
+def _size_bound(root: fx.GraphModule, node: fx.Node) -> Any:
+    """The size of a tensor that each trip makes smaller, until it is too small to go on."""
+    rooms = Rooms(Scope(root.graph, before=node, owner=root), node)
+    size = next(Limits(root, node, rooms).shrinking(root, node), None)
+    return None if size is None else rooms.compute(maximum, size, 1)
 
 
 def _step(result: Any, place: fx.Node) -> int:

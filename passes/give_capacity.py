@@ -16,7 +16,7 @@ what.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -27,24 +27,44 @@ from torch import fx
 
 from fxexport._torch_compat import fake_beside
 from fxexport.graph import CapturedGraph, DimRange
-from fxexport.graph.editing import call, parts, put_in_place
+from fxexport.graph.editing import call, nodes_inside, put_in_place
 from fxexport.graph.ops import branch, loop
 
-__all__ = ["run"]
+__all__ = ["has_size_from_inside", "rewrite", "run"]
 
 aten = torch.ops.aten
 
 
 def run(graph: CapturedGraph) -> CapturedGraph:
     """Writes such loops of the root anew, in place."""
+    rewrite(graph, has_size_from_inside)
+    return graph
+
+
+def has_size_from_inside(root: fx.GraphModule, node: fx.Node, limits: Limits) -> bool:
+    """Whether a loop, or a branch with a loop in it, has a size that is known only inside."""
+    inside = [inner for _, inner in nodes_inside(root, node)]
+    if node.target is branch and not any(inner.target is loop for inner in inside):
+        return False
+    return any(makes_sizes(inner, limits) for inner in inside)
+
+
+def rewrite(
+    graph: CapturedGraph, wanted: Callable[[fx.GraphModule, fx.Node, Limits], bool]
+) -> None:
+    """Writes ifs and loops of the root anew.
+
+    Args:
+        graph: the graph, which is changed.
+        wanted: says of a branch or loop whether it needs that.
+    """
     root = graph.module
     sizes = _input_sizes(graph)
     for node in list(root.graph.nodes):
-        if node.target is loop or (node.target is branch and _has_loop(root, node)):
-            _rewrite(root, node, sizes)
+        if node.target in (branch, loop):
+            _rewrite(root, node, sizes, wanted)
     root.graph.eliminate_dead_code()
     root.recompile()
-    return graph
 
 
 def _input_sizes(graph: CapturedGraph) -> dict[Any, int | DimRange]:
@@ -60,18 +80,12 @@ def _input_sizes(graph: CapturedGraph) -> dict[Any, int | DimRange]:
     return found
 
 
-def _has_loop(module: fx.GraphModule, node: fx.Node) -> bool:
-    return any(inner.target is loop for _, inner in _inside(module, node))
-
-
-def _inside(module: fx.GraphModule, node: fx.Node) -> Iterator[tuple[fx.GraphModule, fx.Node]]:
-    for body, _ in parts(module, node) if node.target in (branch, loop) else ():
-        for inner in body.graph.nodes:
-            yield body, inner
-            yield from _inside(body, inner)
-
-
-def _rewrite(root: fx.GraphModule, node: fx.Node, sizes: dict[Any, int | DimRange]) -> None:
+def _rewrite(
+    root: fx.GraphModule,
+    node: fx.Node,
+    sizes: dict[Any, int | DimRange],
+    wanted: Callable[[fx.GraphModule, fx.Node, Limits], bool],
+) -> None:
     scope = Scope(root.graph, before=node, owner=root)
     rooms = Rooms(scope, node)
     for symbol, size in sizes.items():
@@ -79,7 +93,7 @@ def _rewrite(root: fx.GraphModule, node: fx.Node, sizes: dict[Any, int | DimRang
             rooms.mark_not_empty(str(symbol))
     pinned = {symbol: size for symbol, size in sizes.items() if isinstance(size, int)}
     limits = Limits(root, node, rooms, pinned)
-    if not any(makes_sizes(inner, limits) for _, inner in _inside(root, node)):
+    if not wanted(root, node, limits):
         return
     nodes_before = set(root.graph.nodes)
     env: dict[fx.Node, Any] = {n: n for n in root.graph.nodes}

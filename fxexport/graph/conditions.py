@@ -14,11 +14,17 @@ from fxexport.graph.editing import parts, results
 from fxexport.graph.ops import branch
 from fxexport.graph.scalars import and_, not_, or_, to_bool
 
-__all__ = ["Comparison", "comparisons"]
+__all__ = ["Comparison", "comparisons", "ways_taken"]
 
 aten = torch.ops.aten
 
 _KINDS: dict[Any, str] = {
+    operator.eq: "==",
+    operator.ne: "!=",
+    aten.eq.Scalar: "==",
+    aten.eq.Tensor: "==",
+    aten.ne.Scalar: "!=",
+    aten.ne.Tensor: "!=",
     operator.lt: "<",
     operator.le: "<=",
     operator.gt: ">",
@@ -32,12 +38,12 @@ _KINDS: dict[Any, str] = {
     aten.ge.Scalar: ">=",
     aten.ge.Tensor: ">=",
 }
-_OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
-_TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
+_TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 _BOTH = {and_, aten.logical_and.default, aten.bitwise_and.Tensor}
 _EITHER = {or_, aten.logical_or.default, aten.bitwise_or.Tensor}
 _NOT = {not_, aten.logical_not.default, aten.bitwise_not.default}
-_SAME = {to_bool, aten.scalar_tensor.default, aten._local_scalar_dense.default}
+_SAME = {aten.scalar_tensor.default, aten._local_scalar_dense.default}
 
 
 @dataclass(frozen=True)
@@ -60,15 +66,25 @@ class Comparison:
 
 def comparisons(module: fx.GraphModule, condition: Any, *, holds: bool = True) -> set[Comparison]:
     """The comparisons that are certain where a condition of a graph holds (or does not)."""
-    return set(_certain(module, condition, holds, lambda _, value: value))
+    found = _certain(module, condition, holds, lambda _, value: value)
+    return {known for known in found if isinstance(known, Comparison)}
+
+
+def ways_taken(module: fx.GraphModule, condition: Any) -> dict[fx.Node, int]:
+    """The branches of which one way was certainly taken where a condition holds.
+
+    Returns:
+        For each, 0 for the first way and 1 for the second.
+    """
+    found = _certain(module, condition, True, lambda _, value: value)
+    return dict(known for known in found if not isinstance(known, Comparison))
 
 
 Outward = Callable[[fx.Node, Any], Any]
+Known = Comparison | tuple[fx.Node, int]
 
 
-def _certain(
-    module: fx.GraphModule, value: Any, holds: bool, outward: Outward
-) -> Iterator[Comparison]:
+def _certain(module: fx.GraphModule, value: Any, holds: bool, outward: Outward) -> Iterator[Known]:
     if not isinstance(value, fx.Node) or value.op != "call_function":
         return
     target: Any = value.target
@@ -78,6 +94,8 @@ def _certain(
         # A comparison with NaN is false both ways: its opposite need not hold.
         if holds or not any(_is_float(side) for side in (left, right)):
             yield Comparison(left, kind, right)
+    elif target is to_bool:
+        yield from _truth(module, value.args[0], holds, outward)
     elif target in _NOT:
         yield from _certain(module, value.args[0], not holds, outward)
     elif target in _SAME:
@@ -89,15 +107,25 @@ def _certain(
         yield from _of_branch(module, value, holds, outward)
 
 
+def _truth(module: fx.GraphModule, value: Any, holds: bool, outward: Outward) -> Iterator[Known]:
+    """`while n:` asks whether a number is not zero."""
+    val = value.meta.get("val") if isinstance(value, fx.Node) else None
+    if isinstance(val, torch.SymInt):
+        yield Comparison(outward(value, value), "!=" if holds else "==", 0)
+    else:
+        yield from _certain(module, value, holds, outward)
+
+
 def _of_branch(
     module: fx.GraphModule, value: fx.Node, holds: bool, outward: Outward
-) -> Iterator[Comparison]:
+) -> Iterator[Known]:
     """``a and b`` is a branch one of whose ways gives a constant: then the other was taken."""
     source: Any = value.args[0]
     sides = parts(module, source)
     given = [results(body)[value.args[1]] for body, _ in sides]  # type: ignore[index]
     for taken, other in ((0, 1), (1, 0)):
         if _constant(given[other]) is (not holds):
+            yield source, taken
             yield from _certain(module, source.args[0], taken == 0, outward)
             body, places = sides[taken]
             inside: Mapping[fx.Node, Any] = {
@@ -109,7 +137,7 @@ def _of_branch(
 
 def _constant(value: Any) -> bool | None:
     """The bool that a value always is; None where it varies."""
-    while isinstance(value, fx.Node) and value.target in _SAME:
+    while isinstance(value, fx.Node) and value.target in (*_SAME, to_bool):
         value = value.args[0]
     return value if isinstance(value, bool) else None
 

@@ -18,6 +18,7 @@ __all__ = [
     "items",
     "new_body",
     "new_place",
+    "nodes_inside",
     "parts",
     "replace_item",
     "results",
@@ -115,6 +116,14 @@ def new_body(module: fx.GraphModule, before: fx.Node, body: fx.GraphModule, name
     setattr(module, free, body)
     with module.graph.inserting_before(before):
         return module.graph.get_attr(free)
+
+
+def nodes_inside(module: fx.GraphModule, node: fx.Node) -> Iterator[tuple[fx.GraphModule, fx.Node]]:
+    """All nodes of a branch's or loop's bodies, at any depth, each with its graph."""
+    for body in bodies_of(module, node):
+        for inner in body.graph.nodes:
+            yield body, inner
+            yield from nodes_inside(body, inner)
 
 
 def new_place(graph: fx.Graph, name: str, val: Any, after: fx.Node | None = None) -> fx.Node:

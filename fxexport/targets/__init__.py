@@ -83,6 +83,7 @@ _TARGETS = {
             "cut_to_nothing",
             "hoist_loops",
             "eliminate_dead_code",  # what was moved shares its bodies with what is left behind
+            "give_capacity_in_branches",
             "fit_operands",
             "count_scan_rows",
             "pad_branches",

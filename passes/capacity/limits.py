@@ -14,8 +14,8 @@ from torch import fx
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
 from fxexport._torch_compat import raw_expression
-from fxexport.graph.conditions import comparisons
-from fxexport.graph.editing import parts, results
+from fxexport.graph.conditions import Comparison, comparisons, ways_taken
+from fxexport.graph.editing import nodes_inside, parts, results
 from fxexport.graph.hoisting import selects
 from fxexport.graph.ops import branch, loop
 from fxexport.graph.scalars import maximum, minimum, select
@@ -58,7 +58,7 @@ class Limits:
                 break
             for dim, symbol in _symbols_in(node.meta.get("val")):
                 self._known.setdefault(symbol, (node, dim))
-        for module, node in [(root, outermost), *_inside(root, outermost)]:
+        for module, node in [(root, outermost), *nodes_inside(root, outermost)]:
             self._look(module, node, root)
 
     def _look(self, module: fx.GraphModule, node: fx.Node, root: fx.GraphModule) -> None:
@@ -93,6 +93,24 @@ class Limits:
                 break
             expr = expr.xreplace(self._meanings)
         return expr
+
+    def from_data(self, size: Any) -> bool:
+        """Whether a size is known only inside because elements of tensors decide it."""
+        if is_concrete_int(size):
+            return False
+        symbols = self.expression(size).free_symbols
+        return any(self._symbol_from_data(s) for s in symbols if not self._all_known(s))
+
+    def _symbol_from_data(self, symbol: Any) -> bool:
+        node, _, dim = self._makers.get(symbol, (None, None, None))
+        if node is None or node.target is not aten.slice.Tensor or symbol in self._asked:
+            return True
+        self._asked.add(symbol)
+        try:
+            bounds = [val_of(b) for b in node.args[2:4] if b is not None]
+            return any(self.from_data(s) for s in (val_of(node.args[0]).shape[dim], *bounds))
+        finally:
+            self._asked.discard(symbol)
 
     # Exact numbers
 
@@ -493,6 +511,58 @@ class Limits:
             self._terms, self._pending = saved
         return {s: self._closed(s, initial, edges, trips) for s in wanted}
 
+    def shrinking(self, module: fx.GraphModule, node: fx.Node) -> Iterator[Number]:
+        """Sizes before a loop that bound its trips: each trip takes away at least one place.
+
+        The loop must go on only while the size is above a number.
+        """
+        ((body, inputs),) = parts(module, node)
+        carried: Any = node.args[3]
+        going, *after = results(body)
+        relations = [s for c in comparisons(body, going) for s in (c, c.turned)]
+        ways = ways_taken(body, going)
+        saved = set(self._pending)
+        places = list(enumerate(inputs[1 : 1 + len(carried)]))
+        self._pending |= {s for _, p in places for _, s in _symbols_in(p.meta.get("val"))}
+        try:
+            for k, place in places:
+                for dim, symbol in _symbols_in(place.meta.get("val")):
+                    result = after[k]
+                    if dim is None or not isinstance(result, fx.Node):
+                        continue
+                    least = self._least_of_size(val_of(result).shape[dim], relations)
+                    result = _along(body, result, ways)
+                    if least is not None and self._gets_less(result, dim, symbol, least):
+                        with contextlib.suppress(NoRoom):
+                            yield self.room(val_of(carried[k]).shape[dim]).number
+        finally:
+            self._pending = saved
+
+    def _least_of_size(self, size: Any, relations: list[Comparison]) -> int | None:
+        """The largest number that a size is certainly above, where a relation says so."""
+        expr = self.expression(size)
+        for relation in relations:
+            right, left = relation.right, val_of(relation.left)
+            if type(right) is not int or not isinstance(left, torch.SymInt):
+                continue
+            least = {">": right, ">=": right - 1, "!=": 0 if right == 0 else -1}
+            factor, rest = self.expression(left).as_coeff_Mul()
+            if rest - expr == 0 and factor.is_Integer and factor > 0:
+                found = least.get(relation.kind, -1)
+                if found >= 0:
+                    return int(found // factor)
+        return None
+
+    def _gets_less(self, result: fx.Node, dim: int, symbol: Any, least: int) -> bool:
+        try:
+            terms = self._upper_at(result, dim)
+        except NoRoom:
+            return False
+        return all(
+            isinstance(n, int) and (n <= least if s is None else s == symbol and n <= -1)
+            for s, n in terms
+        )
+
     def count_trips(self, module: fx.GraphModule, node: fx.Node) -> None:
         """Notes how large the number of a trip can be, for what is in the loop's body."""
         ((_, inputs),) = parts(module, node)
@@ -595,15 +665,15 @@ def _symbols_in(val: Any) -> Iterator[tuple[int | None, Any]]:
         yield None, symbol
 
 
+def _along(body: fx.GraphModule, value: fx.Node, ways: dict[fx.Node, int]) -> fx.Node:
+    """What a result of a branch is on the way that was taken."""
+    source: Any = value.args[0] if value.target is operator.getitem else None
+    if source not in ways:
+        return value
+    side, _ = parts(body, source)[ways[source]]
+    taken = results(side)[value.args[1]]  # type: ignore[index]
+    return taken if isinstance(taken, fx.Node) else value
+
+
 def _ways(module: fx.GraphModule, node: fx.Node, k: Any, dim: int | None) -> list[Any]:
     return [_part(val_of(results(body)[k]), dim) for body, _ in parts(module, node)]
-
-
-def _inside(module: fx.GraphModule, node: fx.Node) -> Iterator[tuple[fx.GraphModule, fx.Node]]:
-    """All nodes of a node's bodies, at any depth."""
-    if node.target not in (branch, loop):
-        return
-    for body, _ in parts(module, node):
-        for inner in body.graph.nodes:
-            yield body, inner
-            yield from _inside(body, inner)

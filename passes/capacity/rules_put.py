@@ -16,11 +16,24 @@ from torch import fx
 from fxexport._torch_compat import fake_beside
 from fxexport.graph.scalars import maximum
 
-__all__ = ["RULES"]
+__all__ = ["RULES", "puts_by_mask"]
 
 aten = torch.ops.aten
 
 RULES = Table()
+
+
+def puts_by_mask(node: fx.Node) -> bool:
+    """Whether a node writes one row for each place that a mask sets: `x[mask] = rows`."""
+    if node.target is not aten.index_put.default:
+        return False
+    source, indices, values = node.args[:3]
+    given = [i for i in indices if isinstance(i, fx.Node)]  # type: ignore[union-attr]
+    masks = [i for i in given if val_of(i).dtype in (torch.bool, torch.uint8)]
+    if len(masks) != 1:
+        return False
+    rank = val_of(source).ndim - val_of(masks[0]).ndim + 1
+    return val_of(values).ndim >= rank and str(val_of(values).shape[0]) != "1"
 
 
 def _node(value: Any) -> Any:

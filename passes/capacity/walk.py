@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from fxexport.passes.capacity.limits import Limits, plain_symbol
 from fxexport.passes.capacity.rules import rule_of
+from fxexport.passes.capacity.rules_put import puts_by_mask
 from fxexport.passes.capacity.rules_sort import varies
 from fxexport.passes.capacity.values import NoRoom, Open, Room, Rooms, Scope, val_of
 from fxexport.passes.capacity.writer import Writer
@@ -19,7 +20,7 @@ from fxexport._torch_compat import fake_beside
 from fxexport.graph.editing import parts, results
 from fxexport.graph.ops import branch, loop
 
-__all__ = ["Walker", "makes_sizes"]
+__all__ = ["Walker", "makes_sizes", "sizes_of"]
 
 aten = torch.ops.aten
 
@@ -59,7 +60,7 @@ class Walker:
     def _copy(self, node: fx.Node, args: Any, kwargs: Any, writer: Writer) -> fx.Node:
         """A node that has nothing open about it."""
         made = writer.call(node.target, *args, val=node.meta["val"], **kwargs)
-        for size in _sizes(node.meta["val"]):
+        for size in sizes_of(node.meta["val"]):
             if not self._limits.is_known(size):
                 raise NoRoom(f"{_name(node)} gives a size that is known only inside", node)
         return made
@@ -248,17 +249,17 @@ class Walker:
 def makes_sizes(node: fx.Node, limits: Limits) -> bool:
     """Whether a node makes a size, or cuts at a place, that is known only inside.
 
-    A sort counts as well, since it takes a number from a size.
+    A sort counts as well, since it takes a number from a size, and what writes rows by a mask.
     """
     if node.op != "call_function":
         return False
-    if varies(node):
+    if varies(node) or puts_by_mask(node):
         return True
     if node.target in (aten.slice.Tensor, aten.slice_scatter.default):
         bounds = node.args[2:4] if node.target is aten.slice.Tensor else node.args[3:5]
         if not all(limits.is_known(val_of(bound)) for bound in bounds):
             return True
-    return not all(limits.is_known(size) for size in _sizes(node.meta.get("val")))
+    return not all(limits.is_known(size) for size in sizes_of(node.meta.get("val")))
 
 
 def _is_open(args: Any, kwargs: Any) -> bool:
@@ -280,7 +281,7 @@ def _is_open(args: Any, kwargs: Any) -> bool:
     return found
 
 
-def _sizes(val: Any) -> list[Any]:
+def sizes_of(val: Any) -> list[Any]:
     """All sizes of a tensor, or of several."""
     if isinstance(val, torch.Tensor):
         return list(val.shape)

@@ -53,6 +53,20 @@ def halves(x: torch.Tensor, n: int) -> torch.Tensor:
     return x
 
 
+def takes_one_each_time(x: torch.Tensor, n: int) -> torch.Tensor:
+    total = x.new_zeros(())
+    while x.numel() > 0:
+        total = total * 0.5 + x[0]
+        x = x[1:][x[1:] > x[0] - n]
+    return total
+
+
+def until_two_are_left(x: torch.Tensor, n: int) -> torch.Tensor:
+    while len(x) > 2:
+        x = x[:-1] + x[1:] * n
+    return x
+
+
 def depends_on_values(x: torch.Tensor, n: int) -> torch.Tensor:
     while x.sum() < n:
         x = x + 1
@@ -96,6 +110,13 @@ def test_halving_ends() -> None:
     inputs = [(X, n) for n in (9, 0, 1, 2**62)]
     assert bound_of(halves, inputs) == 63
     agrees_for_tensorrt(halves, inputs[:3])
+
+
+@pytest.mark.parametrize("function", [takes_one_each_time, until_two_are_left])
+def test_a_size_that_shrinks_bounds_the_trips(function: Any) -> None:
+    inputs = [(torch.arange(float(size)), n) for size, n in ((5, 1), (0, 1), (1, 0), (9, 3))]
+    assert isinstance(bound_of(function, inputs), fx.Node)
+    agrees_for_tensorrt(function, inputs)
 
 
 @pytest.mark.parametrize("function", [depends_on_values, limit_moves])
