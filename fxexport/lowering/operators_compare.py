@@ -162,7 +162,7 @@ def _shift(op: OpBuilder, a: Operand, b: Operand, direction: str) -> Value:
         return op.one("BitShift", a, b, direction=direction)
     x, by = op.cast(a, INT64), op.cast(b, INT64)
     top = 63
-    fits = (by >= op.i64(0)) & (by < op.i64(8 * dtype.itemsize))
+    fits = (by >= op.i64(0)) & (by < op.i64(int(8 * dtype.itemsize)))
     table = op.i64([1 << k for k in range(top)] + [-(2**63)])
     factor = op.one("Gather", table, op.one("Where", fits, by, op.i64(0)), axis=0)
     if direction == "LEFT":
