@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import fx
 
+from fxexport._torch_compat import fake_beside
 from fxexport.graph.editing import call, copy_of, new_body, new_place, parts
 from fxexport.graph.ops import branch
 from fxexport.graph.scalars import SCALAR_FUNCTIONS, and_, not_, or_, select
@@ -67,8 +68,8 @@ def is_harmless(node: fx.Node) -> bool:
         return True
     if target is aten.slice.Tensor:
         return all(isinstance(bound, int) for bound in node.args[1:])
-    if target is aten.select.int:
-        return _is_there(node)
+    if target is aten.select.int:  # `hoist` sees to rows that may not be there
+        return isinstance(node.args[2], int) and not node.meta["val"].dtype.is_complex
     if target is aten.cat.default:
         return _fits(node)
     if not isinstance(target, torch._ops.OpOverload) or torch.Tag.pointwise not in target.tags:
@@ -194,6 +195,8 @@ def hoist(
             copies[old] = module.graph.node_copy(old, lambda n: copies[n])
         if old.target in _DIVIDING and isinstance(old.args[1], fx.Node):
             _divide_safely(node, side, copies[old])
+        if old.target is aten.select.int and not _is_there(old):
+            copies[old] = _select_safely(copies[old])
         if old in idle:
             _guard(node, side, copies[old], idle[old])
     last = work[-1]
@@ -208,6 +211,27 @@ def hoist(
     for old in taken:
         _hand_in(module, node, side, old, copies[old])
     body.recompile()
+
+
+def _select_safely(made: fx.Node) -> fx.Node:
+    """A row that may not be there: the sum of a slice of one row or none."""
+    source, dim, place = made.args
+    assert isinstance(source, fx.Node) and isinstance(dim, int) and isinstance(place, int)
+    val = made.meta["val"]
+    end = place + 1 if place != -1 else 2**63 - 1
+    shape = [1 if d == dim % (val.ndim + 1) else s for d, s in enumerate(source.meta["val"].shape)]
+    flag = val.dtype == torch.bool
+    rows = call(
+        made, aten.slice.Tensor, source, dim, place, end, val=fake_beside(val, shape), like=made
+    )
+    if flag:
+        row = call(made, aten.any.dim, rows, dim, val=val, like=made)
+    else:
+        row = call(made, aten.sum.dim_IntList, rows, [dim], val=val, like=made)
+        row.kwargs = {"dtype": val.dtype}
+    made.replace_all_uses_with(row)
+    made.graph.erase_node(made)
+    return row
 
 
 def _divide_safely(node: fx.Node, side: int, made: fx.Node) -> None:
