@@ -122,7 +122,7 @@ def new_place(graph: fx.Graph, name: str, val: Any, after: fx.Node | None = None
 
     Its target is its name: fx makes node names unique, but writes targets as parameters.
     """
-    first = next(iter(graph.nodes))
+    first = next(iter(graph.nodes), None)  # None: at the end
     where = graph.inserting_before(first) if after is None else None
     with where or graph.inserting_after(after):
         place = graph.placeholder(name)

@@ -58,7 +58,7 @@ def is_harmless(node: fx.Node) -> bool:
     if node.op in ("placeholder", "get_attr"):
         return True
     target: Any = node.target
-    if target is operator.getitem:
+    if target is operator.getitem or node.meta.get("harmless"):
         return True
     if target in SCALAR_FUNCTIONS:
         return target not in _FAILING and (target not in _DIVIDING or node.args[1] != 0)

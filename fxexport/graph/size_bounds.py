@@ -20,6 +20,8 @@ __all__ = ["NoBound", "SizeBounds"]
 
 aten = torch.ops.aten
 
+_UNIQUE = (aten._unique2.default, aten._unique.default, aten.unique_consecutive.default)
+
 Number = int | fx.Node
 
 
@@ -201,6 +203,8 @@ class SizeBounds:
             return self._product(map(self._size, mask.meta["val"].shape))
         if str(target) == "torchvision.nms.default":
             return self._size(source.meta["val"].shape[0])
+        if target is operator.getitem and source.target in _UNIQUE:
+            return self._product(map(self._size, source.args[0].meta["val"].shape))
         if target is operator.getitem and source.target is branch:
             return self._largest([self._size(s) for s in self._ways(module, node, dim)])
         if target is operator.getitem and source.target is loop and dim == 0:

@@ -71,6 +71,7 @@ _TARGETS = {
             "loops_of_one_trip",
             "bound_trips",
             "append_to_buffers",
+            "give_capacity",
             "pad_outputs",  # before branches are moved: they tell how large a result can be
             "select_numbers",
             "hoist_masks",
