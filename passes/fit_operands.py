@@ -213,7 +213,7 @@ def _read_operands(body: fx.GraphModule, before: _Facts, facts: _Facts) -> None:
     places = list(body.graph.find_nodes(op="placeholder"))
     tensors = [p for p in places if isinstance(p.meta.get("val"), torch.Tensor)]
     sizes = [(p, dim) for p in tensors for dim in range(p.meta["val"].ndim)]
-    leaders = {}
+    leaders: dict[Any, tuple[fx.Node, int]] = {}
     for place, dim in sizes:
         leaders.setdefault(_expression(place.meta["val"].shape[dim]), (place, dim))
     first = next(n for n in body.graph.nodes if n.op != "placeholder")
@@ -227,10 +227,10 @@ def _read_operands(body: fx.GraphModule, before: _Facts, facts: _Facts) -> None:
         if size is not None and any(u.op != "output" for u in place.users):
             read[place] = _read(first, read.get(place, place), dim, size)
     for place, value in read.items():
-        made = {n for n in read.values()} | {n for v in read.values() for n in _behind(v)}
-        place.replace_all_uses_with(
-            value, lambda user, made=made: user.op != "output" and user not in made
-        )
+        made = {n for v in read.values() for n in _behind(v)}
+        for user in list(place.users):
+            if user.op != "output" and user not in made:
+                user.replace_input_with(place, value)
 
 
 def _behind(value: fx.Node) -> set[fx.Node]:
@@ -268,7 +268,8 @@ def _fit_reshape(node: fx.Node, facts: _Facts) -> None:
 def _fit_slice(node: fx.Node, facts: _Facts) -> None:
     """`x[:4]` of rows that are known to be four at least."""
     source: Any = node.args[0]
-    dim, start, end, step = (*node.args[1:], *(0, 0, None, 1)[len(node.args) - 1 :])
+    given: Any = (*node.args[1:], *(0, 0, None, 1)[len(node.args) - 1 :])
+    dim, start, end, step = given
     if not (isinstance(start, int) and isinstance(end, int) and step == 1):
         return
     shape = source.meta["val"].shape

@@ -13,7 +13,7 @@ from torch import fx
 from fxexport._torch_compat import fake_beside
 from fxexport.graph.editing import call, copy_of, new_body, new_place, parts
 from fxexport.graph.ops import branch
-from fxexport.graph.scalars import SCALAR_FUNCTIONS, and_, not_, or_, select
+from fxexport.graph.scalars import SCALAR_FUNCTIONS, and_, minimum, not_, or_, select
 
 __all__ = ["behind", "hoist", "idle_way", "is_harmless", "selects"]
 
@@ -50,6 +50,9 @@ _HARMLESS = {
     aten.amax.default,
     aten.softmax.int,
     aten._softmax.default,
+    aten.sort.default,
+    aten.sort.stable,
+    aten.argsort.default,
 }
 
 
@@ -68,8 +71,11 @@ def is_harmless(node: fx.Node) -> bool:
         return True
     if target is aten.slice.Tensor:
         return all(isinstance(bound, int) for bound in node.args[1:])
+    if target is aten.topk.default:
+        return _has_so_many(node)
     if target is aten.select.int:  # `hoist` sees to rows that may not be there
-        return isinstance(node.args[2], int) and not node.meta["val"].dtype.is_complex
+        val: torch.Tensor = node.meta["val"]
+        return isinstance(node.args[2], int) and not val.dtype.is_complex
     if target is aten.cat.default:
         return _fits(node)
     if not isinstance(target, torch._ops.OpOverload) or torch.Tag.pointwise not in target.tags:
@@ -82,6 +88,27 @@ def is_harmless(node: fx.Node) -> bool:
         if isinstance(val := used.meta.get("val"), torch.Tensor) and val.ndim
     }
     return len(shapes) <= 1
+
+
+def _has_so_many(topk: fx.Node) -> bool:
+    """Whether no more are asked for than there are: `x.topk(min(k, x.shape[0]))`."""
+    source, k = topk.args[:2]
+    dim: Any = topk.args[2] if len(topk.args) > 2 else -1
+    assert isinstance(source, fx.Node)
+    rank = source.meta["val"].ndim
+    known = [k]
+    if isinstance(k, fx.Node) and k.target is minimum:
+        known = list(k.args)
+        if any(isinstance(arg, int) and arg < 0 for arg in known):
+            return False
+    return any(
+        isinstance(n, fx.Node)
+        and n.target is aten.sym_size.int
+        and n.args[0] is source
+        and rank > 0
+        and n.args[1] % rank == dim % rank  # type: ignore[operator]
+        for n in known
+    )
 
 
 def _is_there(select: fx.Node) -> bool:
