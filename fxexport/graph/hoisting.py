@@ -64,7 +64,8 @@ def is_harmless(node: fx.Node) -> bool:
     if target is operator.getitem or node.meta.get("harmless"):
         return True
     if target in SCALAR_FUNCTIONS:
-        return target not in _FAILING and (target not in _DIVIDING or node.args[1] != 0)
+        divides_by: Any = node.args[1] if target in _DIVIDING else None
+        return target not in _FAILING and (isinstance(divides_by, fx.Node) or divides_by != 0)
     if target is aten.amax.default:
         return _has_elements(node)
     if target in _HARMLESS:
@@ -74,8 +75,8 @@ def is_harmless(node: fx.Node) -> bool:
     if target is aten.topk.default:
         return _has_so_many(node)
     if target is aten.select.int:  # `hoist` sees to rows that may not be there
-        val: torch.Tensor = node.meta["val"]
-        return isinstance(node.args[2], int) and not val.dtype.is_complex
+        row: torch.Tensor = node.meta["val"]
+        return isinstance(node.args[2], int) and not row.dtype.is_complex
     if target is aten.cat.default:
         return _fits(node)
     if not isinstance(target, torch._ops.OpOverload) or torch.Tag.pointwise not in target.tags:
@@ -95,18 +96,16 @@ def _has_so_many(topk: fx.Node) -> bool:
     source, k = topk.args[:2]
     dim: Any = topk.args[2] if len(topk.args) > 2 else -1
     assert isinstance(source, fx.Node)
-    rank = source.meta["val"].ndim
-    known = [k]
+    shape = source.meta["val"].shape
+    known: Any = [k]
     if isinstance(k, fx.Node) and k.target is minimum:
-        known = list(k.args)
+        known = k.args
         if any(isinstance(arg, int) and arg < 0 for arg in known):
             return False
-    return any(
+    return len(shape) > 0 and any(
         isinstance(n, fx.Node)
-        and n.target is aten.sym_size.int
-        and n.args[0] is source
-        and rank > 0
-        and n.args[1] % rank == dim % rank  # type: ignore[operator]
+        and (n.op == "placeholder" or n.target is aten.sym_size.int)
+        and str(n.meta["val"]) == str(shape[dim])
         for n in known
     )
 
