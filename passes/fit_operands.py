@@ -5,9 +5,9 @@ Does: where the condition of a branch says that two sizes are equal or that one 
 x.shape[0] == y.shape[0]`, `if n == 1`), that way reads its operands with the one size, through an
 index that is cut at the operand's end; on that way it is 0, 1, 2, ... and changes nothing. Where it
 says that a size is divisible (`if n % 2 == 0`), what is reshaped is cut to what is; where it says
-that there are enough rows (`if n > 4: y = x[:4]`), so many are taken by index. TensorRT looks at both ways of every branch at
-the profile's opt sizes, and refuses a way that they do not take and do not fit ("kOPT values for
-profile 0 violate shape constraints"; measured with TensorRT-RTX 1.7.1).
+that there are enough rows (`if n > 4: y = x[:4]`), so many are taken by index. TensorRT looks at
+both ways of every branch at the profile's opt sizes, and refuses a way that they do not take and do
+not fit ("kOPT values for profile 0 violate shape constraints"; measured with TensorRT-RTX 1.7.1).
 Ensures: the outputs are the same; such ways can be computed at any sizes above zero.
 """
 
@@ -213,7 +213,7 @@ def _read_operands(body: fx.GraphModule, before: _Facts, facts: _Facts) -> None:
     places = list(body.graph.find_nodes(op="placeholder"))
     tensors = [p for p in places if isinstance(p.meta.get("val"), torch.Tensor)]
     sizes = [(p, dim) for p in tensors for dim in range(p.meta["val"].ndim)]
-    leaders = {}
+    leaders: dict[Any, tuple[fx.Node, int]] = {}
     for place, dim in sizes:
         leaders.setdefault(_expression(place.meta["val"].shape[dim]), (place, dim))
     first = next(n for n in body.graph.nodes if n.op != "placeholder")
@@ -227,10 +227,10 @@ def _read_operands(body: fx.GraphModule, before: _Facts, facts: _Facts) -> None:
         if size is not None and any(u.op != "output" for u in place.users):
             read[place] = _read(first, read.get(place, place), dim, size)
     for place, value in read.items():
-        made = {n for n in read.values()} | {n for v in read.values() for n in _behind(v)}
-        place.replace_all_uses_with(
-            value, lambda user, made=made: user.op != "output" and user not in made
-        )
+        made = {n for v in read.values() for n in _behind(v)}
+        for user in list(place.users):
+            if user.op != "output" and user not in made:
+                user.replace_input_with(place, value)
 
 
 def _behind(value: fx.Node) -> set[fx.Node]:
@@ -268,7 +268,8 @@ def _fit_reshape(node: fx.Node, facts: _Facts) -> None:
 def _fit_slice(node: fx.Node, facts: _Facts) -> None:
     """`x[:4]` of rows that are known to be four at least."""
     source: Any = node.args[0]
-    dim, start, end, step = (*node.args[1:], *(0, 0, None, 1)[len(node.args) - 1 :])
+    given: Any = (*node.args[1:], *(0, 0, None, 1)[len(node.args) - 1 :])
+    dim, start, end, step = given
     if not (isinstance(start, int) and isinstance(end, int) and step == 1):
         return
     shape = source.meta["val"].shape

@@ -131,7 +131,8 @@ def _outside(module: fx.GraphModule, node: fx.Node, side: int, size: Any) -> Any
     def emit(function: Any, *args: Any) -> fx.Node:
         types = [_type(arg.meta["val"] if isinstance(arg, fx.Node) else arg) for arg in args]
         kind = scalars.result_type(function, types) or int
-        return call(node, function, *args, val={bool: True, float: 0.5}.get(kind, size), like=node)
+        val = True if kind is bool else 0.5 if kind is float else size
+        return call(node, function, *args, val=val, like=node)
 
     try:
         return emit_expression(raw_expression(size), leaf, emit)

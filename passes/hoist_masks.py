@@ -1,14 +1,15 @@
 """Selections by a mask leave branches, so that the data decides a size outside of them only.
 
 Requires: nothing beyond a captured graph.
-Does: in branches of the root, `x[mask]`, `nonzero` and `masked_select` run before the branch, if
-what they need is cheap and cannot fail on the other way. TensorRT takes sizes that the data decides
-at the top of a graph only.
+Does: in branches of the root, `x[mask]`, `nonzero`, `masked_select`, and sorting and `topk` (which
+need the size of what is left) run before the branch, if what they need is cheap and cannot fail on
+the other way. TensorRT takes sizes that the data decides at the top of a graph only.
 Ensures: the outputs are the same; selections that need more than that stay where they are.
 """
 
 from __future__ import annotations
 
+import torch
 from torch import fx
 
 from fxexport.graph import CapturedGraph
@@ -17,6 +18,9 @@ from fxexport.graph.hoisting import behind, hoist, is_harmless, selects
 from fxexport.graph.ops import branch
 
 __all__ = ["run"]
+
+aten = torch.ops.aten
+_RANKS = (aten.sort.default, aten.sort.stable, aten.argsort.default, aten.topk.default)
 
 
 def run(graph: CapturedGraph) -> CapturedGraph:
@@ -32,7 +36,7 @@ def run(graph: CapturedGraph) -> CapturedGraph:
 
 def _hoist_from(module: fx.GraphModule, node: fx.Node, side: int) -> None:
     body, _ = parts(module, node)[side]
-    for inner in [n for n in body.graph.nodes if selects(n)]:
+    for inner in [n for n in body.graph.nodes if selects(n) or n.target in _RANKS]:
         work = behind(inner, lambda n: is_harmless(n) or selects(n))
-        if work is not None and inner.users:
+        if work is not None and inner.users and (selects(inner) or is_harmless(inner)):
             hoist(module, node, side, work)

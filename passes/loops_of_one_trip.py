@@ -1,8 +1,8 @@
 """Loops that never go round again become branches.
 
 Requires: nothing beyond a captured graph.
-Does: a loop whose body always ends it (`while c: ...; return y`), and that collects no rows, becomes
-a branch between its body and passing on what it carries.
+Does: a loop whose body always ends it (`while c: ...; return y`), and that collects no rows,
+becomes a branch between its body and passing on what it carries.
 Ensures: the outputs are the same.
 """
 

@@ -55,13 +55,12 @@ def _pad(module: fx.GraphModule, node: fx.Node, k: int, bounds: SizeBounds) -> N
         rooms = {dim: bounds.bound(val.shape[dim], node) for dim in dims}
     except NoBound:
         return
-    given: list[tuple[fx.Node, list[Any]]] = []
     for body, places in sides:
         within = {
             dim: room if isinstance(room, int) else _handed_in(body, places, room)
             for dim, room in rooms.items()
         }
-        given.append(_padded(body, k, within))
+        _padded(body, k, within)
     operands: Any = node.args[3]
     node.args = (
         *node.args[:3],

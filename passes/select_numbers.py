@@ -52,7 +52,8 @@ def _compute_outside(module: fx.GraphModule, node: fx.Node) -> None:
 
 def _is_number_work(node: fx.Node) -> bool:
     val = node.meta.get("val")
-    small = not isinstance(val, torch.Tensor) or val.ndim == 0
+    picks = node.target is torch.ops.aten.select.int  # `x[1, 2]` on the way to a number
+    small = picks or not isinstance(val, torch.Tensor) or val.ndim == 0
     return node.op == "placeholder" or (small and is_harmless(node) and node.op != "get_attr")
 
 

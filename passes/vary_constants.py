@@ -83,7 +83,7 @@ class _Known:
         number: Any = result
         if isinstance(val, torch.Tensor):
             number = call(self._before, aten._local_scalar_dense.default, result, val=_plain(val))
-        kind = val.dtype if isinstance(val, torch.Tensor) else type(val)
+        kind: Any = val.dtype if isinstance(val, torch.Tensor) else type(val)
         if kind in (bool, torch.SymBool, torch.bool):
             made = call(self._before, scalars.or_, number, self._no, val=True)
         else:

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import fx
 
+from fxexport._torch_compat import fake_beside
 from fxexport.graph.editing import call, copy_of, new_body, new_place, parts
 from fxexport.graph.ops import branch
-from fxexport.graph.scalars import SCALAR_FUNCTIONS, and_, not_, or_, select
+from fxexport.graph.scalars import SCALAR_FUNCTIONS, and_, minimum, not_, or_, select
 
 __all__ = ["behind", "hoist", "idle_way", "is_harmless", "selects"]
 
@@ -49,6 +50,9 @@ _HARMLESS = {
     aten.amax.default,
     aten.softmax.int,
     aten._softmax.default,
+    aten.sort.default,
+    aten.sort.stable,
+    aten.argsort.default,
 }
 
 
@@ -60,15 +64,19 @@ def is_harmless(node: fx.Node) -> bool:
     if target is operator.getitem or node.meta.get("harmless"):
         return True
     if target in SCALAR_FUNCTIONS:
-        return target not in _FAILING and (target not in _DIVIDING or node.args[1] != 0)
+        divides_by: Any = node.args[1] if target in _DIVIDING else None
+        return target not in _FAILING and (isinstance(divides_by, fx.Node) or divides_by != 0)
     if target is aten.amax.default:
         return _has_elements(node)
     if target in _HARMLESS:
         return True
     if target is aten.slice.Tensor:
         return all(isinstance(bound, int) for bound in node.args[1:])
-    if target is aten.select.int:
-        return _is_there(node)
+    if target is aten.topk.default:
+        return _has_so_many(node)
+    if target is aten.select.int:  # `hoist` sees to rows that may not be there
+        row: torch.Tensor = node.meta["val"]
+        return isinstance(node.args[2], int) and not row.dtype.is_complex
     if target is aten.cat.default:
         return _fits(node)
     if not isinstance(target, torch._ops.OpOverload) or torch.Tag.pointwise not in target.tags:
@@ -81,6 +89,25 @@ def is_harmless(node: fx.Node) -> bool:
         if isinstance(val := used.meta.get("val"), torch.Tensor) and val.ndim
     }
     return len(shapes) <= 1
+
+
+def _has_so_many(topk: fx.Node) -> bool:
+    """Whether no more are asked for than there are: `x.topk(min(k, x.shape[0]))`."""
+    source, k = topk.args[:2]
+    dim: Any = topk.args[2] if len(topk.args) > 2 else -1
+    assert isinstance(source, fx.Node)
+    shape = source.meta["val"].shape
+    known: Any = [k]
+    if isinstance(k, fx.Node) and k.target is minimum:
+        known = k.args
+        if any(isinstance(arg, int) and arg < 0 for arg in known):
+            return False
+    return len(shape) > 0 and any(
+        isinstance(n, fx.Node)
+        and (n.op == "placeholder" or n.target is aten.sym_size.int)
+        and str(n.meta["val"]) == str(shape[dim])
+        for n in known
+    )
 
 
 def _is_there(select: fx.Node) -> bool:
@@ -194,6 +221,8 @@ def hoist(
             copies[old] = module.graph.node_copy(old, lambda n: copies[n])
         if old.target in _DIVIDING and isinstance(old.args[1], fx.Node):
             _divide_safely(node, side, copies[old])
+        if old.target is aten.select.int and not _is_there(old):
+            copies[old] = _select_safely(copies[old])
         if old in idle:
             _guard(node, side, copies[old], idle[old])
     last = work[-1]
@@ -208,6 +237,27 @@ def hoist(
     for old in taken:
         _hand_in(module, node, side, old, copies[old])
     body.recompile()
+
+
+def _select_safely(made: fx.Node) -> fx.Node:
+    """A row that may not be there: the sum of a slice of one row or none."""
+    source, dim, place = made.args
+    assert isinstance(source, fx.Node) and isinstance(dim, int) and isinstance(place, int)
+    val = made.meta["val"]
+    end = place + 1 if place != -1 else 2**63 - 1
+    shape = [1 if d == dim % (val.ndim + 1) else s for d, s in enumerate(source.meta["val"].shape)]
+    flag = val.dtype == torch.bool
+    rows = call(
+        made, aten.slice.Tensor, source, dim, place, end, val=fake_beside(val, shape), like=made
+    )
+    if flag:
+        row = call(made, aten.any.dim, rows, dim, val=val, like=made)
+    else:
+        row = call(made, aten.sum.dim_IntList, rows, [dim], val=val, like=made)
+        row.kwargs = {"dtype": val.dtype}
+    made.replace_all_uses_with(row)
+    made.graph.erase_node(made)
+    return row
 
 
 def _divide_safely(node: fx.Node, side: int, made: fx.Node) -> None:

@@ -11,6 +11,7 @@ from fxexport.errors import FxExportError, UsageError
 from fxexport.targets.tensorrt.build import BuildError, BuildResult, build_engine
 from fxexport.targets.tensorrt.files import load_model, profiles_of
 from fxexport.targets.tensorrt.lint import lint
+from fxexport.targets.tensorrt.lint_sizes import lint_sizes
 from fxexport.targets.tensorrt.options import BuildOptions
 from fxexport.targets.tensorrt.package import find_package
 from fxexport.targets.tensorrt.problems import Problem
@@ -91,14 +92,15 @@ def build(
     """
     path = _path_of(model)
     loaded = load_model(path)
-    warnings = lint(loaded)
+    ranges = profiles_of(path, profiles)
+    warnings = [*lint(loaded), *lint_sizes(path, loaded, ranges)]
     refuse(warnings)
     result = build_engine(
         path,
         engine_name(path) if engine is None else os.fspath(engine),
         model=loaded,
         package=find_package(package),
-        profiles=profiles_of(path, profiles),
+        profiles=ranges,
         options=options or BuildOptions(),
         timeout=timeout,
         on_message=on_message,
@@ -138,8 +140,8 @@ def check(
     """
     name = os.fspath(path)
     loaded = load_model(name)
-    problems = lint(loaded)
     ranges = profiles_of(name, profiles)
+    problems = [*lint(loaded), *lint_sizes(name, loaded, ranges)]
     if any(problem.severity == "error" for problem in problems):
         return CheckResult(False, problems, note="TensorRT was not asked: it would refuse the file")
     if not ask_builder:

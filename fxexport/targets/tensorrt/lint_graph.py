@@ -92,13 +92,40 @@ def _ways(module: fx.GraphModule, node: fx.Node) -> Iterator[Problem]:
     then, other = (results(body) for body, _ in parts(module, node))
     for a, b in zip(then, other, strict=True):
         left, right = _shape(a), _shape(b)
-        if left is not None and right is not None and _differ(left, right):
+        if left is None or right is None:
+            continue
+        if _differ(left, right):
             yield Problem(
                 "inside an if or a loop, the two ways of an if give tensors of other sizes: "
                 f"{_text(left)} and {_text(right)}",
                 hint="pad both to one size, or decide it outside",
                 location=source_of(node),
             )
+        elif _differ(_broadcast(a), _broadcast(b)):
+            yield Problem(
+                "inside an if or a loop, the two ways of an if give tensors whose sizes are the "
+                "same only if dimensions of the inputs are",
+                hint="if they always are, give them one name: --dynamic x:0=n --dynamic y:0=n",
+                location=source_of(node),
+            )
+
+
+def _broadcast(value: fx.Node) -> tuple[str, ...]:
+    """The sizes as the file has them: two that differ by name are the larger, unless one is 1.
+
+    Capture takes them to be equal where they meet on one way of a branch.
+    """
+    target: Any = value.target
+    shape = _shape(value) or ()
+    if not isinstance(target, torch._ops.OpOverload) or torch.Tag.pointwise not in target.tags:
+        return shape
+    given = [_broadcast(n) for n in value.all_input_nodes if _shape(n) is not None]
+    met = []
+    for axis in range(1, len(shape) + 1):
+        sizes = {s[-axis] for s in given if len(s) >= axis}
+        open_sizes = sorted(size for size in sizes if not size.isdigit())
+        met.append("max(" + ", ".join(open_sizes) + ")" if len(open_sizes) > 1 else shape[-axis])
+    return tuple(reversed(met))
 
 
 def _differ(left: tuple[str, ...], right: tuple[str, ...]) -> bool:

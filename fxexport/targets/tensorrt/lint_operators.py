@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import onnx_ir as ir
@@ -48,11 +48,20 @@ _UNSUPPORTED: dict[str, Found] = {
     "OptionalGetElement": ("optional values", "use a tensor and a flag"),
     "OptionalHasElement": ("optional values", "use a tensor and a flag"),
     "Optional": ("optional values", "use a tensor and a flag"),
+    "AffineGrid": ("a grid of an affine map", "multiply the map with a grid of coordinates"),
+    "CenterCropPad": ("cropping or padding to a size", "use slices and Pad"),
+    "NegativeLogLikelihoodLoss": ("a loss", "compute it outside"),
+    "SoftmaxCrossEntropyLoss": ("a loss", "compute it outside"),
+    "MelWeightMatrix": ("mel weights", "store them as a constant"),
+    "DynamicQuantizeLinear": ("quantization by data", "use QuantizeLinear with a fixed scale"),
+    "QLinearMatMul": ("an operator on quantized values", "use QuantizeLinear and MatMul"),
     "StringNormalizer": ("strings", ""),
     "TfIdfVectorizer": ("strings", ""),
 }
 _SEQUENCES = ("a list of tensors whose length is known only when it runs",
               "write into a tensor made before the loop, at a running index")  # fmt: skip
+
+_NO_CAST = {ir.DataType.INT16, ir.DataType.UINT16, ir.DataType.UINT32, ir.DataType.UINT64}
 
 Rule = Callable[[ir.Node, Callable[[ir.Value | None], bool]], Iterator[Found]]
 
@@ -84,6 +93,27 @@ def _attribute(node: ir.Node, name: str, default: Any) -> Any:
     return default if found is None else found.value
 
 
+def _is_used(values: Sequence[ir.Value]) -> bool:
+    return any(value.uses() or value.is_graph_output() for value in values)
+
+
+def _slice(node: ir.Node, _: Any) -> Iterator[Found]:
+    """Without axes the starts are for all of them."""
+    starts = node.inputs[1] if len(node.inputs) > 1 else None
+    given = starts.shape[0] if starts is not None and starts.shape else None
+    rank = _rank(node.inputs[0])
+    axes = node.inputs[3] if len(node.inputs) > 3 else None
+    if axes is None and isinstance(given, int) and rank is not None and given < rank:
+        yield "Slice without axes, and not for all dimensions", "give it its axes"
+
+
+def _quantize(node: ir.Node, _: Any) -> Iterator[Found]:
+    zero = node.inputs[2] if len(node.inputs) > 2 else None
+    known = None if zero is None else zero.const_value
+    if known is not None and known.numpy().any():
+        yield f"{node.op_type} with a zero point other than 0", "quantize symmetrically"
+
+
 def _rank(value: ir.Value | None) -> int | None:
     return None if value is None or value.shape is None else len(value.shape)
 
@@ -103,7 +133,7 @@ def _scatter(node: ir.Node, _: Any) -> Iterator[Found]:
 
 
 def _max_pool(node: ir.Node, _: Any) -> Iterator[Found]:
-    if len(node.outputs) > 1 and node.outputs[1].uses():
+    if _is_used(node.outputs[1:]):
         yield "max pooling that returns indices", "export with --target tensorrt"
     if any(step != 1 for step in _attribute(node, "dilations", ())):
         yield "max pooling with dilation", "export with --target tensorrt"
@@ -118,7 +148,11 @@ def _two_dimensions(node: ir.Node, _: Any) -> Iterator[Found]:
 def _no_bool(node: ir.Node, constant: Any) -> Iterator[Found]:
     if node.inputs[0] is not None and node.inputs[0].dtype == ir.DataType.BOOL:
         yield f"{node.op_type} of booleans", "cast to an integer before"
-    yield from _constant_at(1, "axes")(node, constant)
+    axes = node.inputs[1] if len(node.inputs) > 1 else None
+    producer = None if axes is None else axes.producer()
+    folded = producer is None or producer.op_type in ("Constant", "Identity", "Cast")
+    if not (folded and constant(axes)):
+        yield f"{node.op_type} with axes that are computed", "write them as constants"
 
 
 def _constant_at(place: int, what: str) -> Rule:
@@ -130,7 +164,7 @@ def _constant_at(place: int, what: str) -> Rule:
 
 
 def _extra_outputs(node: ir.Node, _: Any) -> Iterator[Found]:
-    if any(output.uses() for output in node.outputs[1:]):
+    if _is_used(node.outputs[1:]):
         yield f"further results of {node.op_type}", "use the first alone"
 
 
@@ -164,6 +198,9 @@ def _cast(node: ir.Node, _: Any) -> Iterator[Found]:
     if to_bytes and not result.is_graph_output():
         yield "uint8 inside the model", "use uint8 for inputs and outputs only, int32 inside"
     kept = source is None or source.is_graph_input() or source.is_initializer()
+    if _attribute(node, "to", 0) in _NO_CAST:
+        name = ir.DataType(_attribute(node, "to", 0)).name.lower()
+        yield f"a cast to {name}", "cast to int32 or int64"
     if source is not None and source.dtype == ir.DataType.UINT8 and not kept:
         yield "uint8 inside the model", "use uint8 for inputs and outputs only, int32 inside"
     for value in (source, result):
@@ -186,6 +223,9 @@ def _attention(node: ir.Node, _: Any) -> Iterator[Found]:
 
 
 _RULES: dict[str, Rule] = {
+    "Slice": _slice,
+    "QuantizeLinear": _quantize,
+    "DequantizeLinear": _quantize,
     "MatMul": _product,
     "Gemm": _product,
     "Conv": _product,

@@ -13,6 +13,17 @@ __all__ = ["Scopes", "scope_findings"]
 Found = tuple[str, str, Severity]
 
 # Where the operators take a size from: places of inputs that are sizes.
+_FLOATS = {ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.BFLOAT16}
+
+# What TensorRT looks through where it computes a size on the host (some of it).
+_ON_HOST = frozenset(
+    "Abs Add And Cast Ceil Clip Concat Div Equal Exp Expand Floor Gather Greater GreaterOrEqual "
+    "Identity Less LessOrEqual MatMul Max Min Mul Neg Not Or Pow Relu Reshape Sigmoid Slice "
+    "Squeeze Sub Unsqueeze Where".split()
+)
+
+_KEEP_SIZES = ("Cast", "Gather", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+
 _SIZED_BY: dict[str, tuple[int, ...]] = {
     "Slice": (1, 2),
     "Range": (0, 1, 2),
@@ -50,13 +61,13 @@ class Scopes:
         self.has_loop = any(node.op_type in ("Loop", "Scan") for node, _ in walk(root))
 
     def is_constant(self, value: ir.Value | None) -> bool:
-        """Whether a value is an initializer or a Constant; absent inputs are."""
+        """Whether a value is made of initializers and Constants alone; absent inputs are."""
         if value is None:
             return True
         producer = value.producer()
         if producer is None:
             return value.const_value is not None
-        return producer.op_type == "Constant"
+        return not _bodies(producer) and all(map(self.is_constant, producer.inputs))
 
     def from_data(self, value: ir.Value | None, body: ir.Graph | None) -> bool:
         """Whether a value depends on more than shapes and constants.
@@ -73,6 +84,55 @@ class Scopes:
             self._memo[key] = False  # a cycle cannot be, but the walk must end
             self._memo[key] = self._from_data(value, body)
         return self._memo[key]
+
+    def from_static_input(self, value: ir.Value | None) -> bool:
+        """Whether TensorRT, computing a size on the host, arrives at an input it cannot read."""
+        todo: list[ir.Value | None] = [value]
+        seen: set[ir.Value] = set()
+        while todo:
+            made = todo.pop()
+            if made is None or made in seen:
+                continue
+            seen.add(made)
+            producer = made.producer()
+            if producer is not None:
+                if producer.op_type in _ON_HOST or producer.op_type.startswith("Reduce"):
+                    todo.extend(producer.inputs)
+            elif made.is_graph_input() and made.graph is self._root and made.shape is not None:
+                static = all(isinstance(size, int) for size in made.shape)
+                if static and (made.dtype == ir.DataType.BOOL or made.dtype in _FLOATS):
+                    return True
+        return False
+
+    def from_floats(self, value: ir.Value | None) -> bool:
+        """Whether a value is an integer made of a float."""
+        todo: list[ir.Value | None] = [value]
+        seen: set[ir.Value] = set()
+        while todo:
+            made = todo.pop()
+            producer = None if made is None or made in seen else made.producer()
+            if made is None or producer is None or producer.op_type in ("Shape", "Size"):
+                continue
+            seen.add(made)
+            source = producer.inputs[0] if producer.inputs else None
+            if producer.op_type == "Cast" and source is not None and source.dtype in _FLOATS:
+                return True
+            todo.extend(producer.inputs)
+        return False
+
+    def has_size_from_data(self, value: ir.Value | None) -> bool:
+        """Whether the data decides a size of a value of the root."""
+        producer = None if value is None else value.producer()
+        if producer is None or producer.graph is not self._root:
+            return False
+        if producer.op_type == "Slice":
+            ends = producer.inputs[1:3]
+            return any(self.from_data(end, None) for end in ends) or (
+                self.has_size_from_data(producer.inputs[0])
+            )
+        if producer.op_type in _KEEP_SIZES:
+            return any(map(self.has_size_from_data, producer.inputs))
+        return False
 
     def _from_data(self, value: ir.Value, body: ir.Graph | None) -> bool:
         producer = value.producer()
@@ -92,29 +152,54 @@ class Scopes:
 def scope_findings(node: ir.Node, path: Sequence[ir.Node], scopes: Scopes) -> Iterator[Found]:
     """What is wrong with one node because of the ifs and loops that it is, or is in."""
     if node.op_type == "If":
-        yield from _if(node)
+        yield from _if(node, scopes.is_constant(node.inputs[0]))
         if any(outer.op_type == "If" for outer in path) and not scopes.has_loop:
             yield from _nested(node)
     elif node.op_type == "Loop":
         yield from _loop(node)
     if path:
         yield from _inner_size(node, path, scopes)
+    elif any(map(scopes.from_static_input, _sizes_of(node))):
+        yield (
+            f"{_WHAT[node.op_type]} whose size is computed from a static input that is no integer",
+            "export with --target tensorrt, or give the input a dynamic size",
+            "error",
+        )
 
 
-def _if(node: ir.Node) -> Iterator[Found]:
+def _if(node: ir.Node, decided: bool) -> Iterator[Found]:
     condition = node.inputs[0]
     if condition is not None and condition.shape is not None:
         sizes = list(condition.shape)
-        if len(sizes) > 1 or (sizes and isinstance(sizes[0], int) and sizes[0] != 1):
+        if any(size != 1 for size in sizes):
             yield "an if on more than one element", "use .all() or .any()", "error"
     if condition is not None and condition.dtype not in (None, ir.DataType.BOOL):
         yield "an if on something that is no bool", "compare it with a number", "error"
     then, other = (node.attributes[name].as_graph() for name in ("then_branch", "else_branch"))
+    if decided:  # TensorRT reads the one way only
+        return
     for a, b in zip(then.outputs, other.outputs, strict=False):
         if None not in (a.shape, b.shape) and len(a.shape or ()) != len(b.shape or ()):
             yield "the two ways of an if give tensors of unequal rank", "reshape one", "error"
+        if _shares_a_size(a, b):
+            yield (
+                "the two ways of an if give tensors with one dynamic size, and others that differ",
+                "export with --target tensorrt, or pad both to one size",
+                "error",
+            )
+        if ir.DataType.UINT8 in (a.dtype, b.dtype):
+            yield "an if that gives uint8", "use int32 inside the model", "error"
         if None not in (a.dtype, b.dtype) and a.dtype != b.dtype:
             yield "the two ways of an if give different dtypes", "cast one of them", "error"
+
+
+def _shares_a_size(a: ir.Value, b: ir.Value) -> bool:
+    """``[N, 4]`` and ``[N, 8]``."""
+    if a.shape is None or b.shape is None or len(a.shape) != len(b.shape):
+        return False
+    pairs = list(zip(a.shape, b.shape, strict=True))
+    named = any(x == y and not isinstance(x, int) and x.value is not None for x, y in pairs)
+    return named and any(isinstance(x, int) and isinstance(y, int) and x != y for x, y in pairs)
 
 
 def _nested(node: ir.Node) -> Iterator[Found]:
@@ -150,6 +235,10 @@ def _loop(node: ir.Node) -> Iterator[Found]:
             "use a for loop with a break, or write into a tensor made before it",
             "error",
         )
+    if node.inputs[1] is None and body.inputs[1].uses():
+        yield "a loop without a first condition reads its condition", "give it true", "error"
+    if limit is None and node.inputs[1] is None and _always(body, node):
+        yield "a loop without an end", "give it a number of trips", "error"
     if limit is None and body.inputs[0].uses():
         yield "a loop without a bound on its trips reads the trip's number", "", "error"
     if limit is not None and not _always(body, node):
@@ -210,12 +299,15 @@ def _cut(node: ir.Node, loop: ir.Node) -> bool:
     return False
 
 
+def _sizes_of(node: ir.Node) -> list[ir.Value | None]:
+    return [node.inputs[k] for k in _SIZED_BY.get(node.op_type, ()) if k < len(node.inputs)]
+
+
 def _inner_size(node: ir.Node, path: Sequence[ir.Node], scopes: Scopes) -> Iterator[Found]:
     """Sizes inside ifs and loops must come from shapes and constants."""
-    places = _SIZED_BY.get(node.op_type)
-    if places is None:
+    sizes = _sizes_of(node)
+    if not sizes and node.op_type != "Shape":
         return
-    sizes = [node.inputs[k] for k in places if k < len(node.inputs)]
     for outer in reversed(path):
         if outer.op_type == "Loop":
             body = outer.attributes["body"].as_graph()
@@ -229,6 +321,19 @@ def _inner_size(node: ir.Node, path: Sequence[ir.Node], scopes: Scopes) -> Itera
                 )
                 return
     in_branch = any(outer.op_type == "If" for outer in path)
+    if in_branch and node.op_type == "Shape" and scopes.has_size_from_data(node.inputs[0]):
+        yield (
+            "inside an if, the size is taken of a tensor whose size the data decides",
+            "compute what needs the size before the if",
+            "error",
+        )
+    if in_branch and node.op_type == "Resize" and any(map(scopes.from_floats, sizes)):
+        yield (
+            "inside an if, resizing to a size that is computed in floats (this ends TensorRT's "
+            "builder)",
+            "compute it in integers, h * 12 // w, or resize before the if",
+            "error",
+        )
     if in_branch and any(scopes.from_data(size, None) for size in sizes):
         yield (
             f"inside an if, {_WHAT[node.op_type]} whose size depends on data or on a number that "
