@@ -21,7 +21,15 @@ from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
 from fxexport._torch_compat import fake_beside
 from fxexport.graph import CapturedGraph, bodies_of, scalars
-from fxexport.graph.editing import call, innermost_first, item, parts, put_in_place, results
+from fxexport.graph.editing import (
+    call,
+    innermost_first,
+    item,
+    new_place,
+    parts,
+    put_in_place,
+    results,
+)
 from fxexport.graph.ops import branch, loop
 
 __all__ = ["run"]
@@ -401,10 +409,7 @@ def _later(a: fx.Node, b: fx.Node) -> fx.Node:
 
 def _placeholder_after(place: fx.Node, name: str, val: Any) -> fx.Node:
     """A further placeholder behind another one."""
-    with place.graph.inserting_after(place):
-        made = place.graph.placeholder(name)
-    made.meta["val"] = val
-    return made
+    return new_place(place.graph, name, val, place)
 
 
 def _val(value: Any) -> Any:

@@ -16,6 +16,7 @@ __all__ = [
     "item",
     "items",
     "new_body",
+    "new_place",
     "parts",
     "replace_item",
     "results",
@@ -102,3 +103,17 @@ def new_body(module: fx.GraphModule, before: fx.Node, body: fx.GraphModule, name
     setattr(module, free, body)
     with module.graph.inserting_before(before):
         return module.graph.get_attr(free)
+
+
+def new_place(graph: fx.Graph, name: str, val: Any, after: fx.Node | None = None) -> fx.Node:
+    """Gives a body a further placeholder, behind another one or before all nodes.
+
+    Its target is its name: fx makes node names unique, but writes targets as parameters.
+    """
+    first = next(iter(graph.nodes), None)  # None: at the end
+    where = graph.inserting_before(first) if after is None else None
+    with where or graph.inserting_after(after):
+        place = graph.placeholder(name)
+    place.target = place.name
+    place.meta["val"] = val
+    return place

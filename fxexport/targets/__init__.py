@@ -68,7 +68,10 @@ _TARGETS = {
         "tensorrt",
         (
             *_COMMON,
+            "loops_of_one_trip",
+            "bound_trips",
             "append_to_buffers",
+            "give_capacity",
             "pad_outputs",  # before branches are moved: they tell how large a result can be
             "select_numbers",
             "hoist_masks",
@@ -76,11 +79,16 @@ _TARGETS = {
             "cut_to_nothing",
             "hoist_loops",
             "eliminate_dead_code",  # what was moved shares its bodies with what is left behind
+            "fit_operands",
             "count_scan_rows",
+            "pad_branches",
             "flatten_branches",
             "eliminate_dead_code",
             "carry_branch_results",
             "route_conditions",
+            "agree_on_sizes",
+            "vary_constants",
+            "read_sizes",
         ),
         21,
         dialect="tensorrt",

@@ -1,0 +1,160 @@
+"""Loops that count get a bound on their trips.
+
+Requires: nothing beyond a captured graph.
+Does: a loop without a bound on its trips, that carries a number which grows by a constant each
+trip and goes on only while that number is below a limit known before the loop (`while i < n`, or
+`if i >= n: break`), gets the bound that follows. A number that is halved each trip and must stay
+above zero bounds the trips too.
+Ensures: the outputs are the same; the bound is never less than the trips that are made.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import fx
+from torch.fx.experimental.symbolic_shapes import is_concrete_int
+
+from fxexport.graph import CapturedGraph
+from fxexport.graph.conditions import Comparison, comparisons
+from fxexport.graph.editing import call, innermost_first, parts, results
+from fxexport.graph.ops import loop
+from fxexport.graph.scalars import maximum
+
+__all__ = ["run"]
+
+aten = torch.ops.aten
+
+_ADDING = {operator.add, aten.add.Tensor, aten.add.Scalar}
+_TAKING = {operator.sub, aten.sub.Tensor, aten.sub.Scalar}
+_HALVING = {operator.floordiv, aten.floor_divide.default}
+
+# An int64 that is halved each trip and stays positive cannot be halved more often.
+_HALVINGS = 63
+
+
+def run(graph: CapturedGraph) -> CapturedGraph:
+    """Gives bounds to such loops, in place."""
+    for module in innermost_first(graph)[::-1]:
+        for node in list(module.graph.nodes):
+            if node.target is loop and node.args[0] is None:
+                bound = next(_bounds(module, node), None)
+                if bound is not None:
+                    node.args = (bound, *node.args[1:])
+        module.recompile()
+    return graph
+
+
+def _bounds(module: fx.GraphModule, node: fx.Node) -> Iterator[Any]:
+    """Upper bounds on the trips of a loop, numbers or nodes before it."""
+    ((body, inputs),) = parts(module, node)
+    going, *after = results(body)
+    carried: Any = node.args[3]
+    known = [s for c in comparisons(body, going) for s in (c, c.turned)]
+    for k, start in enumerate(carried):
+        place, result = inputs[1 + k], after[k]
+        step = _step(result, place)
+        for relation in known:
+            if not _is_same(relation.left, result):
+                continue
+            limit = _before(node, inputs, relation.right)
+            if limit is not None and step and _towards(relation, step):
+                yield _trips(node, start, step, relation, limit)
+            if _halves(result, place) and relation.kind in (">", ">="):
+                least = relation.right
+                if isinstance(least, int) and least >= (0 if relation.kind == ">" else 1):
+                    yield _HALVINGS
+
+
+def _step(result: Any, place: fx.Node) -> int:
+    """What is added to a carried integer each trip; 0 where that is not one constant."""
+    if not isinstance(result, fx.Node) or not _is_integer(place) or len(result.args) < 2:
+        return 0
+    left, right = result.args[:2]
+    if result.kwargs:  # alpha
+        return 0
+    if result.target in _ADDING and right is place:
+        left, right = right, left
+    if left is not place or type(right) is not int:
+        return 0
+    return right if result.target in _ADDING else -right if result.target in _TAKING else 0
+
+
+def _halves(result: Any, place: fx.Node) -> bool:
+    if not isinstance(result, fx.Node) or result.target not in _HALVING or not _is_integer(place):
+        return False
+    left, right = result.args[:2]
+    return left is place and type(right) is int and right >= 2
+
+
+def _is_integer(node: fx.Node) -> bool:
+    val = node.meta.get("val")
+    if isinstance(val, torch.Tensor):
+        return val.dtype == torch.int64 and not val.shape
+    return isinstance(val, (int, torch.SymInt)) and not isinstance(val, bool)
+
+
+def _is_same(value: Any, result: Any) -> bool:
+    """Whether two values are one number: the same node, or the same expression."""
+    if value is result:
+        return True
+    vals = [v.meta.get("val") if isinstance(v, fx.Node) else None for v in (value, result)]
+    return all(isinstance(v, torch.SymInt) for v in vals) and str(vals[0]) == str(vals[1])
+
+
+def _before(node: fx.Node, inputs: list[fx.Node], value: Any) -> Any:
+    """A value of a loop's body as one before the loop; None where it changes with the trips."""
+    if type(value) is int:
+        return value
+    carried: Any = node.args[3]
+    captured: Any = node.args[4]
+    if value in inputs[1 + len(carried) :]:
+        given = captured[inputs.index(value) - 1 - len(carried)]
+        if type(given) is int or (isinstance(given, fx.Node) and _is_integer(given)):
+            return given
+    return None
+
+
+def _towards(relation: Comparison, step: int) -> bool:
+    return relation.kind in (("<", "<=") if step > 0 else (">", ">="))
+
+
+def _trips(node: fx.Node, start: Any, step: int, relation: Comparison, limit: Any) -> Any:
+    """How many trips a counter can make: after all but the last, it was within the limit.
+
+    After trip t the counter is ``start + t * step``; with ``start + t * step < limit`` for every t
+    but the last, there are at most ``ceil((limit - start) / step)`` trips, and the first, which the
+    relation says nothing of.
+    """
+    low, high = (start, limit) if step > 0 else (limit, start)
+    way = _number(node, operator.sub, high, low)
+    if relation.kind in ("<=", ">="):
+        way = _number(node, operator.add, way, 1)
+    if abs(step) != 1:
+        way = _number(node, operator.add, way, abs(step) - 1)
+        way = _number(node, operator.floordiv, way, abs(step))
+    return _number(node, maximum, way, 1)
+
+
+def _number(node: fx.Node, function: Any, left: Any, right: Any) -> Any:
+    left, right = (_as_number(node, side) for side in (left, right))
+    if isinstance(left, int) and isinstance(right, int):
+        return int(function(left, right))
+    vals = [side.meta["val"] if isinstance(side, fx.Node) else side for side in (left, right)]
+    val = (torch.sym_max if function is maximum else function)(*vals)
+    if is_concrete_int(val):
+        return int(val)
+    return call(node, function, left, right, val=val)
+
+
+def _as_number(node: fx.Node, value: Any) -> Any:
+    """A tensor of one number as that number."""
+    val = value.meta["val"] if isinstance(value, fx.Node) else value
+    if not isinstance(val, torch.Tensor):
+        return value
+    with val.fake_mode:  # type: ignore[attr-defined]
+        number = val.item()
+    return call(node, aten._local_scalar_dense.default, value, val=number)
