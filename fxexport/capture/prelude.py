@@ -56,6 +56,8 @@ def min_of(items: Any) -> Any:
     for item in items:
         if best is None or item < best:
             best = item
+    if best is None:
+        raise ValueError("min() iterable argument is empty")
     return best
 
 
@@ -65,6 +67,8 @@ def max_of(items: Any) -> Any:
     for item in items:
         if best is None or item > best:
             best = item
+    if best is None:
+        raise ValueError("max() iterable argument is empty")
     return best
 
 
