@@ -268,10 +268,6 @@ REFUSED = {
         rows[0] += 1
         return torch.stack(rows)
     """,
-    "a slice with a step": """
-        rows = [row for row in x if row.sum() > 0]
-        return len(rows[::2])
-    """,
     "a tensor or None is returned": """
         found = None
         if x.sum() > 0:

@@ -193,7 +193,7 @@ class _Attempt:
                 try:
                     result = self._call(args, kwargs)
                     session.raise_refusals()
-                    session.hold_to_example(session.env.asserts())
+                    session.hold_to_example(session.env.asserts(), reached=True)
                     outputs = Results(
                         session, self._operators.lists, self._request.sequences
                     ).found(result)

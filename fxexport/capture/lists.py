@@ -18,7 +18,7 @@ from fxexport.capture.frames import user_location
 from fxexport.capture.iteration import Dynamic
 from fxexport.capture.kinds import Mismatch
 from fxexport.capture.patterns import DTYPE_OF, Number, TensorOf
-from fxexport.capture.session import is_symbolic
+from fxexport.capture.session import is_dynamic, is_symbolic
 from fxexport.capture.spread import Spread, is_open, length_of, refuse_open
 from fxexport.capture.widening import Widening
 from fxexport.errors import UnsupportedError
@@ -87,8 +87,11 @@ class OpenLists:
             return self._operators.fresh(items[:])
         if key == slice(None, None, -1):
             return self._of_type(items, self._python(prelude.reversed_of, items))
+        if is_dynamic(key.step):
+            raise refuse_open("sliced with a step that is known only then as well")
         if key.step not in (None, 1):
-            raise refuse_open("sliced with a step")
+            bounds = key.start, key.stop, key.step
+            return self._of_type(items, self._python(prelude.stepped_slice_of, items, *bounds))
         plain = self._plain_slice(items, key) if is_open(items) else None
         if plain is not None:
             return self._operators.fresh(plain)

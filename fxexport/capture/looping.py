@@ -214,7 +214,7 @@ def _record(
             known = {slot.key for slot in slots}
             new_slots = [slot for slot in scope.slots() if slot.key not in known]
             shares = _shares(session, ends, scope.serial)
-        session.hold_to_example(session.env.facts_since(facts).values())
+        session.hold_to_example(session.env.facts_since(facts).values(), reached=False)
         lost = dict(session.lost)
         return _Trip(frame, scope, inputs, starts, ends, condition, new_slots, held, lost, shares)
     except Exception as error:

@@ -21,6 +21,7 @@ __all__ = [
     "repeated",
     "reversed_of",
     "slice_of",
+    "stepped_slice_of",
     "sum_of",
 ]
 
@@ -55,6 +56,8 @@ def min_of(items: Any) -> Any:
     for item in items:
         if best is None or item < best:
             best = item
+    if best is None:
+        raise ValueError("min() iterable argument is empty")
     return best
 
 
@@ -64,6 +67,8 @@ def max_of(items: Any) -> Any:
     for item in items:
         if best is None or item > best:
             best = item
+    if best is None:
+        raise ValueError("max() iterable argument is empty")
     return best
 
 
@@ -113,6 +118,28 @@ def slice_of(items: Any, start: Any, stop: Any) -> Any:
         stop = stop + count
     out = []
     for k in range(start, min(stop, count)):
+        out.append(items[k])
+    return out
+
+
+def stepped_slice_of(items: Any, start: Any, stop: Any, step: Any) -> Any:
+    """``items[start:stop:step]`` for a step that is known."""
+    count = len(items)
+    lowest, highest = (0, count) if step > 0 else (-1, count - 1)
+    if start is None:
+        start = lowest if step > 0 else highest
+    elif start < 0:
+        start = max(start + count, lowest)
+    else:
+        start = min(start, highest)
+    if stop is None:
+        stop = highest if step > 0 else lowest
+    elif stop < 0:
+        stop = max(stop + count, lowest)
+    else:
+        stop = min(stop, highest)
+    out = []
+    for k in range(start, stop, step):
         out.append(items[k])
     return out
 

@@ -202,7 +202,7 @@ class Session(Sharing):
         if isinstance(condition, torch.SymBool) and self.depth == 0:
             self.required.append((condition.node.expr, user_location()))
 
-    def hold_to_example(self, facts: Iterable[Any]) -> None:
+    def hold_to_example(self, facts: Iterable[Any], reached: bool) -> None:
         """Keeps a dimension as the example has it where other sizes are taken for granted.
 
         A size of 1 is broadcast, and a dynamic one is taken to be no 1: what kernels then need of
@@ -210,6 +210,8 @@ class Session(Sharing):
 
         Args:
             facts: ShapeEnv's asserts.
+            reached: whether the example certainly comes there. Where it may not, sizes other than
+                1 say nothing: `if x.shape != y.shape` may be what keeps it away.
 
         Raises:
             PinNeeded: one contradicts the example, on a line that the example may reach.
@@ -222,6 +224,8 @@ class Session(Sharing):
             if not symbols <= sizes.keys() or fact.expr.xreplace(sizes) is not sympy.false:
                 continue
             small = {symbol for symbol in symbols if sizes[symbol] < 2}
+            if not small and not reached:
+                continue
             location = next(iter(locations_of_summary(compat.stack_of_assert(fact))), None)
             reason = (
                 "a dimension that was asked to be dynamic is 1 in the example, and is broadcast "

@@ -99,9 +99,10 @@ def _parse_dynamic(text: str, result: dict[str, dict[int, Dim] | bool]) -> None:
     for entry in _split(axes):
         axis_text, equals, dim_text = entry.partition("=")
         if not _INT.fullmatch(axis_text.strip()) or (equals and not dim_text.strip()):
+            other = ":" in axis_text
             raise UsageError(
                 f"--dynamic {text!r}: expected axis=name, got {entry.strip()!r}",
-                hint=_DYNAMIC_HINT,
+                hint="give --dynamic once for each input" if other else _DYNAMIC_HINT,
             )
         axis = int(axis_text)
         if axis in dims:

@@ -20,7 +20,13 @@ LOWERINGS = Table()
 def product(op: OpBuilder, a: Value, b: Value) -> Value:
     """MatMul in a dtype that runtimes take."""
     wide = dtypes.widened(op.dtype)
-    return op.cast(op.cast(a, wide) @ op.cast(b, wide), op.dtype)
+    a, b = op.cast(a, wide), op.cast(b, wide)
+    if a.rank > 1 and b.rank == 1:
+        # ONNX Runtime (1.32) multiplies a transposed matrix and a vector as if it were not
+        # transposed: its fusion of Transpose and MatMul takes the vector for a matrix.
+        column = a @ op.one("Unsqueeze", b, [1])
+        return op.cast(op.one("Squeeze", column, [-1]), op.dtype)
+    return op.cast(a @ b, op.dtype)
 
 
 @LOWERINGS("mm", "bmm", "matmul", "mv", "dot", "vdot")

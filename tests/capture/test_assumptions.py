@@ -196,6 +196,19 @@ def test_what_the_example_broadcasts_cannot_be_asked_to_be_dynamic() -> None:
     assert refusal.value.location is not None
 
 
+def sizes_that_a_branch_compares(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    if x.shape[1:] != y.shape[1:]:
+        x = torch.nn.functional.interpolate(x[None, None], size=y.shape)[0, 0]
+    return x + y
+
+
+def test_a_branch_that_the_example_does_not_take_pins_nothing() -> None:
+    exported = captured(sizes_that_a_branch_compares, torch.ones(2, 3), torch.ones(2, 5))
+    assert not exported.report.of_kind("pinned")
+    pairs = [((2, 3), (2, 5)), ((2, 5), (2, 5)), ((4, 2), (4, 7))]
+    agrees(sizes_that_a_branch_compares, [(torch.randn(*a), torch.randn(*b)) for a, b in pairs])
+
+
 # -- declared ranges ---------------------------------------------------------------------------
 
 

@@ -273,6 +273,14 @@ def test_a_list_of_unknown_numbers_is_an_index() -> None:
     agrees(swaps_rows, [(torch.randn(n, 3),) for n in (4, 1, 2, 7)])
 
 
+def extremes(x: torch.Tensor) -> Any:
+    return max(row.sum() for row in x), min(map(float, x[:, 0]))
+
+
+def test_extremes_of_something_of_dynamic_length_are_there() -> None:
+    agrees(extremes, [(torch.randn(n, 2),) for n in (3, 1, 5)])
+
+
 @pytest.mark.parametrize("program", [sorts], ids=lambda f: f.__name__)
 def test_what_needs_all_items_at_once_is_refused_or_agrees(program: Callable[..., Any]) -> None:
     error = refused(program, [(torch.ones(2),)])

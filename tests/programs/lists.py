@@ -778,3 +778,21 @@ def sorted_by_value(x):
 
 
 PROGRAMS.add(sorted_by_value, X3, X6, expect="refuse")
+
+
+def slices_with_steps(x):
+    rows = [row for row in x]
+    count, found = x.shape[0], []
+    for part in (
+        rows[::2],
+        rows[-2::-1],
+        rows[1:-1:2],
+        rows[count:0:-2],
+        rows[:-3:-1],
+        rows[9::-3],
+    ):
+        found.append(torch.stack(part).sum(0) if len(part) > 0 else x.sum(0) * 0)
+    return found
+
+
+PROGRAMS.add(slices_with_steps, *(rand(n, 2, seed=n) for n in (4, 0, 1, 2, 7)))

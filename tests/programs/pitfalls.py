@@ -235,3 +235,13 @@ def simultaneous_assignment(x):
 
 
 PROGRAMS.add(simultaneous_assignment, POS, NEG, vec(1.0))
+
+
+def transposed_times_vector(w, v):
+    total = v
+    for _ in range(w.shape[0]):
+        total = total + w @ (w.t() @ v)
+    return total, w.mT.mv(v), torch.addmv(w[0], w.t(), v)
+
+
+PROGRAMS.add(transposed_times_vector, *((rand(n, m), rand(n, seed=1)) for n, m in ((3, 2), (4, 4))))
