@@ -63,7 +63,6 @@ class GraphWriter:
         # Paths of the modules that are being called, innermost last.
         self.module_path: list[str] = []
         self._counter = 0
-        self._samples: dict[type, Any] = {}
 
     # -- frames ------------------------------------------------------------------------------
 
@@ -288,17 +287,24 @@ class GraphWriter:
                 return function(*args)
             return self.emit(function, *args, val=None)
 
+        def leaf(part: sympy.Basic) -> Any:
+            known = self._leaf(part)
+            if known is None and part is not expr and part.args and not part.is_number:
+                return self._emit_size(part)  # so that its node says what it yields, as this one
+            return known
+
         try:
-            node = emit_expression(expr, self._leaf, emit)
+            node = emit_expression(expr, leaf, emit)
         except NotImplementedError as error:
             raise UnsupportedError(
                 f"fxexport cannot write {error} into the file",
                 location=user_location(),
             ) from None
         if isinstance(node, fx.Node):
-            self.frame.expressions[expr] = node
-            if node.meta.get("val") is None:
+            if expr not in self.frame.expressions and node.target in scalars.SCALAR_FUNCTIONS:
+                # Just written for this expression: what it yields is known, and is said.
                 node.meta["val"] = self.scalar_of(expr)
+            self.frame.expressions[expr] = node
         return node
 
     def scalar_of(self, expr: sympy.Basic) -> Any:
@@ -335,13 +341,12 @@ class GraphWriter:
         return node
 
     def _sample(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        """A scalar of the type that a scalar function yields; it stands for no certain value."""
+        """A scalar of the type that a scalar function yields, of a value of its own.
+
+        No two numbers share one: whatever comes later takes equal symbols for equal numbers.
+        """
         kind = scalars.result_type(function, [python_type(arg) for arg in args])
-        if kind is None:
-            return None
-        if kind not in self._samples:
-            self._samples[kind] = self.fresh_scalar(SYM_OF[kind])
-        return self._samples[kind]
+        return None if kind is None else self.fresh_scalar(SYM_OF[kind])
 
     def add_body(self, module: fx.GraphModule, stem: str) -> fx.Node:
         """Hangs a finished body on the present frame; returns the get_attr node for it."""

@@ -101,3 +101,19 @@ def test_halving_ends() -> None:
 @pytest.mark.parametrize("function", [depends_on_values, limit_moves])
 def test_what_has_no_such_counter_stays_without_a_bound(function: Any) -> None:
     assert bound_of(function, NUMBERS) is None
+
+
+def another_counter(x: torch.Tensor, n: int) -> tuple[torch.Tensor, int, int]:
+    i, j = 0, 0
+    while j + 2 < n:
+        i = i + 1
+        j = j + int(x.sum() > 0)
+        x = x + 1
+    return x, i, j
+
+
+def test_the_number_of_a_condition_is_not_taken_for_another_one() -> None:
+    x = torch.ones(3)
+    inputs = [(x, 5), (x - 50, 5), (x, 0), (x - 9, 9)]
+    rewritten(another_counter, inputs, "bound_trips")
+    agrees_for_tensorrt(another_counter, inputs)
