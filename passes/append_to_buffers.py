@@ -21,7 +21,15 @@ from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
 from fxexport._torch_compat import fake_beside
 from fxexport.graph import CapturedGraph, bodies_of, scalars
-from fxexport.graph.editing import call, innermost_first, item, parts, put_in_place, results
+from fxexport.graph.editing import (
+    call,
+    innermost_first,
+    item,
+    parts,
+    placeholder_after,
+    put_in_place,
+    results,
+)
 from fxexport.graph.ops import branch, loop
 
 __all__ = ["run"]
@@ -205,7 +213,7 @@ class _Rewriter:
         ((body, inputs),) = parts(module, node)
         buffer, size = self._room(node, initial, trips)
         place = inputs[1 + k]
-        count = _placeholder_after(inputs[len(carried)], "rows", place.meta["val"].shape[dim])
+        count = placeholder_after(body.graph, inputs[len(carried)], "rows", place.meta["val"].shape[dim])
         place.meta["val"] = buffer.meta["val"]
         given = results(body)
         self._reads(body, place, count)
@@ -297,7 +305,7 @@ class _Rewriter:
         if all(given is not count for given in operands):
             node.args = (*node.args[:3], (*operands, count))
             for side, places in parts(body, node):
-                _placeholder_after(places[-1], "rows", _val(count))
+                placeholder_after(side.graph, places[-1], "rows", _val(count))
                 side.recompile()
         for side, places in parts(body, node):
             for at, given in enumerate(operands):
@@ -309,7 +317,7 @@ class _Rewriter:
         carried: Any = node.args[3]
         captured: Any = node.args[4]
         ((inner, places),) = parts(body, node)
-        number = _placeholder_after(places[-1], "rows", _val(count))
+        number = placeholder_after(inner.graph, places[-1], "rows", _val(count))
         node.args = (*node.args[:4], (*captured, count), *node.args[5:])
         for at, given in enumerate(captured):
             if given is value:
@@ -397,14 +405,6 @@ def _later(a: fx.Node, b: fx.Node) -> fx.Node:
         if node in (a, b):
             return node
     return a
-
-
-def _placeholder_after(place: fx.Node, name: str, val: Any) -> fx.Node:
-    """A further placeholder behind another one."""
-    with place.graph.inserting_after(place):
-        made = place.graph.placeholder(name)
-    made.meta["val"] = val
-    return made
 
 
 def _val(value: Any) -> Any:

@@ -18,11 +18,13 @@ import torch
 from torch import fx
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
+from fxexport._torch_compat import raw_expression
 from fxexport.graph import CapturedGraph
 from fxexport.graph.conditions import Comparison, comparisons
 from fxexport.graph.editing import call, innermost_first, parts, results
 from fxexport.graph.ops import loop
 from fxexport.graph.scalars import maximum
+from fxexport.graph.sequences import SequenceVal, sequence_length
 
 __all__ = ["run"]
 
@@ -60,6 +62,8 @@ def _bounds(module: fx.GraphModule, node: fx.Node) -> Iterator[Any]:
         for relation in known:
             if not _is_same(relation.left, result):
                 continue
+            if isinstance(place.meta["val"], SequenceVal):
+                start = call(node, sequence_length, start, val=start.meta["val"].length)
             limit = _before(node, inputs, relation.right)
             if limit is not None and step and _towards(relation, step):
                 yield _trips(node, start, step, relation, limit)
@@ -71,6 +75,8 @@ def _bounds(module: fx.GraphModule, node: fx.Node) -> Iterator[Any]:
 
 def _step(result: Any, place: fx.Node) -> int:
     """What is added to a carried integer each trip; 0 where that is not one constant."""
+    if isinstance(place.meta["val"], SequenceVal):
+        return _longer(result, place)
     if not isinstance(result, fx.Node) or not _is_integer(place) or len(result.args) < 2:
         return 0
     left, right = result.args[:2]
@@ -81,6 +87,15 @@ def _step(result: Any, place: fx.Node) -> int:
     if left is not place or type(right) is not int:
         return 0
     return right if result.target in _ADDING else -right if result.target in _TAKING else 0
+
+
+def _longer(result: Any, place: fx.Node) -> int:
+    """How many items a carried list gets each trip, or loses; 0 where that is not one number."""
+    before, after = (node.meta["val"].length for node in (place, result))
+    if not isinstance(before, torch.SymInt) or not isinstance(after, torch.SymInt):
+        return 0
+    step = raw_expression(after) - raw_expression(before)
+    return int(step) if step.is_Integer else 0
 
 
 def _halves(result: Any, place: fx.Node) -> bool:
@@ -102,6 +117,7 @@ def _is_same(value: Any, result: Any) -> bool:
     if value is result:
         return True
     vals = [v.meta.get("val") if isinstance(v, fx.Node) else None for v in (value, result)]
+    vals = [v.length if isinstance(v, SequenceVal) else v for v in vals]
     return all(isinstance(v, torch.SymInt) for v in vals) and str(vals[0]) == str(vals[1])
 
 
@@ -119,6 +135,8 @@ def _before(node: fx.Node, inputs: list[fx.Node], value: Any) -> Any:
 
 
 def _towards(relation: Comparison, step: int) -> bool:
+    if step < 0 and relation.kind == "!=" and relation.right == 0:
+        return True  # only of lists, which are not shorter than nothing
     return relation.kind in (("<", "<=") if step > 0 else (">", ">="))
 
 

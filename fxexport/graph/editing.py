@@ -17,6 +17,7 @@ __all__ = [
     "items",
     "new_body",
     "parts",
+    "placeholder_after",
     "replace_item",
     "results",
 ]
@@ -52,6 +53,16 @@ def call(
 def item(before: fx.Node, node: fx.Node, k: int) -> fx.Node:
     """The k-th result of a node."""
     return call(before, operator.getitem, node, k, val=node.meta["val"][k], like=node)
+
+
+def placeholder_after(graph: fx.Graph, last: fx.Node | None, name: str, val: Any) -> fx.Node:
+    """A further placeholder, behind another one or in front of everything; its name is free."""
+    first = next(iter(graph.nodes))
+    with graph.inserting_before(first) if last is None else graph.inserting_after(last):
+        made = graph.placeholder(name)
+    made.target = made.name  # fx makes names unique, but writes the target into the signature
+    made.meta["val"] = val
+    return made
 
 
 def items(node: fx.Node) -> Iterator[tuple[int, fx.Node]]:

@@ -67,8 +67,12 @@ _TARGETS = {
     "tensorrt": Target(
         "tensorrt",
         (
-            *_COMMON,
+            "eliminate_dead_code",
+            "scan_rows",
+            "scan_known_lists",
+            "eliminate_dead_code",
             "bound_trips",
+            "lists_to_buffers",
             "append_to_buffers",
             "pad_outputs",  # before branches are moved: they tell how large a result can be
             "select_numbers",

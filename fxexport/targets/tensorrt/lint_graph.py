@@ -23,6 +23,9 @@ def lint_graph(graph: CapturedGraph) -> list[Problem]:
     found: list[Problem] = []
     for module in graph.graphs():
         for node in module.graph.nodes:
+            if "no_room" in node.meta:
+                text, hint = node.meta["no_room"]
+                found.append(Problem(text, hint=hint, location=source_of(node)))
             if node.target is loop:
                 found.extend(_carried(module, node))
             elif node.target is branch and module is not graph.module:

@@ -1,0 +1,37 @@
+"""Turns lists into scan outputs, as `scan_lists`, where TensorRT knows how many rows there are.
+
+Requires: as `scan_lists`.
+Does: as `scan_lists`, for loops that never stop early and whose trips the inputs' sizes decide, and
+for other loops of the root with lists that are only joined and read. TensorRT takes sizes that the
+data decides at the root alone; other lists are left, to become buffers.
+Ensures: as `scan_lists`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import fx
+
+from fxexport.graph import CapturedGraph
+from fxexport.graph.editing import parts, results
+from fxexport.graph.size_bounds import SizeBounds
+from fxexport.passes import scan_lists
+
+__all__ = ["run"]
+
+
+def run(graph: CapturedGraph) -> CapturedGraph:
+    """Rewrites such loops of the graph in place and returns it."""
+    bounds = SizeBounds(graph)
+
+    def is_known(module: fx.GraphModule, node: fx.Node, plain: bool) -> bool:
+        if module is graph.module and plain:
+            return True
+        trips: Any = node.args[0]
+        ((body, _),) = parts(module, node)
+        always = node.args[1] is True and results(body)[0] is True
+        size = trips.meta["val"] if isinstance(trips, fx.Node) else trips
+        return always and size is not None and not bounds.from_data(size)
+
+    return scan_lists.scan(graph, is_known)
