@@ -34,8 +34,9 @@ from fxexport.graph.editing import (
     put_in_place,
     results,
 )
+from fxexport.graph.hoisting import behind, hoist, is_harmless
 from fxexport.graph.inward import Inward
-from fxexport.graph.list_lengths import Length, ListLengths, NoRoom
+from fxexport.graph.list_lengths import ListLengths, NoRoom
 from fxexport.graph.ops import branch, loop
 from fxexport.graph.sequences import (
     SEQUENCE_FUNCTIONS,
@@ -261,10 +262,11 @@ class _Rewriter:
         self._buffers[place] = replace(buffer, rows=place, count=count)
 
     def _leave_branch(self, module: fx.GraphModule, node: fx.Node) -> None:
+        outside = self._rows_outside(module, node)
         sides = [(body, results(body)) for body, _ in parts(module, node)]
         vals = list(node.meta["val"])
         number = len(vals)
-        counts: list[int] = []
+        counts: dict[str, int] = {}  # columns of one list have one length
         made: dict[int, Buffer] = {}
         for k, val in enumerate(vals[:number]):
             if not isinstance(val, SequenceVal):
@@ -272,19 +274,47 @@ class _Rewriter:
             ways = [self._buffers[given[k]] for _, given in sides]
             room = self._common_room([given[k] for _, given in sides], ways)
             full = all(way.full and way.room == room for way in ways)
+            at = counts.setdefault(str(val.length), number + len(counts))
             for n, (body, given) in enumerate(sides):
                 way = self._write.resized(body.graph.output_node(), ways[n], room)
                 given[k] = way.rows
-                given.append(way.count)
-            made[k] = replace(ways[0], rows=None, room=room, full=full)
+                if at == len(given):
+                    given.append(way.count)
             rows: Any = sides[0][1][k]
             vals[k] = rows.meta["val"]
-            vals.append(val.length)
-            counts.append(k)
+            if at == len(vals):
+                vals.append(val.length)
+            made[k] = replace(ways[0], rows=outside.get(k), count=at, room=room, full=full)
         for body, given in sides:
             body.graph.output_node().args = (tuple(given),)
         node.meta["val"] = tuple(vals)
-        self._take(node, made, {k: number + n for n, k in enumerate(counts)})
+        self._take(node, made)
+
+    def _rows_outside(self, module: fx.GraphModule, node: fx.Node) -> dict[int, fx.Node]:
+        """Rows that one way makes and the other has none of: they may as well be made before.
+
+        Which rows count is what the count says. TensorRT takes some loops only without the branch.
+        """
+        found: dict[int, fx.Node] = {}
+        for k, val in enumerate(node.meta["val"]):
+            if not isinstance(val, SequenceVal):
+                continue
+            ways = [self._buffers[results(body)[k]] for body, _ in parts(module, node)]
+            side = next((n for n in (0, 1) if ways[1 - n].rows is None), None)
+            if side is None or ways[side].rows is None:
+                continue
+            rows: Any = ways[side].rows
+            work = behind(rows, is_harmless)
+            if work is None or self._lengths.lengths[results(parts(module, node)[side][0])[k]].family:
+                continue
+            if not work:  # given to the branch as it is
+                continue
+            hoist(module, node, side, work)
+            found[k] = node.args[3][-1]  # type: ignore[index]
+            for n, (body, places) in enumerate(parts(module, node)):
+                mine = replace(ways[side], rows=places[-1], full=n == side)
+                self._buffers[results(body)[k]] = replace(mine, count=ways[n].count)
+        return found
 
     def _common_room(self, lists: list[fx.Node], ways: list[Buffer]) -> sympy.Expr:
         """The room of a list that is one of two."""
@@ -294,17 +324,18 @@ class _Rewriter:
                 return self._lengths.room_of(family)
         return sympy.expand(sympy.Max(1, *(way.room for way in ways)))
 
-    def _take(self, node: fx.Node, made: dict[int, Buffer], counts: dict[int, int]) -> None:
-        """The lists that come out of a branch or loop."""
-        for k, user in items(node):
+    def _take(self, node: fx.Node, made: dict[int, Buffer]) -> None:
+        """The lists that come out of a branch or loop; a count is the place of a result."""
+        taken: dict[int, fx.Node] = {}
+        for k, user in list(items(node)):
             if k not in made:
                 continue
             user.meta["val"] = node.meta["val"][k]
-            place = counts[k]
-            count = made[k].count
-            if place >= 0:
-                count = item(node.next, node, place)
-            self._buffers[user] = replace(made[k], rows=user, count=count)
+            place = made[k].count
+            if place not in taken:
+                taken[place] = item(node.next, node, place)
+            rows = made[k].rows or user
+            self._buffers[user] = replace(made[k], rows=rows, count=taken[place])
 
     # -- loops -----------------------------------------------------------------------------------
 
@@ -319,19 +350,24 @@ class _Rewriter:
         }
         self._captured(node, body, places[1 + number :])
         swapped = [starts[k].rows if k in starts else v for k, v in enumerate(carried)]
-        behind = places[number]
+        counts: dict[str, fx.Node] = {}  # columns of one list have one length
         for k in lists:
             place = places[1 + k]
             length = place.meta["val"].length
-            behind = placeholder_after(body.graph, behind, "count", length)
+            if str(length) not in counts:
+                behind = list(counts.values())[-1] if counts else places[number]
+                made = placeholder_after(body.graph, behind, "count", length)
+                counts[str(length)] = made
+                swapped.append(starts[k].count)
             rows = starts[k].rows
             assert rows is not None
             place.meta["val"] = rows.meta["val"]
-            self._buffers[place] = replace(starts[k], rows=place, count=behind, full=False)
-            swapped.append(starts[k].count)
+            count = counts[str(length)]
+            self._buffers[place] = replace(starts[k], rows=place, count=count, full=False)
+        which = {k: list(counts.values()).index(self._buffers[places[1 + k]].count) for k in lists}
         node.args = (*node.args[:3], tuple(swapped), *node.args[4:])
         self._module(body)
-        self._leave_loop(module, node, number, rooms)
+        self._leave_loop(module, node, number, rooms, which)
 
     def _captured(self, node: fx.Node, body: fx.GraphModule, places: list[fx.Node]) -> None:
         captured: Any = node.args[4]
@@ -345,39 +381,55 @@ class _Rewriter:
             self._enter(body, places[k], buffer)
 
     def _leave_loop(
-        self, module: fx.GraphModule, node: fx.Node, number: int, rooms: dict[int, sympy.Expr]
+        self,
+        module: fx.GraphModule,
+        node: fx.Node,
+        number: int,
+        rooms: dict[int, sympy.Expr],
+        which: dict[int, int],
     ) -> None:
+        """After a body: the rows and counts that it leaves.
+
+        Args:
+            module: the graph that the loop is in.
+            node: the loop.
+            number: how many values it carries, without counts.
+            rooms: the room of each list among them.
+            which: for each list, which of the counts is its own.
+        """
         ((body, _),) = parts(module, node)
         output = body.graph.output_node()
         going, *after = results(body)
         vals = list(node.meta["val"])
-        counts: list[Any] = []
-        lengths: list[Any] = []
+        counts: dict[int, Any] = {}
+        lengths: dict[int, Any] = {}
         made: dict[int, Buffer] = {}
         for k, room in rooms.items():
             end = self._write.resized(output, self._buffers[after[k]], room)
             assert end.rows is not None
-            lengths.append(vals[k].length)
+            lengths[which[k]] = vals[k].length
+            counts[which[k]] = end.count
             after[k], vals[k] = end.rows, end.rows.meta["val"]
-            counts.append(end.count)
-            made[k] = self._after_loop(module, node, end, self._lengths.after(node, k))
-        output.args = ((going, *after[:number], *counts, *after[number:]),)
-        node.meta["val"] = (*vals[:number], *lengths, *vals[number:])
+            made[k] = replace(end, rows=None, count=number + which[k], full=False)
+        more = [counts[n] for n in range(len(counts))]
+        output.args = ((going, *after[:number], *more, *after[number:]),)
+        sizes = [lengths[n] for n in range(len(counts))]
+        node.meta["val"] = (*vals[:number], *sizes, *vals[number:])
         for place, user in list(items(node)):
             if place >= number:
                 user.args = (node, place + len(counts))
-        exact = {k for k, buffer in made.items() if buffer.count is not None}
-        places = {k: -1 if k in exact else number + n for n, k in enumerate(rooms)}
-        self._take(node, made, places)
+        self._take(node, made)
+        for k, user in list(items(node)):
+            if k in made:
+                self._buffers[user] = self._of_known_length(node, k, self._buffers[user])
 
-    def _after_loop(
-        self, module: fx.GraphModule, node: fx.Node, end: Buffer, length: Length
-    ) -> Buffer:
-        """The list after a loop: one of known length needs no count from the loop."""
+    def _of_known_length(self, node: fx.Node, k: int, buffer: Buffer) -> Buffer:
+        """A list after a loop needs no count from it where all trips add the same."""
+        length = self._lengths.after(node, k)
         if not length.exact or length.most.free_symbols & self._lengths.unsettled:
-            return replace(end, rows=None, count=None, full=False)
+            return buffer
         count = self._number(node, length.most)
-        return replace(end, rows=None, count=count, full=length.most == end.room)
+        return replace(buffer, count=count, full=length.most == buffer.room)
 
 
 def _stand_in(node: fx.Node, value: fx.Node) -> None:

@@ -1,8 +1,8 @@
 """Turns lists into scan outputs, as `scan_lists`, where TensorRT knows how many rows there are.
 
 Requires: as `scan_lists`.
-Does: as `scan_lists`, for loops that never stop early and whose trips the inputs' sizes decide, and
-for other loops of the root with lists that are only joined and read. TensorRT takes sizes that the
+Does: as `scan_lists`, for loops whose trips the inputs' sizes decide, and that never stop early, or
+stop early at the root and fill a list that is only joined and read. TensorRT takes sizes that the
 data decides at the root alone; other lists are left, to become buffers.
 Ensures: as `scan_lists`.
 """
@@ -26,12 +26,12 @@ def run(graph: CapturedGraph) -> CapturedGraph:
     bounds = SizeBounds(graph)
 
     def is_known(module: fx.GraphModule, node: fx.Node, plain: bool) -> bool:
-        if module is graph.module and plain:
-            return True
         trips: Any = node.args[0]
+        size = trips.meta["val"] if isinstance(trips, fx.Node) else trips
+        if size is None or bounds.from_data(size):
+            return False
         ((body, _),) = parts(module, node)
         always = node.args[1] is True and results(body)[0] is True
-        size = trips.meta["val"] if isinstance(trips, fx.Node) else trips
-        return always and size is not None and not bounds.from_data(size)
+        return always or (plain and module is graph.module)
 
     return scan_lists.scan(graph, is_known)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from fxexport.graph.editing import new_body, parts
+from fxexport.graph.editing import new_body, parts, placeholder_after
 from fxexport.graph.scalars import SCALAR_FUNCTIONS
 
 __all__ = ["behind", "hoist", "is_harmless", "selects"]
@@ -165,12 +165,8 @@ def _hand_in(
     operands: Any = node.args[3]
     node.args = (*node.args[:3], (*operands, value))
     for k, (body, places) in enumerate(parts(module, node)):
-        first = next(iter(body.graph.nodes))
-        with (
-            body.graph.inserting_after(places[-1]) if places else body.graph.inserting_before(first)
-        ):
-            place = body.graph.placeholder(value.name)
-        place.meta["val"] = value.meta["val"]
+        last = places[-1] if places else None
+        place = placeholder_after(body.graph, last, value.name, value.meta["val"])
         if k == side:
             old.replace_all_uses_with(place)
         body.recompile()
