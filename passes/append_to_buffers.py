@@ -25,8 +25,8 @@ from fxexport.graph.editing import (
     call,
     innermost_first,
     item,
+    new_place,
     parts,
-    placeholder_after,
     put_in_place,
     results,
 )
@@ -213,7 +213,9 @@ class _Rewriter:
         ((body, inputs),) = parts(module, node)
         buffer, size = self._room(node, initial, trips)
         place = inputs[1 + k]
-        count = placeholder_after(body.graph, inputs[len(carried)], "rows", place.meta["val"].shape[dim])
+        count = new_place(
+            body.graph, "rows", place.meta["val"].shape[dim], inputs[len(carried)]
+        )
         place.meta["val"] = buffer.meta["val"]
         given = results(body)
         self._reads(body, place, count)
@@ -305,7 +307,7 @@ class _Rewriter:
         if all(given is not count for given in operands):
             node.args = (*node.args[:3], (*operands, count))
             for side, places in parts(body, node):
-                placeholder_after(side.graph, places[-1], "rows", _val(count))
+                new_place(side.graph, "rows", _val(count), places[-1])
                 side.recompile()
         for side, places in parts(body, node):
             for at, given in enumerate(operands):
@@ -317,7 +319,7 @@ class _Rewriter:
         carried: Any = node.args[3]
         captured: Any = node.args[4]
         ((inner, places),) = parts(body, node)
-        number = placeholder_after(inner.graph, places[-1], "rows", _val(count))
+        number = new_place(inner.graph, "rows", _val(count), places[-1])
         node.args = (*node.args[:4], (*captured, count), *node.args[5:])
         for at, given in enumerate(captured):
             if given is value:

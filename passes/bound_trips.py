@@ -1,10 +1,10 @@
 """Loops that count get a bound on their trips.
 
 Requires: nothing beyond a captured graph.
-Does: a loop without a bound on its trips, that carries a number which grows by a constant each trip
-and goes on only while that number is below a limit known before the loop (`while i < n`, `if i >= n:
-break`), gets the bound that follows. A number that is halved each trip and must stay above zero
-bounds the trips too.
+Does: a loop without a bound on its trips, that carries a number which grows by a constant each
+trip and goes on only while that number is below a limit known before the loop (`while i < n`, or
+`if i >= n: break`), gets the bound that follows. A number that is halved each trip and must stay
+above zero bounds the trips too.
 Ensures: the outputs are the same; the bound is never less than the trips that are made.
 """
 

@@ -16,7 +16,7 @@ import torch
 from torch import fx
 
 from fxexport.graph import CapturedGraph
-from fxexport.graph.editing import innermost_first, parts, placeholder_after, results
+from fxexport.graph.editing import innermost_first, new_place, parts, results
 from fxexport.graph.ops import branch, loop
 
 __all__ = ["run"]
@@ -48,7 +48,7 @@ def _carry(module: fx.GraphModule, node: fx.Node, value: fx.Node) -> None:
     ((body, places),) = parts(module, node)
     count, at = len(carried), list(captured).index(value)
     old = places[1 + count + at]
-    place = placeholder_after(body.graph, places[count], old.name, None)
+    place = new_place(body.graph, old.name, old.meta["val"], places[count])
     place.meta.update(old.meta)
     old.replace_all_uses_with(place)
     body.graph.erase_node(old)

@@ -17,7 +17,15 @@ import torch
 from torch import fx
 
 from fxexport.graph import CapturedGraph
-from fxexport.graph.editing import call, innermost_first, item, items, parts, results
+from fxexport.graph.editing import (
+    call,
+    innermost_first,
+    item,
+    items,
+    new_place,
+    parts,
+    results,
+)
 from fxexport.graph.ops import loop
 
 __all__ = ["run"]
@@ -47,15 +55,8 @@ def _count(module: fx.GraphModule, node: fx.Node) -> None:
     assert isinstance(carried, (tuple, list))
     place = len(carried)
     ((body, inputs),) = parts(module, node)
-    after_state = (
-        inputs[1 + place]
-        if len(inputs) > 1 + place
-        else next(n for n in body.graph.nodes if n.op != "placeholder")
-    )
     number = inputs[0].meta["val"]
-    with body.graph.inserting_before(after_state):
-        count = body.graph.placeholder("rows")
-    count.meta["val"] = number
+    count = new_place(body.graph, "rows", number, inputs[place])
     output = body.graph.output_node()
     more = call(output, operator.add, count, 1, val=number, like=node)
     outputs = results(body)

@@ -23,7 +23,9 @@ from fxexport._torch_compat import fake_beside, raw_expression
 from fxexport.capture.sizes import emit_expression
 from fxexport.graph import CapturedGraph, scalars
 from fxexport.graph.editing import call, innermost_first, item, parts, results
+from fxexport.graph.hoisting import behind, hoist, is_harmless
 from fxexport.graph.ops import branch
+from fxexport.graph.scalars import SCALAR_FUNCTIONS
 
 __all__ = ["run"]
 
@@ -47,8 +49,8 @@ def _flatten(module: fx.GraphModule, node: fx.Node, k: int) -> None:
         return
     shape: list[Any] = []
     for a, b in zip(left, right, strict=True):
-        first = _outside(node, sides[0][1], a)
-        second = first if str(a) == str(b) else _outside(node, sides[1][1], b)
+        first = _outside(module, node, 0, a)
+        second = first if str(a) == str(b) else _outside(module, node, 1, b)
         if first is None or second is None:
             shape.append(-1)
         elif first is second or (isinstance(first, int) and first == second):
@@ -99,11 +101,17 @@ def _mixed(left: list[Any], right: list[Any]) -> bool:
     return shared and any(str(a) != str(b) for a, b in pairs)
 
 
-def _outside(node: fx.Node, places: list[fx.Node], size: Any) -> Any:
+def _outside(module: fx.GraphModule, node: fx.Node, side: int, size: Any) -> Any:
     """A size of a body's result, computed before the branch; None when that is not possible."""
     if is_concrete_int(size):
         return int(size)
+    number = _number(module, node, side, size)
+    if number is not None:
+        hoist(module, node, side, number)
     operands: Any = node.args[3]
+    if number is not None:
+        return operands[-1]
+    _, places = parts(module, node)[side]
 
     def leaf(expr: Any) -> Any:
         for place, value in zip(places, operands, strict=True):
@@ -121,9 +129,30 @@ def _outside(node: fx.Node, places: list[fx.Node], size: Any) -> Any:
         return None
 
     def emit(function: Any, *args: Any) -> fx.Node:
-        return call(node, function, *args, val=size, like=node)
+        types = [_type(arg.meta["val"] if isinstance(arg, fx.Node) else arg) for arg in args]
+        kind = scalars.result_type(function, types) or int
+        return call(node, function, *args, val={bool: True, float: 0.5}.get(kind, size), like=node)
 
     try:
         return emit_expression(raw_expression(size), leaf, emit)
     except NotImplementedError:
         return None
+
+
+def _type(val: Any) -> type:
+    """The Python type of a number, by its metadata."""
+    for kind, symbolic in ((bool, torch.SymBool), (float, torch.SymFloat)):
+        if isinstance(val, (kind, symbolic)):
+            return kind
+    return int
+
+
+def _number(module: fx.GraphModule, node: fx.Node, side: int, size: Any) -> list[fx.Node] | None:
+    """What computes a size in a body, if it is a number that can be computed before the branch."""
+    body, _ = parts(module, node)[side]
+    found = [
+        n
+        for n in body.graph.nodes
+        if n.target in SCALAR_FUNCTIONS and str(n.meta.get("val")) == str(size)
+    ]
+    return behind(found[0], is_harmless) if len(found) == 1 and is_harmless(found[0]) else None

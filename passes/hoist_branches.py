@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import fx
 
-from fxexport.graph import CapturedGraph, scalars
-from fxexport.graph.editing import call, parts, results
-from fxexport.graph.hoisting import behind, hoist, is_harmless, selects
+from fxexport.graph import CapturedGraph
+from fxexport.graph.editing import parts, results
+from fxexport.graph.hoisting import behind, hoist, idle_way, is_harmless, selects
 from fxexport.graph.ops import branch
 
 __all__ = ["run"]
@@ -38,18 +38,9 @@ def _hoist_from(module: fx.GraphModule, node: fx.Node, side: int) -> None:
     body, _ = parts(module, node)[side]
     for inner in [n for n in body.graph.nodes if n.target is branch]:
         work = behind(inner, lambda n: is_harmless(n) or selects(n))
-        idle = _idle_side(body, inner)
-        if work is None or idle is None or not _sizes_differ(body, inner):
+        if work is None or idle_way(body, inner) is None or not _sizes_differ(body, inner):
             continue
-        hoist(module, node, side, work, lambda made, to=idle: _guard(node, side, made, to))  # type: ignore[misc]
-
-
-def _idle_side(body: fx.GraphModule, inner: fx.Node) -> int | None:
-    """The way that computes nothing: what the other knows of sizes holds on it alone."""
-    for side, (way, _) in enumerate(parts(body, inner)):
-        if all(n.op in ("placeholder", "output") for n in way.graph.nodes):
-            return side
-    return None
+        hoist(module, node, side, work)
 
 
 def _sizes_differ(body: fx.GraphModule, inner: fx.Node) -> bool:
@@ -60,17 +51,3 @@ def _sizes_differ(body: fx.GraphModule, inner: fx.Node) -> bool:
 def _sizes(result: Any) -> list[str]:
     val = result.meta.get("val") if isinstance(result, fx.Node) else None
     return list(map(str, val.shape)) if isinstance(val, torch.Tensor) else []
-
-
-def _guard(node: fx.Node, side: int, made: fx.Node, idle: int) -> None:
-    """Where the outer branch goes past it, the harmless way is taken."""
-    own: Any = made.args[0]
-    past: Any = node.args[0]
-    if side == 0:
-        past = call(made, scalars.not_, past, val=True)
-    if idle == 0:
-        condition = call(made, scalars.or_, past, own, val=True)
-    else:
-        taken = call(made, scalars.not_, past, val=True)
-        condition = call(made, scalars.and_, taken, own, val=True)
-    made.args = (condition, *made.args[1:])

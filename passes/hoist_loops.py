@@ -15,7 +15,7 @@ from torch import fx
 
 from fxexport.graph import CapturedGraph, scalars
 from fxexport.graph.editing import call, innermost_first, parts
-from fxexport.graph.hoisting import behind, hoist, is_harmless
+from fxexport.graph.hoisting import behind, hoist, idle_way, is_harmless
 from fxexport.graph.ops import branch, loop
 
 __all__ = ["run"]
@@ -35,10 +35,15 @@ def run(graph: CapturedGraph) -> CapturedGraph:
 def _hoist_from(module: fx.GraphModule, node: fx.Node, side: int) -> None:
     body, _ = parts(module, node)[side]
     for inner in [n for n in body.graph.nodes if n.target is loop]:
-        work = behind(inner, is_harmless)
+        work = behind(inner, lambda n: is_harmless(n) or _waits(body, n))
         if work is not None:
             taken = _taken(node, side)
             hoist(module, node, side, work, lambda made, on=taken: _guard(made, on))  # type: ignore[misc]
+
+
+def _waits(body: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether a node is a branch that need not run: `n > 1 and x[1] > 0`."""
+    return node.target is branch and idle_way(body, node) is not None
 
 
 def _taken(node: fx.Node, side: int) -> Any:

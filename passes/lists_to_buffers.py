@@ -29,8 +29,8 @@ from fxexport.graph.editing import (
     call,
     item,
     items,
+    new_place,
     parts,
-    placeholder_after,
     put_in_place,
     results,
 )
@@ -356,7 +356,7 @@ class _Rewriter:
             length = place.meta["val"].length
             if str(length) not in counts:
                 behind = list(counts.values())[-1] if counts else places[number]
-                made = placeholder_after(body.graph, behind, "count", length)
+                made = new_place(body.graph, "count", length, behind)
                 counts[str(length)] = made
                 swapped.append(starts[k].count)
             rows = starts[k].rows

@@ -18,9 +18,9 @@ from typing import Any
 import torch
 from torch import fx
 
-from fxexport._torch_compat import fake_beside
 from fxexport.graph import CapturedGraph, OutputSpec, Padding, source_of
 from fxexport.graph.editing import call, results
+from fxexport.graph.padding import write_at_start
 from fxexport.graph.size_bounds import NoBound, SizeBounds
 
 __all__ = ["run"]
@@ -69,45 +69,9 @@ def _padded(
     count = call(end, aten.sym_size.int, value, dim, val=val.shape[dim], like=value)
     name = next(n for n in _names(f"{spec.name}.count") if n not in taken)
     taken.add(name)
-    return Padding(dim, name, source_of(value)), _write(end, value, dim, room, count), count
+    return Padding(dim, name, source_of(value)), write_at_start(end, value, dim, room, count), count
 
 
 def _names(name: str) -> Iterator[str]:
     yield name
     yield from (f"{name}_{k}" for k in range(1, 2**31))
-
-
-def _write(end: fx.Node, value: fx.Node, dim: int, room: Any, count: fx.Node) -> fx.Node:
-    """The value at the start of zeros.
-
-    The zeros have a size that the engine knows beforehand; a concatenation of value and rest would
-    have one that the data decides, for all that TensorRT can tell.
-    """
-    val = value.meta["val"]
-    as_number = val.dtype == torch.bool  # TensorRT does not scatter booleans
-    dtype = torch.int32 if as_number else val.dtype
-    sizes = [
-        room
-        if d == dim
-        else size
-        if isinstance(size, int)
-        else call(end, aten.sym_size.int, value, d, val=size, like=value)
-        for d, size in enumerate(val.shape)
-    ]
-    known = [size.meta["val"] if isinstance(size, fx.Node) else size for size in sizes]
-    whole = fake_beside(val, known).to(dtype)
-    options = {"device": val.device, "pin_memory": False}
-    zeros = call(end, aten.full.default, sizes, 0, val=whole, like=value)
-    zeros.kwargs = {"dtype": dtype, **options}
-    places = fake_beside(val, (val.shape[dim],)).to(torch.int64)
-    index = call(end, aten.arange.default, count, val=places, like=value)
-    index.kwargs = {"dtype": torch.int64, **options}
-    source = value
-    if as_number:
-        source = call(end, aten._to_copy.default, value, val=val.to(dtype), like=value)
-        source.kwargs = {"dtype": dtype}
-    written = call(end, aten.index_copy.default, zeros, dim, index, source, val=whole, like=value)
-    if as_number:
-        written = call(end, aten._to_copy.default, written, val=whole.to(val.dtype), like=value)
-        written.kwargs = {"dtype": val.dtype}
-    return written

@@ -17,22 +17,29 @@ from fxexport.graph import CapturedGraph, bodies_of
 from fxexport.graph.editing import call, item, new_body
 from fxexport.graph.ops import branch, loop
 
-__all__ = ["run"]
+__all__ = ["condition_to_route", "run"]
 
 
 def run(graph: CapturedGraph) -> CapturedGraph:
     """Routes the first such condition of the graph, in place."""
+    node = condition_to_route(graph)
+    if node is not None:
+        _route(graph.module, node)
+        graph.module.recompile()
+    return graph
+
+
+def condition_to_route(graph: CapturedGraph) -> fx.Node | None:
+    """The branch whose condition is to be routed; None where there is none."""
     if any(node.target is loop for module in graph.graphs() for node in module.graph.nodes):
-        return graph
+        return None
     root = graph.module
-    for node in list(root.graph.nodes):
+    for node in root.graph.nodes:
         if node.target is not branch or not isinstance(node.args[0], fx.Node):
             continue
         if _has_branch(root, node) or _hangs_on_branch(node.args[0]):
-            _route(root, node)
-            break
-    root.recompile()
-    return graph
+            return node
+    return None
 
 
 def _has_branch(module: fx.GraphModule, node: fx.Node) -> bool:

@@ -20,6 +20,7 @@ import torch
 from torch import fx
 
 from fxexport.graph import CapturedGraph, bodies_of, scalars
+from fxexport.graph.editing import new_place
 from fxexport.graph.ops import branch, loop
 
 __all__ = ["run"]
@@ -245,9 +246,9 @@ def _rewrite(module: fx.GraphModule, node: fx.Node, k: int, rows: _Rows) -> None
 def _captured(body: fx.GraphModule, old: fx.Node, initial: fx.Node) -> fx.Node:
     """A placeholder at the end for the tensor as it is before the loop."""
     last = list(body.graph.find_nodes(op="placeholder"))[-1]
-    with body.graph.inserting_after(last):
-        node = body.graph.placeholder(f"{old.name}_before")
-    node.meta = {**old.meta, "val": initial.meta["val"]}
+    val = initial.meta["val"]
+    node = new_place(body.graph, f"{old.name}_before", val, last)
+    node.meta = {**old.meta, "val": val}
     return node
 
 

@@ -136,15 +136,14 @@ class SizeEnv(ShapeEnv):
             state[name] = copy.copy(value)
         return state
 
+    def asserts(self) -> list[Any]:
+        """All asserts known now."""
+        return [item for items in self.deferred_runtime_asserts.values() for item in items]
+
     def facts_since(self, state: ShapeState) -> dict[str, Any]:
         """The asserts learnt since `save_facts`, by their text."""
         known = {id(item) for items in state["deferred_runtime_asserts"].values() for item in items}
-        return {
-            str(item.expr): item
-            for items in self.deferred_runtime_asserts.values()
-            for item in items
-            if id(item) not in known
-        }
+        return {str(item.expr): item for item in self.asserts() if id(item) not in known}
 
     def learn(self, item: Any) -> None:
         """Takes an assert that was learnt elsewhere as a fact here; it keeps its place."""

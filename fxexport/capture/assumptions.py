@@ -41,15 +41,19 @@ class Assumptions:
             general = _general_case(expr)
             if general is not None and expr.free_symbols <= env.size_like:
                 return general
-        value = expr.xreplace(self._fitting_hints(expr))
+        hints = self._fitting_hints(expr)
+        value = expr.xreplace(hints)
         inputs = expr.free_symbols <= self.names.keys()
         known = value.is_number or value in (sympy.true, sympy.false)
         if not kernel or not known or not inputs:
             self._refuse(expr, inputs)
         boolean = compat.is_boolean(expr)
         fact = (expr if value else sympy.Not(expr)) if boolean else sympy.Eq(expr, value)
-        if self.session.depth and fact.is_Equality and fact.lhs.is_Symbol and fact.rhs.is_number:
-            # One size alone, in a branch: elsewhere the file would fail on any other.
+        alone = fact.is_Equality and fact.lhs.is_Symbol and fact.rhs.is_number
+        made_up = any(hints[symbol] != env.hints[symbol] for symbol in expr.free_symbols)
+        if self.session.depth and (alone or (made_up and fact.is_Equality)):
+            # One size alone, in a branch: elsewhere the file would fail on any other. And what
+            # a made-up size is equal to says nothing about the sizes that come.
             raise PinNeeded(set(expr.free_symbols), user_location())
         with compat.no_recording():
             env.guard_or_defer_runtime_assert(fact, "assumed by a kernel")
@@ -60,24 +64,25 @@ class Assumptions:
         return value
 
     def _fitting_hints(self, expr: Any) -> dict[Any, Any]:
-        """Example sizes that do not contradict the conditions under which this line is reached."""
+        """Example sizes that do not contradict the conditions under which this line is reached.
+
+        The sizes in the expression stay those of the example if other ones can be made up.
+        """
         env = self.session.env
         paths = [fact for fact in env.path_facts if fact.free_symbols & expr.free_symbols]
         if all(fact.xreplace(env.hints) is not sympy.false for fact in paths):
             return env.hints
-        symbols = sorted(set().union(*(fact.free_symbols for fact in paths)), key=str)
-        open_symbols = [s for s in symbols if s in env.size_like][:3]
+        involved = set().union(*(fact.free_symbols for fact in paths)) & env.size_like
         numbers = {int(n) for fact in paths for n in fact.atoms(sympy.Integer)}
         sizes = sorted(
             {2, 3, 5, 8, 16, *(n + d for n in numbers for d in (-1, 0, 1) if n + d >= 0)}
         )
-        for chosen in itertools.product(sizes, repeat=len(open_symbols)):
-            hints = {
-                **env.hints,
-                **dict(zip(open_symbols, map(sympy.Integer, chosen), strict=True)),
-            }
-            if all(fact.xreplace(hints) is not sympy.false for fact in paths):
-                return hints
+        for chosen in (involved - expr.free_symbols, involved):
+            symbols = sorted(chosen, key=str)[:3]
+            for values in itertools.product(map(sympy.Integer, sizes), repeat=len(symbols)):
+                hints = {**env.hints, **dict(zip(symbols, values, strict=True))}
+                if all(fact.xreplace(hints) is not sympy.false for fact in paths):
+                    return hints
         return {}
 
     def _refuse(self, expr: Any, inputs: bool) -> None:

@@ -233,6 +233,7 @@ def _record(
             values = {slot.key: slot.get() for slot in scope.slots()}
             certain = {key: narrowed(value) for key, value in values.items()}
         learnt = session.env.facts_since(facts)
+        session.hold_to_example(learnt.values())
         lost = dict(session.lost)
         return _Way(frame, result, scope, values, certain, raised, learnt, refused, lost)
     finally:

@@ -185,6 +185,7 @@ class _Attempt:
                 try:
                     result = self._call(args, kwargs)
                     session.raise_refusals()
+                    session.hold_to_example(session.env.asserts())
                     outputs = Results(
                         session, self._operators.lists, self._request.sequences
                     ).found(result)
@@ -367,10 +368,7 @@ class _Attempt:
         names = {self._assumptions.names[symbol] for symbol in need.symbols}
         if not names <= self._request.pinnable:
             raise UnsupportedError(
-                "this line decides something on a dimension that was asked to be dynamic, in code "
-                "that fxexport cannot stage",
-                location=need.location,
-                hint="leave that dimension out of `dynamic`",
+                need.reason, location=need.location, hint="leave that dimension out of `dynamic`"
             ) from None
         return dict.fromkeys(names, (None, need.location))
 

@@ -93,6 +93,7 @@ def stage_loop(
     shares: list[Any] = []
     entry = dict(session.lost)
     findings = len(session.report.findings)
+    moving: list[str] = []
     for _ in range(_ROUNDS):
         # What was said of an earlier recording need not hold for this one.
         del session.report.findings[findings:]
@@ -112,10 +113,18 @@ def stage_loop(
         if _equal(widened, patterns) and recorded.shares == shares:
             break
         shares = recorded.shares
+        moving = [
+            repr(slot.name)
+            for slot, new, old in zip(slots, widened, patterns, strict=True)
+            if not _equal_pattern(new, old)
+        ] or ["what shares memory"]
         patterns = widened
     else:
         raise UnsupportedError(
-            "what this loop carries from trip to trip does not settle", location=place
+            f"what this loop carries from trip to trip does not settle: {', '.join(moving)} is "
+            "another kind of value each time that the body is read",
+            location=place,
+            hint="start the variable with a value of the kind, dtype and rank that it has later",
         )
     _write_node(session, recorded, slots, patterns, trip_count, first)
     session.report.add("loop", f"kept as a loop{trip_bound(session, trip_count)}", place)
@@ -206,6 +215,7 @@ def _record(
             known = {slot.key for slot in slots}
             new_slots = [slot for slot in scope.slots() if slot.key not in known]
             shares = _shares(session, ends, scope.serial)
+        session.hold_to_example(session.env.facts_since(facts).values())
         lost = dict(session.lost)
         return _Trip(frame, scope, inputs, starts, ends, condition, new_slots, held, lost, shares)
     except Exception as error:
@@ -255,10 +265,10 @@ def _shares(session: Session, ends: Sequence[Any], since: int) -> list[Any]:
     return [
         (
             bool(session.is_lost(tensor)),
-            sorted(
+            {
                 id(source)
                 for source in session.outer_sources(session.tensors.base_of(tensor), since)
-            ),
+            },
         )
         for end in ends
         for tensor in tensors_in(end)

@@ -14,7 +14,7 @@ import torch
 from fxexport import _torch_compat as compat
 from fxexport.capture.aliasing import Aliases
 from fxexport.capture.facts import Facts
-from fxexport.capture.frames import user_location
+from fxexport.capture.frames import locations_of_summary, user_location
 from fxexport.capture.journal import Journal, Slot
 from fxexport.capture.recorder import Recorder
 from fxexport.capture.sharing import Sharing
@@ -39,12 +39,24 @@ SYM = (torch.SymInt, torch.SymFloat, torch.SymBool)
 
 
 class PinNeeded(Exception):
-    """The program needs input dimensions to be fixed."""
+    """The program needs input dimensions to be fixed.
 
-    def __init__(self, symbols: set[Any], location: SourceLocation | None) -> None:
+    Attributes:
+        symbols: the dimensions.
+        location: the line that needs it.
+        reason: why, for the refusal where the user asked for a dimension to be dynamic.
+    """
+
+    def __init__(
+        self, symbols: set[Any], location: SourceLocation | None, reason: str = ""
+    ) -> None:
         super().__init__(str(symbols))
         self.symbols = symbols
         self.location = location
+        self.reason = reason or (
+            "this line decides something on a dimension that was asked to be dynamic, in code "
+            "that fxexport cannot stage"
+        )
 
 
 class Poison:
@@ -164,6 +176,32 @@ class Session(Sharing):
         """Makes a condition on sizes something that the file takes for granted."""
         if isinstance(condition, torch.SymBool) and self.depth == 0:
             self.required.append((condition.node.expr, user_location()))
+
+    def hold_to_example(self, facts: Iterable[Any]) -> None:
+        """Keeps a dimension as the example has it where other sizes are taken for granted.
+
+        A size of 1 is broadcast, and a dynamic one is taken to be no 1: what kernels then need of
+        it may deny the example itself.
+
+        Args:
+            facts: ShapeEnv's asserts.
+
+        Raises:
+            PinNeeded: one contradicts the example, on a line that the example may reach.
+        """
+        sizes = {symbol: sympy.Integer(size) for symbol, size in self.example_sizes.items()}
+        if any(fact.xreplace(sizes) is sympy.false for fact in self.env.path_facts):
+            return
+        for fact in facts:
+            symbols = fact.expr.free_symbols
+            small = {symbol for symbol in symbols & sizes.keys() if sizes[symbol] < 2}
+            if small and symbols <= sizes.keys() and fact.expr.xreplace(sizes) is sympy.false:
+                location = next(iter(locations_of_summary(compat.stack_of_assert(fact))), None)
+                reason = (
+                    "a dimension that was asked to be dynamic is 1 in the example, and is "
+                    "broadcast here; a dynamic one is taken to be another size than 1"
+                )
+                raise PinNeeded(small, location, reason)
 
     # -- refusals ------------------------------------------------------------------------------
 

@@ -193,9 +193,10 @@ class Sharing:
 
     def merged_from(self, merged: torch.Tensor, *sources: Any) -> None:
         """Remembers what a merged tensor may share memory with, to refuse later writes."""
+        merged = self.tensors.base_of(merged)
         bases = [self.tensors.base_of(s) for s in sources if isinstance(s, compat.FunctionalTensor)]
+        bases = [base for base in bases if base is not merged]
         if bases:
-            merged = self.tensors.base_of(merged)
             self._merged.append((weakref.ref(merged), [weakref.ref(base) for base in bases]))
 
     def may_be_one(self, a: Any, b: Any) -> bool:
@@ -222,13 +223,14 @@ class Sharing:
         """The tensors made before `since` whose memory a tensor is in, or may be in."""
         if self.tensors.born(base) < since:
             return [base]
-        return [
-            source
+        found = {
+            id(source): source
             for merged, sources in self._merged
             if merged() is base
             for ref in sources
             if (source := ref()) is not None and self.tensors.born(source) < since
-        ]
+        }
+        return list(found.values())
 
     def share_as(
         self,

@@ -60,7 +60,7 @@ class Comparison:
 
 def comparisons(module: fx.GraphModule, condition: Any, *, holds: bool = True) -> set[Comparison]:
     """The comparisons that are certain where a condition of a graph holds (or does not)."""
-    return set(_certain(module, condition, holds, {}.get))
+    return set(_certain(module, condition, holds, lambda _, value: value))
 
 
 Outward = Callable[[fx.Node, Any], Any]

@@ -16,8 +16,8 @@ __all__ = [
     "item",
     "items",
     "new_body",
+    "new_place",
     "parts",
-    "placeholder_after",
     "replace_item",
     "results",
 ]
@@ -53,16 +53,6 @@ def call(
 def item(before: fx.Node, node: fx.Node, k: int) -> fx.Node:
     """The k-th result of a node."""
     return call(before, operator.getitem, node, k, val=node.meta["val"][k], like=node)
-
-
-def placeholder_after(graph: fx.Graph, last: fx.Node | None, name: str, val: Any) -> fx.Node:
-    """A further placeholder, behind another one or in front of everything; its name is free."""
-    first = next(iter(graph.nodes))
-    with graph.inserting_before(first) if last is None else graph.inserting_after(last):
-        made = graph.placeholder(name)
-    made.target = made.name  # fx makes names unique, but writes the target into the signature
-    made.meta["val"] = val
-    return made
 
 
 def items(node: fx.Node) -> Iterator[tuple[int, fx.Node]]:
@@ -113,3 +103,17 @@ def new_body(module: fx.GraphModule, before: fx.Node, body: fx.GraphModule, name
     setattr(module, free, body)
     with module.graph.inserting_before(before):
         return module.graph.get_attr(free)
+
+
+def new_place(graph: fx.Graph, name: str, val: Any, after: fx.Node | None = None) -> fx.Node:
+    """Gives a body a further placeholder, behind another one or before all nodes.
+
+    Its target is its name: fx makes node names unique, but writes targets as parameters.
+    """
+    first = next(iter(graph.nodes), None)  # None: at the end
+    where = graph.inserting_before(first) if after is None else None
+    with where or graph.inserting_after(after):
+        place = graph.placeholder(name)
+    place.target = place.name
+    place.meta["val"] = val
+    return place

@@ -10,15 +10,17 @@ from typing import Any
 import torch
 from torch import fx
 
-from fxexport.graph.editing import new_body, parts, placeholder_after
-from fxexport.graph.scalars import SCALAR_FUNCTIONS
+from fxexport.graph.editing import call, new_body, new_place, parts
+from fxexport.graph.ops import branch
+from fxexport.graph.scalars import SCALAR_FUNCTIONS, and_, not_, or_, select
 
-__all__ = ["behind", "hoist", "is_harmless", "selects"]
+__all__ = ["behind", "hoist", "idle_way", "is_harmless", "selects"]
 
 aten = torch.ops.aten
 
 # They may fail, or never end, on the values of the way that is not taken.
-_DIVIDING = {operator.floordiv, operator.mod, operator.truediv, operator.pow, math.log, math.log2}
+_FAILING = {operator.pow, math.log, math.log2}
+_DIVIDING = {operator.floordiv, operator.mod, operator.truediv}  # `hoist` sees to the divisor
 _HARMLESS = {
     aten.sym_size.int,
     aten.zeros.default,
@@ -37,6 +39,16 @@ _HARMLESS = {
     aten.mean.dim,
     aten.unsqueeze.default,
     aten._local_scalar_dense.default,
+    aten._to_copy.default,
+    aten.clone.default,
+    aten.permute.default,
+    aten.transpose.int,
+    aten.t.default,
+    aten.flip.default,
+    aten.cumsum.default,
+    aten.amax.default,
+    aten.softmax.int,
+    aten._softmax.default,
 }
 
 
@@ -45,14 +57,18 @@ def is_harmless(node: fx.Node) -> bool:
     if node.op in ("placeholder", "get_attr"):
         return True
     target: Any = node.target
-    if target is operator.getitem:
+    if target is operator.getitem or node.meta.get("harmless"):
         return True
     if target in SCALAR_FUNCTIONS:
-        return target not in _DIVIDING
+        return target not in _FAILING and (target not in _DIVIDING or node.args[1] != 0)
+    if target is aten.amax.default:
+        return _has_elements(node)
     if target in _HARMLESS:
         return True
     if target is aten.slice.Tensor:
         return all(isinstance(bound, int) for bound in node.args[1:])
+    if target is aten.select.int:
+        return _is_there(node)
     if target is aten.cat.default:
         return _fits(node)
     if not isinstance(target, torch._ops.OpOverload) or torch.Tag.pointwise not in target.tags:
@@ -65,6 +81,23 @@ def is_harmless(node: fx.Node) -> bool:
         if isinstance(val := used.meta.get("val"), torch.Tensor) and val.ndim
     }
     return len(shapes) <= 1
+
+
+def _is_there(select: fx.Node) -> bool:
+    """Whether a row is taken that a tensor has whatever the sizes of the inputs."""
+    source, dim, place = select.args
+    assert isinstance(source, fx.Node) and isinstance(dim, int)
+    size = source.meta["val"].shape[dim]
+    return isinstance(size, int) and isinstance(place, int) and -size <= place < size
+
+
+def _has_elements(reduction: fx.Node) -> bool:
+    """Whether what is reduced is never empty."""
+    source: Any = reduction.args[0]
+    shape = source.meta["val"].shape
+    dims: Any = reduction.args[1] if len(reduction.args) > 1 else []
+    along = [shape[d] for d in dims] if dims else list(shape)
+    return all(isinstance(size, int) and size > 0 for size in along)
 
 
 def _divides_integers(node: fx.Node) -> bool:
@@ -106,6 +139,18 @@ def selects(node: fx.Node) -> bool:
     return list(map(str, source.meta["val"].shape[: len(over)])) == list(map(str, over))
 
 
+def idle_way(module: fx.GraphModule, node: fx.Node) -> int | None:
+    """The way of a branch that computes nothing (0 for then, 1 for else); None if both do.
+
+    It is taken where a branch that has moved out of another one is not meant to run: what the other
+    way knows of sizes holds on it alone.
+    """
+    for side, (way, _) in enumerate(parts(module, node)):
+        if all(n.op in ("placeholder", "output") for n in way.graph.nodes):
+            return side
+    return None
+
+
 def behind(node: fx.Node, allowed: Callable[[fx.Node], bool]) -> list[fx.Node] | None:
     """All that a node depends on, in order, itself last; None if something is not allowed."""
     needed = {node}
@@ -126,6 +171,8 @@ def hoist(
 ) -> None:
     """Runs nodes of one of a branch's bodies before the branch.
 
+    A branch among them, which must have an idle way, takes that where its body is not meant to run.
+
     Args:
         module: the graph that the branch is in.
         node: the branch.
@@ -137,6 +184,7 @@ def hoist(
     body, places = parts(module, node)[side]
     operands: Any = node.args[3]
     copies: dict[fx.Node, Any] = dict(zip(places, operands, strict=True))
+    idle = {old: idle_way(body, old) for old in work if old.target is branch}
     for old in work:
         if old.op == "get_attr":
             inner = getattr(body, str(old.target))
@@ -144,6 +192,10 @@ def hoist(
             continue
         with module.graph.inserting_before(node):
             copies[old] = module.graph.node_copy(old, lambda n: copies[n])
+        if old.target in _DIVIDING and isinstance(old.args[1], fx.Node):
+            _divide_safely(node, side, copies[old])
+        if old in idle:
+            _guard(node, side, copies[old], idle[old])
     last = work[-1]
     if change is not None:
         change(copies[last])
@@ -158,6 +210,30 @@ def hoist(
     body.recompile()
 
 
+def _divide_safely(node: fx.Node, side: int, made: fx.Node) -> None:
+    """Where the branch goes past it, the divisor is one."""
+    number, divisor = made.args
+    if not isinstance(divisor, fx.Node):
+        return
+    ways = (divisor, 1) if side == 0 else (1, divisor)
+    safe = call(made, select, node.args[0], *ways, val=divisor.meta["val"])
+    made.args = (number, safe)
+
+
+def _guard(node: fx.Node, side: int, made: fx.Node, idle: int | None) -> None:
+    """Where the outer branch goes past it, the idle way of an inner one is taken."""
+    assert idle is not None
+    own: Any = made.args[0]
+    past: Any = node.args[0]
+    if side == 0:
+        past = call(made, not_, past, val=True)
+    if idle == 0:
+        condition = call(made, or_, past, own, val=True)
+    else:
+        condition = call(made, and_, call(made, not_, past, val=True), own, val=True)
+    made.args = (condition, *made.args[1:])
+
+
 def _hand_in(
     module: fx.GraphModule, node: fx.Node, side: int, old: fx.Node, value: fx.Node
 ) -> None:
@@ -165,8 +241,7 @@ def _hand_in(
     operands: Any = node.args[3]
     node.args = (*node.args[:3], (*operands, value))
     for k, (body, places) in enumerate(parts(module, node)):
-        last = places[-1] if places else None
-        place = placeholder_after(body.graph, last, value.name, value.meta["val"])
+        place = new_place(body.graph, value.name, value.meta["val"], places[-1] if places else None)
         if k == side:
             old.replace_all_uses_with(place)
         body.recompile()

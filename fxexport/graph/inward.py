@@ -7,7 +7,7 @@ from typing import Any
 from torch import fx
 
 from fxexport.graph.captured import CapturedGraph
-from fxexport.graph.editing import parts, placeholder_after
+from fxexport.graph.editing import new_place, parts
 from fxexport.graph.ops import branch, loop
 
 __all__ = ["Inward"]
@@ -57,6 +57,6 @@ class Inward:
         node.args = (*node.args[:where], (*unchanged, given), *node.args[where + 1 :])
         for body, places in parts(outer, node):
             last = places[-1] if places else None
-            place = placeholder_after(body.graph, last, value.name, given.meta["val"])
+            place = new_place(body.graph, value.name, given.meta["val"], last)
             self._inside[body.graph, value] = place
             self._outside[place] = given

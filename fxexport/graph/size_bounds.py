@@ -20,6 +20,8 @@ __all__ = ["NoBound", "SizeBounds"]
 
 aten = torch.ops.aten
 
+_UNIQUE = (aten._unique2.default, aten._unique.default, aten.unique_consecutive.default)
+
 Number = int | fx.Node
 
 
@@ -88,6 +90,8 @@ class SizeBounds:
             ((body, _),) = parts(module, source)
             stays = results(body)[0] is True and source.args[1] is True
             return trips is not None and stays and not self.from_data(_val(trips))
+        if target is aten.cat.default and dim is not None:
+            return not any(self.from_data(size) for size in _joined(node, dim))
         return target in SCALAR_FUNCTIONS and not any(self.from_data(_val(a)) for a in node.args)
 
     # How large a size can become
@@ -194,6 +198,11 @@ class SizeBounds:
         source: Any = node.args[0] if node.args else None
         if target in (aten.slice.Tensor, aten.topk.default):
             return self._size(source.meta["val"].shape[dim])
+        if target is aten.cat.default:
+            total: Number = 0
+            for size in map(self._size, _joined(node, dim)):
+                total = size if total == 0 else self._compute(operator.add, total, size)
+            return total
         if target is aten.nonzero.default:
             return self._product(map(self._size, source.meta["val"].shape))
         if target is aten.masked_select.default:
@@ -203,6 +212,8 @@ class SizeBounds:
             return self._product(map(self._size, mask.meta["val"].shape))
         if str(target) == "torchvision.nms.default":
             return self._size(source.meta["val"].shape[0])
+        if target is operator.getitem and source.target in _UNIQUE:
+            return self._product(map(self._size, source.args[0].meta["val"].shape))
         if target is operator.getitem and source.target is branch:
             return self._largest([self._size(s) for s in self._ways(module, node, dim)])
         if target is operator.getitem and source.target is loop and dim == 0:
@@ -279,6 +290,17 @@ def _only_mask(node: fx.Node, dim: int) -> fx.Node | None:
         return None
     index: fx.Node = indices[dim]
     return index if index.meta["val"].dtype in (torch.bool, torch.uint8) else None
+
+
+def _joined(cat: fx.Node, dim: int) -> list[Any]:
+    """The sizes that make one of a concatenation's."""
+    tensors: Any = cat.args[0]
+    rank = cat.meta["val"].ndim
+    vals = [tensor.meta["val"] for tensor in tensors]
+    # PyTorch passes over vectors without elements, whatever the rank of the others.
+    sizes = [val.shape[dim] for val in vals if val.ndim == rank]
+    along = _dim(cat, 1, 0) % rank
+    return sizes if along == dim else sizes[:1]
 
 
 def _val(value: Any) -> Any:

@@ -100,6 +100,11 @@ class OpBuilder:
                 return written
         return self.plain(op_type, *args, _outputs=_outputs, **attributes)
 
+    def whole(self, op_type: str, *args: Any, **attributes: Any) -> Any:
+        """One operator for what a lowering would take apart, if the dialect prefers it; or None."""
+        form = self._dialect.whole.get(op_type)
+        return None if form is None else form(self, *args, **attributes)
+
     def plain(self, op_type: str, *args: Operand, _outputs: int = 1, **attributes: Any) -> Any:
         """Writes one operator of the standard set whatever the dialect."""
         if op_type == "Where":
@@ -255,7 +260,9 @@ class OpBuilder:
             x = self.one("Cast", x, to=ir.DataType.INT32)
         if x.dtype in (ir.DataType.FLOAT16, ir.DataType.BFLOAT16) and dtype == ir.DataType.BOOL:
             x = self.one("Cast", x, to=ir.DataType.FLOAT)
-        return self.one("Cast", x, to=dtype)
+        result = self.one("Cast", x, to=dtype)
+        result.limits, result.most = x.limits, x.most
+        return result
 
     def common(self, *operands: Operand) -> ir.DataType:
         """The dtype that PyTorch converts these operands to."""
@@ -287,7 +294,9 @@ class OpBuilder:
         if static is not None:
             return self.i64([static])
         dim %= x.rank
-        return self.one("Shape", x, start=dim, end=dim + 1)
+        size = self.one("Shape", x, start=dim, end=dim + 1)
+        size.most = x.limit(dim)
+        return size
 
     def sizes(self, parts: Sequence[int | Value]) -> Value:
         """A shape from ints and int64 values."""
@@ -316,7 +325,11 @@ class OpBuilder:
         if not isinstance(x, Value):
             return self.i64([int(x)])  # type: ignore[arg-type]
         x = self.cast(x, ir.DataType.INT64)
-        return x if x.rank == 1 else self.one("Reshape", x, [1])
+        if x.rank == 1:
+            return x
+        vector = self.one("Reshape", x, [1])
+        vector.most = x.most
+        return vector
 
     def shape(self, x: Value) -> Value:
         """The whole shape."""

@@ -11,6 +11,7 @@ import torch
 from torch import fx
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
+from fxexport._torch_compat import bounds_within, raw_expression
 from fxexport.errors import FxExportError, UnsupportedError
 from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec
 from fxexport.graph.ops import branch, loop
@@ -57,7 +58,8 @@ def lower(
             hint="leave the opset out to get the one that the target takes best",
         )
     root = ir.Graph([], [], nodes=[], opset_imports={"": opset}, name="main")
-    writer = GraphWriter(graph, OpBuilder(root, opset, dialect_named(dialect)))
+    spoken = dialect_named(dialect)
+    writer = GraphWriter(graph, OpBuilder(root, opset, spoken))
     writer.write()
     model = ir.Model(
         root,
@@ -68,6 +70,8 @@ def lower(
         producer_version=producer_version,
     )
     clean_up(model)
+    if spoken.finish is not None:
+        spoken.finish(model)
     return model
 
 
@@ -81,7 +85,9 @@ class GraphWriter:
     def __init__(self, graph: CapturedGraph, op: OpBuilder) -> None:
         self.op = op
         self._graph = graph
+        self._root = op.graph
         self._symbols: dict[str, str] = {}
+        self._ranges: dict[Any, tuple[int, int | None]] = {}
         self._weights: dict[Any, Value] = {}
         self._refusals = Refusals(graph.module)
 
@@ -126,13 +132,17 @@ class GraphWriter:
             dims.append(dim.name if isinstance(dim, DimRange) else dim)
             if isinstance(dim, DimRange) and isinstance(val, torch.Tensor):
                 self._symbols.setdefault(str(val.shape[k]), dim.name)
-        return Value(
+                self._ranges.setdefault(raw_expression(val.shape[k]), (dim.min, dim.max))
+        value = Value(
             self.op,
             is_number=spec.kind != "tensor",
             name=spec.name,
             type=ir.TensorType(dtypes.from_torch(spec.dtype)),
             shape=ir.Shape(dims),
         )
+        if isinstance(val, torch.Tensor):
+            value.limits = [self._limit(size) for size in val.shape]
+        return value
 
     # Nodes
 
@@ -280,8 +290,10 @@ class GraphWriter:
             value.type = ir.TensorType(dtypes.kind_dtype(val))
             value.shape = ir.Shape([])
             value.is_number = True
+            value.most = self._limit(val)
             return
         value.type = ir.TensorType(dtypes.from_torch(val.dtype))
+        value.limits = [self._limit(size) for size in val.shape]
         if value.is_graph_input() and value.graph is self.op.graph and value.shape is not None:
             return
         value.shape = ir.Shape([self._dim(size) for size in val.shape])
@@ -289,7 +301,19 @@ class GraphWriter:
     def _dim(self, size: int | torch.SymInt) -> int | str | None:
         if is_concrete_int(size):
             return int(size)
-        return self._symbols.get(str(size))
+        # ONNX Runtime reuses memory among values whose sizes have one name. In a body a name may
+        # be wrong: that two sizes are one there is assumed by a sum of which one has size 1.
+        return self._symbols.get(str(size)) if self.op.graph is self._root else None
+
+    def _limit(self, size: Any) -> int | None:
+        """The largest that a size can be, from the ranges of the inputs' sizes."""
+        if not isinstance(size, torch.SymInt) or is_concrete_int(size):
+            return int(size) if isinstance(size, (int, torch.SymInt)) else None
+        expression = raw_expression(size)
+        if not expression.free_symbols <= self._ranges.keys():
+            return None
+        limit = bounds_within(expression, self._ranges)[1]
+        return None if limit is None else int(limit)
 
     def as_output(self, result: Any, val: Any, used: set[Value]) -> Value:
         """A result as an output of the current graph: made there, and used for one output."""

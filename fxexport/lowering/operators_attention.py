@@ -28,9 +28,15 @@ def attend(
     scale: Any,
     grouped: bool,
 ) -> Value:
-    """softmax(q k / sqrt(d) + mask) v, with zeros where a row is masked altogether."""
+    """softmax(q k / sqrt(d) + mask) v, with zeros where a row is masked altogether.
+
+    In single steps, unless the dialect takes it whole: ONNX Runtime fuses what it has a kernel for.
+    """
     if dropout:
         raise op.refuse("attention with dropout", "call model.eval(), or pass dropout_p=0.0")
+    whole = op.whole("Attention", q, k, v, mask, causal=causal, scale=scale)
+    if whole is not None:
+        return whole  # type: ignore[no-any-return]
     if grouped:
         k, v = _repeat_heads(op, q, k), _repeat_heads(op, q, v)
     scores = (q * _root_scale(op, q, scale)) @ _turned(op, k, scale, q)

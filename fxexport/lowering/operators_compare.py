@@ -12,7 +12,7 @@ from fxexport.lowering.registry import Table
 from fxexport.lowering.values import Value
 
 LOWERINGS = Table()
-BOOL = ir.DataType.BOOL
+BOOL, INT64 = ir.DataType.BOOL, ir.DataType.INT64
 
 
 def comparable(op: OpBuilder, *operands: Operand, bools: bool = False) -> list[Value]:
@@ -150,19 +150,28 @@ def right_shift(op: OpBuilder, a: Operand, b: Operand) -> Value:
 
 
 def _shift(op: OpBuilder, a: Operand, b: Operand, direction: str) -> Value:
+    """Shifts by arithmetic: ONNX shifts unsigned integers only.
+
+    A product with a power of two wraps like a shift to the left; an arithmetic shift to the right
+    is a division that rounds down. A shift by all bits or more, or by a negative number, leaves
+    nothing but the sign, as in PyTorch.
+    """
     dtype = op.dtype
     a, b = op.cast(a, dtype), op.cast(b, dtype)
-    if dtype.numpy().kind == "u":
+    if dtype in (ir.DataType.UINT32, ir.DataType.UINT64):
         return op.one("BitShift", a, b, direction=direction)
-    # ONNX shifts unsigned integers only. A product wraps like a shift to the left; an arithmetic
-    # shift to the right is a division that rounds down.
-    wide = ir.DataType.INT64
-    bits = op.cast(op.cast(b, wide), ir.DataType.UINT64)
-    factor = op.one("BitShift", op.const(1, ir.DataType.UINT64), bits, direction="LEFT")
-    x, y = op.cast(a, wide), op.cast(factor, wide)
+    x, by = op.cast(a, INT64), op.cast(b, INT64)
+    top = 63
+    fits = (by >= op.i64(0)) & (by < op.i64(8 * dtype.itemsize))
+    table = op.i64([*(1 << k for k in range(top)), -(1 << top)])
+    factor = op.one("Gather", table, op.one("Where", fits, by, op.i64(0)), axis=0)
     if direction == "LEFT":
-        return op.cast(x * y, dtype)
-    return op.cast((x - op.one("Mod", x, y)) / y, dtype)
+        return op.cast(op.one("Where", fits, x * factor, op.i64(0)), dtype)
+    sign = op.one("Where", x < op.i64(0), op.i64(-1), op.i64(0))
+    below = fits & (by < op.i64(top))  # only there is the factor positive
+    divisor = op.one("Where", below, factor, op.i64(1))
+    floor = (x - op.one("Mod", x, divisor)) / divisor
+    return op.cast(op.one("Where", below, floor, sign), dtype)
 
 
 @LOWERINGS("where.self", "where.ScalarSelf", "where.ScalarOther", "where.Scalar")

@@ -13,7 +13,8 @@ from fxexport.lowering.registry import Table
 from fxexport.lowering.values import Value
 
 LOWERINGS = Table()
-FLOAT = ir.DataType.FLOAT
+FLOAT, INT64 = ir.DataType.FLOAT, ir.DataType.INT64
+_DRAWN = 1 << 24
 
 Size = Sequence[int | Value]
 
@@ -45,11 +46,24 @@ def randn_like(op: OpBuilder, x: Value, **_: Any) -> Value:
 
 
 def _integers(op: OpBuilder, shape: Value, low: Operand, high: Operand) -> Value:
-    wide = ir.DataType.DOUBLE  # single precision would not reach every large integer
-    first, last = op.cast(low, wide), op.cast(high, wide)
-    unit = _draw(op, "RandomUniformLike", shape, wide)
-    number = op.one("Floor", unit * (last - first) + first)
-    return op.cast(op.one("Min", number, last - 1.0), op.dtype)
+    """Integers from `low` to `high` - 1, in single precision: TensorRT has no other."""
+    first = op.cast(low, INT64)
+    span = op.cast(high, INT64) - first
+    known = op.constant(span)
+    if known is not None and 0 < int(known) <= _DRAWN:
+        number = _below(op, shape, int(known))
+    else:
+        # 63 random bits; the remainder prefers no number by more than the span's part of them.
+        parts = [_below(op, shape, size) for size in (1 << 15, _DRAWN, _DRAWN)]
+        number = op.one("Mod", (parts[0] * _DRAWN + parts[1]) * _DRAWN + parts[2], span)
+    return op.cast(number + first, op.dtype)
+
+
+def _below(op: OpBuilder, shape: Value, count: int) -> Value:
+    """Integers from 0 to `count` - 1, at most 2^24 of them: a float32 has no more digits."""
+    unit = _draw(op, "RandomUniformLike", shape, FLOAT)
+    number = op.one("Min", op.one("Floor", unit * float(count)), float(count - 1))
+    return op.cast(number, INT64)
 
 
 @LOWERINGS("randint")

@@ -33,10 +33,12 @@ def _nms(op: OpBuilder, boxes: Value, scores: Value, iou_threshold: float) -> Va
     boxes, scores = op.cast(boxes, ir.DataType.FLOAT), op.cast(scores, ir.DataType.FLOAT)
     low = op.one("Slice", boxes, [0], [2], [1])
     high = op.one("Max", low, op.one("Slice", boxes, [2], [4], [1]))
+    wide = op.one("Unsqueeze", scores, [0, 1])
+    wide.limits = [1, 1, scores.limit(0)]
     found = op.one(
         "NonMaxSuppression",
         op.one("Unsqueeze", op.one("Concat", low, high, axis=1), [0]),
-        op.one("Unsqueeze", scores, [0, 1]),
+        wide,
         op.i64([_ALL_BOXES]),
         op.const([min(iou_threshold, 1.0)], ir.DataType.FLOAT),
     )

@@ -21,12 +21,21 @@ class Value(ir.Value):
     Attributes:
         builder: where operators on this value are written.
         is_number: whether it is a Python number in PyTorch's eyes (a size, an ``.item()``).
+        limits: the largest size of each dimension where that is known of any.
+        most: the largest number that a size can be, where that is known.
     """
 
     def __init__(self, builder: OpBuilder, *, is_number: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.builder = builder
         self.is_number = is_number
+        self.limits: list[Dim] = []
+        self.most: Dim = None
+
+    def limit(self, dim: int) -> Dim:
+        """The largest size of a dimension; None where nothing is known."""
+        static = self.dims[dim]
+        return self.limits[dim] if static is None and self.limits else static
 
     @property
     def rank(self) -> int:

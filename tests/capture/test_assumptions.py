@@ -136,6 +136,66 @@ def test_an_assert_on_a_size_is_an_assumption() -> None:
     assert exported.report.of_kind("assumption", "relation")
 
 
+def a_split_in_a_branch(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    w = x * 2
+    if w.numel() > 8:
+        w = w + 1
+    elif t > -0.8:
+        w.split(2, 1)[0].clamp_(min=1.25)
+    return w
+
+
+def a_split_of_what_a_branch_tests(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    w = x * 2
+    if w.shape[1] > 8 and t > 0:
+        w.split(2, 1)[0].clamp_(min=1.25)
+    return w
+
+
+@pytest.mark.parametrize("program", [a_split_in_a_branch, a_split_of_what_a_branch_tests])
+def test_sizes_made_up_for_a_branch_decide_nothing(program: Any) -> None:
+    values = [(torch.ones(n, 4) - 0.8, torch.tensor(t)) for n in (3, 1, 2) for t in (1.0, -1.0)]
+    agrees(program, values)
+
+
+def a_sum(x: torch.Tensor, y: torch.Tensor) -> Any:
+    z = x + y
+    return z, torch.zeros(z.shape[0])
+
+
+def a_sum_in_a_branch(x: torch.Tensor, y: torch.Tensor) -> Any:
+    z = y
+    if y.sum() > 0:
+        z = x + y
+    return z, torch.zeros(z.shape[0])
+
+
+def a_sum_in_a_loop(x: torch.Tensor, y: torch.Tensor) -> Any:
+    z = y
+    for _ in range(y.shape[0]):
+        z = x + z
+    return z, torch.zeros(z.shape[0])
+
+
+def a_weight(x: torch.Tensor, y: torch.Tensor) -> Any:
+    return x + torch.ones(3, 4), y
+
+
+@pytest.mark.parametrize("program", [a_sum, a_sum_in_a_branch, a_sum_in_a_loop, a_weight])
+def test_what_the_example_broadcasts_stays_one(program: Any) -> None:
+    example = (torch.ones(1, 4), torch.ones(5, 4))
+    exported = captured(program, *example)
+    assert [dims(exported, name)[0] for name in ("x", "y")] == [1, "y_d0"]
+    agrees(program, [example, (torch.ones(1, 4), torch.ones(2, 4))])
+
+
+def test_what_the_example_broadcasts_cannot_be_asked_to_be_dynamic() -> None:
+    example = (torch.ones(1, 4), torch.ones(5, 4))
+    with pytest.raises(fxexport.UnsupportedError, match="broadcast here") as refusal:
+        captured(a_sum, *example, dynamic={"x": [0], "y": [0]})
+    assert refusal.value.location is not None
+
+
 # -- declared ranges ---------------------------------------------------------------------------
 
 

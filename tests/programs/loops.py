@@ -293,3 +293,24 @@ def if_in_loop_in_if(x):
 
 
 PROGRAMS.add(if_in_loop_in_if, X3.abs(), torch.cat([X3.abs(), -X1.abs()]), -X3.abs(), X1.abs())
+
+
+def swap_each_trip(x, t, u):
+    for _ in range(x.shape[0]):
+        t, u = u, t
+    return t, u
+
+
+PROGRAMS.add(swap_each_trip, *((x, vec(1.0), vec(2.0)) for x in (X3, X0, X1, X5)))
+
+
+def swap_and_write(x, t, u):
+    w, trips = x.clone(), 0
+    while trips < 4 and x.shape[0] >= 1:
+        trips += 1
+        u, t = t, u + 1
+        w[0].copy_(x.sum(0) * t)
+    return w, u
+
+
+PROGRAMS.add(swap_and_write, *((x, vec(1.0), vec(2.0)) for x in (X3, X0, X1, X5)))

@@ -192,3 +192,16 @@ def result_of_a_branch_is_the_written_tensor(x):
 
 
 PROGRAMS.add(result_of_a_branch_is_the_written_tensor, X3, NEG3)
+
+
+def written_on_one_way_of_each_trip(x):
+    lost = torch.zeros(4)
+    for row in x:
+        if row.sum() > 0:
+            lost += 1
+            continue
+        lost = lost * 2 + row
+    return lost
+
+
+PROGRAMS.add(written_on_one_way_of_each_trip, *(rand(n, 4, seed=n) for n in (3, 0, 1, 6)))

@@ -144,7 +144,7 @@ def test_a_model_is_refused_at_its_line_and_leaves_no_file(
     (tmp_path / "model.py").write_text(
         "import torch\n\n"
         "def model(x):\n"
-        "    return torch.unique(x)\n\n"
+        "    return x.to(torch.int16)\n\n"
         "example_inputs = (torch.arange(4),)\n"
     )
     monkeypatch.chdir(tmp_path)

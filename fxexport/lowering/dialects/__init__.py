@@ -10,7 +10,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
 
 __all__ = ["PLAIN", "Dialect", "Form", "dialect_named"]
 
@@ -27,10 +30,15 @@ class Dialect:
     Attributes:
         name: what it is called.
         forms: other forms, by ONNX operator type.
+        whole: for operators that lowerings take apart, how to write them in one; see
+            `OpBuilder.whole`.
+        finish: what is done to a whole model once it is written, in place.
     """
 
     name: str
     forms: Mapping[str, Form] = field(default_factory=dict)
+    whole: Mapping[str, Form] = field(default_factory=dict)
+    finish: Callable[[ir.Model], None] | None = None
 
 
 PLAIN = Dialect("plain")

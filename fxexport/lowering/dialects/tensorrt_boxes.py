@@ -29,6 +29,7 @@ def _nms(
     if not one or score_threshold is not None or center_point_box or limit is None:
         return None
     row = op.one("Squeeze", scores, [0, 1])
+    row.limits = [scores.limit(2)]
     count = op.size1(row, 0)
     order: Value = op.emit("TopK", row, count, axis=0, _outputs=2)[1]
     sorted_boxes = op.one("Gather", op.one("Squeeze", boxes, [0]), order, axis=0)

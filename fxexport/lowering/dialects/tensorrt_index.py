@@ -25,7 +25,7 @@ def places_of(op: OpBuilder, mask: Value) -> Value:
     length = op.one("Squeeze", size, [0])
     rank = op.one("CumSum", number, op.i64(0)) - 1
     target = op.one("Where", mask, rank, length)
-    count = op.one("ReduceSum", number, [0], keepdims=1)
+    count = _read(op, op.one("ReduceSum", number, [0], keepdims=1))
     room = op.one("Expand", op.i64(0), size + 1)
     room.shape = ir.Shape([None])
     order = op.one("Range", op.i64(0), length, op.i64(1))
@@ -33,6 +33,16 @@ def places_of(op: OpBuilder, mask: Value) -> Value:
     found = op.one("Slice", packed, [0], count, [0])
     found.shape = ir.Shape([None])
     return found
+
+
+def _read(op: OpBuilder, count: Value) -> Value:
+    """The same number, in a form that TensorRT does not trace to the inputs.
+
+    What a size is computed from it would compute on the host, and refuses where that begins at an
+    input without dynamic sizes ("Network input v is a shape tensor and must have type Int32"). It
+    stops at a TopK.
+    """
+    return op.plain("TopK", count, op.i64([1]), axis=0, _outputs=2)[0]  # type: ignore[no-any-return]
 
 
 def _nonzero(op: OpBuilder, x: Value) -> Value | None:

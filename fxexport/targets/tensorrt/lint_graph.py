@@ -26,7 +26,9 @@ def lint_graph(graph: CapturedGraph) -> list[Problem]:
             if "no_room" in node.meta:
                 text, hint = node.meta["no_room"]
                 found.append(Problem(text, hint=hint, location=source_of(node)))
-            if node.target is loop:
+            if "no_capacity" in node.meta:
+                found.append(_without_capacity(node))
+            elif node.target is loop:
                 found.extend(_carried(module, node))
             elif node.target is branch and module is not graph.module:
                 found.extend(_ways(module, node))
@@ -58,6 +60,19 @@ def _symbols(val: Any) -> set[Any]:
         if isinstance(size, torch.SymInt) and not is_concrete_int(size)
         for symbol in raw_expression(size).free_symbols
     }
+
+
+def _without_capacity(node: fx.Node) -> Problem:
+    """A loop with changing sizes that `give_capacity` had to leave as it was."""
+    reason = node.meta["no_capacity"]
+    place = source_of(node if reason.node is None else reason.node)
+    where = " (in the loop at line {})".format(getattr(source_of(node), "line", "?"))
+    return Problem(
+        f"inside a loop, sizes change from trip to trip, and {reason}"
+        + (where if place != source_of(node) else ""),
+        hint="write into a tensor made before the loop, at a running index, or use a mask",
+        location=place,
+    )
 
 
 def _carried(module: fx.GraphModule, node: fx.Node) -> Iterator[Problem]:

@@ -20,22 +20,28 @@ _INTEGERS = {
     ir.DataType.UINT8,
 }
 
+_ABSENT = {ir.DataType.INT16, ir.DataType.UINT16, ir.DataType.UINT32, ir.DataType.UINT64}
+
+_WRITTEN = "export with --target tensorrt, which writes it in other operators"
+
 _UNSUPPORTED: dict[str, Found] = {
-    "NonZero": ("finding nonzero elements", "export with --target tensorrt, which writes it so"),
-    "Compress": ("picking by a mask", "export with --target tensorrt, which writes it so"),
-    "Unique": ("torch.unique", "count with one_hot and sum, or do it after the engine"),
-    "NonMaxSuppression": ("non-maximum suppression", "export with --target tensorrt"),
-    "RoiAlign": ("roi_align", "pool outside of the engine"),
-    "DeformConv": ("deformable convolution", ""),
+    "NonZero": ("finding nonzero elements", _WRITTEN),
+    "Compress": ("picking by a mask", _WRITTEN),
+    "Unique": ("torch.unique along a dimension", "make a number of each row, or do it outside"),
+    "NonMaxSuppression": ("non-maximum suppression", _WRITTEN),
+    "RoiAlign": ("roi_align", _WRITTEN),
+    "MaxRoiPool": ("roi_pool", _WRITTEN),
+    "DeformConv": ("deformable convolution", _WRITTEN),
     "DFT": ("a Fourier transform", "multiply by the transform's matrix"),
     "Bernoulli": ("random numbers", "pass them as an input"),
     "Multinomial": ("random numbers", "pass them as an input"),
     "Det": ("a determinant", ""),
     "BitShift": ("bit shifts", "multiply or divide by powers of two"),
-    "BitwiseAnd": ("bitwise and of integers", "use booleans, or % and //"),
-    "BitwiseOr": ("bitwise or of integers", "use booleans, or + and %"),
-    "BitwiseXor": ("bitwise xor of integers", "use booleans"),
-    "BitwiseNot": ("bitwise not of integers", "use -x - 1"),
+    "BitwiseAnd": ("bitwise and of integers", _WRITTEN),
+    "BitwiseOr": ("bitwise or of integers", _WRITTEN),
+    "BitwiseXor": ("bitwise xor of integers", _WRITTEN),
+    "BitwiseNot": ("bitwise not of integers", _WRITTEN),
+    "Col2Im": ("folding columns into an image", _WRITTEN),
     "MaxUnpool": ("MaxUnpool", "scatter the values by their indices"),
     "MatMulInteger": ("an integer matrix product", "multiply in float"),
     "ConvInteger": ("an integer convolution", "convolve in float"),
@@ -128,6 +134,13 @@ def _extra_outputs(node: ir.Node, _: Any) -> Iterator[Found]:
         yield f"further results of {node.op_type}", "use the first alone"
 
 
+def _top_k(node: ir.Node, _: Any) -> Iterator[Found]:
+    count = node.inputs[1] if len(node.inputs) > 1 else None
+    known = None if count is None or count.const_value is None else count.const_value.numpy()
+    if known is not None and int(known.reshape(-1)[0]) > 3840:
+        yield "TensorRT sorts up to 3840 elements", _WRITTEN
+
+
 def _training(node: ir.Node, _: Any) -> Iterator[Found]:
     if _attribute(node, "training_mode", 0):
         yield f"{node.op_type} in training mode", "export the model in eval mode"
@@ -150,8 +163,14 @@ def _cast(node: ir.Node, _: Any) -> Iterator[Found]:
     to_bytes = _attribute(node, "to", 0) == ir.DataType.UINT8
     if to_bytes and not result.is_graph_output():
         yield "uint8 inside the model", "use uint8 for inputs and outputs only, int32 inside"
-    if source is not None and source.dtype == ir.DataType.UINT8 and not source.is_graph_input():
+    kept = source is None or source.is_graph_input() or source.is_initializer()
+    if source is not None and source.dtype == ir.DataType.UINT8 and not kept:
         yield "uint8 inside the model", "use uint8 for inputs and outputs only, int32 inside"
+    for value in (source, result):
+        if value is not None and value.dtype in _ABSENT:
+            kind = value.dtype.name.lower()
+            yield f"TensorRT has no {kind}", "use int32 or int64"
+            return
 
 
 def _random(node: ir.Node, _: Any) -> Iterator[Found]:
@@ -162,6 +181,8 @@ def _random(node: ir.Node, _: Any) -> Iterator[Found]:
 def _attention(node: ir.Node, _: Any) -> Iterator[Found]:
     if node.inputs[0] is not None and node.inputs[0].dtype == ir.DataType.FLOAT:
         yield "Attention in float32", "export with --target tensorrt, which takes it apart"
+    if len(set(node.inputs[:3])) < 3:
+        yield "Attention of one tensor with itself", _WRITTEN
 
 
 _RULES: dict[str, Rule] = {
@@ -171,6 +192,7 @@ _RULES: dict[str, Rule] = {
     "ScatterND": _scatter,
     "ScatterElements": _scatter,
     "MaxPool": _max_pool,
+    "TopK": _top_k,
     "ArgMax": _two_dimensions,
     "ArgMin": _two_dimensions,
     "Softmax": _two_dimensions,

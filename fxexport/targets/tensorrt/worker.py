@@ -44,6 +44,7 @@ def _build(trt: Any, request: Mapping[str, Any], send: Send) -> bool:
         for k in range(parser.num_errors):
             send("finding", **_parser_error(parser.get_error(k)))
         return False
+    _let_attention_be_decomposed(trt, network)
     config = _config(trt, builder, request, send)
     if config is None or not _add_profiles(builder, network, config, request, send):
         return False
@@ -94,6 +95,15 @@ def _monitor(trt: Any, send: Send) -> Any:
             send("finish", name=phase_name)
 
     return Monitor()
+
+
+def _let_attention_be_decomposed(trt: Any, network: Any) -> None:
+    """Where a GPU has no kernel for an Attention, it is computed in steps, not refused."""
+    for k in range(network.num_layers):
+        layer = network.get_layer(k)
+        if str(layer.type).endswith("ATTENTION_INPUT"):
+            layer.__class__ = trt.IAttentionInputLayer  # as TensorRT's samples do
+            layer.attention.decomposable = True
 
 
 def _network_flags(trt: Any, request: Mapping[str, Any]) -> int:

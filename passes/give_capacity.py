@@ -1,0 +1,122 @@
+"""Sizes that change inside loops become a capacity and a count.
+
+Requires: nothing beyond a captured graph; to run before outputs are padded, and before branches are
+moved.
+Does: an outermost loop (or an if with a loop in it) in which a tensor has a size that is known
+only inside (what a loop carries grows or shrinks, `x[:i]`, `x[mask]`, `torch.arange(i)`) is written
+anew: such a tensor becomes one as large as it can ever be, and a number that says how much of it
+means something (the package `capacity`). What folds a dimension fills the rest first. After the
+loop the tensor is cut to its count. How large it can be follows from the sizes before the loop, the
+bound on its trips and its condition.
+Ensures: the outputs are the same, and nothing inside such a loop has a size that changes. A loop
+with something in it that has no such form stays as it was; `meta["no_capacity"]` of its node says
+what.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from fxexport.passes.capacity.limits import Limits, plain_symbol
+from fxexport.passes.capacity.values import NoRoom, Open, Rooms, Scope, val_of
+from fxexport.passes.capacity.walk import Walker, makes_sizes
+from torch import fx
+
+from fxexport._torch_compat import fake_beside
+from fxexport.graph import CapturedGraph, DimRange
+from fxexport.graph.editing import call, parts, put_in_place
+from fxexport.graph.ops import branch, loop
+
+__all__ = ["run"]
+
+aten = torch.ops.aten
+
+
+def run(graph: CapturedGraph) -> CapturedGraph:
+    """Writes such loops of the root anew, in place."""
+    root = graph.module
+    sizes = _input_sizes(graph)
+    for node in list(root.graph.nodes):
+        if node.target is loop or (node.target is branch and _has_loop(root, node)):
+            _rewrite(root, node, sizes)
+    root.graph.eliminate_dead_code()
+    root.recompile()
+    return graph
+
+
+def _input_sizes(graph: CapturedGraph) -> dict[Any, int | DimRange]:
+    """What is known of the inputs' sizes: a number that the model fixes, or a range."""
+    found: dict[Any, int | DimRange] = {}
+    places = graph.module.graph.find_nodes(op="placeholder")
+    for spec, place in zip(graph.inputs, places, strict=True):
+        val = place.meta.get("val")
+        for dim, size in enumerate(val.shape if isinstance(val, torch.Tensor) else ()):
+            symbol = plain_symbol(size)
+            if symbol is not None and dim < len(spec.shape):
+                found[symbol] = spec.shape[dim]
+    return found
+
+
+def _has_loop(module: fx.GraphModule, node: fx.Node) -> bool:
+    return any(inner.target is loop for _, inner in _inside(module, node))
+
+
+def _inside(module: fx.GraphModule, node: fx.Node) -> Iterator[tuple[fx.GraphModule, fx.Node]]:
+    for body, _ in parts(module, node) if node.target in (branch, loop) else ():
+        for inner in body.graph.nodes:
+            yield body, inner
+            yield from _inside(body, inner)
+
+
+def _rewrite(root: fx.GraphModule, node: fx.Node, sizes: dict[Any, int | DimRange]) -> None:
+    scope = Scope(root.graph, before=node, owner=root)
+    rooms = Rooms(scope, node)
+    for symbol, size in sizes.items():
+        if isinstance(size, DimRange) and size.min > 0:
+            rooms.mark_not_empty(str(symbol))
+    pinned = {symbol: size for symbol, size in sizes.items() if isinstance(size, int)}
+    limits = Limits(root, node, rooms, pinned)
+    if not any(makes_sizes(inner, limits) for _, inner in _inside(root, node)):
+        return
+    nodes_before = set(root.graph.nodes)
+    env: dict[fx.Node, Any] = {n: n for n in root.graph.nodes}
+    try:
+        values = Walker(rooms, limits).write(root, node, env, scope)
+    except NoRoom as reason:
+        node.meta["no_capacity"] = reason
+        for made in reversed([n for n in root.graph.nodes if n not in nodes_before]):
+            root.graph.erase_node(made)
+        return
+    _replace(node, values)
+
+
+def _replace(node: fx.Node, values: list[Any]) -> None:
+    """Puts results in the place of the old ones, cut to their counts."""
+    for user in list(node.users):
+        assert user.target is operator.getitem
+        put_in_place(user, _cut(node, values[user.args[1]], user.meta["val"]))  # type: ignore[index]
+        user.graph.erase_node(user)
+    node.graph.erase_node(node)
+
+
+def _cut(node: fx.Node, value: Any, val: torch.Tensor) -> Any:
+    if not isinstance(value, Open):
+        return value
+    made = value.node
+    sizes = list(val_of(value).shape)
+    for dim, count in value.counts.items():
+        sizes[dim] = val.shape[dim]
+        made = call(
+            node,
+            aten.slice.Tensor,
+            made,
+            dim,
+            0,
+            count,
+            val=fake_beside(val, list(sizes)),
+            like=node,
+        )
+    return made
