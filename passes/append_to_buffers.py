@@ -213,9 +213,7 @@ class _Rewriter:
         ((body, inputs),) = parts(module, node)
         buffer, size = self._room(node, initial, trips)
         place = inputs[1 + k]
-        count = new_place(
-            body.graph, "rows", place.meta["val"].shape[dim], inputs[len(carried)]
-        )
+        count = new_place(body.graph, "rows", place.meta["val"].shape[dim], inputs[len(carried)])
         place.meta["val"] = buffer.meta["val"]
         given = results(body)
         self._reads(body, place, count)

@@ -85,9 +85,7 @@ class _Rewriter:
         self._modules = {module.graph: module for module in graph.graphs()}
         self._made: dict[Any, fx.Node] = {}
         self._buffers: dict[fx.Node, Buffer] = {}
-        self._write = Buffers(
-            _some_tensor(graph), self._number, self._size, self._root_tensor
-        )
+        self._write = Buffers(_some_tensor(graph), self._number, self._size, self._root_tensor)
 
     def rewrite(self) -> None:
         """Rewrites the root and all bodies."""
@@ -105,9 +103,7 @@ class _Rewriter:
             self._modules[at.graph], self._lengths.numbers.write(sympy.expand(expr))
         )
 
-    def _root_tensor(
-        self, at: fx.Node, key: Any, written: Callable[[fx.Node], fx.Node]
-    ) -> fx.Node:
+    def _root_tensor(self, at: fx.Node, key: Any, written: Callable[[fx.Node], fx.Node]) -> fx.Node:
         if key not in self._made:
             self._made[key] = written(self._lengths.numbers.anchor)
         found: fx.Node = self._inward.bring(self._modules[at.graph], self._made[key])
@@ -305,7 +301,10 @@ class _Rewriter:
                 continue
             rows: Any = ways[side].rows
             work = behind(rows, is_harmless)
-            if work is None or self._lengths.lengths[results(parts(module, node)[side][0])[k]].family:
+            if (
+                work is None
+                or self._lengths.lengths[results(parts(module, node)[side][0])[k]].family
+            ):
                 continue
             if not work:  # given to the branch as it is
                 continue
@@ -345,9 +344,7 @@ class _Rewriter:
         number = len(carried)
         lists = [k for k in range(number) if is_list(places[1 + k])]
         rooms = {k: sympy.Max(1, self._lengths.room(node, k)) for k in lists}
-        starts = {
-            k: self._write.resized(node, self._buffers[carried[k]], rooms[k]) for k in lists
-        }
+        starts = {k: self._write.resized(node, self._buffers[carried[k]], rooms[k]) for k in lists}
         self._captured(node, body, places[1 + number :])
         swapped = [starts[k].rows if k in starts else v for k, v in enumerate(carried)]
         counts: dict[str, fx.Node] = {}  # columns of one list have one length
@@ -436,7 +433,11 @@ def _stand_in(node: fx.Node, value: fx.Node) -> None:
     """Puts a node in the place of another one, as which it is known to all that follows."""
     val = node.meta["val"]
     node.replace_all_uses_with(value)
-    if value.op == "call_function" and value.graph is node.graph and value.target is not operator.getitem:
+    if (
+        value.op == "call_function"
+        and value.graph is node.graph
+        and value.target is not operator.getitem
+    ):
         value.meta["val"] = val
 
 

@@ -187,9 +187,7 @@ class Buffers:
 
     # -- changing --------------------------------------------------------------------------------
 
-    def appended(
-        self, at: fx.Node, buffer: Buffer, item: fx.Node, val: Any, roomy: bool
-    ) -> Buffer:
+    def appended(self, at: fx.Node, buffer: Buffer, item: fx.Node, val: Any, roomy: bool) -> Buffer:
         """The list with one more item at its end.
 
         Args:
@@ -218,7 +216,9 @@ class Buffers:
         row = self._row(at, buffer, item)
         return replace(buffer, rows=self._written(at, buffer.rows, row, index, 1))
 
-    def _written(self, at: fx.Node, rows: fx.Node, more: fx.Node, index: Any, number: int) -> fx.Node:
+    def _written(
+        self, at: fx.Node, rows: fx.Node, more: fx.Node, index: Any, number: int
+    ) -> fx.Node:
         vector = fake_beside(self._like, (number,)).to(torch.int64)
         steps = call(at, aten.arange.default, number, val=vector)
         steps.kwargs = {"dtype": torch.int64, "device": self._like.device, "pin_memory": False}
@@ -371,9 +371,7 @@ class Buffers:
         val = fake_beside(rows.meta["val"], shape)
         return call(at, aten.slice.Tensor, rows, dim, 0, end, val=val)
 
-    def _flat(
-        self, at: fx.Node, rows: fx.Node, buffer: Buffer, dim: int
-    ) -> tuple[fx.Node, Any]:
+    def _flat(self, at: fx.Node, rows: fx.Node, buffer: Buffer, dim: int) -> tuple[fx.Node, Any]:
         """The dimension of the rows made one with the next; and the size of the latter."""
         shape = list(rows.meta["val"].shape)
         sizes = [

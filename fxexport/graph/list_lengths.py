@@ -241,9 +241,7 @@ class ListLengths:
         """Finds the lists' largest lengths, those first that depend on no other."""
         left = set(ends)
         while left:
-            alone = [
-                s for s in ends if s in left and self._of_trip(ends[s].most, left) <= {s}
-            ]
+            alone = [s for s in ends if s in left and self._of_trip(ends[s].most, left) <= {s}]
             group = set(alone[:1]) or left
             self._settle_group(node, group, starts, ends)
             left -= group
@@ -312,7 +310,9 @@ class ListLengths:
                 yield from self._terms(node, arg, group)
         elif expr.func is sympy.Min:
             free = [arg for arg in expr.args if not arg.free_symbols & group]
-            yield from [(None, sympy.Min(*free))] if free else self._terms(node, expr.args[0], group)
+            yield from (
+                [(None, sympy.Min(*free))] if free else self._terms(node, expr.args[0], group)
+            )
         elif expr.func is sympy.Add:
             varying = [arg for arg in expr.args if arg.free_symbols & group]
             rest = sympy.Add(*(arg for arg in expr.args if not arg.free_symbols & group))
