@@ -1,10 +1,10 @@
 """Loops without a bound on their trips get the one that the user gives, and tell where it was met.
 
 Requires: bounds that follow from the model to be there already (`bound_trips`).
-Does: where the export was given `max_trips`, a loop without a bound that fills a list, collects rows
-or changes the size of a tensor makes at most that many trips. It carries whether it would go on;
-through all bodies around it that becomes one more output, `max_trips.exceeded`. The locations of
-such loops are in `graph.capped`.
+Does: where the export was given `max_trips`, a loop without a bound that fills a list, collects
+rows or changes the size of a tensor makes at most that many trips. It carries whether it would go
+on; through all bodies around it that becomes one more output, `max_trips.exceeded`. The locations
+of such loops are in `graph.capped`.
 Ensures: the outputs are the same while `max_trips.exceeded` is False.
 """
 

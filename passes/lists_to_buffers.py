@@ -194,7 +194,7 @@ class _Rewriter:
         if shorter.target is not sequence_erase or not self._is_positive(index):
             return False
         taken = shorter.args[1]
-        return taken is index or (isinstance(index, int) and taken == index)
+        return taken is index or (isinstance(index, int) and bool(taken == index))
 
     def _joined(
         self, module: fx.GraphModule, node: fx.Node, given: Any, dim: int, stacked: bool

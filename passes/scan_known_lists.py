@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from fxexport.passes import scan_lists
 from torch import fx
 
 from fxexport.graph import CapturedGraph
 from fxexport.graph.editing import parts, results
 from fxexport.graph.size_bounds import SizeBounds
-from fxexport.passes import scan_lists
 
 __all__ = ["run"]
 

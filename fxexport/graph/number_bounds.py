@@ -125,10 +125,9 @@ class NumberBounds:
             return Bound(a.most + b.most, a.exact and b.exact)
         if target is operator.sub:
             return self._difference(*args)
-        if target is operator.mul and all(self.least(arg) is not None for arg in args):
-            if all((self.least(arg) or 0) >= 0 for arg in args):
-                a, b = map(self.number, args)
-                return Bound(a.most * b.most, a.exact and b.exact)
+        if target is operator.mul and all(self._is_count(arg) for arg in args):
+            a, b = map(self.number, args)
+            return Bound(a.most * b.most, a.exact and b.exact)
         if target in (operator.floordiv, operator.mod) and isinstance(args[1], int) and args[1] > 0:
             if target is operator.mod:
                 return Bound(sympy.Integer(args[1] - 1))
@@ -204,6 +203,11 @@ class NumberBounds:
             return self._least(value)
         finally:
             self._asked.discard(value)
+
+    def _is_count(self, value: Any) -> bool:
+        """Whether a number is known to be no negative one."""
+        least = self.least(value)
+        return least is not None and least >= 0
 
     def _least(self, node: fx.Node) -> int | None:
         target: Any = node.target
