@@ -4,7 +4,7 @@ Requires: nothing beyond a captured graph.
 Does: a loop without a bound on its trips, that carries a number which grows by a constant each
 trip and goes on only while that number is below a limit known before the loop (`while i < n`, or
 `if i >= n: break`), gets the bound that follows. A number that is halved each trip and must stay
-above zero bounds the trips too.
+above zero bounds the trips too. The length of a list is such a number (`while len(tokens) < n`).
 Ensures: the outputs are the same; the bound is never less than the trips that are made.
 """
 
@@ -62,11 +62,9 @@ def _bounds(module: fx.GraphModule, node: fx.Node) -> Iterator[Any]:
         for relation in known:
             if not _is_same(relation.left, result):
                 continue
-            if isinstance(place.meta["val"], SequenceVal):
-                start = call(node, sequence_length, start, val=start.meta["val"].length)
             limit = _before(node, inputs, relation.right)
             if limit is not None and step and _towards(relation, step):
-                yield _trips(node, start, step, relation, limit)
+                yield _trips(node, _count_of(node, start), step, relation, limit)
             if _halves(result, place) and relation.kind in (">", ">="):
                 least = relation.right
                 if isinstance(least, int) and least >= (0 if relation.kind == ">" else 1):
@@ -87,6 +85,14 @@ def _step(result: Any, place: fx.Node) -> int:
     if left is not place or type(right) is not int:
         return 0
     return right if result.target in _ADDING else -right if result.target in _TAKING else 0
+
+
+def _count_of(node: fx.Node, start: Any) -> Any:
+    """Where a counter starts: a number, or how long a list is."""
+    val = start.meta["val"] if isinstance(start, fx.Node) else start
+    if not isinstance(val, SequenceVal):
+        return start
+    return call(node, sequence_length, start, val=val.length)
 
 
 def _longer(result: Any, place: fx.Node) -> int:
@@ -135,8 +141,6 @@ def _before(node: fx.Node, inputs: list[fx.Node], value: Any) -> Any:
 
 
 def _towards(relation: Comparison, step: int) -> bool:
-    if step < 0 and relation.kind == "!=" and relation.right == 0:
-        return True  # only of lists, which are not shorter than nothing
     return relation.kind in (("<", "<=") if step > 0 else (">", ">="))
 
 
