@@ -186,6 +186,7 @@ def _export(options: Options, progress: Progress) -> Exported:
                 profiles=profiles,
                 target=options.target,
                 opset=options.opset,
+                max_trips=options.max_trips,
                 verify=options.verify,
                 check_inputs=loaded.check_inputs,
                 external_data=options.external_data,

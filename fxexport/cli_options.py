@@ -66,6 +66,7 @@ class Options:
     shapes: list[ShapesOption] = field(default_factory=list)
     target: str = "onnxruntime"
     opset: int | None = None
+    max_trips: int | None = None
     verify: bool = True
     external_data: bool | None = None
     capture: str = "auto"
@@ -165,6 +166,13 @@ def _command(
     opset: Annotated[
         int | None, typer.Option(help="ONNX opset, from 18.", show_default="the target's best")
     ] = None,
+    max_trips: Annotated[
+        int | None,
+        typer.Option(
+            help="For TensorRT: the most trips of a loop that nothing else bounds.",
+            show_default="none: such loops that grow something are refused",
+        ),
+    ] = None,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not compare the file with PyTorch.")
     ] = False,
@@ -242,6 +250,7 @@ def _command(
         dynamic=dynamic or [],
         target=target,
         opset=opset,
+        max_trips=max_trips,
         verify=not no_verify,
         external_data=True if external_data else None,
         capture=capture.value,

@@ -47,7 +47,7 @@ from fxexport.report.signature import describe_input, describe_output, padding_t
 from fxexport.runtime_options import provider_options
 from fxexport.state_option import StatePolicy
 from fxexport.stateful import describe_state, initial_state, write_initial_state
-from fxexport.targets import target_named
+from fxexport.targets import check_max_trips, target_named
 from fxexport.verify import verify as compare
 from fxexport.verify.stability import random_nodes
 from fxexport.writing import check_target, data_file_name, write_model
@@ -161,6 +161,7 @@ def export(
     capture: str = "auto",
     method: str | None = None,
     state: str | Mapping[str, str] = "drop",
+    max_trips: int | None = None,
     progress: Progress | None = None,
 ) -> Exported:
     """Exports a model to ONNX with its ifs and loops intact.
@@ -195,6 +196,9 @@ def export(
             it, and the report says so), "refuse", or "io" (inputs and outputs of the file,
             ``state.<path>`` and ``state.<path>.out``); or a choice for each path or pattern,
             ``{"*": "io", "last_*": "drop"}``.
+        max_trips: for target "tensorrt", the most trips of a loop whose trips nothing else bounds,
+            where a list or tensor grows in it. The file has one more output then,
+            ``max_trips.exceeded``: where it is true, the other outputs are not the model's.
         progress: told about the stages.
 
     Returns:
@@ -213,6 +217,7 @@ def export(
         model, inputs, kwargs, dynamic = take_apart_program(model, inputs, kwargs, dynamic)
     stage = _Stages(report, progress or NullProgress())
     goal = target_named(target)
+    check_max_trips(max_trips, target)
     if path is not None:
         check_target(path)
     report.opset = goal.checked_opset(opset)
@@ -235,6 +240,7 @@ def export(
         prepared.profiles = stored.profiles
         prepared.settle(graph.inputs, [entry.initial for entry in graph.state])
     with stage("passes"):
+        graph.max_trips = max_trips
         graph = run_passes(graph, goal.passes)
     with stage("lower"):
         ir_model = lower(graph, opset=report.opset, dialect=goal.dialect)
@@ -397,6 +403,8 @@ def _describe(
     for spec in graph.outputs:
         if spec.padding is not None:
             report.add("note", padding_text(spec.name, spec.padding), spec.padding.location)
+    for location in dict.fromkeys(graph.capped):
+        report.add("assumption", f"at most {graph.max_trips} trips (max_trips)", location)
     for constraint in graph.constraints:
         report.add("relation", constraint.text, constraint.location)
     for place in dict.fromkeys(source_of(node) for node in random_nodes(graph)):

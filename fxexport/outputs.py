@@ -51,7 +51,7 @@ def without_padding(specs: Sequence[OutputSpec], values: Sequence[Any]) -> list[
     for spec, value in zip(specs, values, strict=True):
         if spec.padding is not None:
             value = value.narrow(spec.padding.dim, 0, int(by_name[spec.padding.count]))
-        if not spec.counts:
+        if spec.of_model:
             found.append(value)
     return found
 

@@ -213,7 +213,7 @@ class _Rewriter:
         ((body, inputs),) = parts(module, node)
         buffer, size = self._room(node, initial, trips)
         place = inputs[1 + k]
-        count = _placeholder_after(inputs[len(carried)], "rows", place.meta["val"].shape[dim])
+        count = new_place(body.graph, "rows", place.meta["val"].shape[dim], inputs[len(carried)])
         place.meta["val"] = buffer.meta["val"]
         given = results(body)
         self._reads(body, place, count)
@@ -305,7 +305,7 @@ class _Rewriter:
         if all(given is not count for given in operands):
             node.args = (*node.args[:3], (*operands, count))
             for side, places in parts(body, node):
-                _placeholder_after(places[-1], "rows", _val(count))
+                new_place(side.graph, "rows", _val(count), places[-1])
                 side.recompile()
         for side, places in parts(body, node):
             for at, given in enumerate(operands):
@@ -317,7 +317,7 @@ class _Rewriter:
         carried: Any = node.args[3]
         captured: Any = node.args[4]
         ((inner, places),) = parts(body, node)
-        number = _placeholder_after(places[-1], "rows", _val(count))
+        number = new_place(inner.graph, "rows", _val(count), places[-1])
         node.args = (*node.args[:4], (*captured, count), *node.args[5:])
         for at, given in enumerate(captured):
             if given is value:
@@ -405,11 +405,6 @@ def _later(a: fx.Node, b: fx.Node) -> fx.Node:
         if node in (a, b):
             return node
     return a
-
-
-def _placeholder_after(place: fx.Node, name: str, val: Any) -> fx.Node:
-    """A further placeholder behind another one."""
-    return new_place(place.graph, name, val, place)
 
 
 def _val(value: Any) -> Any:

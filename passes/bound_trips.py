@@ -6,6 +6,7 @@ trip and goes on only while that number is below a limit known before the loop (
 `if i >= n: break`), gets the bound that follows. A number that is halved each trip and must stay
 above zero bounds the trips too. So does the size of a tensor from which each trip takes something,
 where the loop goes on only while something is left (`while len(boxes) > 0: boxes = boxes[1:]`).
+above zero bounds the trips too. The length of a list is such a number (`while len(tokens) < n`).
 Ensures: the outputs are the same; the bound is never less than the trips that are made.
 """
 
@@ -21,11 +22,13 @@ from fxexport.passes.capacity.values import Rooms, Scope
 from torch import fx
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
+from fxexport._torch_compat import raw_expression
 from fxexport.graph import CapturedGraph
 from fxexport.graph.conditions import Comparison, comparisons
 from fxexport.graph.editing import call, innermost_first, parts, results
 from fxexport.graph.ops import loop
 from fxexport.graph.scalars import maximum
+from fxexport.graph.sequences import SequenceVal, sequence_length
 
 __all__ = ["run"]
 
@@ -67,7 +70,7 @@ def _bounds(module: fx.GraphModule, node: fx.Node) -> Iterator[Any]:
                 continue
             limit = _before(node, inputs, relation.right)
             if limit is not None and step and _towards(relation, step):
-                yield _trips(node, start, step, relation, limit)
+                yield _trips(node, _count_of(node, start), step, relation, limit)
             if _halves(result, place) and relation.kind in (">", ">="):
                 least = relation.right
                 if isinstance(least, int) and least >= (0 if relation.kind == ">" else 1):
@@ -83,6 +86,8 @@ def _size_bound(root: fx.GraphModule, node: fx.Node) -> Any:
 
 def _step(result: Any, place: fx.Node) -> int:
     """What is added to a carried integer each trip; 0 where that is not one constant."""
+    if isinstance(place.meta["val"], SequenceVal):
+        return _longer(result, place)
     if not isinstance(result, fx.Node) or not _is_integer(place) or len(result.args) < 2:
         return 0
     left, right = result.args[:2]
@@ -93,6 +98,23 @@ def _step(result: Any, place: fx.Node) -> int:
     if left is not place or type(right) is not int:
         return 0
     return right if result.target in _ADDING else -right if result.target in _TAKING else 0
+
+
+def _count_of(node: fx.Node, start: Any) -> Any:
+    """Where a counter starts: a number, or how long a list is."""
+    val = start.meta["val"] if isinstance(start, fx.Node) else start
+    if not isinstance(val, SequenceVal):
+        return start
+    return call(node, sequence_length, start, val=val.length)
+
+
+def _longer(result: Any, place: fx.Node) -> int:
+    """How many items a carried list gets each trip, or loses; 0 where that is not one number."""
+    before, after = (node.meta["val"].length for node in (place, result))
+    if not isinstance(before, torch.SymInt) or not isinstance(after, torch.SymInt):
+        return 0
+    step = raw_expression(after) - raw_expression(before)
+    return int(step) if step.is_Integer else 0
 
 
 def _halves(result: Any, place: fx.Node) -> bool:
@@ -114,6 +136,7 @@ def _is_same(value: Any, result: Any) -> bool:
     if value is result:
         return True
     vals = [v.meta.get("val") if isinstance(v, fx.Node) else None for v in (value, result)]
+    vals = [v.length if isinstance(v, SequenceVal) else v for v in vals]
     return all(isinstance(v, torch.SymInt) for v in vals) and str(vals[0]) == str(vals[1])
 
 

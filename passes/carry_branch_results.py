@@ -1,10 +1,10 @@
-"""Results of branches enter loops as carried state, not as captured values.
+"""Results of branches, and numbers that loops give, enter loops as carried state, not captured.
 
 Requires: nothing beyond a captured graph.
-Does: a value that a loop captures and that is the result of a branch becomes a carried value that
-the body hands on unchanged. TensorRT fails on a loop that captures it ("No nesting relationship";
-measured with TensorRT-RTX 1.7.1).
-Ensures: the outputs are the same; no loop captures the result of a branch in its own graph.
+Does: a value that a loop captures and that is the result of a branch, or a number that is the
+result of a loop, becomes a carried value that the body hands on unchanged. TensorRT fails on a loop
+that captures it ("No nesting relationship"; measured with TensorRT-RTX 1.7.1).
+Ensures: the outputs are the same; no loop captures such a value of its own graph.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+import torch
 from torch import fx
 
 from fxexport.graph import CapturedGraph
@@ -27,17 +28,18 @@ def run(graph: CapturedGraph) -> CapturedGraph:
         for node in list(module.graph.nodes):
             if node.target is loop:
                 captured: Any = node.args[4]
-                for value in [v for v in captured if _is_branch_result(v)]:
+                for value in [v for v in captured if _is_such(v)]:
                     _carry(module, node, value)
         module.recompile()
     return graph
 
 
-def _is_branch_result(value: Any) -> bool:
+def _is_such(value: Any) -> bool:
     if not isinstance(value, fx.Node) or value.target is not operator.getitem:
         return False
     source: Any = value.args[0]
-    return source.target is branch
+    is_number = not isinstance(value.meta.get("val"), torch.Tensor)
+    return source.target is branch or (source.target is loop and is_number)
 
 
 def _carry(module: fx.GraphModule, node: fx.Node, value: fx.Node) -> None:

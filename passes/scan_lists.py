@@ -12,6 +12,7 @@ row to a scan output, where SequenceInsert copies the whole sequence.
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -40,15 +41,29 @@ _SPLIT = frozenset(
 
 def run(graph: CapturedGraph) -> CapturedGraph:
     """Rewrites the loops of the graph in place and returns it."""
+    return scan(graph, lambda module, node, plain: True)
+
+
+Wanted = Callable[[fx.GraphModule, fx.Node, bool], bool]
+
+
+def scan(graph: CapturedGraph, wanted: Wanted) -> CapturedGraph:
+    """Rewrites those loops that are wanted, in place.
+
+    Args:
+        graph: the graph.
+        wanted: is asked about a loop of a graph; the flag says that its list is empty before the
+            loop, and only joined, read and counted after it.
+    """
     for module in list(graph.graphs()):
         for node in module.graph.find_nodes(op="call_function", target=loop):
             for k in reversed(range(len(node.args[3]))):  # type: ignore[arg-type]
-                _try_one(module, node, k)
+                _try_one(module, node, k, wanted)
         module.recompile()
     return graph
 
 
-def _try_one(module: fx.GraphModule, node: fx.Node, k: int) -> None:
+def _try_one(module: fx.GraphModule, node: fx.Node, k: int, wanted: Wanted) -> None:
     """Makes the carried value number `k` a scan output where that is possible."""
     initial: Any = node.args[3][k]  # type: ignore[index]
     (body,) = bodies_of(module, node)
@@ -66,6 +81,8 @@ def _try_one(module: fx.GraphModule, node: fx.Node, k: int) -> None:
         return
     plain = len(initial.args) == 1 and all(_is_simple(use) for use in uses)
     if not plain and item.meta["val"].dtype not in _SPLIT:
+        return
+    if not wanted(module, node, plain):
         return
     rows = _rewrite(module, node, k, shape)
     for result in results:

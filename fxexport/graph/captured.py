@@ -82,6 +82,7 @@ class OutputSpec:
         column: for a sequence, which of the values in each item it holds.
         padding: how the output is padded; None where it has its exact size.
         counts: name of the padded output whose size this is; "" for an output of the model.
+        exceeded: whether this says that a loop was cut short at `max_trips`.
     """
 
     name: str
@@ -91,6 +92,12 @@ class OutputSpec:
     column: int = 0
     padding: Padding | None = None
     counts: str = ""
+    exceeded: bool = False
+
+    @property
+    def of_model(self) -> bool:
+        """Whether the model itself gives it."""
+        return not self.counts and not self.exceeded
 
 
 @dataclass(frozen=True)
@@ -165,6 +172,8 @@ class CapturedGraph:
         constraints: relations between dynamic dimensions that must hold.
         state: what the last inputs and outputs, one of each for an entry, carry from call to call.
         written: real tensors that forward writes in place.
+        max_trips: for loops without a bound of their own, where the target needs one.
+        capped: the lines of the loops that were given this bound.
     """
 
     module: fx.GraphModule
@@ -174,6 +183,8 @@ class CapturedGraph:
     constraints: list[Constraint] = field(default_factory=list)
     state: list[StateSpec] = field(default_factory=list)
     written: list[torch.Tensor] = field(default_factory=list)
+    max_trips: int | None = None
+    capped: list[SourceLocation | None] = field(default_factory=list)
 
     def run(self, *flat_inputs: Any) -> tuple[Any, ...]:
         """Runs the graph eagerly in PyTorch on flat inputs; returns the flat outputs."""

@@ -109,6 +109,15 @@ class SizeBounds:
         self._before = before
         return int(size) if is_concrete_int(size) else self._expression(raw_expression(size))
 
+    def bound_expression(self, expr: Any, before: fx.Node) -> Number:
+        """`bound`, for the expression of a size."""
+        self._before = before
+        return self._expression(expr)
+
+    def is_given(self, expr: Any) -> bool:
+        """Whether the inputs alone make up an expression of sizes."""
+        return all(symbol in self._given for symbol in expr.free_symbols)
+
     def _expression(self, expr: Any) -> Number:
         if expr.is_Integer:
             return int(expr)

@@ -48,7 +48,7 @@ def describe_output(spec: OutputSpec, value: ir.Value) -> dict[str, Any]:
 
     Returns:
         As for an input; a padded one has ``"padded": {"dim", "count"}``, its count has the name
-        of the padded output in ``"counts"``.
+        of the padded output in ``"counts"``, and that of `max_trips` ``"exceeded": True``.
     """
     shape = value.shape
     entry: dict[str, Any] = {
@@ -63,6 +63,8 @@ def describe_output(spec: OutputSpec, value: ir.Value) -> dict[str, Any]:
         entry["padded"] = {"dim": spec.padding.dim, "count": spec.padding.count}
     if spec.counts:
         entry["counts"] = spec.counts
+    if spec.exceeded:
+        entry["exceeded"] = True
     return entry
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from fxexport.graph import CapturedGraph
 
-__all__ = ["Target", "target_named"]
+__all__ = ["Target", "check_max_trips", "target_named"]
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,15 @@ _TARGETS = {
     "tensorrt": Target(
         "tensorrt",
         (
-            *_COMMON,
+            "eliminate_dead_code",
+            "scan_rows",
+            "scan_known_lists",
+            "eliminate_dead_code",
             "loops_of_one_trip",
             "bound_trips",
             "skip_equal_ways",
+            "cap_trips",
+            "lists_to_buffers",
             "append_to_buffers",
             "give_capacity",
             "pad_outputs",  # before branches are moved: they tell how large a result can be
@@ -100,6 +105,22 @@ _TARGETS = {
         whole=frozenset({"torchvision.ops.boxes.batched_nms"}),
     ),
 }
+
+
+def check_max_trips(max_trips: int | None, target: str) -> None:
+    """Refuses a number of trips that makes no sense.
+
+    Raises:
+        UsageError: it is no positive integer, or the target needs none.
+    """
+    if max_trips is None:
+        return
+    if type(max_trips) is not int or max_trips < 1:
+        raise UsageError(f"max_trips: expected an integer from 1, got {max_trips!r}")
+    if target != "tensorrt":
+        raise UsageError(
+            f"max_trips is for target 'tensorrt'; {target!r} needs no bound on the trips of a loop"
+        )
 
 
 def target_named(name: str) -> Target:

@@ -59,7 +59,7 @@ def diagnose(
         return Diagnosis(f"the captured graph itself fails on these inputs: {error}")
     scale = largest(inputs)
     whole = graph.outputs
-    specs = [spec for spec in whole if not spec.counts]
+    specs = [spec for spec in whole if spec.of_model]
     got = without_padding(
         whole, [_as_graph_output(value, spec) for value, spec in zip(outputs, whole, strict=True)]
     )

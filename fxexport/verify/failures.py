@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from fxexport.capture.frames import frames_of_traceback
 from fxexport.errors import FxExportError, ModelError, UsageError
+from fxexport.graph.captured import CapturedGraph
 from fxexport.verify.cases import Case
 
-__all__ = ["model_error"]
+__all__ = ["TripsExceeded", "exceeded_text", "model_error"]
 
 
 def model_error(case: Case, error: Exception) -> FxExportError:
@@ -29,3 +30,14 @@ def model_error(case: Case, error: Exception) -> FxExportError:
         location=location,
         hint="give example inputs that the model takes in PyTorch, or only their shapes and dtypes",
     )
+
+
+class TripsExceeded(FxExportError):
+    """A loop was cut short at `max_trips`: what the file gives are not the model's results."""
+
+
+def exceeded_text(graph: CapturedGraph) -> str:
+    """What `TripsExceeded` says: the bound, and the lines of the loops that have it."""
+    places = [location.describe() for location in dict.fromkeys(graph.capped) if location]
+    where = f" ({', '.join(places)})" if places else ""
+    return f"a loop makes more than max_trips={graph.max_trips} trips{where}"

@@ -20,7 +20,7 @@ from fxexport.verify.cases import Case, CaseMaker, effort_for
 from fxexport.verify.compare import compare_outputs, largest
 from fxexport.verify.coverage import Coverage, TooManyTrips, observe
 from fxexport.verify.diagnosis import diagnose
-from fxexport.verify.failures import model_error
+from fxexport.verify.failures import TripsExceeded, exceeded_text, model_error
 from fxexport.verify.sizes import broken_constraint
 from fxexport.verify.stability import is_unstable, random_nodes
 from fxexport.verify.ties import trace_ties
@@ -94,7 +94,7 @@ class _Verifier:
         self._graph = graph
         self._path = model_path
         self._reference = reference
-        self._specs = [spec for spec in graph.outputs if not spec.counts]
+        self._specs = [spec for spec in graph.outputs if spec.of_model]
         self._working = working_dtype(graph)
         self._random = bool(random_nodes(graph))
         self._coverage = Coverage.of(graph)
@@ -164,6 +164,9 @@ class _Verifier:
     def _run_file(self, inputs: Sequence[Any]) -> list[torch.Tensor]:
         names = (spec.name for spec in self._graph.inputs)
         got = self._session.run(dict(zip(names, inputs, strict=True)))
+        for spec, value in zip(self._graph.outputs, got, strict=True):
+            if spec.exceeded and bool(value):
+                raise TripsExceeded(exceeded_text(self._graph))
         return without_padding(self._graph.outputs, got)
 
     def _differences(
@@ -238,6 +241,12 @@ class _Verifier:
         """Runs the file; False when the case tells nothing."""
         try:
             got = self._run_file(case.inputs)
+        except TripsExceeded as failure:
+            if case.made:
+                self._note(f"{case.label}: nothing was compared: {failure.message}")
+                return False
+            self._add(VerifiedCase(case.label, False, message=failure.message))
+            return True
         except RuntimeFailure as failure:
             if case.empty:
                 self._note(f"{case.label}: {failure.message}; PyTorch accepts these sizes")
@@ -320,7 +329,7 @@ class _Verifier:
                 for spec, result in zip(
                     self._graph.outputs, trace_ties(self._graph, copied(case.inputs)), strict=True
                 )
-                if not spec.counts
+                if spec.of_model
             ]
         except Exception:  # a graph that fails here is a failure, and is explained as such
             return []

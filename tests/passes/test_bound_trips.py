@@ -138,3 +138,18 @@ def test_the_number_of_a_condition_is_not_taken_for_another_one() -> None:
     inputs = [(x, 5), (x - 50, 5), (x, 0), (x - 9, 9)]
     rewritten(another_counter, inputs, "bound_trips")
     agrees_for_tensorrt(another_counter, inputs)
+
+
+def fills_a_list(x: torch.Tensor, n: int) -> tuple[int, torch.Tensor]:
+    items = [x]
+    while len(items) < n and len(items) < 6:
+        items.append(items[-1] * 2)
+    while len(items) > 2:
+        items.pop()
+    return len(items), items[-1]
+
+
+def test_the_length_of_a_list_bounds_the_trips() -> None:
+    after = rewritten(fills_a_list, NUMBERS, "bound_trips")
+    assert all(node.args[0] is not None for node in nodes_of(after, loop))
+    agrees_for_tensorrt(fills_a_list, NUMBERS)

@@ -23,6 +23,9 @@ def lint_graph(graph: CapturedGraph) -> list[Problem]:
     found: list[Problem] = []
     for module in graph.graphs():
         for node in module.graph.nodes:
+            if "no_room" in node.meta:
+                text, hint = node.meta["no_room"]
+                found.append(Problem(text, hint=hint, location=source_of(node)))
             if "no_capacity" in node.meta:
                 found.append(_without_capacity(node))
             elif node.target is loop:
