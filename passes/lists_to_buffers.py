@@ -309,7 +309,8 @@ class _Rewriter:
             if not work:  # given to the branch as it is
                 continue
             hoist(module, node, side, work)
-            found[k] = node.args[3][-1]  # type: ignore[index]
+            handed: Any = node.args[3]
+            found[k] = handed[-1]
             for n, (body, places) in enumerate(parts(module, node)):
                 mine = replace(ways[side], rows=places[-1], full=n == side)
                 self._buffers[results(body)[k]] = replace(mine, count=ways[n].count)

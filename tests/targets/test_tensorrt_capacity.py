@@ -15,7 +15,14 @@ from tests.passes.test_give_capacity import PROGRAMS
 pytest.importorskip("onnxruntime")
 pytest.importorskip("tensorrt_rtx")
 
-NAMES = ("looks_back_at_all", "suppresses", "suffixes", "halves_an_image", "indexes", "one_way_only")
+NAMES = (
+    "looks_back_at_all",
+    "suppresses",
+    "suffixes",
+    "halves_an_image",
+    "indexes",
+    "one_way_only",
+)
 CHOSEN = [(program, inputs) for program, inputs in PROGRAMS if program.__name__ in NAMES]
 
 
