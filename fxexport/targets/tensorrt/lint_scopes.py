@@ -17,9 +17,42 @@ _FLOATS = {ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataTy
 
 # What TensorRT looks through where it computes a size on the host (some of it).
 _ON_HOST = frozenset(
-    "Abs Add And Cast Ceil Clip Concat Div Equal Exp Expand Floor Gather Greater GreaterOrEqual "
-    "Identity Less LessOrEqual MatMul Max Min Mul Neg Not Or Pow Relu Reshape Sigmoid Slice "
-    "Squeeze Sub Unsqueeze Where".split()
+    [
+        "Abs",
+        "Add",
+        "And",
+        "Cast",
+        "Ceil",
+        "Clip",
+        "Concat",
+        "Div",
+        "Equal",
+        "Exp",
+        "Expand",
+        "Floor",
+        "Gather",
+        "Greater",
+        "GreaterOrEqual",
+        "Identity",
+        "Less",
+        "LessOrEqual",
+        "MatMul",
+        "Max",
+        "Min",
+        "Mul",
+        "Neg",
+        "Not",
+        "Or",
+        "Pow",
+        "Relu",
+        "Reshape",
+        "Sigmoid",
+        "Slice",
+        "Squeeze",
+        "Sub",
+        "Unsqueeze",
+        "Where",
+    ]
 )
 
 _SIZED_BY: dict[str, tuple[int, ...]] = {
