@@ -16,44 +16,12 @@ Found = tuple[str, str, Severity]
 _FLOATS = {ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.BFLOAT16}
 
 # What TensorRT looks through where it computes a size on the host (some of it).
-_ON_HOST = frozenset(
-    [
-        "Abs",
-        "Add",
-        "And",
-        "Cast",
-        "Ceil",
-        "Clip",
-        "Concat",
-        "Div",
-        "Equal",
-        "Exp",
-        "Expand",
-        "Floor",
-        "Gather",
-        "Greater",
-        "GreaterOrEqual",
-        "Identity",
-        "Less",
-        "LessOrEqual",
-        "MatMul",
-        "Max",
-        "Min",
-        "Mul",
-        "Neg",
-        "Not",
-        "Or",
-        "Pow",
-        "Relu",
-        "Reshape",
-        "Sigmoid",
-        "Slice",
-        "Squeeze",
-        "Sub",
-        "Unsqueeze",
-        "Where",
-    ]
+_HOST = (
+    "Abs Add And Cast Ceil Clip Concat Div Equal Exp Expand Floor Gather Greater GreaterOrEqual "
+    "Identity Less LessOrEqual MatMul Max Min Mul Neg Not Or Pow Relu Reshape Sigmoid Slice "
+    "Squeeze Sub Unsqueeze Where"
 )
+_ON_HOST = frozenset(_HOST.split())
 
 _SIZED_BY: dict[str, tuple[int, ...]] = {
     "Slice": (1, 2),
