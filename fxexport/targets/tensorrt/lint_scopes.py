@@ -16,46 +16,12 @@ Found = tuple[str, str, Severity]
 _FLOATS = {ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.BFLOAT16}
 
 # What TensorRT looks through where it computes a size on the host (some of it).
-_ON_HOST = frozenset(
-    [
-        "Abs",
-        "Add",
-        "And",
-        "Cast",
-        "Ceil",
-        "Clip",
-        "Concat",
-        "Div",
-        "Equal",
-        "Exp",
-        "Expand",
-        "Floor",
-        "Gather",
-        "Greater",
-        "GreaterOrEqual",
-        "Identity",
-        "Less",
-        "LessOrEqual",
-        "MatMul",
-        "Max",
-        "Min",
-        "Mul",
-        "Neg",
-        "Not",
-        "Or",
-        "Pow",
-        "Relu",
-        "Reshape",
-        "Sigmoid",
-        "Slice",
-        "Squeeze",
-        "Sub",
-        "Unsqueeze",
-        "Where",
-    ]
+_HOST = (
+    "Abs Add And Cast Ceil Clip Concat Div Equal Exp Expand Floor Gather Greater GreaterOrEqual "
+    "Identity Less LessOrEqual MatMul Max Min Mul Neg Not Or Pow Relu Reshape Sigmoid Slice "
+    "Squeeze Sub Unsqueeze Where"
 )
-
-_KEEP_SIZES = ("Cast", "Gather", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+_ON_HOST = frozenset(_HOST.split())
 
 _SIZED_BY: dict[str, tuple[int, ...]] = {
     "Slice": (1, 2),
@@ -151,20 +117,6 @@ class Scopes:
             if producer.op_type == "Cast" and source is not None and source.dtype in _FLOATS:
                 return True
             todo.extend(producer.inputs)
-        return False
-
-    def has_size_from_data(self, value: ir.Value | None) -> bool:
-        """Whether the data decides a size of a value of the root."""
-        producer = None if value is None else value.producer()
-        if producer is None or producer.graph is not self._root:
-            return False
-        if producer.op_type == "Slice":
-            ends = producer.inputs[1:3]
-            return any(self.from_data(end, None) for end in ends) or (
-                self.has_size_from_data(producer.inputs[0])
-            )
-        if producer.op_type in _KEEP_SIZES:
-            return any(map(self.has_size_from_data, producer.inputs))
         return False
 
     def _from_data(self, value: ir.Value, body: ir.Graph | None) -> bool:
@@ -339,8 +291,6 @@ def _sizes_of(node: ir.Node) -> list[ir.Value | None]:
 def _inner_size(node: ir.Node, path: Sequence[ir.Node], scopes: Scopes) -> Iterator[Found]:
     """Sizes inside ifs and loops must come from shapes and constants."""
     sizes = _sizes_of(node)
-    if not sizes and node.op_type != "Shape":
-        return
     for outer in reversed(path):
         if outer.op_type == "Loop":
             body = outer.attributes["body"].as_graph()
@@ -354,12 +304,6 @@ def _inner_size(node: ir.Node, path: Sequence[ir.Node], scopes: Scopes) -> Itera
                 )
                 return
     in_branch = any(outer.op_type == "If" for outer in path)
-    if in_branch and node.op_type == "Shape" and scopes.has_size_from_data(node.inputs[0]):
-        yield (
-            "inside an if, the size is taken of a tensor whose size the data decides",
-            "compute what needs the size before the if",
-            "error",
-        )
     if in_branch and node.op_type == "Resize" and any(map(scopes.from_floats, sizes)):
         yield (
             "inside an if, resizing to a size that is computed in floats (this ends TensorRT's "
