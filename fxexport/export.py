@@ -440,6 +440,10 @@ def _raise_on_disagreement(exported: Exported, kept: str = "") -> None:
         return
     if not verification.cases:
         return
+    if exported.report.refusal is not None:
+        # TorchScript read the program otherwise than Python does: the first refusal stands.
+        with _removed_on_failure(kept) if kept else contextlib.nullcontext():
+            raise exported.report.refusal
     error = VerificationError(
         f"the file does not agree with PyTorch: {verification.message}"
         + (f"; it was kept as {kept}" if kept else ""),

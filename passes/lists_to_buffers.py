@@ -300,17 +300,14 @@ class _Rewriter:
             if side is None or ways[side].rows is None:
                 continue
             rows: Any = ways[side].rows
-            work = behind(rows, is_harmless)
-            if (
-                work is None
-                or self._lengths.lengths[results(parts(module, node)[side][0])[k]].family
-            ):
-                continue
-            if not work:  # given to the branch as it is
+            body, _ = parts(module, node)[side]
+            shared = self._lengths.lengths[results(body)[k]].family is not None
+            work = None if shared else behind(rows, is_harmless)
+            if not work:  # also where the rows are given to the branch as they are
                 continue
             hoist(module, node, side, work)
-            handed: Any = node.args[3]
-            found[k] = handed[-1]
+            operands: Any = node.args[3]
+            found[k] = operands[-1]
             for n, (body, places) in enumerate(parts(module, node)):
                 mine = replace(ways[side], rows=places[-1], full=n == side)
                 self._buffers[results(body)[k]] = replace(mine, count=ways[n].count)

@@ -150,6 +150,7 @@ def _through_script(
         "TorchScript",
         refusal.location,
     )
+    report.refusal = refusal
     for finding in attempt.findings:
         report.add(finding.kind, finding.message, finding.location)
     return graph

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from fxexport.errors import FxExportError
 from fxexport.source import SourceLocation
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ class Report:
     """Everything worth telling about one export.
 
     `profiles` holds what travels with the file, as `Profile.to_dict` gives it; `no_profile` says
-    why dynamic inputs have none.
+    why dynamic inputs have none. `refusal` is why plain Python was refused where the model was read
+    through TorchScript in its place.
     """
 
     model: str = ""
@@ -144,6 +146,7 @@ class Report:
     build: BuildResult | None = None
     profiles: list[dict[str, Any]] = field(default_factory=list)
     no_profile: str = ""
+    refusal: FxExportError | None = None
 
     def add(self, kind: FindingKind, message: str, location: SourceLocation | None = None) -> None:
         """Records a finding once, however often it is met."""

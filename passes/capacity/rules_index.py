@@ -14,6 +14,7 @@ from fxexport.passes.capacity.writer import Writer
 from torch import fx
 
 from fxexport._torch_compat import fake_beside
+from fxexport.graph.scalars import maximum
 
 __all__ = ["RULES", "flat_mask", "flattened", "indices_within", "order_of"]
 
@@ -101,7 +102,7 @@ def nonzero(w: Writer, node: fx.Node, x: Any) -> Any:
     rest = order
     for dim in reversed(range(val.ndim)):
         along = Room(w.limits.exact(val_of(mask).shape[dim]))
-        number = w.room_number(along)
+        number = w.number(maximum, w.room_number(along), 1)  # nothing is divided by zero
         if dim:
             columns.append(w.arith(aten.remainder.Scalar, rest, number))
             rest = _divided(w, rest, number)

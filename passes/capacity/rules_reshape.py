@@ -282,7 +282,7 @@ def _any_group(w: Writer, value: Any, group: _Group, given: list[Any], new: Sequ
     for room in out_rooms:
         total = w.rooms.compute(operator.mul, total, room.number)
     places = w.positions(Room(total), val_of(node))
-    parts = _unravelled(w, places, [w.room_number(r) for r in out_rooms])
+    parts = _unravelled(w, places, [w.number(maximum, w.room_number(r), 1) for r in out_rooms])
     linear = _ravelled(w, parts, out_counts)
     safe = [w.number(maximum, c, 1) for c in in_counts]
     index = _ravelled(w, _unravelled(w, linear, safe), [w.room_number(r) for r in in_rooms])

@@ -41,7 +41,7 @@ def size_from_a_branch(x: torch.Tensor, v: torch.Tensor) -> Any:
 
 def other_sizes_beside_a_loop(x: torch.Tensor) -> Any:
     total = x.sum(0)
-    if total[2] >= 2:  # noqa: SIM108 - an if is what this is about
+    if total[2] >= 2:
         rows = torch.cat([x[:2], x[:2]])
     else:
         rows = torch.cat([x[:2], total.unsqueeze(0)])
@@ -51,7 +51,7 @@ def other_sizes_beside_a_loop(x: torch.Tensor) -> Any:
 
 
 def constants_from_nested_branches(x: torch.Tensor) -> Any:
-    if x.numel() > 8:  # noqa: SIM102 - an if in an if is what this is about
+    if x.numel() > 8:
         if not (x.sum(0) > -0.4).any():
             return x[0, 0] < -1, x * 0.5
     return bool(x.shape[0] > 1 and x[1, 2] > -0.5), torch.sin(x)

@@ -57,8 +57,11 @@ def _nonzero(op: OpBuilder, x: Value) -> Value | None:
     rows = []
     left = found
     for axis in reversed(range(x.rank)):
-        size = op.size1(x, axis)
-        rows.append(op.one("Unsqueeze", op.one("Mod", left, size) if axis else left, [0]))
+        if not axis:
+            rows.append(op.one("Unsqueeze", left, [0]))
+            break
+        size = op.one("Max", op.size1(x, axis), op.i64([1]))  # nothing is divided by zero
+        rows.append(op.one("Unsqueeze", op.one("Mod", left, size), [0]))
         left = op.one("Div", left, size)
     stacked = op.one("Concat", *reversed(rows), axis=0)
     stacked.shape = ir.Shape([x.rank, None])
