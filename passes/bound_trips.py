@@ -5,8 +5,8 @@ Does: a loop without a bound on its trips, that carries a number which grows by 
 trip and goes on only while that number is below a limit known before the loop (`while i < n`, or
 `if i >= n: break`), gets the bound that follows. A number that is halved each trip and must stay
 above zero bounds the trips too. So does the size of a tensor from which each trip takes something,
-where the loop goes on only while something is left (`while len(boxes) > 0: boxes = boxes[1:]`).
-above zero bounds the trips too. The length of a list is such a number (`while len(tokens) < n`).
+where the loop goes on only while something is left (`while len(boxes) > 0: boxes = boxes[1:]`). The
+length of a list is such a number as well (`while len(tokens) < n`).
 Ensures: the outputs are the same; the bound is never less than the trips that are made.
 """
 
@@ -25,7 +25,7 @@ from torch.fx.experimental.symbolic_shapes import is_concrete_int
 from fxexport._torch_compat import raw_expression
 from fxexport.graph import CapturedGraph
 from fxexport.graph.conditions import Comparison, comparisons
-from fxexport.graph.editing import call, innermost_first, parts, results
+from fxexport.graph.editing import call, innermost_first, nodes_inside, parts, results
 from fxexport.graph.ops import loop
 from fxexport.graph.scalars import maximum
 from fxexport.graph.sequences import SequenceVal, sequence_length
@@ -48,11 +48,10 @@ def run(graph: CapturedGraph) -> CapturedGraph:
         for node in list(module.graph.nodes):
             if node.target is loop and node.args[0] is None:
                 bound = next(_bounds(module, node), None)
-                if bound is None and module is graph.module:
-                    bound = _size_bound(module, node)
                 if bound is not None:
                     node.args = (bound, *node.args[1:])
         module.recompile()
+    _bound_by_sizes(graph.module)
     return graph
 
 
@@ -77,11 +76,30 @@ def _bounds(module: fx.GraphModule, node: fx.Node) -> Iterator[Any]:
                     yield _HALVINGS
 
 
-def _size_bound(root: fx.GraphModule, node: fx.Node) -> Any:
-    """The size of a tensor that each trip makes smaller, until it is too small to go on."""
-    rooms = Rooms(Scope(root.graph, before=node, owner=root), node)
-    size = next(Limits(root, node, rooms).shrinking(root, node), None)
-    return None if size is None else rooms.compute(maximum, size, 1)
+def _bound_by_sizes(root: fx.GraphModule) -> None:
+    """Bounds by sizes: each trip makes a tensor smaller, until it is too small to go on."""
+    for outermost in list(root.graph.nodes):
+        around = [(root, outermost), *nodes_inside(root, outermost)]
+        open_loops = [(m, n) for m, n in around if n.target is loop and n.args[0] is None]
+        if not open_loops:
+            continue
+        rooms = Rooms(Scope(root.graph, before=outermost, owner=root), outermost)
+        limits = Limits(root, outermost, rooms)
+        for module, node in open_loops:
+            found = next(limits.shrinking(module, node), None)
+            if found is not None:
+                carried: Any = node.args[3]
+                size = _size_of(node, carried[found[0]], found[1])
+                node.args = (_number(node, maximum, size, 1), *node.args[1:])
+                module.recompile()
+    root.recompile()
+
+
+def _size_of(node: fx.Node, tensor: fx.Node, dim: int) -> Any:
+    size = tensor.meta["val"].shape[dim]
+    if is_concrete_int(size):
+        return int(size)
+    return call(node, aten.sym_size.int, tensor, dim, val=size)
 
 
 def _step(result: Any, place: fx.Node) -> int:

@@ -511,10 +511,13 @@ class Limits:
             self._terms, self._pending = saved
         return {s: self._closed(s, initial, edges, trips) for s in wanted}
 
-    def shrinking(self, module: fx.GraphModule, node: fx.Node) -> Iterator[Number]:
+    def shrinking(self, module: fx.GraphModule, node: fx.Node) -> Iterator[tuple[int, int]]:
         """Sizes before a loop that bound its trips: each trip takes away at least one place.
 
         The loop must go on only while the size is above a number.
+
+        Yields:
+            Which of the carried tensors, and its dimension.
         """
         ((body, inputs),) = parts(module, node)
         carried: Any = node.args[3]
@@ -533,8 +536,7 @@ class Limits:
                     least = self._least_of_size(val_of(result).shape[dim], relations)
                     result = _along(body, result, ways)
                     if least is not None and self._gets_less(result, dim, symbol, least):
-                        with contextlib.suppress(NoRoom):
-                            yield self.room(val_of(carried[k]).shape[dim]).number
+                        yield k, dim
         finally:
             self._pending = saved
 

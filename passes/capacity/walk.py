@@ -19,6 +19,7 @@ from torch import fx
 from fxexport._torch_compat import fake_beside
 from fxexport.graph.editing import parts, results
 from fxexport.graph.ops import branch, loop
+from fxexport.graph.sequences import SEQUENCE_FUNCTIONS
 
 __all__ = ["Walker", "makes_sizes", "sizes_of"]
 
@@ -52,6 +53,10 @@ class Walker:
             return args[0][int(args[1])]  # type: ignore[arg-type]
         if not _is_open(args, kwargs) and not makes_sizes(node, self._limits):
             return self._copy(node, args, kwargs, writer)
+        if node.target in SEQUENCE_FUNCTIONS:
+            raise NoRoom(
+                "a list in it stays one: its items differ in size, or nothing bounds it", node
+            )
         rule = rule_of(node.target)
         if rule is None:
             raise NoRoom(f"{_name(node)} has no form at a fixed size", node)
