@@ -11,11 +11,62 @@ from fxexport.passes.capacity.writer import Writer
 from torch import fx
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
+from fxexport._torch_compat import fake_beside
+
 __all__ = ["RULES"]
 
 aten = torch.ops.aten
 
 RULES = Table()
+
+
+def _masked(w: Writer, q: Any, k: Any, mask: Any, causal: bool) -> Any:
+    """A mask that is false, or minus infinity, for the keys that mean nothing."""
+    rank = val_of(q).ndim
+    room = k.rooms[rank - 2]
+    within = w.along(w.within(k.counts[rank - 2], room, val_of(q)), 1, 2)
+    if causal:
+        if mask is not None:
+            raise w.unsupported("causal attention with a mask of its own")
+        rows = w.positions(w.room(q, rank - 2), val_of(q))
+        columns = w.along(w.positions(room, val_of(q)), 1, 2)
+        sizes = [val_of(rows).shape[0], room.size]
+        seen = fake_beside(val_of(rows), sizes).to(torch.bool)
+        before = w.call(aten.ge.Tensor, w.along(rows, 0, 2), columns, val=seen)
+        made = w.call(aten.logical_and.default, before, within, val=seen)
+        return _with_rows(q, rank, made)
+    if mask is None:
+        return within
+    last = val_of(mask).ndim - 1
+    if str(val_of(mask).shape[last]) != "1":
+        mask = w.opened(mask, last, room)
+    val = val_of(mask)
+    sizes = [*val.shape[:-1], room.size]
+    if val.dtype == torch.bool:
+        combined = fake_beside(val, sizes)
+        made = w.call(aten.logical_and.default, _node(mask), within, val=combined)
+    else:
+        beyond = w.along(w.beyond(k.counts[rank - 2], room, val), last, val.ndim)
+        wide = w.call(aten.expand.default, _node(mask), [-1] * last + [w.room_number(room)],
+                      val=fake_beside(val, sizes))  # fmt: skip
+        made = w.call(aten.masked_fill.Scalar, wide, beyond, float("-inf"), val=val_of(wide))
+    rest = mask.without(last) if isinstance(mask, Open) and last in mask.counts else mask
+    return rest.on(made) if isinstance(rest, Open) else made
+
+
+def _with_rows(q: Any, rank: int, mask: fx.Node) -> Any:
+    """A mask over the rows of the queries, open where those are."""
+    if rank - 2 not in _counts(q):
+        return mask
+    return Open(mask, {0: q.counts[rank - 2]}, {0: q.rooms[rank - 2]})
+
+
+def _like_queries(w: Writer, q: Any, mask: Any) -> Any:
+    """A mask with the room of an open number of queries."""
+    rank, at = val_of(q).ndim, val_of(mask).ndim - 2
+    if at < 0 or str(val_of(mask).shape[at]) == "1":
+        return mask
+    return w.conform(mask, at, q.rooms[rank - 2])
 
 
 def _node(value: Any) -> Any:
@@ -120,20 +171,20 @@ def attention(
     length = rank - 2
     if any(d < length or d == rank - 1 for value in (q, k, v) for d in _counts(value)):
         raise w.unsupported("attention with an open number of batches or heads")
-    if isinstance(mask, Open):
-        raise w.unsupported("attention with a mask of an open size")
     if length in _counts(k) or length in _counts(v):
         room = w.rooms.largest([w.room(k, length), w.room(v, length)])
         k, v = w.opened(k, length, room), w.opened(v, length, room)
         v = v.on(w.filled(v, [length], 0))
         k = k.on(w.filled(k, [length], 0))
-        if mask is not None or causal:
-            raise w.unsupported("attention with a mask over an open number of keys")
-        within = w.within(k.counts[length], room, val_of(q))
-        mask = w.along(within, 1, 2)
+        mask = _masked(w, q, k, mask, causal)
+        causal = False
+    elif isinstance(mask, Open) and set(mask.counts) - {mask.rank - 2}:
+        raise w.unsupported("attention with a mask of an open size over keys that have none")
+    if length in _counts(q) and mask is not None:
+        mask = _like_queries(w, q, mask)
     counts = {length: q.counts[length]} if length in _counts(q) else {}
     rooms = {length: q.rooms[length]} if counts else {}
     val = w.like_room(node.meta["val"], rooms)
-    made = w.call(node.target, _node(q), _node(k), _node(v), mask, dropout, causal, val=val,
+    made = w.call(node.target, _node(q), _node(k), _node(v), _node(mask), dropout, causal, val=val,
                   **kwargs)  # fmt: skip
     return Open(made, counts, rooms) if counts else made

@@ -166,6 +166,16 @@ def attends(x: torch.Tensor) -> torch.Tensor:
     return out
 
 
+def attends_with_masks(x: torch.Tensor) -> torch.Tensor:
+    out = torch.zeros_like(x)
+    for i in range(x.shape[0]):
+        part = x[: i + 1][None]
+        bias = part[:, :, 1:2].transpose(1, 2) * 0.5
+        out[i] = F.scaled_dot_product_attention(x[i : i + 1][None], part, part, bias)[0, 0]
+        out[i] += F.scaled_dot_product_attention(part, part, part, is_causal=True)[0, 0]
+    return out
+
+
 def meets_one_row(x: torch.Tensor) -> torch.Tensor:
     total = x.new_zeros(3)
     for i in range(x.shape[0]):
@@ -198,6 +208,7 @@ PROGRAMS: list[tuple[Callable[..., Any], list[tuple[Any, ...]]]] = [
     (one_way_only, [(t.abs() if k % 2 else t,) for k, (t,) in enumerate(rows(4, 5, 6, 9, 1))]),
     (doubles_up_to, [(numbers(2, 3), 7), (numbers(1, 3), 8), (numbers(5, 3), 2)]),
     (attends, rows(4, 1, 6)),
+    (attends_with_masks, rows(4, 1, 6)),
     (meets_one_row, rows(4, 1, 6)),
 ]
 
