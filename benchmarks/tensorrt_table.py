@@ -177,8 +177,7 @@ def document(rows: Sequence[Row], builder: str) -> str:
     }
     exported = [row for row in rows if row.outcome != "not exported"]
     built = counts.get("builds", 0)
-    lists = sum("a list of tensors whose length" in row.said for row in exported)
-    others = len(exported) - lists
+    refused = counts.get("refused", 0)
     lines = [
         "# What TensorRT builds",
         "",
@@ -188,9 +187,9 @@ def document(rows: Sequence[Row], builder: str) -> str:
         "min, opt and max of its profile and between.",
         "",
         f"{built} of {len(exported)} programs that fxexport captures build "
-        f"({100 * built / max(len(exported), 1):.1f} %). {lists} keep a list of tensors whose "
-        "length is known only when it runs, which TensorRT cannot express; of the others "
-        f"{100 * built / max(others, 1):.1f} % build.",
+        f"({100 * built / max(len(exported), 1):.1f} %); {refused} are refused before the build, "
+        "with their line. What is not exported, fxexport does not capture for any target; most of "
+        "it stands in tests of refusals.",
         "",
         "| outcome | programs |",
         "| --- | --- |",
