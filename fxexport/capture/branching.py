@@ -217,7 +217,11 @@ def _record(
     scope: Scope | None = None
     session.depth += 1
     try:
-        with session.recorder.body() as frame, session.journal.scope() as scope:
+        with (
+            session.recorder.body() as frame,
+            session.journal.scope() as scope,
+            session.recorder.broadcasting.maybe(),
+        ):
             for slot in slots:
                 session.journal.touch(slot)
             _assume(session, condition, outcome, "path condition")

@@ -61,6 +61,8 @@ class _Trip:
     # what was perhaps written under another name by then, and what each end may share memory with
     lost: dict[int, Any] = field(default_factory=dict)
     shares: list[Any] = field(default_factory=list)
+    # relations of the inputs' dimensions without which there is no first trip
+    needed: list[Any] = field(default_factory=list)
 
 
 def stage_loop(
@@ -98,6 +100,8 @@ def stage_loop(
         # What was said of an earlier recording need not hold for this one.
         del session.report.findings[findings:]
         recorded = _record(session, trip, going, slots, patterns, trip_count, recorded, entry)
+        for fact in recorded.needed:
+            session.env.learn(fact)
         if recorded.new_slots:
             slots.extend(recorded.new_slots)
             patterns.extend(Constant(slot.get()) for slot in recorded.new_slots)
@@ -181,8 +185,14 @@ def _record(
     session.lost = {**entry, **(last.lost if last is not None else {})}
     scope: Scope | None = None
     before = {slot.key: slot.get() for slot in slots}
+    # What is constant so far is as it is before the loop.
+    first_trip = all(isinstance(pattern, Constant) for pattern in patterns)
     try:
-        with recorder.body() as frame, session.journal.scope() as scope:
+        with (
+            recorder.body() as frame,
+            session.journal.scope() as scope,
+            recorder.broadcasting.maybe(not first_trip),
+        ):
             index = recorder.fresh_scalar(torch.SymInt)
             session.env.set_range(index.node.expr, 0, None)
             inputs = [recorder.add_input("trip", index)]
@@ -215,9 +225,13 @@ def _record(
             known = {slot.key for slot in slots}
             new_slots = [slot for slot in scope.slots() if slot.key not in known]
             shares = _shares(session, ends, scope.serial)
-        session.hold_to_example(session.env.facts_since(facts).values())
-        lost = dict(session.lost)
-        return _Trip(frame, scope, inputs, starts, ends, condition, new_slots, held, lost, shares)
+        learnt = session.env.facts_since(facts)
+        session.hold_to_example(learnt.values())
+        found = _Trip(frame, scope, inputs, starts, ends, condition, new_slots, held)
+        found.lost, found.shares = dict(session.lost), shares
+        if first_trip:
+            found.needed = session.relations_among(learnt.values())
+        return found
     except Exception as error:
         if getattr(error, "fx_raised", False):
             raise UnsupportedError(

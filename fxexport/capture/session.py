@@ -114,7 +114,9 @@ class Session(Sharing):
         self.report = report
         self.env = compat.SizeEnv(policy)
         self.fake_mode = compat.FakeTensorMode(shape_env=self.env)
-        self.recorder = Recorder(self.env, decomposition_for)
+        # symbol of an input dimension -> its size in the example
+        self.example_sizes: dict[Any, int] = {}
+        self.recorder = Recorder(self.env, decomposition_for, self.example_sizes.keys())
         self.journal = Journal(user_location)
         self.tensors = TensorMode(
             self.fake_mode,
@@ -137,8 +139,6 @@ class Session(Sharing):
         self.trials = 0
         # symbols of numbers that are ints on some ways and floats on others
         self.promoted: dict[Any, SourceLocation | None] = {}
-        # symbol of an input dimension -> its size in the example
-        self.example_sizes: dict[Any, int] = {}
         # symbol of an input -> what a user calls it; its smallest and largest value
         self.names: dict[Any, str] = {}
         self.ranges: dict[Any, tuple[int, int | None]] = {}
@@ -176,6 +176,19 @@ class Session(Sharing):
         """Makes a condition on sizes something that the file takes for granted."""
         if isinstance(condition, torch.SymBool) and self.depth == 0:
             self.required.append((condition.node.expr, user_location()))
+
+    def relations_among(self, facts: Iterable[Any]) -> list[Any]:
+        """Those of ShapeEnv's asserts that kernels made, and that say which inputs' sizes are equal.
+
+        What follows from a condition of the program is none of them.
+        """
+        return [
+            fact
+            for fact in facts
+            if isinstance(fact.expr, sympy.Eq)
+            and fact.expr.free_symbols <= self.example_sizes.keys()
+            and fact.expr not in self.env.path_facts
+        ]
 
     def hold_to_example(self, facts: Iterable[Any]) -> None:
         """Keeps a dimension as the example has it where other sizes are taken for granted.
