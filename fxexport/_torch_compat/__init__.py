@@ -180,6 +180,7 @@ class SizeEnv(ShapeEnv):
 
     def certain(self, fact: Any) -> bool:
         """Whether a relation between sizes is known to hold; nothing is decided or learnt."""
+        # What statically_known_true asks, without the SymBool that it takes.
         found = self._maybe_evaluate_static(fact)
         return found is not None and bool(found)
 

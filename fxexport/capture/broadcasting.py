@@ -19,13 +19,78 @@ import torch
 
 from fxexport import _torch_compat as compat
 
-__all__ = ["Broadcasting"]
+__all__ = ["Broadcasting", "brought_together"]
+
+aten = torch.ops.aten
 
 # Elementwise operators that PyTorch does not tag as such.
 _ELEMENTWISE = frozenset(
     f"aten::{name}"
     for name in ("masked_fill", "rsub", "floor_divide", "complex", "polar", "isclose")
 )
+
+Together = Callable[[Sequence[torch.Tensor], Sequence[Sequence[int]]], Sequence[torch.Tensor]]
+
+# Operators whose operands meet in all dimensions, but whose kernels look at sizes by themselves.
+_OPERANDS = frozenset({aten.complex.default, aten.polar.default})
+_INDEXED = frozenset(
+    {
+        aten.index.Tensor,
+        aten.index_put.default,
+        aten.index_put_.default,
+        aten._index_put_impl_.default,
+    }
+)
+
+
+def brought_together(func: Any, args: tuple[Any, ...], together: Together) -> tuple[Any, ...]:
+    """The arguments of an operator that is not elementwise but broadcasts some of them.
+
+    Args:
+        func: any operator.
+        args: its positional arguments.
+        together: broadcasts tensors in the given dimensions of each, where it is not known how
+            their sizes meet; else it gives them back.
+    """
+    if func in _OPERANDS:
+        return (*_all_together(args[:2], together), *args[2:])
+    if func is aten.broadcast_tensors.default:
+        return (_all_together(args[0], together),)
+    if func is aten.matmul.default and min(args[0].dim(), args[1].dim()) > 2:
+        return tuple(together(args, [range(tensor.dim() - 2) for tensor in args]))
+    if func is aten.einsum.default:
+        return (args[0], _letters_together(args[0], args[1], together), *args[2:])
+    if func in _INDEXED:
+        places = [k for k, index in enumerate(args[1]) if index is not None]
+        indices = [args[1][k] for k in places]
+        # A mask counts as the rows that it selects, whose number is not known yet.
+        if any(index.dtype in (torch.bool, torch.uint8) for index in indices):
+            return args
+        whole = list(args[1])
+        for k, index in zip(places, _all_together(indices, together), strict=True):
+            whole[k] = index
+        return (args[0], whole, *args[2:])
+    return args
+
+
+def _all_together(tensors: Sequence[torch.Tensor], together: Together) -> Sequence[torch.Tensor]:
+    return together(tensors, [range(tensor.dim()) for tensor in tensors])
+
+
+def _letters_together(
+    equation: str, tensors: Sequence[torch.Tensor], together: Together
+) -> Sequence[torch.Tensor]:
+    """The operands of an einsum: dimensions of one letter meet. With ``...`` they stay."""
+    terms = equation.replace(" ", "").split("->")[0].split(",")
+    if "." in equation or any(len(set(term)) < len(term) for term in terms):
+        return tensors
+    made = list(tensors)
+    for letter in sorted(set("".join(terms))):
+        places = [k for k, term in enumerate(terms) if letter in term]
+        dims = [[terms[k].index(letter)] for k in places]
+        for k, tensor in zip(places, together([made[k] for k in places], dims), strict=True):
+            made[k] = tensor
+    return made
 
 
 class Broadcasting:
@@ -66,7 +131,10 @@ class Broadcasting:
         """
         if torch.Tag.pointwise not in func.tags and func._schema.name not in _ELEMENTWISE:
             return {}
-        shapes = [tensor.shape for tensor in compat.tensors_among(args, dict(kwargs))]
+        return self.joined([tensor.shape for tensor in compat.tensors_among(args, dict(kwargs))])
+
+    def joined(self, shapes: Sequence[Sequence[Any]]) -> dict[int, Any]:
+        """The same for tensors of these shapes."""
         if len(shapes) < 2:
             return {}
         found: dict[int, Any] = {}

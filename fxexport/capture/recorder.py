@@ -86,7 +86,10 @@ class Recorder(GraphWriter, compat.ProxySlotMode):
     """The dispatch mode that records. One recorder serves one export."""
 
     def __init__(
-        self, env: compat.SizeEnv, decomposition_for: Decomposer, input_sizes: Set[Any] = frozenset()
+        self,
+        env: compat.SizeEnv,
+        decomposition_for: Decomposer,
+        input_sizes: Set[Any] = frozenset(),
     ) -> None:
         compat.ProxySlotMode.__init__(self)
         GraphWriter.__init__(self, env)

@@ -178,7 +178,7 @@ class Session(Sharing):
             self.required.append((condition.node.expr, user_location()))
 
     def relations_among(self, facts: Iterable[Any]) -> list[Any]:
-        """Those of ShapeEnv's asserts that kernels made, and that say which inputs' sizes are equal.
+        """Those of ShapeEnv's asserts by which kernels take inputs' sizes for equal.
 
         What follows from a condition of the program is none of them.
         """
