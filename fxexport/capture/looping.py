@@ -99,7 +99,9 @@ def stage_loop(
     for _ in range(_ROUNDS):
         # What was said of an earlier recording need not hold for this one.
         del session.report.findings[findings:]
-        recorded = _record(session, trip, going, slots, patterns, trip_count, recorded, entry)
+        recorded = _record(
+            session, trip, going, slots, patterns, trip_count, recorded, entry, first is True
+        )
         for fact in recorded.needed:
             session.env.learn(fact)
         if recorded.new_slots:
@@ -172,11 +174,12 @@ def _record(
     trip_count: Any,
     last: _Trip | None,
     entry: Mapping[int, Any],
+    certain: bool,
 ) -> _Trip:
     """Runs the body once on values of the patterns, and takes its writes back.
 
     `last` is the recording before: what its trip has left is what a trip may begin with. `entry` is
-    what was lost before the loop.
+    what was lost before the loop. `certain` is false where a condition decides on the first trip.
     """
     recorder, tensors = session.recorder, session.tensors
     facts = session.env.save_facts()
@@ -186,7 +189,7 @@ def _record(
     scope: Scope | None = None
     before = {slot.key: slot.get() for slot in slots}
     # What is constant so far is as it is before the loop.
-    first_trip = all(isinstance(pattern, Constant) for pattern in patterns)
+    first_trip = certain and all(isinstance(pattern, Constant) for pattern in patterns)
     try:
         with (
             recorder.body() as frame,
