@@ -220,7 +220,7 @@ def _record(
         with (
             session.recorder.body() as frame,
             session.journal.scope() as scope,
-            session.recorder.broadcasting.maybe(),
+            session.recorder.broadcasting.body(),
         ):
             for slot in slots:
                 session.journal.touch(slot)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import sympy
@@ -108,20 +108,23 @@ class Broadcasting:
         self._fresh = fresh
         self._knows = knows
         self._inputs = inputs
-        # Above 0 where the program may never come: what is needed there is no relation.
-        self.perhaps = 0
+        # How many branches and loops are open, and how many of them the program may go past:
+        # what is needed there is no relation.
+        self.inside = self.perhaps = 0
         # what met, as expressions -> the size of the result
         self._met: dict[frozenset[Any], torch.SymInt] = {}
         # symbol of such a size -> all that met in it
         self._parts: dict[Any, frozenset[Any]] = {}
 
     @contextlib.contextmanager
-    def maybe(self, perhaps: bool = True) -> Iterator[None]:
-        """Around what is recorded of a part of the program that need not be reached."""
+    def body(self, perhaps: bool = True) -> Iterator[None]:
+        """Around the recording of a body; `perhaps` if the program need not come there."""
+        self.inside += 1
         self.perhaps += perhaps
         try:
             yield
         finally:
+            self.inside -= 1
             self.perhaps -= perhaps
 
     def sizes(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[int, Any]:
@@ -155,7 +158,9 @@ class Broadcasting:
                 sizes[expr] = size
         if len(sizes) < 2:
             return None
-        if not self.perhaps and all(expr.free_symbols <= self._inputs for expr in sizes):
+        # A dimension that must be a constant is pinned, which no body does.
+        relation = not self.inside or not any(expr.is_number for expr in sizes)
+        if relation and not self.perhaps and self._of_inputs(sizes):
             return None
         if all(self._holds(sympy.Eq(a, b)) for a, b in itertools.pairwise(sizes)):
             return None
@@ -164,6 +169,9 @@ class Broadcasting:
             if self._holds(sympy.Ne(expr, 1)):
                 return size
         return self._joint(frozenset(sizes))
+
+    def _of_inputs(self, sizes: Iterable[Any]) -> bool:
+        return all(expr.free_symbols <= self._inputs for expr in sizes)
 
     def _holds(self, fact: Any) -> bool:
         """Whether a fact about sizes is certain."""

@@ -194,7 +194,7 @@ def _record(
         with (
             recorder.body() as frame,
             session.journal.scope() as scope,
-            recorder.broadcasting.maybe(not first_trip),
+            recorder.broadcasting.body(not first_trip),
         ):
             index = recorder.fresh_scalar(torch.SymInt)
             session.env.set_range(index.node.expr, 0, None)

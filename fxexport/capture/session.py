@@ -178,15 +178,18 @@ class Session(Sharing):
             self.required.append((condition.node.expr, user_location()))
 
     def relations_among(self, facts: Iterable[Any]) -> list[Any]:
-        """Those of ShapeEnv's asserts by which kernels take inputs' sizes for equal.
+        """Those of ShapeEnv's asserts by which kernels take sizes of several inputs for equal.
 
-        What follows from a condition of the program is none of them.
+        What follows from a condition of the program is none of them, nor is what compares the
+        ends of slices (a minimum): that may say no more than what always holds.
         """
         return [
             fact
             for fact in facts
             if isinstance(fact.expr, sympy.Eq)
+            and len(fact.expr.free_symbols) > 1
             and fact.expr.free_symbols <= self.example_sizes.keys()
+            and all(side.is_polynomial() for side in fact.expr.args)
             and fact.expr not in self.env.path_facts
         ]
 

@@ -138,3 +138,16 @@ def test_what_is_equal_for_certain_needs_no_word() -> None:
     exported = captured(program, x, x + 1, dynamic={"x": {0: "n"}, "y": {0: "n"}})
     assert not exported.report.of_kind("relation", "assumption")
     agrees(program, [(x, x + 1), (x[:2], x[:2]), (x[1:2], x[1:2])])
+
+
+def test_a_constant_in_a_loop_pins_nothing_and_changes_no_size() -> None:
+    def program(x: torch.Tensor) -> Any:
+        total, n = torch.zeros(4), 0
+        for row in x:
+            total = total + row
+            n = n + row.shape[0]
+        return total, n
+
+    exported = captured(program, torch.rand(3, 4))
+    assert not exported.report.of_kind("pinned", "relation")
+    agrees(program, [(torch.rand(a, b),) for a, b in ((3, 4), (0, 4), (5, 1), (1, 4))])
