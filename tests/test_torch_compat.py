@@ -91,6 +91,18 @@ def test_bounds_are_known(env: compat.SizeEnv) -> None:
     assert known(env, n >= 3) and known(env, n <= 5)
 
 
+def test_relations_can_be_asked_without_being_learnt(env: compat.SizeEnv) -> None:
+    import sympy
+
+    n, m = size(env), size(env)
+    env.set_range(n.node.expr, 2, None)
+    relation = sympy.Eq(n.node.expr, m.node.expr)
+    assert env.certain(sympy.Ne(n.node.expr, 1))
+    assert not env.certain(relation) and not env.certain(sympy.Not(relation))
+    env.assume(n == m, "a fact")
+    assert env.certain(relation)
+
+
 def test_facts_can_be_taken_back(env: compat.SizeEnv) -> None:
     n, m = size(env), size(env)
     facts = env.save_facts()

@@ -204,6 +204,12 @@ class SizeEnv(ShapeEnv):
             self.path_facts = (*self.path_facts, expr)
             self.guard_or_defer_runtime_assert(expr, message)
 
+    def certain(self, fact: Any) -> bool:
+        """Whether a relation between sizes is known to hold; nothing is decided or learnt."""
+        # What statically_known_true asks, without the SymBool that it takes.
+        found = self._maybe_evaluate_static(fact)
+        return found is not None and bool(found)
+
     def set_range(self, symbol: Any, lower: int | None, upper: int | None) -> None:
         """Limits an integer symbol to a range (None: no bound on that side)."""
         known = self.var_to_range[symbol]

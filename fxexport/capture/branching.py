@@ -216,7 +216,12 @@ def _record(
     result: Any = None
     scope: Scope | None = None
     try:
-        with session.nested(), session.recorder.body() as frame, session.journal.scope() as scope:
+        with (
+            session.nested(),
+            session.recorder.body() as frame,
+            session.journal.scope() as scope,
+            session.recorder.broadcasting.body(),
+        ):
             for slot in slots:
                 session.journal.touch(slot)
             _assume(session, condition, outcome, "path condition")

@@ -61,6 +61,8 @@ class _Trip:
     # what was perhaps written under another name by then, and what each end may share memory with
     lost: dict[int, Any] = field(default_factory=dict)
     shares: list[Any] = field(default_factory=list)
+    # relations of the inputs' dimensions without which there is no first trip
+    needed: list[Any] = field(default_factory=list)
 
 
 def stage_loop(
@@ -97,7 +99,11 @@ def stage_loop(
     for _ in range(_ROUNDS):
         # What was said of an earlier recording need not hold for this one.
         del session.report.findings[findings:]
-        recorded = _record(session, trip, going, slots, patterns, trip_count, recorded, entry)
+        recorded = _record(
+            session, trip, going, slots, patterns, trip_count, recorded, entry, first is True
+        )
+        for fact in recorded.needed:
+            session.env.learn(fact)
         if recorded.new_slots:
             slots.extend(recorded.new_slots)
             patterns.extend(Constant(slot.get()) for slot in recorded.new_slots)
@@ -168,11 +174,12 @@ def _record(
     trip_count: Any,
     last: _Trip | None,
     entry: Mapping[int, Any],
+    certain: bool,
 ) -> _Trip:
     """Runs the body once on values of the patterns, and takes its writes back.
 
     `last` is the recording before: what its trip has left is what a trip may begin with. `entry` is
-    what was lost before the loop.
+    what was lost before the loop. `certain` is false where a condition decides on the first trip.
     """
     recorder, tensors = session.recorder, session.tensors
     facts = session.env.save_facts()
@@ -180,8 +187,15 @@ def _record(
     session.lost = {**entry, **(last.lost if last is not None else {})}
     scope: Scope | None = None
     before = {slot.key: slot.get() for slot in slots}
+    # What is constant so far is as it is before the loop.
+    first_trip = certain and all(isinstance(pattern, Constant) for pattern in patterns)
     try:
-        with session.nested(), recorder.body() as frame, session.journal.scope() as scope:
+        with (
+            session.nested(),
+            recorder.body() as frame,
+            session.journal.scope() as scope,
+            recorder.broadcasting.body(not first_trip),
+        ):
             index = recorder.fresh_scalar(torch.SymInt)
             session.env.set_range(index.node.expr, 0, None)
             inputs = [recorder.add_input("trip", index)]
@@ -214,9 +228,13 @@ def _record(
             known = {slot.key for slot in slots}
             new_slots = [slot for slot in scope.slots() if slot.key not in known]
             shares = _shares(session, ends, scope.serial)
-        session.hold_to_example(session.env.facts_since(facts).values(), reached=False)
+        learnt = session.env.facts_since(facts)
+        session.hold_to_example(learnt.values(), reached=False)
         lost = dict(session.lost)
-        return _Trip(frame, scope, inputs, starts, ends, condition, new_slots, held, lost, shares)
+        found = _Trip(frame, scope, inputs, starts, ends, condition, new_slots, held, lost, shares)
+        if first_trip:
+            found.needed = session.relations_among(learnt.values())
+        return found
     except Exception as error:
         if getattr(error, "fx_raised", False):
             raise UnsupportedError(

@@ -8,12 +8,13 @@ business: they open a frame for a body, run the body, close the frame and add on
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import torch
 
 from fxexport import _torch_compat as compat
+from fxexport.capture.broadcasting import Broadcasting
 from fxexport.capture.frames import user_location
 from fxexport.capture.sizes import is_heavy, scalar_function
 from fxexport.capture.writer import SYM, SYM_OF, GraphWriter, python_type
@@ -71,15 +72,33 @@ def _check_dtypes(func: Any, args: Sequence[Any]) -> None:
         )
 
 
+def _with_sizes(out: Any, sizes: Mapping[int, Any]) -> Any:
+    """The same fake results with other sizes, by dimension counted from the last."""
+    if not isinstance(out, torch.Tensor):
+        return type(out)(_with_sizes(item, sizes) for item in out)
+    shape = list(out.shape)
+    for dim, size in sizes.items():
+        shape[dim] = size
+    return compat.fake_like(out, shape)
+
+
 class Recorder(GraphWriter, compat.ProxySlotMode):
     """The dispatch mode that records. One recorder serves one export."""
 
-    def __init__(self, env: compat.SizeEnv, decomposition_for: Decomposer) -> None:
+    def __init__(
+        self,
+        env: compat.SizeEnv,
+        decomposition_for: Decomposer,
+        input_sizes: Set[Any] = frozenset(),
+    ) -> None:
         compat.ProxySlotMode.__init__(self)
         GraphWriter.__init__(self, env)
         self.decomposition_for = decomposition_for
         self.in_kernel = 0
         self.bound: dict[Any, torch.SymInt] = {}
+        self.broadcasting = Broadcasting(
+            env, lambda: self.fresh_scalar(torch.SymInt), self.knows, input_sizes
+        )
 
     def __torch_dispatch__(
         self,
@@ -97,13 +116,25 @@ class Recorder(GraphWriter, compat.ProxySlotMode):
                 result = decomposition(*args, **kwargs)
             if result is not NotImplemented:
                 return result
+        sizes = self.broadcasting.sizes(func, args, kwargs)
+        if not sizes:
+            return self.record(func, args, kwargs, self._computed(func, args, kwargs))
+        # PyTorch's kernel takes the sizes that meet for equal: what it learns is forgotten.
+        facts = self.env.save_facts()
+        try:
+            out = self._computed(func, args, kwargs)
+        finally:
+            self.env.restore_facts(facts)
+        return self.record(func, args, kwargs, _with_sizes(out, sizes))
+
+    def _computed(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """What PyTorch's kernel gives on fake tensors."""
         self.in_kernel += 1
         try:
             with compat.python_kernels():
-                out = func(*args, **kwargs)
+                return func(*args, **kwargs)
         finally:
             self.in_kernel -= 1
-        return self.record(func, args, kwargs, out)
 
     def record(self, func: Any, args: Any, kwargs: Any, out: Any) -> Any:
         """Adds the node of one op that has been computed on fake tensors; returns its result."""

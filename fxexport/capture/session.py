@@ -118,7 +118,9 @@ class Session(Sharing):
         self.report = report
         self.env = compat.SizeEnv(policy)
         self.fake_mode = compat.FakeTensorMode(shape_env=self.env)
-        self.recorder = Recorder(self.env, decomposition_for)
+        # symbol of an input dimension -> its size in the example
+        self.example_sizes: dict[Any, int] = {}
+        self.recorder = Recorder(self.env, decomposition_for, self.example_sizes.keys())
         self.journal = Journal(user_location)
         self.tensors = TensorMode(
             self.fake_mode,
@@ -141,8 +143,6 @@ class Session(Sharing):
         self.trials = 0
         # symbols of numbers that are ints on some ways and floats on others
         self.promoted: dict[Any, SourceLocation | None] = {}
-        # symbol of an input dimension -> its size in the example
-        self.example_sizes: dict[Any, int] = {}
         # symbol of an input -> what a user calls it; its smallest and largest value
         self.names: dict[Any, str] = {}
         self.ranges: dict[Any, tuple[int, int | None]] = {}
@@ -201,6 +201,22 @@ class Session(Sharing):
         """Makes a condition on sizes something that the file takes for granted."""
         if isinstance(condition, torch.SymBool) and self.depth == 0:
             self.required.append((condition.node.expr, user_location()))
+
+    def relations_among(self, facts: Iterable[Any]) -> list[Any]:
+        """Those of ShapeEnv's asserts by which kernels take sizes of several inputs for equal.
+
+        What follows from a condition of the program is none of them, nor is what compares the
+        ends of slices (a minimum): that may say no more than what always holds.
+        """
+        return [
+            fact
+            for fact in facts
+            if isinstance(fact.expr, sympy.Eq)
+            and len(fact.expr.free_symbols) > 1
+            and fact.expr.free_symbols <= self.example_sizes.keys()
+            and all(side.is_polynomial() for side in fact.expr.args)
+            and fact.expr not in self.env.path_facts
+        ]
 
     def hold_to_example(self, facts: Iterable[Any], reached: bool) -> None:
         """Keeps a dimension as the example has it where other sizes are taken for granted.

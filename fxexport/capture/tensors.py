@@ -8,13 +8,15 @@ meets them; composite operators that have a coarse ONNX form are recorded whole.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
 from torch.utils.weak import WeakIdKeyDictionary
 
 from fxexport import _torch_compat as compat
+from fxexport.capture.broadcasting import brought_together
 from fxexport.capture.fake_results import FAKE_RESULTS
 from fxexport.capture.recorder import Recorder
 
@@ -234,6 +236,7 @@ class TensorMode(compat.UserMode):
             self._born[args[0]] = self._now()  # of torch.tensor([...]), made by the program
         for tensor in compat.tensors_among(args, kwargs):
             self.watch.about_to_read(tensor)
+        args = brought_together(func, args, self._together)
         if self.keep_composite(func):
             return self._record_whole(func, args, kwargs)
         if compat.is_composite(func):
@@ -266,6 +269,29 @@ class TensorMode(compat.UserMode):
             if isinstance(made, torch.Tensor) and made not in self._born:
                 self._born[made] = now
         return out
+
+    def _together(
+        self, tensors: Sequence[torch.Tensor], dims: Sequence[Sequence[int]]
+    ) -> Sequence[torch.Tensor]:
+        """Tensors broadcast in some dimensions of each, which meet from the last one on.
+
+        They stay as they are where PyTorch's own operator knows how their sizes meet.
+        """
+        shapes = [[t.shape[d] for d in own] for t, own in zip(tensors, dims, strict=True)]
+        if not self.recorder.broadcasting.joined(shapes):
+            return tensors
+        with self:
+            # What an elementwise operator gives for flags of these shapes says the sizes.
+            flags = [torch.zeros(shape, dtype=torch.bool) for shape in shapes]
+            sizes = functools.reduce(torch.logical_or, flags).shape
+            expanded = []
+            for tensor, own in zip(tensors, dims, strict=True):
+                shape = list(tensor.shape)
+                new = len(sizes) - len(own)
+                for dim, size in zip(own, sizes[new:], strict=True):
+                    shape[dim] = size
+                expanded.append(tensor.expand(*sizes[:new], *shape))
+            return expanded
 
     def _written(self, tensor: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         """Gives a tensor, view or not, the value that an operator in place leaves in it."""

@@ -181,12 +181,18 @@ def a_weight(x: torch.Tensor, y: torch.Tensor) -> Any:
     return x + torch.ones(3, 4), y
 
 
-@pytest.mark.parametrize("program", [a_sum, a_sum_in_a_branch, a_sum_in_a_loop, a_weight])
+@pytest.mark.parametrize("program", [a_sum, a_sum_in_a_loop, a_weight])
 def test_what_the_example_broadcasts_stays_one(program: Any) -> None:
     example = (torch.ones(1, 4), torch.ones(5, 4))
     exported = captured(program, *example)
     assert [dims(exported, name)[0] for name in ("x", "y")] == [1, "y_d0"]
     agrees(program, [example, (torch.ones(1, 4), torch.ones(2, 4))])
+
+
+def test_what_one_way_broadcasts_may_have_any_size() -> None:
+    sizes = ((1, 5), (1, 2), (5, 1), (3, 3), (1, 1), (0, 1), (1, 0))
+    inputs = [(torch.ones(a, 4), torch.ones(b, 4)) for a, b in sizes]
+    agrees(a_sum_in_a_branch, [*inputs, (torch.ones(2, 4), -torch.ones(3, 4))])
 
 
 def test_what_the_example_broadcasts_cannot_be_asked_to_be_dynamic() -> None:

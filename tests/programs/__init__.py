@@ -12,6 +12,7 @@ THEMES = (
     "branches",
     "loops",
     "loops_that_grow",
+    "broadcasts",
     "scalars",
     "early_exits",
     "shapes",

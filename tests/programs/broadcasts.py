@@ -1,0 +1,161 @@
+"""Sizes that are 1 here and something else there meet: the result's size is PyTorch's."""
+
+from __future__ import annotations
+
+import torch
+
+from tests.programs.program import Programs, rand
+
+PROGRAMS = Programs("broadcasts")
+X0, X1, X3, X5 = (rand(n, 4, seed=n) for n in (0, 1, 3, 5))
+
+
+def one_row_first(x):
+    y = x[:1] * 0
+    n = 0
+    for _ in range(x.shape[0]):
+        y = y + x
+        n = n + y.shape[0]
+    return y, n
+
+
+PROGRAMS.add(one_row_first, X3, X0, X1, X5)
+
+
+def read_before_and_after(x):
+    y = x[:1] * 0
+    n = 0
+    for i in range(x.shape[0]):
+        z = torch.where(x > 0, y, x) * y
+        n = n + 10 * z.shape[0] + y.shape[0]
+        if i > 0:
+            y = z + x
+    return y, n
+
+
+PROGRAMS.add(read_before_and_after, X3, X0, X1, X5)
+
+
+def a_mean_that_stays(x):
+    mean = x[:1]
+    steps = 0
+    while steps < 3 and x.numel() > 0:
+        centred = x - mean
+        mean = centred.mean(0, keepdim=True) if centred.shape[0] > 2 else centred
+        steps += centred.shape[0]
+    return mean, steps
+
+
+PROGRAMS.add(a_mean_that_stays, X3, X0, X1, X5, X5[:2])
+
+
+def inner_and_outer(x):
+    y = x[:1]
+    n = 0
+    for _ in range(x.shape[0]):
+        z = y[:1]
+        for _ in range(2 + x.shape[0]):
+            z = z * 0.5 + y
+            n = n + z.shape[0]
+        y = z + x
+    return y, n
+
+
+PROGRAMS.add(inner_and_outer, X3, X0, X1, X5)
+
+
+def grown_against_rows(x):
+    grown = x[:0]
+    n = 0
+    for i in range(x.shape[0]):
+        grown = torch.cat([grown, x[i : i + 1]])
+        if grown.shape[0] == 1 or grown.shape[0] == x.shape[0]:
+            both = grown + x
+            n = n + both.shape[0]
+    return grown, n
+
+
+PROGRAMS.add(grown_against_rows, X3, X0, X1, X5)
+
+
+def rows(positive, total=4):
+    """`total` rows, of which the first ones start with a positive number."""
+    x = rand(total, 4, seed=total).abs()
+    x[positive:] *= -1
+    return x
+
+
+def selected_rows(x, y):
+    z = x[x[:, 0] > 0] + y[y[:, 0] > 0]
+    return z, z.shape[0], torch.zeros(z.shape[0])
+
+
+SELECTED = [(rows(a), rows(b)) for a, b in ((2, 2), (1, 3), (3, 1), (1, 1), (0, 1), (0, 0))]
+PROGRAMS.add(selected_rows, *SELECTED)
+
+
+def selected_rows_in_a_branch(x, y):
+    n = 0
+    if x.sum() > y.sum() - 5:
+        z = x[x[:, 0] > 0] + y[y[:, 0] > 0]
+        w = z * x[x[:, 0] > 0]
+        n = z.shape[0] * 10 + w.shape[0]
+    return n
+
+
+PROGRAMS.add(selected_rows_in_a_branch, *SELECTED)
+
+
+def sum_on_one_way(x, y):
+    n = 0
+    z = x
+    if x.sum() > 0:
+        z = x + y
+        n = z.shape[0]
+    return z, n
+
+
+PROGRAMS.add(
+    sum_on_one_way,
+    *((a.abs(), b) for a, b in ((X3, X3), (X1, X5), (X5, X1), (X0, X1), (X1, X0))),
+    (-X3.abs(), X5),
+)
+
+
+def loop_on_one_way(x, y):
+    n = 0
+    if x.sum() > 0:
+        for _ in range(2 + y.shape[0]):
+            z = x + y
+            n = n + z.shape[0]
+    return n
+
+
+PROGRAMS.add(loop_on_one_way, *((a.abs(), b) for a, b in ((X3, X3), (X1, X5), (X5, X1))), (-X3, X5))
+
+
+def products_of_batches(x):
+    y = x[:1, None, :]
+    n = 0
+    for _ in range(x.shape[0]):
+        z = y @ x[:, :, None]
+        w = torch.einsum("bij,bj->bi", y, x)
+        n = n + z.shape[0] * 10 + w.shape[0]
+        y = x[:, None, :] * z
+    return y, n
+
+
+PROGRAMS.add(products_of_batches, X3, X0, X1, X5)
+
+
+def rows_and_columns_by_index(x):
+    columns = torch.zeros(1, dtype=torch.long)
+    n = 0
+    for _ in range(x.shape[0]):
+        picked = x[torch.arange(x.shape[0]), columns]
+        n = n + picked.shape[0]
+        columns = (x[:, 0] > 0).long()
+    return n
+
+
+PROGRAMS.add(rows_and_columns_by_index, X3, X0, X1, X5)
