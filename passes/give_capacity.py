@@ -100,7 +100,8 @@ def _rewrite(
     try:
         values = Walker(rooms, limits).write(root, node, env, scope)
     except NoRoom as reason:
-        node.meta["no_capacity"] = reason
+        if node.target is loop:  # a branch may do without
+            node.meta["no_capacity"] = reason
         for made in reversed([n for n in root.graph.nodes if n not in nodes_before]):
             root.graph.erase_node(made)
         return

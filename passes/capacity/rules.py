@@ -19,7 +19,7 @@ from fxexport.passes.capacity import (
     rules_spatial,
 )
 
-__all__ = ["Rule", "rule_of"]
+__all__ = ["MAKERS", "Rule", "rule_of"]
 
 Rule = Callable[..., Any]
 
@@ -37,6 +37,21 @@ for _module in (
     rules_spatial,
 ):
     _RULES.update(_module.RULES)
+
+
+# What makes an open tensor of closed ones; other rules need an open one to begin with.
+MAKERS: frozenset[Any] = frozenset(
+    {
+        *rules_creation.RULES,
+        *rules_sort.RULES,
+        *rules_put.RULES,
+        torch.ops.aten.slice.Tensor,
+        torch.ops.aten.nonzero.default,
+        torch.ops.aten.masked_select.default,
+        torch.ops.aten.index.Tensor,
+        torch.ops.aten.expand.default,
+    }
+)
 
 
 def rule_of(target: Any) -> Rule | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from fxexport.passes.capacity.limits import Limits, plain_symbol
-from fxexport.passes.capacity.rules import rule_of
+from fxexport.passes.capacity.rules import MAKERS, rule_of
 from fxexport.passes.capacity.rules_put import puts_by_mask
 from fxexport.passes.capacity.rules_sort import varies
 from fxexport.passes.capacity.values import NoRoom, Open, Room, Rooms, Scope, val_of
@@ -58,6 +58,8 @@ class Walker:
                 "a list in it stays one: its items differ in size, or nothing bounds it", node
             )
         rule = rule_of(node.target)
+        if not _is_open(args, kwargs) and node.target not in MAKERS:
+            raise NoRoom(f"{_name(node)} gives a size that is known only inside", node)
         if rule is None:
             raise NoRoom(f"{_name(node)} has no form at a fixed size", node)
         return self._closed(node, rule(writer, node, *args, **kwargs), writer)

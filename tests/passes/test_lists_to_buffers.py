@@ -140,7 +140,7 @@ def test_programs_with_lists_agree(program: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["conditional_append", "insert_and_set", "searching", "stack_of_work", "zipped"]
+    "name", ["insert_and_set", "searching", "stack_of_work", "zipped"]
 )
 def test_tensorrt_builds_them(name: str, tmp_path: Path) -> None:
     pytest.importorskip("tensorrt_rtx")

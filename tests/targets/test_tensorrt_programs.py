@@ -72,7 +72,7 @@ def test_networks_build(table: ModuleType, name: str, tmp_path: Path) -> None:
     ("name", "line"),
     [
         ("detection_parts.loop_in_a_branch_writes_to_its_own_tensor", "detection_parts.py:"),
-        ("refusals.recursion_on_size", "refusals.py:"),
+        ("examples/ragged_crops", "ragged_crops.py:"),
     ],
 )
 def test_it_is_refused_before_the_build_with_its_line(
