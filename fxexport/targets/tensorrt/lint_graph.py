@@ -101,8 +101,8 @@ def _ways(module: fx.GraphModule, node: fx.Node) -> Iterator[Problem]:
             yield Problem(
                 "inside an if or a loop, the two ways of an if give tensors of other sizes: "
                 f"{_text(left)} and {_text(right)}",
-                hint="pad both to one size, decide it outside, or say that dimensions are equal by one "
-                "name for them (--dynamic x:0=n --dynamic y:0=n)",
+                hint="pad both to one size, decide it outside, or give equal dimensions one "
+                "name (--dynamic x:0=n --dynamic y:0=n)",
                 location=source_of(node),
             )
         elif _differ(_broadcast(a), _broadcast(b)):
