@@ -20,12 +20,13 @@ from torch import fx
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
 from fxexport._torch_compat import fake_beside
-from fxexport.graph import CapturedGraph, bodies_of, scalars
+from fxexport.graph import CapturedGraph, scalars
 from fxexport.graph.editing import (
     call,
     innermost_first,
     item,
     new_place,
+    nodes_inside,
     parts,
     put_in_place,
     results,
@@ -81,18 +82,11 @@ def _try(module: fx.GraphModule, node: fx.Node, k: int) -> None:
 def _trip_numbers(body: fx.GraphModule) -> Iterator[fx.Node]:
     """The trip numbers of a loop's body and of the loops in it."""
     yield next(iter(body.graph.nodes))
-    for module in (body, *_below(body)):
-        for node in module.graph.nodes:
+    for outer in body.graph.nodes:
+        for module, node in [(body, outer), *nodes_inside(body, outer)]:
             if node.target is loop:
                 ((_, places),) = parts(module, node)
                 yield places[0]
-
-
-def _below(module: fx.GraphModule) -> Iterator[fx.GraphModule]:
-    for node in module.graph.nodes:
-        for body in bodies_of(module, node):
-            yield body
-            yield from _below(body)
 
 
 def _growing_dim(initial: Any, place: fx.Node) -> int | None:

@@ -25,7 +25,7 @@ from torch.fx.experimental.symbolic_shapes import is_concrete_int
 from fxexport._torch_compat import raw_expression
 from fxexport.graph import CapturedGraph
 from fxexport.graph.conditions import Comparison, comparisons
-from fxexport.graph.editing import call, innermost_first, nodes_inside, parts, results
+from fxexport.graph.editing import call, innermost_first, nodes_inside, parts, results, scalar_val
 from fxexport.graph.ops import loop
 from fxexport.graph.scalars import maximum
 from fxexport.graph.sequences import SequenceVal, sequence_length
@@ -197,7 +197,7 @@ def _number(node: fx.Node, function: Any, left: Any, right: Any) -> Any:
     if isinstance(left, int) and isinstance(right, int):
         return int(function(left, right))
     vals = [side.meta["val"] if isinstance(side, fx.Node) else side for side in (left, right)]
-    val = (torch.sym_max if function is maximum else function)(*vals)
+    val = scalar_val(function, *vals)
     if is_concrete_int(val):
         return int(val)
     return call(node, function, left, right, val=val)

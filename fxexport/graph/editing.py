@@ -6,9 +6,11 @@ import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import torch
 from torch import fx
 
 from fxexport.graph.captured import CapturedGraph, bodies_of
+from fxexport.graph.scalars import maximum, minimum
 
 __all__ = [
     "call",
@@ -22,6 +24,7 @@ __all__ = [
     "parts",
     "replace_item",
     "results",
+    "scalar_val",
 ]
 
 
@@ -90,6 +93,15 @@ def results(body: fx.GraphModule) -> list[Any]:
     """What a graph returns: nodes and constants."""
     outputs: Any = body.graph.output_node().args[0]
     return list(outputs)
+
+
+def scalar_val(function: Callable[..., Any], *vals: Any) -> Any:
+    """What a function on numbers yields (metadata), from what its arguments are."""
+    return _SYMBOLIC.get(function, function)(*vals)
+
+
+# Those of the graph's functions that PyTorch has a form of its own of for symbolic numbers.
+_SYMBOLIC: dict[Any, Callable[..., Any]] = {maximum: torch.sym_max, minimum: torch.sym_min}
 
 
 def parts(module: fx.GraphModule, node: fx.Node) -> list[tuple[fx.GraphModule, list[fx.Node]]]:

@@ -12,7 +12,7 @@ from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
 from fxexport._torch_compat import raw_expression
 from fxexport.graph.captured import CapturedGraph
-from fxexport.graph.editing import call, parts, results
+from fxexport.graph.editing import call, parts, results, scalar_val
 from fxexport.graph.ops import branch, loop
 from fxexport.graph.scalars import SCALAR_FUNCTIONS, maximum, minimum
 
@@ -275,11 +275,8 @@ class SizeBounds:
             return int(function(left, right))
         if left is right and function in (maximum, minimum):
             return left
-        val = _VALUES.get(function, function)(_val(left), _val(right))
+        val = scalar_val(function, _val(left), _val(right))
         return call(self._before, function, left, right, val=val)
-
-
-_VALUES = {maximum: torch.sym_max, minimum: torch.sym_min}
 
 
 def _only_mask(node: fx.Node, dim: int) -> fx.Node | None:

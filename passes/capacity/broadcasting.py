@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from fxexport.passes.capacity.values import Number, Open, Room, val_of
+from fxexport.passes.capacity.values import Number, Open, Room, node_of, val_of
 from fxexport.passes.capacity.writer import Writer
 from torch import fx
 
@@ -58,7 +58,7 @@ def broadcast(
             found = _either(w, made, wide)
         if found is not None:
             counts[dim], rooms[dim] = found
-    return [v.node if isinstance(v, Open) else v for v in made], counts, rooms
+    return [node_of(v) for v in made], counts, rooms
 
 
 def _is_tensor(value: Any) -> bool:
@@ -107,7 +107,7 @@ def _either(w: Writer, made: list[Any], places: list[Place]) -> tuple[Number, Ro
         if isinstance(size, int) and size == room.fixed:
             continue
         value = made[k]
-        node = value.node if isinstance(value, Open) else value
+        node = node_of(value)
         last = w.number(maximum, w.number(operator.sub, size, 1), 0)
         index = w.clamped(w.positions(room, val_of(node)), last)
         taken = w.gathered(value, d, index)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from fxexport.passes.capacity.table import Table
-from fxexport.passes.capacity.values import Open, Room, val_of
+from fxexport.passes.capacity.values import Open, Room, node_of, val_of
 from fxexport.passes.capacity.writer import Writer
 from torch import fx
 
@@ -60,7 +60,7 @@ def create_beside(
     """A tensor of given sizes and of another one's dtype."""
     given, counts, rooms = _sized(w, node, sizes)
     val = w.like_room(node.meta["val"], rooms)
-    source = x.node if isinstance(x, Open) else x
+    source = node_of(x)
     made = w.call(node.target, source, given, *rest, val=val, **kwargs)
     return Open(made, counts, rooms) if counts else made
 

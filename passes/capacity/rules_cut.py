@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from fxexport.passes.capacity.table import Table, positive
-from fxexport.passes.capacity.values import Number, Open, Room, val_of
+from fxexport.passes.capacity.values import Number, Open, Room, node_of, val_of
 from fxexport.passes.capacity.writer import Writer
 from torch import fx
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
@@ -179,7 +179,7 @@ def _side_by_side(
         room = w.rooms.largest([w.room(t, dim) for t in tensors])
         tensors = [w.opened(t, dim, room) for t in tensors]
         counts[dim], rooms[dim] = opens[0].counts[dim], room
-    return [t.node if isinstance(t, Open) else t for t in tensors], counts, rooms
+    return [node_of(t) for t in tensors], counts, rooms
 
 
 @RULES("cat.default")

@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from fxexport.passes.capacity.broadcasting import broadcast
 from fxexport.passes.capacity.table import Table, positive
-from fxexport.passes.capacity.values import Number, Open, Room, val_of
+from fxexport.passes.capacity.values import Number, Open, Room, node_of, val_of
 from fxexport.passes.capacity.writer import Writer
 from torch import fx
 
 from fxexport._torch_compat import fake_beside
 from fxexport.graph.scalars import maximum
 
-__all__ = ["RULES", "flat_mask", "flattened", "indices_within", "order_of"]
+__all__ = ["RULES", "flat_mask", "flattened", "indices_within", "order_of", "ranks_of"]
 
 aten = torch.ops.aten
 
@@ -48,11 +48,11 @@ def flat_mask(w: Writer, mask: Any) -> tuple[fx.Node, Room]:
     return flattened(w, node, 0, val_of(node).ndim)
 
 
-def ranks_of(w: Writer, mask: fx.Node) -> fx.Node:
-    """For each place of a mask, how many are set up to it."""
+def ranks_of(w: Writer, mask: fx.Node) -> tuple[fx.Node, fx.Node]:
+    """For each place of a mask, how many are set up to it; and the mask as numbers."""
     as_number = val_of(mask).to(torch.int64)
     numbers = w.call(aten._to_copy.default, mask, val=as_number, dtype=torch.int64)
-    return w.call(aten.cumsum.default, numbers, 0, val=as_number)
+    return w.call(aten.cumsum.default, numbers, 0, val=as_number), numbers
 
 
 def order_of(w: Writer, mask: fx.Node, room: Room, size: Any) -> tuple[fx.Node, Number]:
@@ -64,11 +64,11 @@ def order_of(w: Writer, mask: fx.Node, room: Room, size: Any) -> tuple[fx.Node, 
         room: its room.
         size: the number, as captured.
     """
-    ranks = ranks_of(w, mask)
+    ranks, numbers = ranks_of(w, mask)
     val = val_of(ranks)
     with val.fake_mode:  # type: ignore[attr-defined]
         nothing = torch.empty((), dtype=torch.int64)
-    total = w.call(aten.sum.default, ranks_input(ranks), val=nothing)
+    total = w.call(aten.sum.default, numbers, val=nothing)
     count = w.call(aten._local_scalar_dense.default, total, val=size)
     places = w.positions(room, val)
     # What is not set is written to one more place, which is never read.
@@ -81,18 +81,13 @@ def order_of(w: Writer, mask: fx.Node, room: Room, size: Any) -> tuple[fx.Node, 
     return w.take(written, 0, places), count
 
 
-def ranks_input(ranks: fx.Node) -> fx.Node:
-    """The numbers that a running count was made of."""
-    return ranks.args[0]  # type: ignore[return-value]
-
-
 @RULES("nonzero.default")
 def nonzero(w: Writer, node: fx.Node, x: Any) -> Any:
     """The coordinates of what is not zero."""
     val = val_of(x)
     mask = x
     if val.dtype != torch.bool:
-        inner = x.node if isinstance(x, Open) else x
+        inner = node_of(x)
         made = w.call(aten.ne.Scalar, inner, 0, val=val.to(torch.bool))
         mask = x.on(made) if isinstance(x, Open) else made
     vector, room = flat_mask(w, mask)
@@ -173,7 +168,7 @@ def _by_mask(w: Writer, node: fx.Node, x: Any, dim: int, mask: Any) -> Any:
     x, mask = _same_rooms(w, x, mask, dim)
     vector, room = flat_mask(w, mask)
     order, count = order_of(w, vector, room, node.meta["val"].shape[dim])
-    source, _ = flattened(w, x.node if isinstance(x, Open) else x, dim, rank)
+    source, _ = flattened(w, node_of(x), dim, rank)
     old = x if isinstance(x, Open) else Open(source, {}, {})
     counts = {d - (rank - 1 if d > dim else 0): n for d, n in old.counts.items()
               if not dim <= d < dim + rank}  # fmt: skip
@@ -217,7 +212,7 @@ def _by_numbers(w: Writer, node: fx.Node, x: Any, at: list[int], given: list[Any
             counts[to], rooms[to] = x.counts[d], x.rooms[d]
     args = [None] * at[0] + list(made)
     val = w.like_room(node.meta["val"], rooms)
-    result = w.call(node.target, x.node if isinstance(x, Open) else x, args, val=val)
+    result = w.call(node.target, node_of(x), args, val=val)
     return Open(result, counts, rooms) if counts else result
 
 
@@ -233,7 +228,7 @@ def index_select(w: Writer, node: fx.Node, x: Any, dim: int, at: Any) -> Any:
     where = positive(dim, val_of(x).ndim)
     closed = not (isinstance(x, Open) and where in x.counts)
     index_node = indices_within(w, at, w.size_number(x, where), closed)
-    source = x.node if isinstance(x, Open) else x
+    source = node_of(x)
     made = w.take(source, where, index_node)
     old = x.without(where) if isinstance(x, Open) else x
     counts = dict(old.counts) if isinstance(old, Open) else {}
@@ -266,7 +261,7 @@ def gather(w: Writer, node: fx.Node, x: Any, dim: int, at: Any, **kwargs: Any) -
                 at = w.conform(at, d, w.room(x, d))
     closed = not (isinstance(x, Open) and where in x.counts)
     index_node = indices_within(w, at, w.size_number(x, where), closed)
-    source = x.node if isinstance(x, Open) else x
+    source = node_of(x)
     rooms = at.rooms if isinstance(at, Open) else {}
     val = w.like_room(node.meta["val"], rooms)
     made = w.call(node.target, source, dim, index_node, val=val, **kwargs)

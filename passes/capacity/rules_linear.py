@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from fxexport.passes.capacity.table import Table
-from fxexport.passes.capacity.values import Open, val_of
+from fxexport.passes.capacity.values import Open, node_of, val_of
 from fxexport.passes.capacity.writer import Writer
 from torch import fx
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
@@ -44,10 +44,10 @@ def _masked(w: Writer, q: Any, k: Any, mask: Any, causal: bool) -> Any:
     sizes = [*val.shape[:-1], room.size]
     if val.dtype == torch.bool:
         combined = fake_beside(val, sizes)
-        made = w.call(aten.logical_and.default, _node(mask), within, val=combined)
+        made = w.call(aten.logical_and.default, node_of(mask), within, val=combined)
     else:
         beyond = w.along(w.beyond(k.counts[rank - 2], room, val), last, val.ndim)
-        wide = w.call(aten.expand.default, _node(mask), [-1] * last + [w.room_number(room)],
+        wide = w.call(aten.expand.default, node_of(mask), [-1] * last + [w.room_number(room)],
                       val=fake_beside(val, sizes))  # fmt: skip
         made = w.call(aten.masked_fill.Scalar, wide, beyond, float("-inf"), val=val_of(wide))
     rest = mask.without(last) if isinstance(mask, Open) and last in mask.counts else mask
@@ -67,10 +67,6 @@ def _like_queries(w: Writer, q: Any, mask: Any) -> Any:
     if at < 0 or str(val_of(mask).shape[at]) == "1":
         return mask
     return w.conform(mask, at, q.rooms[rank - 2])
-
-
-def _node(value: Any) -> Any:
-    return value.node if isinstance(value, Open) else value
 
 
 def _counts(value: Any) -> dict[int, Any]:
@@ -106,7 +102,7 @@ def _product(w: Writer, target: Any, val: torch.Tensor, a: Any, b: Any) -> Any:
     for d in range(batch):
         if d in rooms:
             a, b = (_batch(w, v, d - batch + r - 2, rooms[d]) for v, r in ((a, left), (b, right)))
-    made = w.call(target, _node(a), _node(b), val=w.like_room(val, rooms))
+    made = w.call(target, node_of(a), node_of(b), val=w.like_room(val, rooms))
     return Open(made, counts, rooms) if counts else made
 
 
@@ -140,7 +136,7 @@ def addmm(w: Writer, node: fx.Node, bias: Any, a: Any, b: Any, **kwargs: Any) ->
     product = _product(w, aten.matmul.default, node.meta["val"], a, b)
     if isinstance(bias, Open):
         raise w.unsupported("an open bias")
-    made = w.call(aten.add.Tensor, _node(product), bias, val=val_of(product))
+    made = w.call(aten.add.Tensor, node_of(product), bias, val=val_of(product))
     return product.on(made) if isinstance(product, Open) else made
 
 
@@ -185,6 +181,6 @@ def attention(
     counts = {length: q.counts[length]} if length in _counts(q) else {}
     rooms = {length: q.rooms[length]} if counts else {}
     val = w.like_room(node.meta["val"], rooms)
-    made = w.call(node.target, _node(q), _node(k), _node(v), _node(mask), dropout, causal, val=val,
-                  **kwargs)  # fmt: skip
+    nodes = [node_of(value) for value in (q, k, v, mask)]
+    made = w.call(node.target, *nodes, dropout, causal, val=val, **kwargs)
     return Open(made, counts, rooms) if counts else made

@@ -9,7 +9,7 @@ import torch
 from fxexport.passes.capacity.rules_cut import bound, index_number
 from fxexport.passes.capacity.rules_index import flat_mask, flattened, indices_within, ranks_of
 from fxexport.passes.capacity.table import Table, positive
-from fxexport.passes.capacity.values import Open, Room, val_of
+from fxexport.passes.capacity.values import Open, Room, node_of, val_of
 from fxexport.passes.capacity.writer import Writer
 from torch import fx
 
@@ -34,10 +34,6 @@ def puts_by_mask(node: fx.Node) -> bool:
         return False
     rank = val_of(source).ndim - val_of(masks[0]).ndim + 1
     return val_of(values).ndim >= rank and str(val_of(values).shape[0]) != "1"
-
-
-def _node(value: Any) -> Any:
-    return value.node if isinstance(value, Open) else value
 
 
 def _result(x: Any, node: fx.Node) -> Any:
@@ -78,7 +74,7 @@ def slice_scatter(
         index = w.call(aten.div.Tensor_mode, index, step, val=val_of(index), rounding_mode="floor")
     written = w.gathered(source, at, index)
     mask = w.along(inside, at, rank)
-    return _result(x, w.call(aten.where.self, mask, written, _node(x), val=val_of(x)))
+    return _result(x, w.call(aten.where.self, mask, written, node_of(x), val=val_of(x)))
 
 
 def _others_equal(w: Writer, x: Any, source: Any, dim: int) -> tuple[Any, Any]:
@@ -104,7 +100,7 @@ def select_scatter(w: Writer, node: fx.Node, x: Any, source: Any, dim: int, inde
             if not isinstance(source, Open) or d not in source.counts:
                 raise w.unsupported("an open tensor is written with one that is not")
             source = w.conform(source, d, w.room(x, to))
-    made = w.call(node.target, _node(x), _node(source), dim, index, val=val_of(x))
+    made = w.call(node.target, node_of(x), node_of(source), dim, index, val=val_of(x))
     return _result(x, made)
 
 
@@ -131,14 +127,14 @@ def _put_by_mask(w: Writer, x: Any, mask: Any, values: Any, accumulate: bool) ->
                 raise w.unsupported("a mask of another size")
             mask = w.conform(mask, d, w.room(x, d))
     vector, _ = flat_mask(w, mask)
-    flat, _ = flattened(w, _node(x), 0, over)
+    flat, _ = flattened(w, node_of(x), 0, over)
     val = val_of(flat)
     source = values
     if val_of(values).ndim == rank - over + 1 and str(val_of(values).shape[0]) != "1":
-        ranks = w.arith(aten.sub.Tensor, ranks_of(w, vector), 1)
+        ranks = w.arith(aten.sub.Tensor, ranks_of(w, vector)[0], 1)
         source = w.gathered(values, 0, ranks)
     flag = w.along(vector, 0, val.ndim)
-    source = _node(source)
+    source = node_of(source)
     if accumulate:
         source = w.call(aten.add.Tensor, flat, source, val=val)
     written = w.call(aten.where.self, flag, source, flat, val=val)
@@ -154,7 +150,7 @@ def _put_by_number(
     closed = not (isinstance(x, Open) and 0 in x.counts)
     inside = indices_within(w, index, w.size_number(x, 0), closed)
     if not isinstance(index, Open):
-        made = w.call(node.target, _node(x), [inside], _node(values), accumulate, val=val_of(x))
+        made = w.call(node.target, node_of(x), [inside], node_of(values), accumulate, val=val_of(x))
         return _result(x, made)
     if val_of(index).ndim != 1:
         raise w.unsupported("values are written by indices of several dimensions")
@@ -163,13 +159,13 @@ def _put_by_number(
     room = w.room(x, 0)
     more = fake_beside(val, [val.shape[0] + 1, *val.shape[1:]])
     pads = [0] * (2 * (val.ndim - 1)) + [0, 1]
-    padded = w.call(aten.constant_pad_nd.default, _node(x), pads, 0, val=more)
+    padded = w.call(aten.constant_pad_nd.default, node_of(x), pads, 0, val=more)
     index_val = val_of(inside)
     beyond = w.beyond(index.counts[0], index.rooms[0], index_val)
     target = w.call(aten.where.self, beyond, w.last_place(room, index_val), inside, val=index_val)
     if isinstance(values, Open) and 0 in values.counts:
         values = w.conform(values, 0, index.rooms[0])
-    made = w.call(node.target, padded, [target], _node(values), accumulate, val=more)
+    made = w.call(node.target, padded, [target], node_of(values), accumulate, val=more)
     return _result(x, w.take(made, 0, w.positions(room, val)))
 
 
@@ -182,5 +178,5 @@ def index_copy(w: Writer, node: fx.Node, x: Any, dim: int, index: Any, source: A
     x, source = _others_equal(w, x, source, at)
     closed = not (isinstance(x, Open) and at in x.counts)
     inside = indices_within(w, index, w.size_number(x, at), closed)
-    made = w.call(node.target, _node(x), dim, inside, _node(source), val=val_of(x))
+    made = w.call(node.target, node_of(x), dim, inside, node_of(source), val=val_of(x))
     return _result(x, made)

@@ -9,8 +9,9 @@ from typing import Any
 
 import sympy
 import torch
+from fxexport.passes.capacity.rules_index import flattened
 from fxexport.passes.capacity.table import Table, dims_of, positive
-from fxexport.passes.capacity.values import Number, Open, Room, val_of
+from fxexport.passes.capacity.values import Number, Open, Room, node_of, val_of
 from fxexport.passes.capacity.writer import Writer
 from torch import fx
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
@@ -68,7 +69,7 @@ def transpose(w: Writer, node: fx.Node, x: Any, first: int, second: int) -> Any:
 def expand(w: Writer, node: fx.Node, x: Any, sizes: Sequence[Any], **kwargs: Any) -> Any:
     """Copies along dimensions of size 1, and new ones in front."""
     val = node.meta["val"]
-    source = x.node if isinstance(x, Open) else x
+    source = node_of(x)
     extra = val.ndim - val_of(x).ndim
     counts = {d + extra: n for d, n in x.counts.items()} if isinstance(x, Open) else {}
     rooms = {d + extra: r for d, r in x.rooms.items()} if isinstance(x, Open) else {}
@@ -142,7 +143,7 @@ def _at_once(w: Writer, node: fx.Node, x: Any, groups: list[_Group], new: Sequen
         elif unknown:
             value, rows, count = _rows(w, value, group, unknown[0], new)
             counts[unknown[0]], rooms[unknown[0]] = count, rows
-    source = value.node if isinstance(value, Open) else value
+    source = node_of(value)
     numbers = [w.room_number(rooms[d]) if d in rooms else _number(w, s) for d, s in enumerate(new)]
     val = w.like_room(node.meta["val"], rooms)
     made = w.call(aten.reshape.default, source, numbers, val=val)
@@ -211,7 +212,7 @@ def _one_group(w: Writer, value: Any, group: _Group, new: Sequence[Any]) -> Any:
             value, rows[d], counted[d] = _rows(w, value, group, d, new)
     sizes = [rows[d].size if d in rows else new[d] for d in group.after]
     numbers = [w.room_number(rows[d]) if d in rows else _number(w, new[d]) for d in group.after]
-    node = value.node if isinstance(value, Open) else value
+    node = node_of(value)
     made, counts, rooms = _replaced(w, value, group, sizes, numbers, node)
     for d, room in rows.items():
         at = group.start + group.after.index(d)
@@ -270,7 +271,7 @@ def _any_group(w: Writer, value: Any, group: _Group, given: list[Any], new: Sequ
     first = group.before[0]
     in_counts = [w.size_number(value, d) for d in group.before]
     in_rooms = [w.room(value, d) for d in group.before]
-    node, _ = _flat(w, value.node, first, in_rooms)
+    node, _ = flattened(w, value.node, first, len(in_rooms))
     out_counts = _out_counts(w, in_counts, given, [new[d] for d in group.after])
     out_rooms = [
         Room(w.limits.exact(new[d]))
@@ -308,12 +309,6 @@ def _any_group(w: Writer, value: Any, group: _Group, given: list[Any], new: Sequ
         if not w.limits.is_known(new[d]):
             counts[first + k], rooms[first + k] = out_counts[k], out_rooms[k]
     return Open(made, counts, rooms) if counts else made
-
-
-def _flat(w: Writer, node: fx.Node, first: int, rooms: list[Room]) -> tuple[fx.Node, Room]:
-    from fxexport.passes.capacity.rules_index import flattened
-
-    return flattened(w, node, first, len(rooms))
 
 
 def _out_counts(w: Writer, before: list[Number], given: list[Any], new: list[Any]) -> list[Number]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,16 +12,14 @@ from torch import fx
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
 from fxexport._torch_compat import fake_beside
-from fxexport.graph.editing import new_place
-from fxexport.graph.scalars import maximum, minimum
+from fxexport.graph.editing import new_place, scalar_val
+from fxexport.graph.scalars import maximum
 
-__all__ = ["NoRoom", "Number", "Open", "Room", "Rooms", "Scope", "val_of"]
+__all__ = ["NoRoom", "Number", "Open", "Room", "Rooms", "Scope", "node_of", "val_of"]
 
 aten = torch.ops.aten
 
 Number = int | fx.Node
-
-_VALUES: dict[Any, Callable[..., Any]] = {maximum: torch.sym_max, minimum: torch.sym_min}
 
 
 _ORDERLESS = {operator.add, operator.mul}
@@ -103,6 +101,11 @@ def val_of(value: Any) -> Any:
     if isinstance(value, Open):
         return value.node.meta["val"]
     return value.meta["val"] if isinstance(value, fx.Node) else value
+
+
+def node_of(value: Any) -> Any:
+    """The tensor itself of an open one; anything else as it is."""
+    return value.node if isinstance(value, Open) else value
 
 
 class Scope:
@@ -187,7 +190,7 @@ class Rooms:
     def compute(self, function: Any, *args: Number) -> Number:
         """A number of the root's graph."""
         vals = [val_of(a) for a in args]
-        val = _VALUES.get(function, function)(*vals)
+        val = scalar_val(function, *vals)
         if is_concrete_int(val):
             return int(val)
         if len(args) == 2 and _is_neutral(function, args[1]):

@@ -12,7 +12,7 @@ from fxexport.passes.capacity.limits import Limits, plain_symbol
 from fxexport.passes.capacity.rules import MAKERS, rule_of
 from fxexport.passes.capacity.rules_put import puts_by_mask
 from fxexport.passes.capacity.rules_sort import varies
-from fxexport.passes.capacity.values import NoRoom, Open, Room, Rooms, Scope, val_of
+from fxexport.passes.capacity.values import NoRoom, Open, Room, Rooms, Scope, node_of, val_of
 from fxexport.passes.capacity.writer import Writer
 from torch import fx
 
@@ -309,7 +309,7 @@ def _flat(values: Sequence[Any], layout: Sequence[dict[int, Room]]) -> list[Any]
     """Tensors, each with its counts behind it."""
     made: list[Any] = []
     for value, rooms in zip(values, layout, strict=True):
-        made.append(value.node if isinstance(value, Open) else value)
+        made.append(node_of(value))
         made.extend(value.counts[dim] for dim in rooms)
     return made
 

@@ -8,21 +8,26 @@ from typing import Any
 
 import torch
 from fxexport.passes.capacity.limits import Limits
-from fxexport.passes.capacity.values import NoRoom, Number, Open, Room, Rooms, Scope, val_of
+from fxexport.passes.capacity.values import (
+    NoRoom,
+    Number,
+    Open,
+    Room,
+    Rooms,
+    Scope,
+    node_of,
+    val_of,
+)
 from torch import fx
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
 from fxexport._torch_compat import fake_beside
-from fxexport.graph.scalars import maximum, minimum, select
+from fxexport.graph.editing import scalar_val
+from fxexport.graph.scalars import select
 
 __all__ = ["Writer", "shape_of"]
 
 aten = torch.ops.aten
-
-_VALUES: dict[Any, Any] = {
-    maximum: torch.sym_max,
-    minimum: torch.sym_min,
-}
 
 
 def shape_of(value: Any) -> list[Any]:
@@ -65,7 +70,7 @@ class Writer:
             return args[0]
         if function is select:
             return self.scope.emit(function, args, self.rooms.unknown_number(), self.like)
-        val = _VALUES.get(function, function)(*vals)
+        val = scalar_val(function, *vals)
         if isinstance(val, torch.SymInt) and is_concrete_int(val):
             return int(val)
         return self.scope.emit(function, args, val, self.like)
@@ -92,7 +97,7 @@ class Writer:
         """How many places of a dimension mean something."""
         if isinstance(value, Open) and dim in value.counts:
             return value.counts[dim]
-        node = value.node if isinstance(value, Open) else value
+        node = node_of(value)
         size = val_of(node).shape[dim]
         if self.limits.is_known(size):
             return self.root(self.limits.exact(size))  # type: ignore[no-any-return]
@@ -180,7 +185,7 @@ class Writer:
         old = self.room(value, dim)
         if old.key == room.key:
             return value
-        node = value.node if isinstance(value, Open) else value
+        node = node_of(value)
         count = self.size_number(value, dim)
         made = self._resized(node, dim, old, room)
         counts = {**(value.counts if isinstance(value, Open) else {}), dim: count}
@@ -192,7 +197,7 @@ class Writer:
         made = self.conform(value, dim, room)
         if isinstance(made, Open) and dim in made.counts:
             return made
-        node = made.node if isinstance(made, Open) else made
+        node = node_of(made)
         counts = {
             **(made.counts if isinstance(made, Open) else {}),
             dim: self.size_number(made, dim),
@@ -260,7 +265,7 @@ class Writer:
 
     def gathered(self, value: Any, dim: int, index: fx.Node) -> fx.Node:
         """Places by indices that may lie outside of the tensor where they mean nothing."""
-        node = value.node if isinstance(value, Open) else value
+        node = node_of(value)
         source = self.padded(node, dim)
         return self.take(source, dim, self.clamped(index, self.most_index(source, dim)))
 

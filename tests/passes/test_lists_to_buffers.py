@@ -139,7 +139,9 @@ def test_programs_with_lists_agree(program: Any) -> None:
     assert outcome.status == "agree", outcome.details
 
 
-@pytest.mark.parametrize("name", ["insert_and_set", "searching", "stack_of_work", "zipped"])
+@pytest.mark.parametrize(
+    "name", ["conditional_append", "insert_and_set", "searching", "stack_of_work", "zipped"]
+)
 def test_tensorrt_builds_them(name: str, tmp_path: Path) -> None:
     pytest.importorskip("tensorrt_rtx")
     program = next(p for p in LISTS if p.name == f"lists.{name}")
