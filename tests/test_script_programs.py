@@ -69,11 +69,6 @@ def test_most_programs_are_taken_by_torchscript() -> None:
     assert sum(scripted(program.make()) is not None for program in all_programs()) > 200
 
 
-# A branch that the example does not take reshapes a tensor that other inputs leave empty: the file
-# is stopped by verification.
-_KNOWN = {19}
-
-
 def _random(seed: int, folder: Path) -> Outcome | None:
     program = generate(seed)
     make = load(annotated(program), folder, f"random_script_{seed}")
@@ -90,7 +85,7 @@ def _failures(outcomes: dict[int, Outcome | None], status: str) -> str:
 
 @pytest.mark.parametrize("count", [QUICK, pytest.param(MANY, marks=slow)])
 def test_random_scripts_agree_with_pytorch(count: int, tmp_path: Path) -> None:
-    outcomes = {seed: _random(seed, tmp_path) for seed in range(count) if seed not in _KNOWN}
+    outcomes = {seed: _random(seed, tmp_path) for seed in range(count)}
     assert _failures(outcomes, "wrong") == ""
     assert _failures(outcomes, "crashed") == ""
     taken = [outcome for outcome in outcomes.values() if outcome is not None]

@@ -6,7 +6,7 @@ A new version of PyTorch that moves one of them fails here.
 from __future__ import annotations
 
 import linecache
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -538,3 +538,31 @@ def test_sizes_of_custom_operators_start_at_zero() -> None:
             (size,) = torch.ops.fxexport_test.counted(torch.ones(3)).shape
     assert size.node.shape_env.bound_sympy(size.node.expr).lower == 0
     assert FakeImplCtx.create_unbacked_symint is before
+
+
+@pytest.mark.parametrize(
+    ("question", "asked"),
+    [
+        (torch._prims_common.check_contiguous_sizes_strides, compat.asked_for_layout),
+        (torch._refs._broadcast_shapes, compat.asked_for_broadcasting),
+    ],
+)
+def test_what_a_kernel_asks_about_a_size_is_told_by_who_asks(
+    question: Callable[..., object], asked: Callable[[], bool]
+) -> None:
+    answers: list[bool] = []
+
+    class Size(int):
+        def __eq__(self, other: object) -> bool:
+            answers.append(asked())
+            return int(self) == other
+
+        __hash__ = int.__hash__
+
+    if question is torch._refs._broadcast_shapes:
+        question((Size(3), 4), (3, 4))
+    else:
+        question((Size(3), 4), (4, 1))
+    assert answers
+    assert all(answers)
+    assert not asked()

@@ -11,6 +11,7 @@ import copy
 import functools
 import itertools
 import logging
+import sys
 import types
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -123,8 +124,9 @@ class SizeEnv(ShapeEnv):
         *,
         forcing_spec: bool = False,
     ) -> Any:
-        # Broadcasting asks whether a size is 1 and takes "not provable" for no. That of x[:1] is 1.
-        if fallback_value is False and self._may_be_one_alone(orig_expr):
+        # Broadcasting asks whether a size is 1 and takes "not provable" for no; x[:1] may be 1.
+        unproven = fallback_value is False and self._may_be_one_alone(orig_expr)
+        if unproven and not self.certain(orig_expr):
             return sympy.sympify(self._policy(orig_expr, False))
         try:
             return self._evaluate_expr(
@@ -151,6 +153,19 @@ class SizeEnv(ShapeEnv):
         for values in itertools.product((0, 1, 2, 5, 1000), repeat=min(len(symbols), 3)):
             found.add(size.xreplace(dict(zip(symbols, map(sympy.Integer, values), strict=False))))
         return sympy.S.One in found and found <= {sympy.S.Zero, sympy.S.One}
+
+    def meets_none_alone(self, size: Any, other: Any) -> bool:
+        """Whether a size of `is_one_at_most` is 0 only where another one is not 1."""
+        symbols = sorted(size.free_symbols | other.free_symbols, key=str)
+        if self.certain(sympy.Ne(other, 1)):
+            return True
+        if not other.free_symbols <= size.free_symbols:
+            return False
+        for values in itertools.product((0, 1, 2, 5, 1000), repeat=min(len(symbols), 3)):
+            tried = dict(zip(symbols, map(sympy.Integer, values), strict=False))
+            if size.xreplace(tried) == 0 and other.xreplace(tried) == 1:
+                return False
+        return True
 
     def save_facts(self) -> ShapeState:
         """All facts known now; give them back with `restore_facts`."""
@@ -235,6 +250,43 @@ class SizeEnv(ShapeEnv):
         self.set_range(symbol, 0, None)
         self.size_like.add(symbol)
         self._version_counter += 1
+
+
+def asked_for_layout() -> bool:
+    """Whether PyTorch asks about a size only to know how a tensor lies in memory."""
+    return _asked_by(_LAYOUT_QUESTIONS)
+
+
+def asked_for_broadcasting() -> bool:
+    """Whether PyTorch asks about a size to know in what shape operands meet."""
+    return _asked_by(_BROADCASTING_QUESTIONS)
+
+
+def _asked_by(names: frozenset[str]) -> bool:
+    frame: types.FrameType | None = sys._getframe(1)
+    for _ in range(30):
+        if frame is None:
+            break
+        if frame.f_code.co_name in names:
+            return True
+        frame = frame.f_back
+    return False
+
+
+# check_contiguous_sizes_strides, is_contiguous and the like of torch._prims_common; the last is of
+# torch._subclasses.fake_impls.
+_LAYOUT_QUESTIONS = frozenset(
+    {
+        "check_contiguous_sizes_strides",
+        "is_channels_last_contiguous_2d",
+        "is_channels_last_contiguous_3d",
+        "is_non_overlapping_and_dense_or_false",
+        "compute_elementwise_output_logical_to_physical_perm",
+        "_is_contiguous_with_hinted_checks",
+    }
+)
+# torch._subclasses.fake_impls, torch._refs
+_BROADCASTING_QUESTIONS = frozenset({"infer_size", "_broadcast_shapes"})
 
 
 def is_boolean(expr: Any) -> bool:

@@ -44,17 +44,23 @@ class Assumptions:
         kernel = self._asked_by_kernel()
         if fallback is not None and not kernel:
             return fallback
-        if kernel:
-            general = _general_case(expr)
-            if general is not None and expr.free_symbols <= env.size_like:
-                # The size of x[:1] is 1 in general.
-                if not any(map(env.is_one_at_most, expr.args)):
-                    return general
-                if not expr.free_symbols <= self.names.keys():
-                    return not general
-        hints = self._fitting_hints(expr)
-        value = expr.xreplace(hints)
         inputs = expr.free_symbols <= self.names.keys()
+        general = _general_case(expr) if kernel and expr.free_symbols <= env.size_like else None
+        if general is not None:
+            # The size of x[:1] is 1 in general.
+            if sympy.S.One not in expr.args or not any(map(env.is_one_at_most, expr.args)):
+                return general
+            short = self.session.recorder.broadcasts_short()
+            if short is not None:
+                return general is not short
+            general = not general
+            if not inputs:
+                return general
+        hints = self._fitting_hints(expr)
+        if not hints and general is not None:
+            hints, value = env.hints, sympy.true if general else sympy.false
+        else:
+            value = expr.xreplace(hints)
         known = value.is_number or value in (sympy.true, sympy.false)
         if not kernel or not known or not inputs:
             self._refuse(expr, inputs)

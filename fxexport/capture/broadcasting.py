@@ -19,7 +19,7 @@ import torch
 
 from fxexport import _torch_compat as compat
 
-__all__ = ["Broadcasting", "brought_together"]
+__all__ = ["Broadcasting", "brought_together", "elementwise"]
 
 aten = torch.ops.aten
 
@@ -93,6 +93,11 @@ def _letters_together(
     return made
 
 
+def elementwise(func: Any) -> bool:
+    """Whether an operator broadcasts all its operands."""
+    return torch.Tag.pointwise in func.tags or func._schema.name in _ELEMENTWISE
+
+
 class Broadcasting:
     """Says which sizes of an elementwise operator's result have a symbol of their own."""
 
@@ -132,14 +137,12 @@ class Broadcasting:
 
         Empty for an operator that is not elementwise, and where PyTorch's own answer holds.
         """
-        if torch.Tag.pointwise not in func.tags and func._schema.name not in _ELEMENTWISE:
+        if not elementwise(func):
             return {}
         return self.joined([tensor.shape for tensor in compat.tensors_among(args, dict(kwargs))])
 
     def joined(self, shapes: Sequence[Sequence[Any]]) -> dict[int, Any]:
         """The same for tensors of these shapes."""
-        if len(shapes) < 2:
-            return {}
         found: dict[int, Any] = {}
         for dim in range(-max(map(len, shapes)), 0):
             met = [shape[dim] for shape in shapes if len(shape) >= -dim]
@@ -156,6 +159,9 @@ class Broadcasting:
             expr = size.node.expr if isinstance(size, torch.SymInt) else sympy.Integer(size)
             if expr != 1 and not self._holds(sympy.Eq(expr, 1)):
                 sizes[expr] = size
+        short = [expr for expr in sizes if self._env.is_one_at_most(expr)]
+        if short and len(sizes) > 1:
+            return self._beside_short(sizes, short)
         if len(sizes) < 2:
             return None
         # A dimension that must be a constant is pinned, which no body does.
@@ -168,6 +174,16 @@ class Broadcasting:
         for expr, size in sizes.items():
             if self._holds(sympy.Ne(expr, 1)):
                 return size
+        return self._joint(frozenset(sizes))
+
+    def _beside_short(self, sizes: Mapping[Any, Any], short: Sequence[Any]) -> Any:
+        """The size in which the 0 or 1 rows of ``x[:1]`` meet others."""
+        others = [expr for expr in sizes if expr not in short]
+        if len(others) == 1:
+            other = others[0]
+            # 1 row is broadcast; 0 rows meet 0 rows, but beside 1 row they would be the result.
+            if all(self._env.meets_none_alone(expr, other) for expr in short):
+                return sizes[other]
         return self._joint(frozenset(sizes))
 
     def _of_inputs(self, sizes: Iterable[Any]) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from fxexport import _torch_compat as compat
-from fxexport.capture.broadcasting import Broadcasting
+from fxexport.capture.broadcasting import Broadcasting, elementwise
 from fxexport.capture.frames import user_location
 from fxexport.capture.sizes import is_heavy, scalar_function
 from fxexport.capture.writer import SYM, SYM_OF, GraphWriter, python_type
@@ -28,6 +28,7 @@ _RESHAPES = {
     torch.ops.aten.view.default: torch.ops.aten.reshape.default,
     torch.ops.aten._unsafe_view.default: torch.ops.aten.reshape.default,
 }
+_EXPANDING = (torch.ops.aten.expand.default, torch.ops.aten.broadcast_to.default)
 # What fake tensors are asked about themselves is no computation of the model.
 _METADATA = frozenset(compat.METADATA_OPS)
 
@@ -95,6 +96,9 @@ class Recorder(GraphWriter, compat.ProxySlotMode):
         GraphWriter.__init__(self, env)
         self.decomposition_for = decomposition_for
         self.in_kernel = 0
+        # The operator whose kernel runs, and whether it is known what sizes its operands meet in.
+        self.kernel: Any = None
+        self.meeting = False
         self.bound: dict[Any, torch.SymInt] = {}
         self.broadcasting = Broadcasting(
             env, lambda: self.fresh_scalar(torch.SymInt), self.knows, input_sizes
@@ -121,20 +125,38 @@ class Recorder(GraphWriter, compat.ProxySlotMode):
             return self.record(func, args, kwargs, self._computed(func, args, kwargs))
         # PyTorch's kernel takes the sizes that meet for equal: what it learns is forgotten.
         facts = self.env.save_facts()
+        self.meeting = True
         try:
             out = self._computed(func, args, kwargs)
         finally:
+            self.meeting = False
             self.env.restore_facts(facts)
         return self.record(func, args, kwargs, _with_sizes(out, sizes))
 
+    def broadcasts_short(self) -> bool | None:
+        """Whether the kernel that asks should count the size of ``x[:1]`` as 1.
+
+        None where that is more than broadcasting, so that it needs a fact.
+        """
+        if self.meeting or self.kernel in _EXPANDING:
+            return True
+        # What is written in place is looked at before its operator comes here.
+        if self.kernel is None and compat.asked_for_broadcasting():
+            return True
+        if self.kernel is not None and elementwise(self.kernel):
+            return False  # no other size meets it
+        return False if compat.asked_for_layout() else None
+
     def _computed(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """What PyTorch's kernel gives on fake tensors."""
+        outer, self.kernel = self.kernel, func
         self.in_kernel += 1
         try:
             with compat.python_kernels():
                 return func(*args, **kwargs)
         finally:
             self.in_kernel -= 1
+            self.kernel = outer
 
     def record(self, func: Any, args: Any, kwargs: Any, out: Any) -> Any:
         """Adds the node of one op that has been computed on fake tensors; returns its result."""

@@ -186,6 +186,11 @@ class Session(Sharing):
         """
         if self.known(size == 1) is not None:
             return
+        if self.env.is_one_at_most(expression(size)):  # of x[:1], where x is not empty
+            self.env.assume(size == 1, "a dimension that is squeezed")
+            self.note("assumption", "this dimension is 1, so squeezing takes it away")
+            self.require(size == 1)
+            return
         if self.example_sizes.get(expression(size)) == 1:
             raise PinNeeded({expression(size)}, user_location())
         self.env.assume(size != 1, "a dimension that is not squeezed")

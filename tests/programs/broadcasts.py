@@ -159,3 +159,63 @@ def rows_and_columns_by_index(x):
 
 
 PROGRAMS.add(rows_and_columns_by_index, X3, X0, X1, X5)
+
+
+# -- x[:1] meets other tensors, where x may be empty ----------------------------------------------
+
+ROWS = [(3, 2), (1, 1), (4, 1), (1, 5), (3, 0), (0, 0), (0, 1), (2, 4)]
+PAIRS = [(rand(n, 4, seed=n), rand(m, 4, seed=10 + m)) for n, m in ROWS]
+BOTH = {"x": {0: "n"}, "y": {0: "m"}}
+
+
+def first_row_and_its_number(x, y):
+    short = torch.relu(x[:1])
+    return x - x[:1], len(short), y * x[:1] + x[-1:]
+
+
+PROGRAMS.add(first_row_and_its_number, *PAIRS, dynamic=BOTH)
+
+
+def first_row_in_a_branch_of_few(x, y):
+    w = x + 1
+    if x.numel() > 3:
+        y = y + w[:1]
+    else:
+        w[:1] = 1.25
+    return w[w[:, 0] > 0], y
+
+
+PROGRAMS.add(first_row_in_a_branch_of_few, *PAIRS, dynamic=BOTH)
+
+
+def first_row_expanded(x, y):
+    wide = x[:1].expand(y.shape[0], 4) if y.shape[0] else y
+    return torch.where(x[:1] > 0, wide, x[-1:]), torch.cat([x[:1], y, y * x[:1]])
+
+
+PROGRAMS.add(first_row_expanded, *(pair for pair in PAIRS if len(pair[0])), dynamic=BOTH)
+
+
+def first_row_written_to_the_others(x, y):
+    x = x.clone()
+    x[1:] += x[:1]
+    y = y.clone()
+    y[:1] *= 2
+    return x, y, x[:1].sum(0), x[1:2].clamp(0).shape[0]
+
+
+PROGRAMS.add(first_row_written_to_the_others, *PAIRS, dynamic=BOTH)
+
+
+def first_rows_of_both(x, y):
+    return x[:1] * y[:1], (x[-1:] == x).all(1), x[:1].sum(1) + x.sum(1)
+
+
+PROGRAMS.add(first_rows_of_both, *PAIRS, dynamic=BOTH)
+
+
+def first_row_squeezed(x):
+    return x[:1].squeeze(0) + x
+
+
+PROGRAMS.add(first_row_squeezed, X3, X1, X5)
