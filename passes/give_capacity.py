@@ -20,7 +20,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from fxexport.passes.capacity.limits import Limits, plain_symbol
+from fxexport.passes.capacity.known_sizes import plain_symbol
+from fxexport.passes.capacity.limits import Limits
 from fxexport.passes.capacity.values import NoRoom, Open, Rooms, Scope, val_of
 from fxexport.passes.capacity.walk import Walker, makes_sizes
 from torch import fx

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from fxexport.passes.capacity.limits import Limits, plain_symbol
+from fxexport.passes.capacity.known_sizes import plain_symbol
+from fxexport.passes.capacity.limits import Limits
 from fxexport.passes.capacity.rules import MAKERS, rule_of
 from fxexport.passes.capacity.rules_put import puts_by_mask
 from fxexport.passes.capacity.rules_sort import varies
