@@ -1,0 +1,139 @@
+"""Private PyTorch API on operators: what they write, view and are made of."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+__all__ = [
+    "functional_variant",
+    "has_own_decomposition",
+    "is_composite",
+    "larger_table",
+    "tensors_among",
+    "views_in",
+    "written_arguments",
+    "written_by_python",
+]
+
+
+@functools.cache
+def is_composite(func: Any) -> bool:
+    """Whether PyTorch itself expresses an operator through others."""
+    if not torch._C._dispatch_has_kernel(func.name()):
+        return False
+    return bool(func._can_decompose())
+
+
+@functools.cache
+def functional_variant(func: Any) -> Any:
+    """``aten.relu`` for ``aten.relu_``; None for one that does not write to its first input."""
+    namespace, _, name = func._schema.name.partition("::")
+    if not name.endswith("_") or name.endswith("__") or name == "copy_":
+        return None
+    packet = getattr(getattr(torch.ops, namespace), name[:-1], None)
+    if packet is None:
+        return None
+    # pow_.Scalar(Tensor, Scalar) is pow.Tensor_Scalar; pow.Scalar is another operator.
+    wanted = [str(argument.type) for argument in func._schema.arguments]
+    for overload in (func._overloadname, *packet.overloads()):
+        found = getattr(packet, overload or "default", None)
+        if found is not None and [str(a.type) for a in found._schema.arguments] == wanted:
+            return found
+    return None
+
+
+@functools.cache
+def written_by_python(func: Any) -> bool:
+    """Whether functionalization would check an operator in place by Python code for real sizes.
+
+    It calls the operator on meta tensors first. Where that is one of ``torch._refs`` made to write
+    in place, it fails on symbolic sizes ("expected to contain only concrete integers"); the
+    functional operator does not.
+    """
+    from torch._decomp import meta_table
+
+    plain = func.has_kernel_for_dispatch_key(torch._C.DispatchKey.Meta) and func not in meta_table
+    return bool(plain and func._schema.name not in ("aten::set_", "aten::resize_"))
+
+
+def has_own_decomposition(func: Any) -> bool:
+    """Whether ``func.decompose`` works: the operator is written in C++ through others."""
+    return bool(func.has_kernel_for_dispatch_key(torch._C.DispatchKey.CompositeImplicitAutograd))
+
+
+def larger_table(func: Any) -> Callable[..., Any] | None:
+    """A decomposition that is not among torch.export's public ones; None if there is none.
+
+    PyTorch's table of all of them, those written for its own compiler included, has no public
+    door. An operator that is missing there is no error.
+    """
+    from torch._decomp import get_decompositions
+
+    found: Callable[..., Any] | None = get_decompositions([func]).get(func)
+    return found
+
+
+@functools.cache
+def _alias_plan(func: Any) -> tuple[tuple[tuple[int, str], ...], tuple[tuple[int, int, str], ...]]:
+    """From the schema: arguments that are written; (result, argument) pairs that share memory."""
+    schema = func._schema
+    written, shared = [], []
+    for k, arg in enumerate(schema.arguments):
+        info = arg.alias_info
+        if info is None:
+            continue
+        if info.is_write:
+            written.append((k, arg.name))
+        for r, ret in enumerate(schema.returns):
+            other = ret.alias_info
+            if info.is_write:
+                continue
+            # A list of views has no alias of its own in the schema; its source is marked "*".
+            listed = isinstance(ret.type, torch.ListType) and "*" in info.after_set
+            if listed or (other is not None and _same_alias(info, other)):
+                shared.append((r, k, arg.name))
+    return tuple(written), tuple(shared)
+
+
+def _same_alias(a: Any, b: Any) -> bool:
+    return bool((a.before_set | a.after_set) & (b.before_set | b.after_set))
+
+
+def _argument(args: Sequence[Any], kwargs: dict[str, Any], k: int, name: str) -> Any:
+    return args[k] if k < len(args) else kwargs.get(name)
+
+
+def _tensors(value: Any) -> list[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        return [value]
+    if isinstance(value, (list, tuple)):
+        return [item for item in value if isinstance(item, torch.Tensor)]
+    return []
+
+
+def written_arguments(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> list[torch.Tensor]:
+    """The tensors that an operator writes to, by its schema."""
+    written, _ = _alias_plan(func)
+    return [tensor for k, name in written for tensor in _tensors(_argument(args, kwargs, k, name))]
+
+
+def views_in(
+    func: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Pairs (result, argument) where the result is a view of the argument, by the schema."""
+    _, shared = _alias_plan(func)
+    pairs: list[tuple[torch.Tensor, torch.Tensor]] = []
+    for r, k, name in shared:
+        several = len(func._schema.returns) > 1
+        for source in _tensors(_argument(args, kwargs, k, name)):
+            pairs.extend((view, source) for view in _tensors(out[r] if several else out))
+    return pairs
+
+
+def tensors_among(args: Sequence[Any], kwargs: dict[str, Any]) -> list[torch.Tensor]:
+    """The tensors among an operator's arguments, in lists too."""
+    return [tensor for value in (*args, *kwargs.values()) for tensor in _tensors(value)]
