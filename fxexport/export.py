@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,8 +19,7 @@ from fxexport.capture import (
     method_of,
     scripted,
 )
-from fxexport.errors import OutputError, UsageError, VerificationError
-from fxexport.files import replace_together
+from fxexport.errors import UsageError, VerificationError
 from fxexport.graph import CapturedGraph, source_of
 from fxexport.inputs import (
     PreparedInputs,
@@ -30,13 +30,13 @@ from fxexport.inputs import (
 from fxexport.inputs.profiled import settle_profiles
 from fxexport.lowering import decomposition_for, keep_composite, lower
 from fxexport.passes import run_passes
+from fxexport.placing import move_verified, removed_on_failure, unverified_name
 from fxexport.profile_files import profiles_beside, stale_profiles_removed
 from fxexport.profiles import (
     METADATA_KEY,
     Profile,
     StoredProfiles,
     as_profiles,
-    profiles_file_name,
     why_no_profile,
 )
 from fxexport.progress import NullProgress, Progress
@@ -50,7 +50,7 @@ from fxexport.stateful import describe_state, initial_state, write_initial_state
 from fxexport.targets import check_max_trips, target_named
 from fxexport.verify import verify as compare
 from fxexport.verify.stability import random_nodes
-from fxexport.writing import check_target, data_file_name, write_model
+from fxexport.writing import check_target, write_model
 
 if TYPE_CHECKING:
     import onnx
@@ -258,18 +258,19 @@ def export(
             _raise_on_disagreement(exported)
         return exported
     shown = os.fspath(path)
-    beside = _unverified_name(shown) if verify else shown
+    beside = unverified_name(shown) if verify else shown
     with stage("write"):
         exported.save(beside, external_data=external_data)
     report.path = beside
     if verify:
-        with stage("verify"), _removed_on_failure(beside):
+        with stage("verify"), removed_on_failure(beside):
             report.verification = compare(
                 graph, beside, exported._reference, prepared, check_inputs
             )
         _raise_on_disagreement(exported, beside)
-        with _removed_on_failure(beside):
-            _move(exported, beside, shown, external_data)
+        with removed_on_failure(beside):
+            save = functools.partial(exported.save, external_data=external_data)
+            move_verified(beside, shown, save, exported.profiles)
         report.path = shown
     write_initial_state(graph, shown, report)
     return exported
@@ -313,48 +314,6 @@ def _check_output_names(output_names: Sequence[str] | None, graph: CapturedGraph
                 f"output_names: {name!r} is the name of another input or output too",
                 hint="give every output a name of its own",
             )
-
-
-def _unverified_name(path: str) -> str:
-    """Where the file stands until it is known to agree, and stays if it does not."""
-    stem, ending = os.path.splitext(path)
-    return f"{stem}.unverified{ending}"
-
-
-def _move(exported: Exported, source: str, path: str, external_data: bool | None) -> None:
-    """Gives a verified file its name; one with a data file is written anew, as it names it."""
-    data, beside = (os.path.join(os.path.dirname(source), name) for name in _companions(source))
-    if os.path.exists(data):
-        exported.save(path, external_data=external_data)
-        for name in (source, data, *([beside] if exported.profiles else [])):
-            os.unlink(name)
-        return
-    moves = [(source, path)]
-    if exported.profiles:
-        place = os.path.join(os.path.dirname(path), profiles_file_name(path))
-        moves.insert(0, (beside, place))
-    try:
-        with stale_profiles_removed(path, exported.profiles):
-            replace_together(moves)
-    except OSError as error:
-        raise OutputError(f"cannot write {path!r}: {error.strerror or error}") from error
-
-
-def _companions(path: str) -> tuple[str, str]:
-    """Names of the files that may stand beside a model: weights and profiles."""
-    return data_file_name(path), profiles_file_name(path)
-
-
-@contextlib.contextmanager
-def _removed_on_failure(path: str) -> Iterator[None]:
-    """Nothing half-verified is left behind an exception or Ctrl-C."""
-    try:
-        yield
-    except BaseException:
-        for name in (os.path.basename(path), *_companions(path)):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(os.path.join(os.path.dirname(path), name))
-        raise
 
 
 def _request(
@@ -442,7 +401,7 @@ def _raise_on_disagreement(exported: Exported, kept: str = "") -> None:
         return
     if exported.report.refusal is not None:
         # TorchScript read the program otherwise than Python does: the first refusal stands.
-        with _removed_on_failure(kept) if kept else contextlib.nullcontext():
+        with removed_on_failure(kept) if kept else contextlib.nullcontext():
             raise exported.report.refusal
     error = VerificationError(
         f"the file does not agree with PyTorch: {verification.message}"
