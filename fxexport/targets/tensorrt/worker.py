@@ -28,7 +28,13 @@ def main() -> None:
             pipe.flush()
 
         request = json.load(sys.stdin)
-        trt = importlib.import_module(request["package"])
+        try:
+            trt = importlib.import_module(request["package"])
+        except Exception as error:  # a missing library raises whatever it likes
+            message = f"{request['title']} is installed but does not start: {error}"
+            send("finding", message=message, install=True)
+            send("done", ok=False)
+            return
         send("done", ok=_build(trt, request, send))
 
 
