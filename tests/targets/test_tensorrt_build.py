@@ -290,7 +290,7 @@ def test_check_in_the_words_of_profiles(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     _gate(tmp_path)
-    assert main(["gate.py", "--dynamic", "--no-verify", "-q"]) == 0
+    assert main(["gate.py", "--dynamic", "--no-verify", "-q", "--target", "tensorrt"]) == 0
     assert main(["check", "gate.onnx"]) == 2
     assert "x_d0, x_d1 have no largest size" in capsys.readouterr().err
     shapes = ["--minShapes=x:1x8", "--optShapes=x:2x8", "--maxShapes=x:4x8"]
