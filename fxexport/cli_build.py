@@ -175,6 +175,8 @@ def build_engine_for(exported: Exported, settings: EngineSettings, console: Cons
     Raises:
         FxExportError: it was not built, or disagrees with PyTorch.
     """
+    import torch
+
     from fxexport.targets.tensorrt.build import BuildError
     from fxexport.targets.tensorrt.entry import build
     from fxexport.targets.tensorrt.package import gpu_present
@@ -191,7 +193,7 @@ def build_engine_for(exported: Exported, settings: EngineSettings, console: Cons
         except BuildError as error:
             report.build = error.result
             raise
-    if gpu_present():
+    if gpu_present() and torch.cuda.is_available():  # PyTorch may be a build without CUDA
         from fxexport.tensorrt import verify
 
         verify(exported, report.build)

@@ -124,10 +124,12 @@ def build_engine(
         The result; `ok` is False when TensorRT refused, crashed, or ran over its time.
 
     Raises:
-        OutputError: when the engine cannot be written.
+        OutputError: when the engine or the timing cache cannot be written.
         UsageError: when the package does not have an option.
     """
     options.check_for(package)
+    if options.timing_cache_file:
+        check_place(options.timing_cache_file, os.path.realpath(options.timing_cache_file))
     with _written_whole(engine_path) as part:
         outcome = run_child(
             {
