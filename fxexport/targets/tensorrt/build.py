@@ -219,7 +219,7 @@ def _from_parser(finding: Mapping[str, Any], index: NodeIndex) -> Problem:
     node, location = index.place(finding["node"])
     meaning, hint = explain(finding["message"])
     return Problem(
-        f"{finding['operator']}: {meaning}",
+        f"{finding['operator']}: {meaning}" if finding["operator"] else meaning,
         hint=hint,
         location=location,
         node=node or finding["node"],
