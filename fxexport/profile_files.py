@@ -136,7 +136,7 @@ def load_message(path: str | os.PathLike[str]) -> onnx.ModelProto:
 
     shown = os.fspath(path)
     try:
-        model = onnx.load(shown, load_external_data=False)
+        model = onnx.load(shown, "protobuf", load_external_data=False)  # whatever its ending
     except OSError as error:
         raise UsageError(f"cannot read {shown!r}: {error.strerror or error}") from error
     except Exception as error:  # protobuf's own exception, which has no public home
@@ -195,6 +195,7 @@ def _inputs_of(graph: onnx.GraphProto) -> list[FileInput]:
             for axis, dim in enumerate(tensor.shape.dim)
         )
         name = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
+        name = "sequence" if value.type.HasField("sequence_type") else name
         names = {"float": "float32", "double": "float64"}
         inputs.append(FileInput(value.name, shape, names.get(name, name)))
     return inputs

@@ -231,9 +231,7 @@ class _Resolver:
                 name,
                 f"axis {axis} is called {dim.name!r} like {where}, so both must have one {point} "
                 f"size; got {here.at(point)[0]} and {before.at(point)[0]}",
-                replace(
-                    bounds, text="; ".join(filter(None, dict.fromkeys((before.text, bounds.text))))
-                ),
+                replace(bounds, text="; ".join(texts)),
                 "give equal sizes, or the dimensions two names",
             )
         if here.opt_given:

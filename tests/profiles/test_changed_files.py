@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -201,3 +202,37 @@ def test_one_provider_may_be_a_text(made: Path) -> None:
     assert list(options) == ["CUDAExecutionProvider"]
     with pytest.raises(UsageError, match="expected names of providers"):
         fxexport.provider_options(made / "model.onnx", 3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("ending", ["textproto", "json"])
+def test_text_forms_of_onnx_are_left_alone(made: Path, tmp_path: Path, ending: str) -> None:
+    model = onnx.load(made / "model.onnx")
+    path = tmp_path / f"model.{ending}"
+    onnx.save(model, path)
+    before = path.read_bytes()
+    assert main(["profile", str(path), "--set", "b[1..2..3]"]) == 2
+    assert main(["check", str(path), "--no-build"]) == 2
+    assert path.read_bytes() == before
+
+
+VALUES = """
+<ir_version: 8, opset_import: ["" : 17]>
+g (float[N, 4] x, int64[1] k) => (float[M, 4] y) <int64[1] z = {0}> { y = Slice(x, z, k, z) }
+"""
+
+
+def test_values_of_one_number_are_named_like_a_dimension(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "other.onnx"
+    onnx.save(onnx.parser.parse_model(VALUES), path)
+    assert main(["profile", str(path), "--set", "N[1..2..4],k[1..2..3]", "-q"]) == 0
+    (profile,) = read_profiles(path).profiles
+    assert profile.values_at("max") == {"k": (3,)}
+    pytest.importorskip("tensorrt_rtx")
+    assert main(["check", str(path)]) == 0
+    capsys.readouterr()
+    assert main(["check", str(path), "--profile", "N[1..2..4]", "--json"]) == 4
+    (problem,) = json.loads(capsys.readouterr().out)["problems"]
+    assert "the values of input 'k' decide sizes" in problem["message"]
+    assert problem["hint"].startswith("for example --minShapes=k:1")

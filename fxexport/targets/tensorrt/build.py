@@ -210,8 +210,12 @@ def _crash_hint(crash: str) -> str:
 
 
 def _plain(finding: Mapping[str, Any]) -> Problem:
-    hint = "give a range: --dynamic x:0=batch[1..4..8]" if "input" in finding else ""
-    hint = INSTALL_HINT if "install" in finding else hint
+    hint = INSTALL_HINT if "install" in finding else ""
+    if "input" in finding:
+        hint = "give a range: --dynamic x:0=batch[1..4..8]"
+    elif "values" in finding:
+        name = finding["values"]
+        hint = f"for example --minShapes={name}:1 --optShapes={name}:4 --maxShapes={name}:8"
     return Problem(finding["message"], hint=hint)
 
 
