@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import onnx
 
 __all__ = [
+    "load_message",
     "profiles_beside",
     "read_profiles",
     "replace_profiles",
@@ -69,7 +70,7 @@ def read_profiles(path: str | os.PathLike[str]) -> StoredProfiles:
     Raises:
         UsageError: there is no such file, it is no ONNX file, or its profiles cannot be read.
     """
-    return _stored_in(_load(path), os.fspath(path))
+    return _stored_in(load_message(path), os.fspath(path))
 
 
 def replace_profiles(
@@ -94,9 +95,14 @@ def replace_profiles(
         UsageError: the profiles do not fit the file.
         OutputError: the file cannot be written.
     """
-    model = _load(path)
+    model = load_message(path)
     stored = _stored_in(model, os.fspath(path))
     new = replace(stored, profiles=resolve(profiles, stored.inputs, stored.relations, opts))
+    if not new.profiles:
+        raise UsageError(
+            f"{os.fspath(path)} takes no profile: all of its sizes are fixed",
+            hint="export it with --dynamic",
+        )
     entry = next((prop for prop in model.metadata_props if prop.key == METADATA_KEY), None)
     if entry is None:
         entry = model.metadata_props.add(key=METADATA_KEY)
@@ -120,8 +126,12 @@ def replace_profiles(
     return new
 
 
-def _load(path: str | os.PathLike[str]) -> onnx.ModelProto:
-    """The file as a message, without weights that lie elsewhere."""
+def load_message(path: str | os.PathLike[str]) -> onnx.ModelProto:
+    """The file as a message, without weights that lie elsewhere.
+
+    Raises:
+        UsageError: there is no such file, or it is no ONNX file.
+    """
     import onnx
 
     shown = os.fspath(path)

@@ -65,14 +65,18 @@ def resolve(
 
     Raises:
         UsageError: an unknown or missing input, another rank, a static dimension or a range that
-            disagrees, two sizes under one name, a relation that does not hold. It quotes the text.
+            disagrees, two sizes under one name, a relation that does not hold, a profile that is
+            empty. It quotes the text.
     """
-    return [
-        _Resolver(f"profile {k}" if len(profiles) > 1 else "the profile", inputs).resolve(
-            profile, relations, examples or {}
-        )
-        for k, profile in enumerate(profiles)
-    ]
+    resolved = []
+    for k, profile in enumerate(profiles):
+        label = f"profile {k}" if len(profiles) > 1 else "the profile"
+        if not profile.shapes and not profile.values:
+            listed = ", ".join(target.describe() for target in inputs) or "none"
+            raise UsageError(f"{label} is empty", hint=f"the inputs are {listed}")
+        resolved.append(_Resolver(label, inputs).resolve(profile, relations, examples or {}))
+    # One that only repeats fixed sizes has nothing left to say.
+    return [profile for profile in resolved if profile.shapes or profile.values]
 
 
 def takes_values(target: FileInput, bounds: Bounds) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fxexport.errors import UsageError
-from fxexport.profile_files import read_profiles
+from fxexport.profile_files import load_message, read_profiles
 from fxexport.profiles import Profile, as_profiles, resolve, why_no_profile
 from fxexport.targets.tensorrt.build import ProfileRanges
 
@@ -28,14 +28,7 @@ def load_model(path: str | os.PathLike[str]) -> ir.Model:
     import onnx_ir
 
     name = os.fspath(path)
-    if not os.path.isfile(name):
-        raise UsageError(f"there is no file {name}")
-    try:
-        proto = onnx.load(name, load_external_data=False)
-    except Exception as error:
-        raise UsageError(f"{name} is not an ONNX file: {error}") from error
-    if not proto.HasField("graph"):
-        raise UsageError(f"{name} is not an ONNX file: it has no graph")
+    proto = load_message(name)
     if proto.producer_name != "fxexport":
         # A file that ONNX's inference does not take may still build.
         with contextlib.suppress(Exception):
@@ -51,13 +44,15 @@ def profiles_of(path: str, given: Any = None) -> list[ProfileRanges]:
     """
     stored = read_profiles(path)
     profiles = stored.profiles
-    if given is not None:
-        profiles = resolve(as_profiles(given), stored.inputs, stored.relations)
+    wanted = as_profiles(given)
+    if wanted:
+        profiles = resolve(wanted, stored.inputs, stored.relations)
     missing = why_no_profile(stored.inputs)
     if not profiles and missing:
         raise UsageError(
-            f"an engine needs a range for every dynamic size; {missing}",
-            hint="the words of trtexec (--minShapes, --optShapes, --maxShapes) do as well",
+            "an engine needs a range for every dynamic size: "
+            + missing.partition(": ")[2].partition(";")[0],
+            hint=f"{missing.partition('; ')[2]}, or --minShapes, --optShapes and --maxShapes",
         )
     return [ranges_of(profile) for profile in profiles]
 
