@@ -219,3 +219,14 @@ def first_row_squeezed(x):
 
 
 PROGRAMS.add(first_row_squeezed, X3, X1, X5)
+
+
+def rows_of_images(x):
+    n = x.shape[0]
+    rows = x.reshape(n, -1)
+    shared = rows @ rows.t()
+    areas = rows.sum(1).expand(n, n)
+    return shared / (areas + areas.t() - shared + 1e-6)
+
+
+PROGRAMS.add(rows_of_images, rand(3, 2, 2, seed=1), rand(1, 2, 2, seed=2), rand(5, 3, 2, seed=3))
