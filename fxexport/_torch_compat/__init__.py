@@ -116,6 +116,15 @@ def fake_beside(tensor: torch.Tensor, sizes: Sequence[Any]) -> torch.Tensor:
         return fake_like(tensor, sizes)
 
 
+def fresh_size(tensor: torch.Tensor) -> torch.SymInt:
+    """A new size that nothing is known about, beside a tensor of a graph: for use after capture."""
+    env: Any = tensor.fake_mode.shape_env  # type: ignore[attr-defined]
+    with env.ignore_fresh_unbacked_symbols():
+        size: torch.SymInt = env.create_unbacked_symint()
+    env.mark_size(size.node.expr)
+    return size
+
+
 class UserMode(TorchDispatchMode):
     """An ordinary dispatch mode, without the start-up cost of PyTorch's compiler."""
 

@@ -78,6 +78,7 @@ _TARGETS = {
             "bound_trips",
             "skip_equal_ways",
             "cap_trips",
+            "join_ragged_lists",
             "lists_to_buffers",
             "append_to_buffers",
             "give_capacity",
