@@ -51,6 +51,7 @@ from fxexport._torch_compat.sizes import (
     make_sym_node,
     python_text,
     raw_expression,
+    size_with,
     stack_of_assert,
     stack_of_fact,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "no_recording",
     "python_text",
     "raw_expression",
+    "size_with",
     "stack_of_assert",
     "stack_of_fact",
     "statically_known_true",

@@ -33,6 +33,7 @@ __all__ = [
     "make_sym_node",
     "python_text",
     "raw_expression",
+    "size_with",
     "stack_of_assert",
     "stack_of_fact",
 ]
@@ -289,6 +290,13 @@ def is_boolean(expr: Any) -> bool:
 def make_sym_node(expr: Any, env: ShapeEnv, kind: type) -> Any:
     """The node that a SymInt, SymFloat or SymBool is made of."""
     return SymNode(expr, env, kind, None)
+
+
+def size_with(size: torch.SymInt, values: dict[Any, Any]) -> Any:
+    """A size with other symbols or numbers in the place of its symbols."""
+    env = size.node.shape_env
+    expr = size.node.expr.xreplace({key: sympy.sympify(value) for key, value in values.items()})
+    return int(expr) if expr.is_Integer else torch.SymInt(make_sym_node(expr, env, int))
 
 
 def python_text(expr: Any) -> str:

@@ -87,6 +87,7 @@ _TARGETS = {
             "hoist_masks",
             "hoist_branches",
             "cut_to_nothing",
+            "compute_on_one_row",
             "hoist_loops",
             "eliminate_dead_code",  # what was moved shares its bodies with what is left behind
             "give_capacity_in_branches",
