@@ -23,7 +23,7 @@ from torch import fx
 from fxexport._torch_compat import fake_beside, fresh_size, size_with
 from fxexport.graph import CapturedGraph
 from fxexport.graph.editing import call, copy_of, items, new_body, new_place, nodes_inside, parts, results
-from fxexport.graph.hoisting import selects
+from fxexport.graph.hoisting import behind, hoist, is_harmless, selects
 from fxexport.graph.ops import branch, loop
 from fxexport.graph.scalars import maximum, not_, select
 
@@ -51,39 +51,93 @@ def run(graph: CapturedGraph) -> CapturedGraph:
     root = graph.module
     for node in list(root.graph.nodes):
         if node.target is branch:
-            found = _asked(root, node)
+            _select_before(root, node)
+            found = _asked(node)
             if found is not None and _may_move(root, node, 1 - found[0]):
                 _Mover(root, node, *found).move()
     root.recompile()
     return graph
 
 
-def _asked(module: fx.GraphModule, node: fx.Node) -> tuple[int, set[Any]] | None:
-    """The way that is taken where some sizes are 0, and these sizes' symbols."""
-    side, condition = 0, node.args[0]
+def _condition(node: fx.Node) -> tuple[fx.Node | None, int]:
+    """What a branch asks, and the way that is taken where it holds, without `not`."""
+    side: int = 0
+    condition: Any = node.args[0]
     while isinstance(condition, fx.Node) and condition.target in (aten.logical_not.default, not_):
         side, condition = 1 - side, condition.args[0]
-    if not isinstance(condition, fx.Node):
+    return (condition, side) if isinstance(condition, fx.Node) else (None, side)
+
+
+def _asked(node: fx.Node) -> tuple[int, set[Any]] | None:
+    """The way that is taken where some sizes are 0, and these sizes' symbols."""
+    condition, side = _condition(node)
+    if condition is None:
         return None
     if condition.target is aten.any.default:
-        return _of_mask(condition.args[0], 1 - side)
+        symbols = _selected_by(condition.args[0])
+        return (1 - side, symbols) if symbols else None
     number: Any = condition.args[1] if len(condition.args) == 2 else None
     target: Any = condition.target
     if type(number) is not int or (target, number) not in _NOTHING:
         return None
     size: Any = condition.args[0]
-    symbols = _multiple_of(size.meta["val"]) if isinstance(size, fx.Node) else None
-    return None if symbols is None else (_NOTHING[target, number] ^ side, symbols)
+    found = _multiple_of(size.meta["val"]) if isinstance(size, fx.Node) else None
+    return None if found is None else (_NOTHING[target, number] ^ side, found)
 
 
-def _of_mask(mask: Any, side: int) -> tuple[int, set[Any]] | None:
-    """What was selected by a mask that has no true element on that way."""
-    symbols = {
-        next(iter(found))
-        for user in mask.users
-        if selects(user) and (found := _multiple_of(user.meta["val"].shape[0])) is not None
-    }
-    return (side, symbols) if symbols else None
+def _selected_by(mask: Any) -> set[Any]:
+    """The sizes of what a mask selects: of the places of its true elements, and rows there."""
+    found: set[Any] = set()
+    todo = [user for user in mask.users if selects(user)]
+    while todo:
+        node = todo.pop()
+        found |= _multiple_of(node.meta["val"].shape[0]) or set()
+        if node.target in (aten.nonzero.default, aten.squeeze.dim):
+            todo += [
+                user
+                for user in node.users
+                if user.target is aten.squeeze.dim or _takes_rows(user, node)
+            ]
+    return found
+
+
+def _takes_rows(node: fx.Node, index: fx.Node) -> bool:
+    indices: Any = node.args[1] if node.target is aten.index.Tensor else None
+    return indices is not None and list(indices) == [index]
+
+
+def _select_before(module: fx.GraphModule, node: fx.Node) -> None:
+    """In `if mask.any(): x[mask]`, rows are taken before the branch, at the true elements' places.
+
+    It cannot fail where the mask has none, whatever the size of `x`.
+    """
+    condition, side = _condition(node)
+    if condition is None or condition.target is not aten.any.default:
+        return
+    mask: Any = condition.args[0]
+    operands: Any = node.args[3]
+    val = mask.meta["val"]
+    if len(condition.args) != 1 or mask not in operands or val.ndim != 1 or val.dtype != torch.bool:
+        return
+    body, places = parts(module, node)[side]
+    place = places[operands.index(mask)]
+    index: fx.Node | None = None
+    for inner in [user for user in place.users if _takes_rows(user, place)]:
+        work = behind(inner, is_harmless)
+        if work is None:
+            continue
+        if index is None:
+            found = fresh_size(val)
+            both = fake_beside(val, [found, 1]).to(torch.int64)
+            index = call(node, aten.nonzero.default, mask, val=both)
+            flat = fake_beside(both, [found])
+            index = call(node, aten.squeeze.dim, index, 1, val=flat)
+
+        def take(copy: fx.Node, at: fx.Node = index) -> None:
+            copy.args = (copy.args[0], [at])
+
+        hoist(module, node, side, work, take)
+    body.graph.eliminate_dead_code()
 
 
 def _multiple_of(size: Any) -> set[Any] | None:
