@@ -44,6 +44,11 @@ class Assumptions:
         kernel = self._asked_by_kernel()
         if fallback is not None and not kernel:
             return fallback
+        if self._asked_by_store(expr):
+            # As kernels take sizes that they cannot compare: equal, and that is a fact.
+            with compat.no_recording():
+                env.guard_or_defer_runtime_assert(expr, "what is stored fits")
+            return True
         inputs = expr.free_symbols <= self.names.keys()
         general = _general_case(expr) if kernel and expr.free_symbols <= env.size_like else None
         if general is not None:
@@ -115,6 +120,13 @@ class Assumptions:
     def _asked_by_kernel(self) -> bool:
         """Whether PyTorch's own code asks, rather than a line of the program."""
         return bool(self.session.recorder.in_kernel or self.session.tensors.dispatching)
+
+    def _asked_by_store(self, expr: Any) -> bool:
+        """Whether a store asks if sizes that are not 1 are equal, before any kernel runs."""
+        stores = self.session.tensors.storing and not self.session.recorder.in_kernel
+        sizes = expr.args if stores and isinstance(expr, sympy.Eq) else ()
+        one = self.session.env.is_one_at_most
+        return bool(sizes) and not any(size == 1 or one(size) for size in sizes)
 
     # -- afterwards ------------------------------------------------------------------------------
 
