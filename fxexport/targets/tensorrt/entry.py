@@ -77,7 +77,8 @@ def build(
 
     Args:
         model: the file, or what `fxexport.export` gave (then it must have been saved).
-        engine: where the engine goes; by default ``model.engine`` beside ``model.onnx``.
+        engine: the file or folder that the engine goes to; by default ``model.engine`` beside
+            ``model.onnx``.
         profiles: as for `fxexport.export`; by default those in the file.
         options: precision, workspace, compatibility, timing cache.
         timeout: seconds until the build is given up.
@@ -96,6 +97,8 @@ def build(
     _check_arguments(options, timeout)
     path = _path_of(model)
     to = engine_name(path) if engine is None else os.fspath(engine)
+    if os.path.isdir(to):
+        to = os.path.join(to, os.path.basename(engine_name(path)))
     loaded = load_model(path)
     _keep_model(path, loaded, to)
     ranges = profiles_of(path, profiles)
