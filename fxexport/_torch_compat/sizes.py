@@ -27,6 +27,7 @@ __all__ = [
     "SizeEnv",
     "asked_for_broadcasting",
     "asked_for_layout",
+    "at_sizes",
     "bounds_within",
     "finite",
     "is_boolean",
@@ -129,7 +130,9 @@ class SizeEnv(ShapeEnv):
             return False
         found = set()
         for values in itertools.product((0, 1, 2, 5, 1000), repeat=min(len(symbols), 3)):
-            found.add(size.xreplace(dict(zip(symbols, map(sympy.Integer, values), strict=False))))
+            tried = dict(zip(symbols, map(sympy.Integer, values), strict=False))
+            found.add(at_sizes(size, tried))
+        found.discard(None)
         return sympy.S.One in found and found <= {sympy.S.Zero, sympy.S.One}
 
     def meets_none_alone(self, size: Any, other: Any) -> bool:
@@ -141,7 +144,7 @@ class SizeEnv(ShapeEnv):
             return False
         for values in itertools.product((0, 1, 2, 5, 1000), repeat=min(len(symbols), 3)):
             tried = dict(zip(symbols, map(sympy.Integer, values), strict=False))
-            if size.xreplace(tried) == 0 and other.xreplace(tried) == 1:
+            if at_sizes(size, tried) == 0 and at_sizes(other, tried) == 1:
                 return False
         return True
 
@@ -219,8 +222,8 @@ class SizeEnv(ShapeEnv):
 
     def hint_as(self, symbol: Any, expr: Any) -> None:
         """Gives a symbol the hint that an expression of symbols with hints has."""
-        value = expr.xreplace(self.hints)
-        if value.is_number or value in (sympy.true, sympy.false):
+        value = at_sizes(expr, self.hints)
+        if value is not None and (value.is_number or value in (sympy.true, sympy.false)):
             self.hints[symbol] = value
 
     def mark_size(self, symbol: Any) -> None:
@@ -296,6 +299,17 @@ def bounds_within(expr: Any, ranges: dict[Any, tuple[int, int | None]]) -> tuple
              for s, (low, high) in ranges.items()}  # fmt: skip
     found = bound_sympy(expr, known)
     return finite(found.lower), finite(found.upper)
+
+
+def at_sizes(expr: Any, values: dict[Any, Any]) -> Any:
+    """An expression with numbers for its symbols; None where it has no value: it divides by 0.
+
+    PyTorch's functions of sympy raise there, or assert that what they are given is no negative.
+    """
+    try:
+        return expr.xreplace(values)
+    except (ArithmeticError, AssertionError, TypeError, ValueError):
+        return None
 
 
 def finite(bound: Any) -> Any:
