@@ -160,5 +160,11 @@ def _check_text(file: Path, result: CheckResult) -> str:
         lines.append(result.build.describe())
     elif result.note:
         lines.append(result.note)
-    lines.append(f"{file}: {'nothing stands against an engine' if result.ok else 'no engine'}")
+    if not result.ok:
+        verdict = "no engine"
+    elif result.build is None:
+        verdict = "by rule alone, nothing stands against an engine"
+    else:
+        verdict = "nothing stands against an engine"
+    lines.append(f"{file}: {verdict}")
     return "\n".join(lines)

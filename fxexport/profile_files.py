@@ -136,7 +136,7 @@ def load_message(path: str | os.PathLike[str]) -> onnx.ModelProto:
 
     shown = os.fspath(path)
     try:
-        model = onnx.load(shown, load_external_data=False)
+        model = onnx.load(shown, "protobuf", load_external_data=False)  # whatever its ending
     except OSError as error:
         raise UsageError(f"cannot read {shown!r}: {error.strerror or error}") from error
     except Exception as error:  # protobuf's own exception, which has no public home
@@ -149,10 +149,33 @@ def load_message(path: str | os.PathLike[str]) -> onnx.ModelProto:
 
 
 def _stored_in(model: onnx.ModelProto, where: str) -> StoredProfiles:
+    inputs = _inputs_of(model.graph)
     for entry in model.metadata_props:
         if entry.key == METADATA_KEY:
-            return StoredProfiles.from_text(entry.value, where)
-    return StoredProfiles(inputs=_inputs_of(model.graph))
+            stored = StoredProfiles.from_text(entry.value, where)
+            _check_same(stored.inputs, inputs, where)
+            return stored
+    return StoredProfiles(inputs=inputs)
+
+
+def _check_same(remembered: Sequence[FileInput], inputs: Sequence[FileInput], where: str) -> None:
+    """Refuses what a file remembers of other inputs than it has: another tool changed it."""
+    known = {target.name: target for target in remembered}
+    has = {target.name: target for target in inputs}
+    for name in {**has, **known}:
+        before, now = known.get(name), has.get(name)
+        if before is not None and now is not None and _fixed_sizes(before) == _fixed_sizes(now):
+            continue
+        raise UsageError(
+            f"{where} was changed after it was exported: its profiles know "
+            f"{'no ' + name if before is None else before.describe()}, and its inputs are "
+            f"{', '.join(target.describe() for target in inputs) or 'none'}",
+            hint=f"export it again, or remove the entry {METADATA_KEY!r} from its metadata",
+        )
+
+
+def _fixed_sizes(target: FileInput) -> tuple[int | None, ...]:
+    return tuple(dim if isinstance(dim, int) else None for dim in target.shape)
 
 
 def _inputs_of(graph: onnx.GraphProto) -> list[FileInput]:
@@ -167,11 +190,12 @@ def _inputs_of(graph: onnx.GraphProto) -> list[FileInput]:
             continue
         shape = tuple(
             dim.dim_value
-            if dim.HasField("dim_value")
+            if dim.HasField("dim_value") and dim.dim_value >= 0  # some exporters write -1
             else Dim(dim.dim_param or f"{value.name}_d{axis}")
             for axis, dim in enumerate(tensor.shape.dim)
         )
         name = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
+        name = "sequence" if value.type.HasField("sequence_type") else name
         names = {"float": "float32", "double": "float64"}
         inputs.append(FileInput(value.name, shape, names.get(name, name)))
     return inputs

@@ -79,7 +79,7 @@ def _dimension_at(name: str, axis: str, inputs: Sequence[FileInput], text: str) 
 def _profile(text: str, wanted: dict[str, Dim], inputs: Sequence[FileInput]) -> Profile:
     """A profile of what is wanted, and of the export's ranges for all else."""
     dims = {d.name: d for target in inputs for d in target.shape if isinstance(d, Dim)}
-    numbers = {one.name: one for one in inputs if not one.shape and "int" in one.dtype}
+    numbers = {one.name: one for one in inputs if one.shape in ((), (1,)) and "int" in one.dtype}
     unknown = sorted(set(wanted) - set(dims) - set(numbers))
     if unknown:
         raise UsageError(

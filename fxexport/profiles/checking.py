@@ -226,11 +226,12 @@ class _Resolver:
         ]
         if differs:
             point = differs[0]
+            texts = filter(None, dict.fromkeys((before.text, bounds.text)))
             self._refuse(
                 name,
                 f"axis {axis} is called {dim.name!r} like {where}, so both must have one {point} "
                 f"size; got {here.at(point)[0]} and {before.at(point)[0]}",
-                replace(bounds, text="; ".join(filter(None, (before.text, bounds.text)))),
+                replace(bounds, text="; ".join(texts)),
                 "give equal sizes, or the dimensions two names",
             )
         if here.opt_given:
@@ -293,7 +294,7 @@ class _Resolver:
         place = getattr(relation, "place", "")
         raise UsageError(
             f"the model needs {relation.text}, and {self._label} breaks that at {point}: {shown} "
-            f"(in {'; '.join(texts)})" + (f"; the line is {place}" if place else ""),
+            f"(in {'; '.join(dict.fromkeys(texts))})" + (f"; the line is {place}" if place else ""),
             location=relation.location,
             hint="give sizes that satisfy it at min, opt and max",
         )

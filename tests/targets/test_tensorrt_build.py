@@ -285,6 +285,15 @@ def test_an_engine_does_not_replace_its_model(tmp_path: Path) -> None:
 
 
 @needs_builder
+def test_an_engine_in_a_folder_has_the_name_of_its_model(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    (tmp_path / "engines").mkdir()
+    result = fxexport.tensorrt.build(path, tmp_path / "engines", profiles=PROFILE)
+    assert result.path == str(tmp_path / "engines" / "model.engine")
+    assert [file.name for file in (tmp_path / "engines").iterdir()] == ["model.engine"]
+
+
+@needs_builder
 def test_check_in_the_words_of_profiles(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

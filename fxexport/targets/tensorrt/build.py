@@ -210,8 +210,12 @@ def _crash_hint(crash: str) -> str:
 
 
 def _plain(finding: Mapping[str, Any]) -> Problem:
-    hint = "give a range: --dynamic x:0=batch[1..4..8]" if "input" in finding else ""
-    hint = INSTALL_HINT if "install" in finding else hint
+    hint = INSTALL_HINT if "install" in finding else ""
+    if "input" in finding:
+        hint = "give a range: --dynamic x:0=batch[1..4..8]"
+    elif "values" in finding:
+        name = finding["values"]
+        hint = f"for example --minShapes={name}:1 --optShapes={name}:4 --maxShapes={name}:8"
     return Problem(finding["message"], hint=hint)
 
 
@@ -219,7 +223,7 @@ def _from_parser(finding: Mapping[str, Any], index: NodeIndex) -> Problem:
     node, location = index.place(finding["node"])
     meaning, hint = explain(finding["message"])
     return Problem(
-        f"{finding['operator']}: {meaning}",
+        f"{finding['operator']}: {meaning}" if finding["operator"] else meaning,
         hint=hint,
         location=location,
         node=node or finding["node"],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fxexport.errors import FxExportError, UsageError
 from fxexport.targets.tensorrt.build import BuildError, BuildResult, build_engine
-from fxexport.targets.tensorrt.files import load_model, profiles_of
+from fxexport.targets.tensorrt.files import load_model, profiles_of, weight_files
 from fxexport.targets.tensorrt.lint import lint
 from fxexport.targets.tensorrt.lint_sizes import lint_sizes
 from fxexport.targets.tensorrt.options import BuildOptions
@@ -77,7 +77,8 @@ def build(
 
     Args:
         model: the file, or what `fxexport.export` gave (then it must have been saved).
-        engine: where the engine goes; by default ``model.engine`` beside ``model.onnx``.
+        engine: the file or folder that the engine goes to; by default ``model.engine`` beside
+            ``model.onnx``.
         profiles: as for `fxexport.export`; by default those in the file.
         options: precision, workspace, compatibility, timing cache.
         timeout: seconds until the build is given up.
@@ -96,6 +97,8 @@ def build(
     _check_arguments(options, timeout)
     path = _path_of(model)
     to = engine_name(path) if engine is None else os.fspath(engine)
+    if os.path.isdir(to):
+        to = os.path.join(to, os.path.basename(engine_name(path)))
     loaded = load_model(path)
     _keep_model(path, loaded, to)
     ranges = profiles_of(path, profiles)
@@ -180,14 +183,7 @@ def _check_arguments(options: Any, timeout: Any) -> None:
 
 def _keep_model(path: str, loaded: ir.Model, engine: str) -> None:
     """Refuses an engine in the place of the model, or of its weights."""
-    import onnx_ir
-
-    folder = os.path.dirname(path)
-    weights = {
-        os.path.join(folder, value.const_value.location)
-        for value in loaded.graph.initializers.values()
-        if isinstance(value.const_value, onnx_ir.ExternalTensor)
-    }
+    weights = (os.path.join(os.path.dirname(path), name) for name in weight_files(loaded))
     if os.path.realpath(engine) in map(os.path.realpath, (path, *weights)):
         raise UsageError(f"the engine would replace the model: {engine!r} is a file of its own")
 

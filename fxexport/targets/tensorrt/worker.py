@@ -207,7 +207,8 @@ def _add_profiles(
     if not request["profiles"]:
         for tensor in inputs:
             if tensor.is_shape_tensor or any(size < 0 for size in tensor.shape):
-                send("finding", input=tensor.name, message=_no_shapes(tensor, 0))
+                kind = "values" if tensor.is_shape_tensor else "input"
+                send("finding", **{kind: tensor.name}, message=_no_shapes(tensor, 0))
                 return False
     return True
 
@@ -217,7 +218,7 @@ def _set_values(made: Any, tensor: Any, ranges: Any, number: int, send: Send) ->
     if ranges is None or ranges["kind"] != "value":
         send(
             "finding",
-            input=tensor.name,
+            values=tensor.name,
             message=f"the values of input {tensor.name!r} decide sizes, so profile {number} must "
             "give their min, opt and max",
         )
