@@ -43,13 +43,24 @@ _NOTHING = {
     (operator.lt, 1): 0,
 }
 
+_ON_TENSORS = {
+    aten.gt.Scalar: operator.gt,
+    aten.ge.Scalar: operator.ge,
+    aten.ne.Scalar: operator.ne,
+    aten.eq.Scalar: operator.eq,
+    aten.le.Scalar: operator.le,
+    aten.lt.Scalar: operator.lt,
+}
+
 _RISKY = ("div", "floor_divide", "remainder", "fmod", "pow")
 
 
 def run(graph: CapturedGraph) -> CapturedGraph:
     """Moves such ways of the root's branches, in place."""
     root = graph.module
-    for node in list(root.graph.nodes):
+    seen: set[fx.Node] = set()
+    while (node := next((n for n in root.graph.nodes if n not in seen), None)) is not None:
+        seen.add(node)
         if node.target is branch:
             _select_before(root, node)
             found = _asked(node)
@@ -73,16 +84,31 @@ def _asked(node: fx.Node) -> tuple[int, set[Any]] | None:
     condition, side = _condition(node)
     if condition is None:
         return None
-    if condition.target is aten.any.default:
-        symbols = _selected_by(condition.args[0])
-        return (1 - side, symbols) if symbols else None
+    mask, found = _mask_of(condition)
+    if mask is not None:
+        symbols = _selected_by(mask)
+        return (found ^ side, symbols) if symbols else None
     number: Any = condition.args[1] if len(condition.args) == 2 else None
     target: Any = condition.target
     if type(number) is not int or (target, number) not in _NOTHING:
         return None
     size: Any = condition.args[0]
-    found = _multiple_of(size.meta["val"]) if isinstance(size, fx.Node) else None
-    return None if found is None else (_NOTHING[target, number] ^ side, found)
+    symbol = _multiple_of(size.meta["val"]) if isinstance(size, fx.Node) else None
+    return None if symbol is None else (_NOTHING[target, number] ^ side, symbol)
+
+
+def _mask_of(condition: fx.Node) -> tuple[fx.Node | None, int]:
+    """The mask that a condition asks for any true element, and the way taken where it has none."""
+    args: Any = condition.args
+    mask, nothing = None, 1
+    if condition.target is aten.any.default:
+        mask = args[0]
+    elif condition.target in _ON_TENSORS and isinstance(args[0], fx.Node):
+        asked = (_ON_TENSORS[condition.target], args[1])
+        if args[0].target is aten.sum.default and asked in _NOTHING:
+            mask, nothing = args[0].args[0], _NOTHING[asked]
+    is_mask = isinstance(mask, fx.Node) and mask.meta["val"].dtype == torch.bool
+    return (mask if is_mask else None), nothing
 
 
 def _selected_by(mask: Any) -> set[Any]:
@@ -112,14 +138,13 @@ def _select_before(module: fx.GraphModule, node: fx.Node) -> None:
     It cannot fail where the mask has none, whatever the size of `x`.
     """
     condition, side = _condition(node)
-    if condition is None or condition.target is not aten.any.default:
-        return
-    mask: Any = condition.args[0]
+    mask, nothing = (None, 0) if condition is None else _mask_of(condition)
     operands: Any = node.args[3]
-    val = mask.meta["val"]
-    if len(condition.args) != 1 or mask not in operands or val.ndim != 1 or val.dtype != torch.bool:
+    if mask is None or mask not in operands or mask.meta["val"].ndim != 1:
         return
-    body, places = parts(module, node)[side]
+    val = mask.meta["val"]
+    way = 1 - (nothing ^ side)
+    body, places = parts(module, node)[way]
     place = places[operands.index(mask)]
     index: fx.Node | None = None
     for inner in [user for user in place.users if _takes_rows(user, place)]:
@@ -136,7 +161,7 @@ def _select_before(module: fx.GraphModule, node: fx.Node) -> None:
         def take(copy: fx.Node, at: fx.Node = index) -> None:
             copy.args = (copy.args[0], [at])
 
-        hoist(module, node, side, work, take)
+        hoist(module, node, way, work, take)
     body.graph.eliminate_dead_code()
 
 
@@ -156,11 +181,11 @@ def _multiple_of(size: Any) -> set[Any] | None:
 def _may_move(module: fx.GraphModule, node: fx.Node, side: int) -> bool:
     """Whether a way cannot fail on rows of zeros, and draws nothing."""
     body, places = parts(module, node)[side]
+    condition, _ = _condition(node)
+    asked = None if condition is None else _mask_of(condition)[0]
     operands: Any = node.args[3]
     for place, operand in zip(places, operands, strict=True):
-        val = place.meta["val"]
-        is_mask = isinstance(val, torch.Tensor) and val.dtype == torch.bool
-        if is_mask and place.users and any(user.target is aten.any.default for user in operand.users):
+        if asked is not None and place.users and operand is asked:
             return False  # what it would select may be nothing
     if all(n.op in ("placeholder", "output") for n in body.graph.nodes):
         return False

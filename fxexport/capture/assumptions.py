@@ -65,8 +65,8 @@ class Assumptions:
         if not hints and general is not None:
             hints, value = env.hints, sympy.true if general else sympy.false
         else:
-            value = expr.xreplace(hints)
-        known = value.is_number or value in (sympy.true, sympy.false)
+            value = compat.at_sizes(expr, hints)
+        known = value is not None and (value.is_number or value in (sympy.true, sympy.false))
         if not kernel or not known or not inputs:
             self._refuse(expr, inputs)
         boolean = compat.is_boolean(expr)
@@ -92,7 +92,7 @@ class Assumptions:
         """
         env = self.session.env
         paths = [fact for fact in env.path_facts if fact.free_symbols & expr.free_symbols]
-        if all(fact.xreplace(env.hints) is not sympy.false for fact in paths):
+        if all(compat.at_sizes(fact, env.hints) is not sympy.false for fact in paths):
             return env.hints
         involved = set().union(*(fact.free_symbols for fact in paths)) & env.size_like
         numbers = {int(n) for fact in paths for n in fact.atoms(sympy.Integer)}
@@ -103,7 +103,7 @@ class Assumptions:
             symbols = sorted(chosen, key=str)[:3]
             for values in itertools.product(map(sympy.Integer, sizes), repeat=len(symbols)):
                 hints = {**env.hints, **dict(zip(symbols, values, strict=True))}
-                if all(fact.xreplace(hints) is not sympy.false for fact in paths):
+                if all(compat.at_sizes(fact, hints) is not sympy.false for fact in paths):
                     return hints
         return {}
 
@@ -175,7 +175,8 @@ class Assumptions:
 
         def holds(sizes: Mapping[str, int]) -> bool:
             values = {s: sympy.Integer(sizes[name]) for s, name in names.items() if name in sizes}
-            return len(values) < len(names) or bool(expr.xreplace(values))
+            # Where it divides by 0, PyTorch raises.
+            return len(values) < len(names) or compat.at_sizes(expr, values) is sympy.true
 
         return holds
 
@@ -191,7 +192,7 @@ def _smallest(expr: Any) -> int | None:
         return None
     symbol = next(iter(expr.free_symbols))
     tried = [*range(sum(numbers) + 3), 1000]
-    holds = [bool(expr.xreplace({symbol: sympy.Integer(n)})) for n in tried]
+    holds = [compat.at_sizes(expr, {symbol: sympy.Integer(n)}) is sympy.true for n in tried]
     return holds.index(True) if True in holds and holds == sorted(holds) else None
 
 

@@ -58,6 +58,11 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
         "TensorRT has this operator for tensors of two and more dimensions only",
         "unsqueeze it before",
     ),
+    (
+        r"Fp shape input to Myelin",
+        "a size is computed in floats, int(height * scale), which TensorRT does not take here",
+        "compute it in integers, height * 3 // 2, or give the model resized images",
+    ),
     (r"does not support UINT8", "uint8 inside the model", "cast inputs and outputs only"),
     (r"graphScope\.cpp", "TensorRT's compiler does not take this nesting of ifs and loops", ""),
 )
