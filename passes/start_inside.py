@@ -25,7 +25,7 @@ __all__ = ["run"]
 aten = torch.ops.aten
 
 _MANY = 2**30
-"""Trips that no loop makes. For TensorRT 2**31 - 1 is no bound, and the trip number is not there."""
+"""Trips that no loop makes. TensorRT takes 2**31 - 1 for no bound, and has no trip number then."""
 
 
 def run(graph: CapturedGraph) -> CapturedGraph:
