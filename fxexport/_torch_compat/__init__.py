@@ -45,12 +45,14 @@ from fxexport._torch_compat.sizes import (
     SizeEnv,
     asked_for_broadcasting,
     asked_for_layout,
+    at_sizes,
     bounds_within,
     finite,
     is_boolean,
     make_sym_node,
     python_text,
     raw_expression,
+    size_with,
     stack_of_assert,
     stack_of_fact,
 )
@@ -71,6 +73,7 @@ __all__ = [
     "SizeEnv",
     "asked_for_broadcasting",
     "asked_for_layout",
+    "at_sizes",
     "below_autograd",
     "bounds_within",
     "finite",
@@ -84,6 +87,7 @@ __all__ = [
     "no_recording",
     "python_text",
     "raw_expression",
+    "size_with",
     "stack_of_assert",
     "stack_of_fact",
     "statically_known_true",
@@ -114,6 +118,15 @@ def fake_beside(tensor: torch.Tensor, sizes: Sequence[Any]) -> torch.Tensor:
     mode: FakeTensorMode = tensor.fake_mode  # type: ignore[attr-defined]
     with mode:
         return fake_like(tensor, sizes)
+
+
+def fresh_size(tensor: torch.Tensor) -> torch.SymInt:
+    """A new size that nothing is known about, beside a tensor of a graph: for use after capture."""
+    env: Any = tensor.fake_mode.shape_env  # type: ignore[attr-defined]
+    with env.ignore_fresh_unbacked_symbols():
+        size: torch.SymInt = env.create_unbacked_symint()
+    env.mark_size(size.node.expr)
+    return size
 
 
 class UserMode(TorchDispatchMode):

@@ -6,7 +6,7 @@ import copy
 import itertools
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import sympy
@@ -27,12 +27,14 @@ __all__ = [
     "SizeEnv",
     "asked_for_broadcasting",
     "asked_for_layout",
+    "at_sizes",
     "bounds_within",
     "finite",
     "is_boolean",
     "make_sym_node",
     "python_text",
     "raw_expression",
+    "size_with",
     "stack_of_assert",
     "stack_of_fact",
 ]
@@ -63,6 +65,12 @@ ShapeState = dict[str, Any]
 def _uncached(function: Any) -> Any:
     """A function without the lru_cache around it; the function itself if it has none."""
     return function.__wrapped__ if hasattr(function, "cache_clear") else function
+
+
+def _trials(symbols: list[Any]) -> Iterator[dict[Any, Any]]:
+    """Some sizes for symbols (for three of them at most)."""
+    for values in itertools.product((0, 1, 2, 5, 1000), repeat=min(len(symbols), 3)):
+        yield dict(zip(symbols, map(sympy.Integer, values), strict=False))
 
 
 class SizeEnv(ShapeEnv):
@@ -127,10 +135,8 @@ class SizeEnv(ShapeEnv):
         symbols = sorted(size.free_symbols, key=str)
         if size.is_Symbol or not symbols or not size.free_symbols <= self.size_like:
             return False
-        found = set()
-        for values in itertools.product((0, 1, 2, 5, 1000), repeat=min(len(symbols), 3)):
-            found.add(size.xreplace(dict(zip(symbols, map(sympy.Integer, values), strict=False))))
-        return sympy.S.One in found and found <= {sympy.S.Zero, sympy.S.One}
+        found = {at_sizes(size, tried) for tried in _trials(symbols)}
+        return sympy.S.One in found and found <= {sympy.S.Zero, sympy.S.One, None}
 
     def meets_none_alone(self, size: Any, other: Any) -> bool:
         """Whether a size of `is_one_at_most` is 0 only where another one is not 1."""
@@ -139,11 +145,9 @@ class SizeEnv(ShapeEnv):
             return True
         if not other.free_symbols <= size.free_symbols:
             return False
-        for values in itertools.product((0, 1, 2, 5, 1000), repeat=min(len(symbols), 3)):
-            tried = dict(zip(symbols, map(sympy.Integer, values), strict=False))
-            if size.xreplace(tried) == 0 and other.xreplace(tried) == 1:
-                return False
-        return True
+        return not any(
+            at_sizes(size, tried) == 0 and at_sizes(other, tried) == 1 for tried in _trials(symbols)
+        )
 
     def save_facts(self) -> ShapeState:
         """All facts known now; give them back with `restore_facts`."""
@@ -219,8 +223,8 @@ class SizeEnv(ShapeEnv):
 
     def hint_as(self, symbol: Any, expr: Any) -> None:
         """Gives a symbol the hint that an expression of symbols with hints has."""
-        value = expr.xreplace(self.hints)
-        if value.is_number or value in (sympy.true, sympy.false):
+        value = at_sizes(expr, self.hints)
+        if value is not None and (value.is_number or value in (sympy.true, sympy.false)):
             self.hints[symbol] = value
 
     def mark_size(self, symbol: Any) -> None:
@@ -281,6 +285,13 @@ def make_sym_node(expr: Any, env: ShapeEnv, kind: type) -> Any:
     return SymNode(expr, env, kind, None)
 
 
+def size_with(size: torch.SymInt, values: dict[Any, Any]) -> Any:
+    """A size with other symbols or numbers in the place of its symbols."""
+    env = size.node.shape_env
+    expr = size.node.expr.xreplace({key: sympy.sympify(value) for key, value in values.items()})
+    return int(expr) if expr.is_Integer else torch.SymInt(make_sym_node(expr, env, int))
+
+
 def python_text(expr: Any) -> str:
     """An expression of sizes in Python's syntax; ``torch.sym_float`` and ``math.floor`` occur."""
     return str(PythonPrinter().doprint(expr))
@@ -296,6 +307,17 @@ def bounds_within(expr: Any, ranges: dict[Any, tuple[int, int | None]]) -> tuple
              for s, (low, high) in ranges.items()}  # fmt: skip
     found = bound_sympy(expr, known)
     return finite(found.lower), finite(found.upper)
+
+
+def at_sizes(expr: Any, values: dict[Any, Any]) -> Any:
+    """An expression with numbers for its symbols; None where it has no value: it divides by 0.
+
+    PyTorch's functions of sympy raise there, or assert that what they are given is no negative.
+    """
+    try:
+        return expr.xreplace(values)
+    except (ArithmeticError, AssertionError, TypeError, ValueError):
+        return None
 
 
 def finite(bound: Any) -> Any:
