@@ -96,6 +96,7 @@ _TARGETS = {
             "pad_branches",
             "flatten_branches",
             "eliminate_dead_code",
+            "start_inside",
             "carry_branch_results",
             "route_conditions",
             "agree_on_sizes",

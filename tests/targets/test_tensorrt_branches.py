@@ -140,6 +140,30 @@ def loops_in_branches_of_a_loop(x: torch.Tensor, v: torch.Tensor) -> Any:
     return x
 
 
+def beams(x: torch.Tensor, v: torch.Tensor) -> Any:
+    kept = [(v, 0.0)]
+    for i in range(x.shape[0]):
+        new = []
+        for state, score in kept:
+            new.append((state + x[i], score + state.sum()))
+            if x[i, 0] > 0:
+                new.append((state * 0.5, score - 1.0))
+        kept = new[:3]
+    return kept[-1][0], kept[-1][1], len(kept)
+
+
+def beams_that_stop(x: torch.Tensor, v: torch.Tensor) -> Any:
+    kept = [v]
+    for row in x:
+        new = [row]
+        for state in kept:
+            if state.sum() > 3:
+                break
+            new.append(state + row)
+        kept = new[-3:]
+    return torch.stack(kept).sum(0), len(kept)
+
+
 OTHERS = [(X, X[:2]), (X, X + 1), (X[:1], torch.cat([X, X])), (X[:2], X[:2])]
 EVEN = [(X,), (X[:2],), (X[:1],), (torch.cat([X, X]),)]
 PROGRAMS = [
@@ -158,6 +182,8 @@ PROGRAMS = [
     (loop_in_a_branch_reads_a_part, PAIRS),
     (loop_in_a_branch_sorts_and_makes_tensors, PAIRS),
     (loops_in_branches_of_a_loop, PAIRS),
+    (beams, PAIRS),
+    (beams_that_stop, PAIRS),
 ]
 
 
