@@ -19,7 +19,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
         "linspace", "logspace", "triu_indices", "tril_indices", "hann_window", "hamming_window",
         "blackman_window", "affine_grid_generator", "kron", "chain_matmul", "cdist",
         "take_along_dim", "embedding_bag", "fake_quantize_per_tensor_affine",
-        "fake_quantize_per_channel_affine", "inverse",
+        "fake_quantize_per_channel_affine", "inverse", "cov", "corrcoef",
     )
 }  # fmt: skip
 _FUNCTIONS |= {
