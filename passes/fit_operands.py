@@ -5,7 +5,7 @@ Does: where the condition of a branch says that two sizes are equal or that one 
 x.shape[0] == y.shape[0]`, `if n == 1`), that way reads its operands with the one size, through an
 index that is cut at the operand's end; on that way it is 0, 1, 2, ... and changes nothing. Where it
 says that a size is divisible (`if n % 2 == 0`), what is reshaped is cut to what is; where it says
-that there are enough rows (`if n > 4: y = x[:4]`), so many are taken by index. TensorRT looks at
+that there are enough rows (`if n > 4: y = x[:4]`, `x.topk(4)`), so many are taken by index. TensorRT looks at
 both ways of every branch at the profile's opt sizes, and refuses a way that they do not take and do
 not fit ("kOPT values for profile 0 violate shape constraints"; measured with TensorRT-RTX 1.7.1).
 Ensures: the outputs are the same; such ways can be computed at any sizes above zero.
@@ -118,6 +118,8 @@ def _visit(module: fx.GraphModule, facts: _Facts, outer: dict[fx.Node, Any]) -> 
             _fit_reshape(node, facts)
         elif facts.least and node.target is aten.slice.Tensor:
             _fit_slice(node, facts)
+        elif facts.least and node.target is aten.topk.default:
+            _fit_topk(node, facts)
 
 
 # What a condition says
@@ -170,15 +172,19 @@ def _learn_least(
         above, strictly = not above, not strictly
     while size in outer:
         size = outer[size]
-    factor = 1
+    if not above or not isinstance(number, int):
+        return
+    least = number + 1 if strictly else number
+    _note_least(facts, _size(size, outer), least)
     if isinstance(size, fx.Node) and size.target is operator.mul:
         constants = [arg for arg in size.args if isinstance(arg, int)]
         if len(constants) == 1 and constants[0] > 0:
-            factor = constants[0]
             size = next(arg for arg in size.args if not isinstance(arg, int))
-    expr = _size(size, outer)
-    if above and isinstance(number, int) and expr is not None and expr.is_Symbol:
-        least = number // factor + 1 if strictly else -(-number // factor)
+            _note_least(facts, _size(size, outer), -(-least // constants[0]))
+
+
+def _note_least(facts: _Facts, expr: Any, least: int) -> None:
+    if expr is not None and not expr.is_Integer:
         facts.least[expr] = max(least, facts.least.get(expr, 0))
 
 
@@ -192,6 +198,8 @@ def _size(number: Any, outer: dict[fx.Node, Any]) -> Any:
         source, dim = number.args
         assert isinstance(source, fx.Node) and isinstance(dim, int)
         return _expression(source.meta["val"].shape[dim])
+    if isinstance(number, fx.Node) and isinstance(number.meta.get("val"), torch.SymInt):
+        return _expression(number.meta["val"])
     return None
 
 
@@ -280,6 +288,21 @@ def _fit_slice(node: fx.Node, facts: _Facts) -> None:
     node.args = (rows, *node.args[1:])
 
 
+def _fit_topk(node: fx.Node, facts: _Facts) -> None:
+    """`x.topk(50)` of rows that are known to be fifty at least."""
+    source, k, *rest = node.args
+    assert isinstance(source, fx.Node)
+    dim: Any = rest[0] if rest else -1
+    shape = source.meta["val"].shape
+    size = shape[dim]
+    expr = _expression(size)
+    if not isinstance(k, int) or expr.is_Integer or k > facts.least.get(expr, 0):
+        return
+    rows = call(node, aten.sym_size.int, source, dim % len(shape), val=size, like=node)
+    count = call(node, scalars.maximum, rows, k, val=size, like=node)
+    node.args = (_read(node, source, dim % len(shape), count), k, *rest)
+
+
 def _read(node: fx.Node, value: fx.Node, dim: int, size: Any) -> fx.Node:
     """A tensor read with another size in one dimension, cut at the tensor's end.
 
@@ -287,12 +310,14 @@ def _read(node: fx.Node, value: fx.Node, dim: int, size: Any) -> fx.Node:
         node: where the nodes go.
         value: the tensor.
         dim: the dimension.
-        size: a number, or another tensor and a dimension of it.
+        size: a number, the node of one, or another tensor and a dimension of it.
     """
     val = value.meta["val"]
     own = val.shape[dim]
     count = known = size
-    if isinstance(size, tuple):
+    if isinstance(size, fx.Node):
+        known = size.meta["val"]
+    elif isinstance(size, tuple):
         source, axis = size
         known = source.meta["val"].shape[axis]
         count = call(node, aten.sym_size.int, source, axis, val=known, like=node)

@@ -58,6 +58,7 @@ from fxexport._torch_compat.sizes import (
     make_sym_node,
     python_text,
     raw_expression,
+    size_with,
     stack_of_assert,
     stack_of_fact,
 )
@@ -93,6 +94,7 @@ __all__ = [
     "no_recording",
     "python_text",
     "raw_expression",
+    "size_with",
     "stack_of_assert",
     "stack_of_fact",
     "statically_known_true",
@@ -130,6 +132,15 @@ def fake_beside(tensor: torch.Tensor, sizes: Sequence[Any]) -> torch.Tensor:
     mode: FakeTensorMode = tensor.fake_mode  # type: ignore[attr-defined]
     with mode:
         return fake_like(tensor, sizes)
+
+
+def fresh_size(tensor: torch.Tensor) -> torch.SymInt:
+    """A new size that nothing is known about, beside a tensor of a graph: for use after capture."""
+    env: Any = tensor.fake_mode.shape_env  # type: ignore[attr-defined]
+    with env.ignore_fresh_unbacked_symbols():
+        size: torch.SymInt = env.create_unbacked_symint()
+    env.mark_size(size.node.expr)
+    return size
 
 
 class UserMode(TorchDispatchMode):

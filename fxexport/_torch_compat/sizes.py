@@ -6,7 +6,7 @@ import copy
 import itertools
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import sympy
@@ -34,6 +34,7 @@ __all__ = [
     "make_sym_node",
     "python_text",
     "raw_expression",
+    "size_with",
     "stack_of_assert",
     "stack_of_fact",
 ]
@@ -64,6 +65,12 @@ ShapeState = dict[str, Any]
 def _uncached(function: Any) -> Any:
     """A function without the lru_cache around it; the function itself if it has none."""
     return function.__wrapped__ if hasattr(function, "cache_clear") else function
+
+
+def _trials(symbols: list[Any]) -> Iterator[dict[Any, Any]]:
+    """Some sizes for symbols (for three of them at most)."""
+    for values in itertools.product((0, 1, 2, 5, 1000), repeat=min(len(symbols), 3)):
+        yield dict(zip(symbols, map(sympy.Integer, values), strict=False))
 
 
 class SizeEnv(ShapeEnv):
@@ -130,12 +137,8 @@ class SizeEnv(ShapeEnv):
         symbols = sorted(size.free_symbols, key=str)
         if size.is_Symbol or not symbols or not size.free_symbols <= self.size_like:
             return False
-        found = set()
-        for values in itertools.product((0, 1, 2, 5, 1000), repeat=min(len(symbols), 3)):
-            tried = dict(zip(symbols, map(sympy.Integer, values), strict=False))
-            found.add(at_sizes(size, tried))
-        found.discard(None)
-        return sympy.S.One in found and found <= {sympy.S.Zero, sympy.S.One}
+        found = {at_sizes(size, tried) for tried in _trials(symbols)}
+        return sympy.S.One in found and found <= {sympy.S.Zero, sympy.S.One, None}
 
     def meets_none_alone(self, size: Any, other: Any) -> bool:
         """Whether a size of `is_one_at_most` is 0 only where another one is not 1."""
@@ -144,11 +147,9 @@ class SizeEnv(ShapeEnv):
             return True
         if not other.free_symbols <= size.free_symbols:
             return False
-        for values in itertools.product((0, 1, 2, 5, 1000), repeat=min(len(symbols), 3)):
-            tried = dict(zip(symbols, map(sympy.Integer, values), strict=False))
-            if at_sizes(size, tried) == 0 and at_sizes(other, tried) == 1:
-                return False
-        return True
+        return not any(
+            at_sizes(size, tried) == 0 and at_sizes(other, tried) == 1 for tried in _trials(symbols)
+        )
 
     def save_facts(self) -> ShapeState:
         """All facts known now; give them back with `restore_facts`."""
@@ -284,6 +285,13 @@ def is_boolean(expr: Any) -> bool:
 def make_sym_node(expr: Any, env: ShapeEnv, kind: type) -> Any:
     """The node that a SymInt, SymFloat or SymBool is made of."""
     return SymNode(expr, env, kind, None)
+
+
+def size_with(size: torch.SymInt, values: dict[Any, Any]) -> Any:
+    """A size with other symbols or numbers in the place of its symbols."""
+    env = size.node.shape_env
+    expr = size.node.expr.xreplace({key: sympy.sympify(value) for key, value in values.items()})
+    return int(expr) if expr.is_Integer else torch.SymInt(make_sym_node(expr, env, int))
 
 
 def python_text(expr: Any) -> str:

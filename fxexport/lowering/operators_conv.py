@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 from fxexport.lowering.builder import OpBuilder
@@ -31,7 +32,7 @@ def convolve(
     dilation: Ints,
     transposed: bool,
     output_padding: Ints,
-    groups: int,
+    groups: int | Value,
 ) -> Value:
     """Conv or ConvTranspose; an input without a batch dimension gets one."""
     count = weight.rank - 2
@@ -42,6 +43,14 @@ def convolve(
         )
         return op.one("Squeeze", result, [0])
     dilations = per_dim(dilation, count)
+    if isinstance(groups, Value):
+        if transposed or None in weight.dims[1:]:
+            text = "a transposed convolution" if transposed else "weights of an unknown size"
+            raise op.refuse(
+                f"{text} in groups whose number is known only when it runs", "give a fixed number"
+            )
+        pads = _pads(op, weight, padding, dilations)
+        return _in_groups(op, x, weight, bias, per_dim(stride, count), pads, dilations, groups)
     attributes = {
         "strides": per_dim(stride, count),
         "dilations": dilations,
@@ -53,6 +62,53 @@ def convolve(
     if transposed:
         attributes["output_padding"] = per_dim(output_padding, count)
     return op.one("ConvTranspose" if transposed else "Conv", x, weight, bias, **attributes)
+
+
+def _in_groups(
+    op: OpBuilder,
+    x: Value,
+    weight: Value,
+    bias: Value | None,
+    strides: list[int],
+    pads: list[int],
+    dilations: list[int],
+    groups: Value,
+) -> Value:
+    """A convolution in a dynamic number of groups, as a product for each: ``groups=x.shape[0]``.
+
+    The pixels under each place of the kernel are slices of the padded input.
+    """
+    count = len(strides)
+    kernel = [int(size) for size in weight.dims[2:] if size is not None]
+    channels = int(weight.dims[1])  # type: ignore[arg-type]
+    axes = list(range(2, 2 + count))
+    if any(pads):
+        ends = [0, 0, *pads[:count], 0, 0, *pads[count:]]
+        x = op.one("Pad", x, op.i64(ends), op.const(0, x.dtype))
+    reach = [d * (k - 1) for d, k in zip(dilations, kernel, strict=True)]
+    sizes = [
+        op.one("Div", op.size1(x, axis) - r - 1, [s]) + 1
+        for axis, r, s in zip(axes, reach, strides, strict=True)
+    ]
+    lengths = [(n - 1) * s + 1 for n, s in zip(sizes, strides, strict=True)]
+    under = []
+    for place in itertools.product(*map(range, kernel)):
+        starts = [k * d for k, d in zip(place, dilations, strict=True)]
+        ends_at = [n + start for n, start in zip(lengths, starts, strict=True)]
+        end = op.one("Concat", *ends_at, axis=0)
+        under.append(op.one("Slice", x, starts, end, axes, strides))
+    number = op.one("Reshape", groups, [1])
+    batch = op.size1(x, 0)
+    shape = op.one("Concat", batch, number, [channels, len(under), -1], axis=0)
+    stacked = op.one("Concat", *(op.one("Unsqueeze", u, [2]) for u in under), axis=2)
+    columns = op.one("Reshape", stacked, shape)
+    columns = op.one("Reshape", columns, [0, 0, channels * len(under), -1])
+    rows = op.one("Concat", number, [-1, channels * len(under)], axis=0)
+    product = op.one("MatMul", op.one("Reshape", weight, rows), columns)
+    result = op.one("Reshape", product, op.one("Concat", batch, [-1], *sizes, axis=0))
+    if bias is None:
+        return result
+    return result + op.one("Reshape", bias, [-1, *[1] * count])
 
 
 def _pads(op: OpBuilder, weight: Value, padding: Ints | str, dilations: list[int]) -> list[int]:
@@ -83,7 +139,7 @@ def convolution(
     dilation: Ints,
     transposed: bool,
     output_padding: Ints,
-    groups: int,
+    groups: int | Value,
     *_: bool,
 ) -> Value:
     return convolve(
@@ -99,7 +155,7 @@ def _forward(
     stride: Ints = 1,
     padding: Ints | str = 0,
     dilation: Ints = 1,
-    groups: int = 1,
+    groups: int | Value = 1,
 ) -> Value:
     return convolve(op, x, weight, bias, stride, padding, dilation, False, 0, groups)
 
@@ -112,7 +168,7 @@ def _backward(
     stride: Ints = 1,
     padding: Ints = 0,
     output_padding: Ints = 0,
-    groups: int = 1,
+    groups: int | Value = 1,
     dilation: Ints = 1,
 ) -> Value:
     return convolve(op, x, weight, bias, stride, padding, dilation, True, output_padding, groups)

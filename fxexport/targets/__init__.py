@@ -78,6 +78,7 @@ _TARGETS = {
             "bound_trips",
             "skip_equal_ways",
             "cap_trips",
+            "join_ragged_lists",
             "lists_to_buffers",
             "append_to_buffers",
             "give_capacity",
@@ -86,6 +87,7 @@ _TARGETS = {
             "hoist_masks",
             "hoist_branches",
             "cut_to_nothing",
+            "compute_on_one_row",
             "hoist_loops",
             "eliminate_dead_code",  # what was moved shares its bodies with what is left behind
             "give_capacity_in_branches",

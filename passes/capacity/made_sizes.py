@@ -59,6 +59,11 @@ class MadeSizes(SizeTerms):
             return self._sliced(node, dim)
         if target is aten.cat.default:
             return self._joined(node, dim)
+        if target is aten.constant_pad_nd.default:
+            pads: Any = node.args[1]
+            k = 2 * (node.meta["val"].ndim - 1 - dim)
+            given = [self._upper_of(val_of(pad)) for pad in pads[k : k + 2]]
+            return self._sum([self._upper_at(source, dim), *given])
         if target in (aten.topk.default, aten.sort.default):
             return self._upper_of(source.meta["val"].shape[dim])
         if target is aten.masked_select.default or selects(node):

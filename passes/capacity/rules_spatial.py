@@ -167,11 +167,49 @@ def avg_pool(
     return Open(made, counts, rooms)
 
 
+def _pad_by_varying(w: Writer, node: fx.Node, x: Any, pads: Sequence[Any], value: Any) -> Any:
+    """Each place of the result is read where it was before, or is the number that pads."""
+    val = node.meta["val"]
+    x = x if isinstance(x, Open) else Open(x, {}, {})
+    for d in range(x.rank):
+        k = 2 * (x.rank - 1 - d)
+        before, after = (pads[k], pads[k + 1]) if k < len(pads) else (0, 0)
+        if not (isinstance(before, int) and isinstance(after, int) and before == after == 0):
+            x = _pad_one(w, x, d, before, after, val.shape[d], value)
+    return x if x.counts else x.node
+
+
+def _pad_one(w: Writer, x: Open, d: int, before: Any, after: Any, size: Any, value: Any) -> Open:
+    whole = w.size_number(x, d)
+    known = w.limits.is_known(size)
+    if known:
+        room = Room(w.limits.exact(size))
+    else:
+        room = w.rooms.not_empty(w.limits.room(size))
+    index = w.arith(aten.sub.Tensor, w.positions(room, val_of(x)), before)
+    flags = val_of(index).to(torch.bool)
+    outside = [
+        w.call(aten.lt.Scalar, index, 0, val=flags),
+        w.call(aten.ge.Scalar, index, whole, val=flags),
+    ]
+    mask = w.call(aten.logical_or.default, *outside, val=flags)
+    made = w.gathered(x, d, index)
+    shape = val_of(made)
+    mask = w.along(mask, d, shape.ndim)
+    made = w.call(aten.masked_fill.Scalar, made, mask, value, val=shape)
+    counts = {other: n for other, n in x.counts.items() if other != d}
+    rooms = {other: r for other, r in x.rooms.items() if other != d}
+    if not known:
+        counts[d] = w.number(operator.add, w.number(operator.add, whole, before), after)
+        rooms[d] = room
+    return Open(made, counts, rooms)
+
+
 @RULES("constant_pad_nd.default")
 def pad(w: Writer, node: fx.Node, x: Any, pads: Sequence[Any], value: Any = 0) -> Any:
     """The number that pads also fills what is beyond the count."""
     if not all(isinstance(p, int) for p in pads):
-        raise w.unsupported("padding by a varying number")
+        return _pad_by_varying(w, node, x, pads, value)
     if not isinstance(x, Open):
         raise w.unsupported("padding to a varying size")
     counts, rooms = dict(x.counts), dict(x.rooms)

@@ -219,3 +219,15 @@ def first_row_squeezed(x):
 
 
 PROGRAMS.add(first_row_squeezed, X3, X1, X5)
+
+
+def rows_of_images(x):
+    n = x.shape[0]
+    rows = x.reshape(n, -1).float()
+    shared = rows @ rows.t()
+    areas = rows.sum(1).expand(n, n)
+    return shared / (areas + areas.t() - shared + 1e-6)
+
+
+IMAGES = tuple(rand(n, 4, 4, seed=n) > 0 for n in (3, 1, 5))
+PROGRAMS.add(rows_of_images, *IMAGES, dynamic={"x": {0: "n"}})

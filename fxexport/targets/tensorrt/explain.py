@@ -41,6 +41,11 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
         "a loop without a bound on its trips collects rows",
         "use a for loop with a break",
     ),
+    (
+        r"no tactics to implement the operation within workspace limit",
+        "the scratch memory that the build allows is too small",
+        "allow more with --memPoolSize, or leave it out",
+    ),
     (r"plugin creator version|Plugin not found", "TensorRT has no such operator", ""),
     (r"has no runners that implement it", "TensorRT has no kernel for this operator here", ""),
     (
@@ -52,6 +57,11 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
         r"at least 2 dimensions are required",
         "TensorRT has this operator for tensors of two and more dimensions only",
         "unsqueeze it before",
+    ),
+    (
+        r"Fp shape input to Myelin",
+        "a size is computed in floats, int(height * scale), which TensorRT does not take here",
+        "compute it in integers, height * 3 // 2, or give the model resized images",
     ),
     (r"does not support UINT8", "uint8 inside the model", "cast inputs and outputs only"),
     (r"graphScope\.cpp", "TensorRT's compiler does not take this nesting of ifs and loops", ""),
