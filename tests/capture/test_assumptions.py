@@ -311,5 +311,5 @@ def test_a_size_that_is_divided_by_may_not_be_0(name: str) -> None:
     ids=("lstsq", "histogram"),
 )
 def test_operators_that_need_values_are_refused_by_name(program: Callable[..., Any]) -> None:
-    with pytest.raises(fxexport.UnsupportedError, match=r"PyTorch cannot say what aten\.(lin|hist)"):
+    with pytest.raises(fxexport.UnsupportedError, match="PyTorch cannot say what aten"):
         captured(program, torch.randn(4, 3))

@@ -1,4 +1,4 @@
-"""Decoders that look back at what they have seen: attention over as many keys as there are so far."""
+"""Decoders that look back: attention over as many keys as there are so far."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Operators that Python code reaches as functions of PyTorch that have another form here.
 
 Their own kernels would bake sizes in, read values, or say nothing of their steps: see
-`capture/sized_functions.py`, `capture/written_out.py` and the table in `capture/torch_functions.py`.
+`sized_functions.py`, `written_out.py` and the table in `torch_functions.py`, all in `capture/`.
 """
 
 from __future__ import annotations
