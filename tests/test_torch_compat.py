@@ -66,8 +66,8 @@ def test_an_expression_that_divides_by_0_has_no_value(env: compat.SizeEnv) -> No
 
 @pytest.mark.parametrize(
     "call",
-    [lambda x: torch.equal(x, x + 1), lambda x: torch.linalg.lstsq(x, x), lambda x: x.histogram(3)],
-    ids=("a value", "a shape", "an operator"),
+    [lambda x: torch.equal(x, x + 1), lambda x: torch.linalg.lstsq(x, x)],
+    ids=("a value", "a shape"),
 )
 def test_what_needs_values_has_no_fake_result(fake: compat.FakeTensorMode, call: Any) -> None:
     with fake, pytest.raises(compat.NO_FAKE_RESULT):
