@@ -36,8 +36,8 @@ _WAYS_TO_COMPUTE = (
 
 def as_function(
     kind: str, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> Callable[[Callable[..., Any]], Any] | None:
-    """How to call an operator as Python's function; None for one that is called as it is.
+) -> tuple[Callable[..., Any], Sequence[Any], Mapping[str, Any]] | None:
+    """What to call in place of an operator; None for one that is called as it is.
 
     Args:
         kind: the operator, without its overload.
@@ -45,7 +45,7 @@ def as_function(
         kwargs: the others.
 
     Returns:
-        A function of what calls a function with arguments.
+        Python's function, and its arguments.
     """
     function = _FUNCTIONS.get(kind)
     if function is None:
@@ -54,4 +54,4 @@ def as_function(
     if kind == "aten::cdist":
         given["compute_mode"] = _WAYS_TO_COMPUTE[args[3] or 0]
         args = args[:3]
-    return lambda call: call(function, *args, **given)
+    return function, args, given
