@@ -91,6 +91,8 @@ class SizeEnv(ShapeEnv):
         self._policy = policy
         # symbol -> a value to decide by where a kernel must decide; see capture/assumptions.py
         self.hints: dict[Any, Any] = {}
+        # symbols that count the trips of a loop, or are carried by one: sizes are made of them
+        self.counters: set[Any] = set()
         # conditions on sizes that hold where the program is now
         self.path_facts: tuple[Any, ...] = ()
 
