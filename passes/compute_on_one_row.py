@@ -2,7 +2,8 @@
 
 Requires: nothing beyond a captured graph; to run after `hoist_masks` and `cut_to_nothing`.
 Does: where a branch of the root asks whether there are any rows (`if boxes.numel() == 0: return
-boxes`, `if mask.any(): x[mask]...`), the way for some rows moves before the branch. It is given
+boxes`, `if mask.any(): x[mask]...`), and the way for some rows has sizes that the data decides,
+that way moves before the branch. It is given
 one row of zeros where there are none, so that what fails on nothing (`amax`, nms) does not.
 A result that has no rows on the other way is cut to none there; one that the other way hands on
 and this one appends to is cut to what was there; the others are handed to the branch. TensorRT
@@ -26,6 +27,7 @@ from fxexport.graph.editing import call, copy_of, items, new_body, new_place, no
 from fxexport.graph.hoisting import behind, hoist, is_harmless, selects
 from fxexport.graph.ops import branch, loop
 from fxexport.graph.scalars import maximum, not_, select
+from fxexport.graph.size_bounds import SizeBounds
 
 __all__ = ["run"]
 
@@ -64,7 +66,9 @@ def run(graph: CapturedGraph) -> CapturedGraph:
         if node.target is branch:
             _select_before(root, node)
             found = _asked(node)
-            if found is not None and _may_move(root, node, 1 - found[0]):
+            if found is None or not _may_move(root, node, 1 - found[0]):
+                continue
+            if _has_sizes_from_data(root, node, 1 - found[0], SizeBounds(graph)):
                 _Mover(root, node, *found).move()
     root.recompile()
     return graph
@@ -190,6 +194,20 @@ def _may_move(module: fx.GraphModule, node: fx.Node, side: int) -> bool:
     if all(n.op in ("placeholder", "output") for n in body.graph.nodes):
         return False
     return all(map(_is_safe, _all_nodes(body)))
+
+
+def _has_sizes_from_data(
+    module: fx.GraphModule, node: fx.Node, side: int, bounds: SizeBounds
+) -> bool:
+    """Whether TensorRT would not take a way where it is."""
+    body, _ = parts(module, node)[side]
+    sizes = (
+        size
+        for inner in _all_nodes(body)
+        if isinstance(val := inner.meta.get("val"), torch.Tensor) and inner.users
+        for size in val.shape
+    )
+    return any(bounds.from_data(size) for size in sizes)
 
 
 def _all_nodes(body: fx.GraphModule) -> Iterator[fx.Node]:
@@ -368,9 +386,8 @@ class _Mover:
         zero = dict.fromkeys(self._symbols, 0)
         for d, size in enumerate(before.shape):
             there = size_with(size, zero) if isinstance(size, torch.SymInt) else size
-            if there == 0 and type(there) is int and not (
-                type(val.shape[d]) is int and val.shape[d] == 0
-            ):
+            full = val.shape[d]
+            if type(there) is int and there == 0 and not (type(full) is int and full == 0):
                 return d
         return None
 
