@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ __all__ = [
     "Workspace",
     "build_engine_for",
     "build_progress",
+    "check_timeout",
 ]
 
 _PANEL = "TensorRT"
@@ -113,8 +115,7 @@ class EngineSettings:
         """
         from fxexport.targets.tensorrt.options import BuildOptions
 
-        if self.timeout is not None and self.timeout <= 0:
-            raise UsageError(f"--build-timeout: expected seconds above 0, got {self.timeout:g}")
+        check_timeout(self.timeout)
         return BuildOptions(
             fp16=self.fp16,
             bf16=self.bf16,
@@ -141,6 +142,16 @@ class EngineSettings:
         self.options().check_for(find_package())
 
 
+def check_timeout(seconds: float | None) -> None:
+    """Refuses a time limit that is none.
+
+    Raises:
+        UsageError: it is not above 0, or no number.
+    """
+    if seconds is not None and not 0 < seconds < math.inf:
+        raise UsageError(f"--build-timeout: expected seconds above 0, got {seconds:g}")
+
+
 def _mebibytes(text: str) -> float | None:
     """``1024``, or trtexec's ``workspace:1024``, whose unit may follow (``1G``)."""
     if not text:
@@ -164,6 +175,8 @@ def build_engine_for(exported: Exported, settings: EngineSettings, console: Cons
     Raises:
         FxExportError: it was not built, or disagrees with PyTorch.
     """
+    import torch
+
     from fxexport.targets.tensorrt.build import BuildError
     from fxexport.targets.tensorrt.entry import build
     from fxexport.targets.tensorrt.package import gpu_present
@@ -180,7 +193,7 @@ def build_engine_for(exported: Exported, settings: EngineSettings, console: Cons
         except BuildError as error:
             report.build = error.result
             raise
-    if gpu_present():
+    if gpu_present() and torch.cuda.is_available():  # PyTorch may be a build without CUDA
         from fxexport.tensorrt import verify
 
         verify(exported, report.build)

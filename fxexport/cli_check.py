@@ -3,33 +3,75 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.exceptions import TyperException
 
-from fxexport.cli_build import BuildTimeout, build_progress
+from fxexport.cli_build import BuildTimeout, build_progress, check_timeout
+from fxexport.cli_profile import profiles_in_words
+from fxexport.errors import FxExportError, UsageError
+from fxexport.profiles.words import ShapesOption, sections
 
 if TYPE_CHECKING:
     from fxexport.targets.tensorrt.entry import CheckResult
 
 __all__ = ["run"]
 
+EXIT_NOT_BUILT = 4
+
+
+@dataclass
+class _Options:
+    """The command line, read."""
+
+    file: Path
+    no_build: bool
+    timeout: float | None
+    json: bool
+
 
 def run(arguments: list[str]) -> int:
     """``fxexport check model.onnx``: one line a finding.
 
     Returns:
-        0 when nothing stands against an engine, else 1; 2 for wrong usage.
+        0 when nothing stands against an engine; 1 when something is known to, 4 when TensorRT did
+        not build it; 2 for wrong usage.
     """
+    try:
+        return _run(arguments)
+    except (FxExportError, TyperException) as error:
+        if "--json" not in arguments:
+            raise
+        print(_json_of_failure(error))
+        return error.exit_code
+
+
+def _run(arguments: list[str]) -> int:
+    words, rest = _words_of_profiles(arguments)
+    shapes, rest = sections(rest)
     app = typer.Typer(
         add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
     )
     app.command()(_check)
     command = typer.main.get_command(app)
-    code: int | None = command.main(arguments, prog_name="fxexport check", standalone_mode=False)
-    return code or 0
+    options: _Options | int | None = command.main(
+        rest, prog_name="fxexport check", standalone_mode=False
+    )
+    return _checked(options, words, shapes) if isinstance(options, _Options) else options or 0
+
+
+def _json_of_failure(error: FxExportError | TyperException) -> str:
+    from fxexport.report.json import error_as_json
+    from fxexport.targets.tensorrt.entry import CheckResult
+
+    if isinstance(error, TyperException):
+        error = UsageError(error.format_message())
+    return json.dumps({**CheckResult(False).to_dict(), "error": error_as_json(error)}, indent=2)
 
 
 def _check(
@@ -38,9 +80,25 @@ def _check(
         list[str] | None,
         typer.Option(
             "--profile",
-            metavar="WORDS",
-            help="Sizes to check for, in trtexec's words: "
-            '"--minShapes=x:1x3 --optShapes=x:4x3 --maxShapes=x:8x3".',
+            metavar="PROFILE",
+            help="Sizes to check for, in any words that fxexport profile --set takes, or by the "
+            "options below; by default the file's own. Repeatable. --profile=K begins profile K.",
+        ),
+    ] = None,
+    trtexec_shapes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--minShapes",
+            metavar="NAME:SIZES,...",
+            help="As trtexec takes them; and --optShapes, --maxShapes.",
+        ),
+    ] = None,
+    polygraphy_shapes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--trt-min-shapes",
+            metavar="NAME:[SIZES] ...",
+            help="As Polygraphy takes them; and --trt-opt-shapes, --trt-max-shapes.",
         ),
     ] = None,
     no_build: Annotated[
@@ -48,25 +106,52 @@ def _check(
     ] = False,
     timeout: BuildTimeout = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> int:
+) -> _Options:
     """Says what TensorRT will refuse in an ONNX file, without keeping an engine."""
+    del profile, trtexec_shapes, polygraphy_shapes  # taken before, in order
+    check_timeout(timeout)
+    return _Options(file, no_build, timeout, as_json)
+
+
+def _words_of_profiles(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The values of ``--profile`` that are profiles and not the number of one, and the rest."""
+    words: list[str] = []
+    rest: list[str] = []
+    todo = list(arguments)
+    while todo:
+        argument = todo.pop(0)
+        option, equals, value = argument.partition("=")
+        if option == "--profile" and (equals or todo):
+            value = value if equals else todo.pop(0)
+            if not value.isdigit():
+                words.append(value)
+                continue
+            argument = f"--profile={value}"
+        rest.append(argument)
+    return words, rest
+
+
+def _checked(options: _Options, words: list[str], shapes: list[ShapesOption]) -> int:
     from rich.console import Console
 
-    from fxexport.profiles import parse_profiles
     from fxexport.targets.tensorrt.entry import check
 
-    given = parse_profiles(" ".join(profile)) if profile else None
-    console = None if as_json else Console(file=sys.stderr, highlight=False, markup=False)
-    with build_progress(console if not no_build else None) as on_message:
+    given = profiles_in_words(os.fspath(options.file), words, shapes)
+    quiet = options.json or options.no_build
+    console = None if quiet else Console(file=sys.stderr, highlight=False, markup=False)
+    with build_progress(console) as on_message:
         result = check(
-            file,
+            options.file,
             profiles=given,
-            timeout=timeout,
-            ask_builder=not no_build,
+            timeout=options.timeout,
+            ask_builder=not options.no_build,
             on_message=on_message,
         )
-    print(json.dumps(result.to_dict(), indent=2) if as_json else _check_text(file, result))
-    return 0 if result.ok else 1
+    if options.json:
+        print(json.dumps({**result.to_dict(), "error": None}, indent=2))
+    else:
+        print(_check_text(options.file, result))
+    return 0 if result.ok else 1 if result.build is None else EXIT_NOT_BUILT
 
 
 def _check_text(file: Path, result: CheckResult) -> str:
@@ -75,5 +160,11 @@ def _check_text(file: Path, result: CheckResult) -> str:
         lines.append(result.build.describe())
     elif result.note:
         lines.append(result.note)
-    lines.append(f"{file}: {'nothing stands against an engine' if result.ok else 'no engine'}")
+    if not result.ok:
+        verdict = "no engine"
+    elif result.build is None:
+        verdict = "by rule alone, nothing stands against an engine"
+    else:
+        verdict = "nothing stands against an engine"
+    lines.append(f"{file}: {verdict}")
     return "\n".join(lines)

@@ -11,15 +11,21 @@ from typing import Annotated
 import typer
 
 from fxexport.errors import UsageError
-from fxexport.profiles import FORMS, Profile, StoredProfiles, as_text, parse_profiles
+from fxexport.profiles import FORMS, Profile, StoredProfiles, as_text, parse_profiles, resolve
 from fxexport.profiles.by_dimension import parse_by_dimension
+from fxexport.profiles.forms import looks_like_a_form
 from fxexport.profiles.words import (
     ShapesOption,
     parse_shapes_options,
     sections,
 )
 
-__all__ = ["run"]
+__all__ = ["profiles_in_words", "run"]
+
+_HINT = (
+    'for example "batch[1..4..8]", a JSON file, what fxexport profile --as prints, or '
+    "--minShapes=x:1x8 --optShapes=x:4x8 --maxShapes=x:8x8"
+)
 
 
 @dataclass
@@ -83,30 +89,66 @@ def _replace(options: _Options, stored: StoredProfiles) -> StoredProfiles:
     """Replaces the profiles in the file by those of the command line."""
     from fxexport.profile_files import replace_profiles
 
-    profiles = parse_shapes_options(options.shapes)
+    profiles, opts = _read_all(options.replaced or (), options.shapes, stored)
+    if not profiles:
+        raise UsageError("--set: expected profiles", hint=_HINT)
+    return replace_profiles(options.file, profiles, opts)
+
+
+def profiles_in_words(
+    file: str, words: Sequence[str], shapes: Sequence[ShapesOption]
+) -> list[Profile] | None:
+    """Profiles that a command line gives for a file, completed by it; None for none.
+
+    Args:
+        file: an ONNX file.
+        words: each in any words that ``--set`` takes.
+        shapes: options in the words of trtexec and Polygraphy.
+
+    Raises:
+        UsageError: no such file, or profiles that do not fit it.
+    """
+    if not words and not shapes:
+        return None
+    from fxexport.profile_files import read_profiles
+
+    stored = read_profiles(file)
+    profiles, opts = _read_all(words, shapes, stored)
+    if not profiles:
+        raise UsageError("--profile: expected a profile", hint=_HINT)
+    return resolve(profiles, stored.inputs, stored.relations, opts)
+
+
+def _read_all(
+    words: Sequence[str], shapes: Sequence[ShapesOption], stored: StoredProfiles
+) -> tuple[list[Profile], dict[str, int]]:
+    profiles = parse_shapes_options(shapes)
     opts: dict[str, int] = {}
-    for text in filter(None, options.replaced or ()):
+    for text in filter(None, words):
         more, given = _read(text, stored)
         profiles += more
         opts |= given
-    if not profiles:
-        raise UsageError(
-            "--set: expected profiles",
-            hint='for example --set "batch[1..4..8]", --set profiles.json, or '
-            "--set --minShapes=x:1x8 --optShapes=x:4x8 --maxShapes=x:8x8",
-        )
-    return replace_profiles(options.file, profiles, opts)
+    return profiles, opts
 
 
 def _read(text: str, stored: StoredProfiles) -> tuple[list[Profile], dict[str, int]]:
     """The profiles that one ``--set`` gives, in whatever words."""
     if os.path.isfile(text):
-        with open(text, encoding="utf-8", errors="replace") as file:
-            return parse_profiles(file.read()), {}
-    if ".." in text:
+        try:
+            with open(text, encoding="utf-8", errors="replace") as file:
+                return parse_profiles(file.read()), {}
+        except OSError as error:
+            raise UsageError(f"cannot read {text!r}: {error.strerror or error}") from error
+        except UsageError as error:
+            raise UsageError(f"{text}: {error.message}", hint=error.hint) from None
+    if text.endswith(".json"):
+        raise UsageError(f"there is no file {text!r}", hint=_HINT)
+    if looks_like_a_form(text):
+        return parse_profiles(text), {}
+    if "[" in text:
         profile, opts = parse_by_dimension(text, stored.inputs)
         return [profile], opts
-    return parse_profiles(text), {}
+    raise UsageError(f"not a profile: {text!r}", hint=_HINT)
 
 
 def _show(file: str, stored: StoredProfiles) -> None:

@@ -258,7 +258,8 @@ def export(
             _raise_on_disagreement(exported)
         return exported
     shown = os.fspath(path)
-    beside = unverified_name(shown) if verify else shown
+    place = os.path.realpath(shown) if os.path.islink(shown) else shown  # a link stays one
+    beside = unverified_name(place) if verify else place
     with stage("write"):
         exported.save(beside, external_data=external_data)
     report.path = beside
@@ -270,8 +271,8 @@ def export(
         _raise_on_disagreement(exported, beside)
         with removed_on_failure(beside):
             save = functools.partial(exported.save, external_data=external_data)
-            move_verified(beside, shown, save, exported.profiles)
-        report.path = shown
+            move_verified(beside, place, save, exported.profiles)
+    report.path = shown
     write_initial_state(graph, shown, report)
     return exported
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import onnx
 
 __all__ = [
+    "load_message",
     "profiles_beside",
     "read_profiles",
     "replace_profiles",
@@ -69,7 +70,7 @@ def read_profiles(path: str | os.PathLike[str]) -> StoredProfiles:
     Raises:
         UsageError: there is no such file, it is no ONNX file, or its profiles cannot be read.
     """
-    return _stored_in(_load(path), os.fspath(path))
+    return _stored_in(load_message(path), os.fspath(path))
 
 
 def replace_profiles(
@@ -94,9 +95,14 @@ def replace_profiles(
         UsageError: the profiles do not fit the file.
         OutputError: the file cannot be written.
     """
-    model = _load(path)
+    model = load_message(path)
     stored = _stored_in(model, os.fspath(path))
     new = replace(stored, profiles=resolve(profiles, stored.inputs, stored.relations, opts))
+    if not new.profiles:
+        raise UsageError(
+            f"{os.fspath(path)} takes no profile: all of its sizes are fixed",
+            hint="export it with --dynamic",
+        )
     entry = next((prop for prop in model.metadata_props if prop.key == METADATA_KEY), None)
     if entry is None:
         entry = model.metadata_props.add(key=METADATA_KEY)
@@ -120,13 +126,17 @@ def replace_profiles(
     return new
 
 
-def _load(path: str | os.PathLike[str]) -> onnx.ModelProto:
-    """The file as a message, without weights that lie elsewhere."""
+def load_message(path: str | os.PathLike[str]) -> onnx.ModelProto:
+    """The file as a message, without weights that lie elsewhere.
+
+    Raises:
+        UsageError: there is no such file, or it is no ONNX file.
+    """
     import onnx
 
     shown = os.fspath(path)
     try:
-        model = onnx.load(shown, load_external_data=False)
+        model = onnx.load(shown, "protobuf", load_external_data=False)  # whatever its ending
     except OSError as error:
         raise UsageError(f"cannot read {shown!r}: {error.strerror or error}") from error
     except Exception as error:  # protobuf's own exception, which has no public home
@@ -139,10 +149,33 @@ def _load(path: str | os.PathLike[str]) -> onnx.ModelProto:
 
 
 def _stored_in(model: onnx.ModelProto, where: str) -> StoredProfiles:
+    inputs = _inputs_of(model.graph)
     for entry in model.metadata_props:
         if entry.key == METADATA_KEY:
-            return StoredProfiles.from_text(entry.value, where)
-    return StoredProfiles(inputs=_inputs_of(model.graph))
+            stored = StoredProfiles.from_text(entry.value, where)
+            _check_same(stored.inputs, inputs, where)
+            return stored
+    return StoredProfiles(inputs=inputs)
+
+
+def _check_same(remembered: Sequence[FileInput], inputs: Sequence[FileInput], where: str) -> None:
+    """Refuses what a file remembers of other inputs than it has: another tool changed it."""
+    known = {target.name: target for target in remembered}
+    has = {target.name: target for target in inputs}
+    for name in {**has, **known}:
+        before, now = known.get(name), has.get(name)
+        if before is not None and now is not None and _fixed_sizes(before) == _fixed_sizes(now):
+            continue
+        raise UsageError(
+            f"{where} was changed after it was exported: its profiles know "
+            f"{'no ' + name if before is None else before.describe()}, and its inputs are "
+            f"{', '.join(target.describe() for target in inputs) or 'none'}",
+            hint=f"export it again, or remove the entry {METADATA_KEY!r} from its metadata",
+        )
+
+
+def _fixed_sizes(target: FileInput) -> tuple[int | None, ...]:
+    return tuple(dim if isinstance(dim, int) else None for dim in target.shape)
 
 
 def _inputs_of(graph: onnx.GraphProto) -> list[FileInput]:
@@ -157,11 +190,12 @@ def _inputs_of(graph: onnx.GraphProto) -> list[FileInput]:
             continue
         shape = tuple(
             dim.dim_value
-            if dim.HasField("dim_value")
+            if dim.HasField("dim_value") and dim.dim_value >= 0  # some exporters write -1
             else Dim(dim.dim_param or f"{value.name}_d{axis}")
             for axis, dim in enumerate(tensor.shape.dim)
         )
         name = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
+        name = "sequence" if value.type.HasField("sequence_type") else name
         names = {"float": "float32", "double": "float64"}
         inputs.append(FileInput(value.name, shape, names.get(name, name)))
     return inputs

@@ -43,8 +43,12 @@ def provider_options(
         starts anew at each new size.
 
     Raises:
-        UsageError: the file cannot be read, or there is no such provider.
+        UsageError: the file cannot be read, there is no such provider, or its options cannot name
+            one of the inputs.
     """
+    providers = [providers] if isinstance(providers, str) else providers
+    if not isinstance(providers, Sequence):
+        raise UsageError(f"expected names of providers, got {providers!r}")
     unknown = [name for name in providers if name not in _PREFIXES]
     if unknown:
         raise UsageError(
@@ -69,6 +73,10 @@ def _profiles_of(source: str | os.PathLike[str] | Exported) -> tuple[list[Profil
 
         stored = read_profiles(source)
         return stored.profiles, any(target.dynamic for target in stored.inputs)
+    if not hasattr(source, "profiles") or not hasattr(source, "graph"):
+        raise UsageError(
+            f"expected the path of an ONNX file, or what export returned, got {source!r}"
+        )
     return source.profiles, any(
         not isinstance(dim, int) for spec in source.graph.inputs for dim in spec.shape
     )

@@ -29,8 +29,9 @@ __all__ = [
 
 
 def verify(exported: Exported, result: BuildResult) -> list[VerifiedCase]:
-    """Runs an engine on a GPU at min, opt and max of its profiles, and compares it with PyTorch.
+    """Runs an engine on a GPU, and compares it with PyTorch.
 
+    At min, opt and max of its profiles, at sizes between, and on values that take other branches.
     Not run yet: no GPU has been at hand.
 
     Args:

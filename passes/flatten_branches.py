@@ -27,7 +27,7 @@ from fxexport.graph.hoisting import behind, hoist, is_harmless
 from fxexport.graph.ops import branch
 from fxexport.graph.scalars import SCALAR_FUNCTIONS
 
-__all__ = ["run"]
+__all__ = ["run", "size_before"]
 
 
 def run(graph: CapturedGraph) -> CapturedGraph:
@@ -49,8 +49,8 @@ def _flatten(module: fx.GraphModule, node: fx.Node, k: int) -> None:
         return
     shape: list[Any] = []
     for a, b in zip(left, right, strict=True):
-        first = _outside(module, node, 0, a)
-        second = first if str(a) == str(b) else _outside(module, node, 1, b)
+        first = size_before(module, node, 0, a)
+        second = first if str(a) == str(b) else size_before(module, node, 1, b)
         if first is None or second is None:
             shape.append(-1)
         elif first is second or (isinstance(first, int) and first == second):
@@ -101,8 +101,15 @@ def _mixed(left: list[Any], right: list[Any]) -> bool:
     return shared and any(str(a) != str(b) for a, b in pairs)
 
 
-def _outside(module: fx.GraphModule, node: fx.Node, side: int, size: Any) -> Any:
-    """A size of a body's result, computed before the branch; None when that is not possible."""
+def size_before(module: fx.GraphModule, node: fx.Node, side: int, size: Any) -> Any:
+    """A size of a tensor in a body, computed before the branch; None when that is not possible.
+
+    Args:
+        module: the graph that the branch is in.
+        node: the branch.
+        side: 0 for the then body, 1 for the else body.
+        size: a number of the body's metadata.
+    """
     if is_concrete_int(size):
         return int(size)
     number = _number(module, node, side, size)

@@ -2,7 +2,7 @@
 
 Requires: nothing beyond a captured graph; to run before outputs are padded, and before branches are
 moved.
-Does: an outermost loop (or an if with a loop in it) in which a tensor has a size that is known
+Does: an outermost loop (or an if with such a loop in it) in which a tensor has a size that is known
 only inside (what a loop carries grows or shrinks, `x[:i]`, `x[mask]`, `torch.arange(i)`) is written
 anew: such a tensor becomes one as large as it can ever be, and a number that says how much of it
 means something (the package `capacity`). What folds a dimension fills the rest first. After the
@@ -16,7 +16,7 @@ what.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -27,27 +27,38 @@ from fxexport.passes.capacity.walk import Walker, makes_sizes
 from torch import fx
 
 from fxexport._torch_compat import fake_beside
-from fxexport.graph import CapturedGraph, DimRange
+from fxexport.graph import CapturedGraph, DimRange, bodies_of
 from fxexport.graph.editing import call, nodes_inside, put_in_place
 from fxexport.graph.ops import branch, loop
 
-__all__ = ["has_size_from_inside", "rewrite", "run"]
+__all__ = ["rewrite", "run"]
 
 aten = torch.ops.aten
 
 
 def run(graph: CapturedGraph) -> CapturedGraph:
     """Writes such loops of the root anew, in place."""
-    rewrite(graph, has_size_from_inside)
+    rewrite(graph, _has_size_from_inside)
     return graph
 
 
-def has_size_from_inside(root: fx.GraphModule, node: fx.Node, limits: Limits) -> bool:
-    """Whether a loop, or a branch with a loop in it, has a size that is known only inside."""
-    inside = [inner for _, inner in nodes_inside(root, node)]
-    if node.target is branch and not any(inner.target is loop for inner in inside):
-        return False
-    return any(makes_sizes(inner, limits) for inner in inside)
+def _has_size_from_inside(root: fx.GraphModule, node: fx.Node, limits: Limits) -> bool:
+    """Whether a loop, or a branch with a loop in it, has a size that is known only in the loop.
+
+    Sizes that a branch makes outside of its loops are no reason: the loops may leave it yet.
+    """
+    return any(makes_sizes(inner, limits) for inner in _inside_loops(root, node))
+
+
+def _inside_loops(module: fx.GraphModule, node: fx.Node) -> Iterator[fx.Node]:
+    """The nodes of a loop's body, at any depth; for a branch those of the loops in it."""
+    if node.target is loop:
+        yield from (inner for _, inner in nodes_inside(module, node))
+        return
+    for body in bodies_of(module, node):
+        for inner in body.graph.nodes:
+            if inner.target in (branch, loop):
+                yield from _inside_loops(body, inner)
 
 
 def rewrite(

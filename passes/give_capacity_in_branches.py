@@ -14,8 +14,8 @@ import torch
 from fxexport.passes.capacity.limits import Limits
 from fxexport.passes.capacity.rules_put import puts_by_mask
 from fxexport.passes.capacity.values import val_of
-from fxexport.passes.capacity.walk import sizes_of
-from fxexport.passes.give_capacity import has_size_from_inside, rewrite
+from fxexport.passes.capacity.walk import makes_sizes, sizes_of
+from fxexport.passes.give_capacity import rewrite
 from torch import fx
 
 from fxexport.graph import CapturedGraph
@@ -34,11 +34,10 @@ def run(graph: CapturedGraph) -> CapturedGraph:
 
 
 def _needs(root: fx.GraphModule, node: fx.Node, limits: Limits) -> bool:
-    if has_size_from_inside(root, node, limits):
-        return True
-    if node.target is loop:
-        return False
-    return any(_decides(inner, limits) for _, inner in nodes_inside(root, node))
+    inside = [inner for _, inner in nodes_inside(root, node)]
+    if node.target is loop or any(inner.target is loop for inner in inside):
+        return any(makes_sizes(inner, limits) for inner in inside)
+    return any(_decides(inner, limits) for inner in inside)
 
 
 def _decides(node: fx.Node, limits: Limits) -> bool:

@@ -34,17 +34,7 @@ def _outcome(
     return run_model(made, inputs, dynamic=dynamic)
 
 
-# TorchScript calls these functions of PyTorch's without a word of the file's own forms of them, and
-# so with the example's sizes in them: verification stops such a file.
-_BAKED = {
-    f"sized_functions.{name}"
-    for name in ("points_in_between", "windows", "products", "along_a_dimension")
-}
-
-
 def _check(program: Program, through: str) -> None:
-    if program.name in _BAKED:
-        pytest.xfail("sizes of the example are baked in where TorchScript makes the call")
     outcome = _outcome(program.make, program.inputs, program.dynamic, through)
     if outcome is None:
         pytest.skip("TorchScript does not take it, or takes it for something else")

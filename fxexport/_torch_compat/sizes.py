@@ -27,6 +27,7 @@ __all__ = [
     "SizeEnv",
     "asked_for_broadcasting",
     "asked_for_layout",
+    "at_sizes",
     "bounds_within",
     "finite",
     "is_boolean",
@@ -70,14 +71,6 @@ def _trials(symbols: list[Any]) -> Iterator[dict[Any, Any]]:
     """Some sizes for symbols (for three of them at most)."""
     for values in itertools.product((0, 1, 2, 5, 1000), repeat=min(len(symbols), 3)):
         yield dict(zip(symbols, map(sympy.Integer, values), strict=False))
-
-
-def _tried(size: Any, values: dict[Any, Any]) -> Any:
-    """A size at such sizes; None where there is none, as for the -1 of ``x.reshape(n, -1)`` at 0."""
-    try:
-        return size.xreplace(values)
-    except ZeroDivisionError:
-        return None
 
 
 class SizeEnv(ShapeEnv):
@@ -142,7 +135,7 @@ class SizeEnv(ShapeEnv):
         symbols = sorted(size.free_symbols, key=str)
         if size.is_Symbol or not symbols or not size.free_symbols <= self.size_like:
             return False
-        found = {_tried(size, tried) for tried in _trials(symbols)}
+        found = {at_sizes(size, tried) for tried in _trials(symbols)}
         return sympy.S.One in found and found <= {sympy.S.Zero, sympy.S.One, None}
 
     def meets_none_alone(self, size: Any, other: Any) -> bool:
@@ -153,7 +146,7 @@ class SizeEnv(ShapeEnv):
         if not other.free_symbols <= size.free_symbols:
             return False
         return not any(
-            _tried(size, tried) == 0 and _tried(other, tried) == 1 for tried in _trials(symbols)
+            at_sizes(size, tried) == 0 and at_sizes(other, tried) == 1 for tried in _trials(symbols)
         )
 
     def save_facts(self) -> ShapeState:
@@ -230,8 +223,8 @@ class SizeEnv(ShapeEnv):
 
     def hint_as(self, symbol: Any, expr: Any) -> None:
         """Gives a symbol the hint that an expression of symbols with hints has."""
-        value = expr.xreplace(self.hints)
-        if value.is_number or value in (sympy.true, sympy.false):
+        value = at_sizes(expr, self.hints)
+        if value is not None and (value.is_number or value in (sympy.true, sympy.false)):
             self.hints[symbol] = value
 
     def mark_size(self, symbol: Any) -> None:
@@ -314,6 +307,17 @@ def bounds_within(expr: Any, ranges: dict[Any, tuple[int, int | None]]) -> tuple
              for s, (low, high) in ranges.items()}  # fmt: skip
     found = bound_sympy(expr, known)
     return finite(found.lower), finite(found.upper)
+
+
+def at_sizes(expr: Any, values: dict[Any, Any]) -> Any:
+    """An expression with numbers for its symbols; None where it has no value: it divides by 0.
+
+    PyTorch's functions of sympy raise there, or assert that what they are given is no negative.
+    """
+    try:
+        return expr.xreplace(values)
+    except (ArithmeticError, AssertionError, TypeError, ValueError):
+        return None
 
 
 def finite(bound: Any) -> Any:

@@ -44,6 +44,11 @@ class Assumptions:
         kernel = self._asked_by_kernel()
         if fallback is not None and not kernel:
             return fallback
+        if self._asked_by_store(expr):
+            # As kernels take sizes that they cannot compare: equal, and that is a fact.
+            with compat.no_recording():
+                env.guard_or_defer_runtime_assert(expr, "what is stored fits")
+            return True
         inputs = expr.free_symbols <= self.names.keys()
         general = _general_case(expr) if kernel and expr.free_symbols <= env.size_like else None
         if general is not None:
@@ -60,8 +65,8 @@ class Assumptions:
         if not hints and general is not None:
             hints, value = env.hints, sympy.true if general else sympy.false
         else:
-            value = expr.xreplace(hints)
-        known = value.is_number or value in (sympy.true, sympy.false)
+            value = compat.at_sizes(expr, hints)
+        known = value is not None and (value.is_number or value in (sympy.true, sympy.false))
         if not kernel or not known or not inputs:
             self._refuse(expr, inputs)
         boolean = compat.is_boolean(expr)
@@ -87,7 +92,7 @@ class Assumptions:
         """
         env = self.session.env
         paths = [fact for fact in env.path_facts if fact.free_symbols & expr.free_symbols]
-        if all(fact.xreplace(env.hints) is not sympy.false for fact in paths):
+        if all(compat.at_sizes(fact, env.hints) is not sympy.false for fact in paths):
             return env.hints
         involved = set().union(*(fact.free_symbols for fact in paths)) & env.size_like
         numbers = {int(n) for fact in paths for n in fact.atoms(sympy.Integer)}
@@ -98,7 +103,7 @@ class Assumptions:
             symbols = sorted(chosen, key=str)[:3]
             for values in itertools.product(map(sympy.Integer, sizes), repeat=len(symbols)):
                 hints = {**env.hints, **dict(zip(symbols, values, strict=True))}
-                if all(fact.xreplace(hints) is not sympy.false for fact in paths):
+                if all(compat.at_sizes(fact, hints) is not sympy.false for fact in paths):
                     return hints
         return {}
 
@@ -115,6 +120,13 @@ class Assumptions:
     def _asked_by_kernel(self) -> bool:
         """Whether PyTorch's own code asks, rather than a line of the program."""
         return bool(self.session.recorder.in_kernel or self.session.tensors.dispatching)
+
+    def _asked_by_store(self, expr: Any) -> bool:
+        """Whether a store asks if sizes that are not 1 are equal, before any kernel runs."""
+        stores = self.session.tensors.storing and not self.session.recorder.in_kernel
+        sizes = expr.args if stores and isinstance(expr, sympy.Eq) else ()
+        one = self.session.env.is_one_at_most
+        return bool(sizes) and not any(size == 1 or one(size) for size in sizes)
 
     # -- afterwards ------------------------------------------------------------------------------
 
@@ -163,7 +175,8 @@ class Assumptions:
 
         def holds(sizes: Mapping[str, int]) -> bool:
             values = {s: sympy.Integer(sizes[name]) for s, name in names.items() if name in sizes}
-            return len(values) < len(names) or bool(expr.xreplace(values))
+            # Where it divides by 0, PyTorch raises.
+            return len(values) < len(names) or compat.at_sizes(expr, values) is sympy.true
 
         return holds
 
@@ -179,7 +192,7 @@ def _smallest(expr: Any) -> int | None:
         return None
     symbol = next(iter(expr.free_symbols))
     tried = [*range(sum(numbers) + 3), 1000]
-    holds = [bool(expr.xreplace({symbol: sympy.Integer(n)})) for n in tried]
+    holds = [compat.at_sizes(expr, {symbol: sympy.Integer(n)}) is sympy.true for n in tried]
     return holds.index(True) if True in holds and holds == sorted(holds) else None
 
 

@@ -213,8 +213,8 @@ class Broadcasting:
             min(int(each.lower) for each in bounds if compat.finite(each.lower) is not None),
             _largest([compat.finite(each.upper) for each in bounds]),
         )
-        hints = [expr.xreplace(env.hints) for expr in exprs]
-        if all(hint.is_number for hint in hints):
+        hints = [compat.at_sizes(expr, env.hints) for expr in exprs]
+        if all(hint is not None and hint.is_number for hint in hints):
             env.hints[symbol] = next((hint for hint in hints if hint != 1), hints[0])
         self._met[parts] = size
         self._parts[symbol] = parts

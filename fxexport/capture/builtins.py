@@ -281,15 +281,22 @@ class Builtins(Numbers):
         return len(value)
 
     def _enumerate(self, iterable: Any, start: Any = 0) -> Any:
-        return iteration.dynamic_enumerate(self._source(iterable), start)
+        return self._made(iteration.dynamic_enumerate(self._taken(iterable), start))
 
     def _zip(self, *iterables: Any, strict: bool = False) -> Any:
-        sources = [self._source(iterable) for iterable in iterables]
-        return iteration.dynamic_zip(*sources, strict=strict)
+        sources = [self._taken(iterable) for iterable in iterables]
+        return self._made(iteration.dynamic_zip(*sources, strict=strict))
 
     def _map(self, function: Any, *iterables: Any) -> Any:
-        sources = [self._source(iterable) for iterable in iterables]
-        return iteration.dynamic_map(self._convert(function), *sources)
+        sources = [self._taken(iterable) for iterable in iterables]
+        return self._made(iteration.dynamic_map(self._convert(function), *sources))
+
+    def _taken(self, iterable: Any) -> Any:
+        """An iterable that another one is made of."""
+        return self.operators.consumed(self._source(iterable))
+
+    def _made(self, items: Any) -> Any:
+        return self.operators.session.journal.made(items) if type(items) is Dynamic else items
 
     def _filter(self, function: Any, iterable: Any) -> Any:
         test = (lambda value: value) if function is None else self._convert(function)
@@ -301,7 +308,7 @@ class Builtins(Numbers):
         return (item for item in items if self.operators.truth(test(item)))
 
     def _reversed(self, iterable: Any) -> Any:
-        return iteration.dynamic_reversed(self._source(iterable))
+        return self._made(iteration.dynamic_reversed(self._source(iterable)))
 
     def _range(self, *args: Any) -> Any:
         return iteration.dynamic_range(*[self._index(arg) for arg in args])

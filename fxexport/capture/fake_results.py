@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["FAKE_RESULTS"]
+__all__ = ["FAKE_RESULTS", "with_right_dtypes"]
 
 
 def _recurrent(data: torch.Tensor, sizes: Any, hx: Any, *rest: Any) -> tuple[torch.Tensor, ...]:
@@ -46,3 +46,17 @@ FAKE_RESULTS |= {
     getattr(torch.ops.aten, name).input: _padded for name in ("gru", "rnn_tanh", "rnn_relu")
 }
 FAKE_RESULTS[torch.ops.aten.max_pool1d.default] = _max_pool1d
+
+_UNIQUE = (
+    torch.ops.aten._unique2.default,
+    torch.ops.aten.unique_dim.default,
+    torch.ops.aten.unique_consecutive.default,
+)
+
+
+def with_right_dtypes(func: Any, out: Any) -> Any:
+    """What a fake kernel gave: on torch 2.11 the places and counts of unique have x's dtype."""
+    if func not in _UNIQUE:
+        return out
+    found, *numbers = out
+    return (found, *(number.to(torch.int64) for number in numbers))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+import operator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -28,16 +29,47 @@ class Dynamic:
     Attributes:
         length: number of items (SymInt).
         item: gives the item at an index from 0 to length - 1.
-        source: the Python list whose items these are, if they are one's.
+        lists: the Python lists whose items these are, or are made of.
+        once: whether Python would have an iterator here, which is used up by one loop.
+        used: whether it has been; known only at run time after a branch, hence no plain bool.
     """
 
     def __init__(
-        self, length: Any, item: Callable[[Any], Any], text: str, source: Any = None
+        self,
+        length: Any,
+        item: Callable[[Any], Any],
+        text: str,
+        lists: Iterable[Any] = (),
+        once: bool = False,
     ) -> None:
         self.length = length
         self.item = item
         self.text = text
-        self.source = source
+        self.lists = tuple(lists)
+        self.once = once
+        self.used: Any = False
+        self._found = [list(items) for items in self.lists]
+
+    def refuse_if_gone(self) -> None:
+        """To be called before it is looped over.
+
+        Raises:
+            UnsupportedError: Python would find other items, or none.
+        """
+        if self.used is not False:
+            raise UnsupportedError(
+                f"{self.text} may have been gone through before this line; then nothing is left "
+                "in it",
+                location=user_location(),
+                hint="make it anew for each loop",
+            )
+        for items, found in zip(self.lists, self._found, strict=True):
+            if len(items) != len(found) or any(map(operator.is_not, items, found)):
+                raise UnsupportedError(
+                    f"a list changes between {self.text} over it and the loop over that",
+                    location=user_location(),
+                    hint="make it in the line of the loop",
+                )
 
     def __iter__(self) -> Iterator[Any]:
         raise UnsupportedError(
@@ -96,7 +128,13 @@ def dynamic_enumerate(iterable: Any, start: Any = 0) -> Any:
     """`enumerate` over anything."""
     source = _as_dynamic(iterable)
     if isinstance(source, Dynamic):
-        return Dynamic(source.length, lambda k: (k + start, source.item(k)), "enumerate(...)")
+        return Dynamic(
+            source.length,
+            lambda k: (k + start, source.item(k)),
+            "enumerate(...)",
+            source.lists,
+            once=True,
+        )
     if isinstance(start, torch.SymInt):
         return ((start + k, item) for k, item in enumerate(source))
     return enumerate(source, start)
@@ -107,12 +145,21 @@ def dynamic_zip(*iterables: Any, strict: bool = False) -> Any:
     sources = [_as_dynamic(iterable) for iterable in iterables]
     if not any(isinstance(source, Dynamic) for source in sources):
         return zip(*sources, strict=strict)
+    lists = [one for source in sources for one in _lists_of(source)]
     sources = [s if isinstance(s, (Dynamic, range)) else _stacked(list(s)) for s in sources]
     length: Any = None
     for source in sources:
         here = _length(source)
         length = here if length is None else torch.sym_min(length, here)
-    return Dynamic(length, lambda k: tuple(_item(s, k) for s in sources), "zip(...)")
+    return Dynamic(
+        length, lambda k: tuple(_item(s, k) for s in sources), "zip(...)", lists, once=True
+    )
+
+
+def _lists_of(source: Any) -> tuple[Any, ...]:
+    if isinstance(source, Dynamic):
+        return source.lists
+    return (source,) if isinstance(source, list) else ()
 
 
 def _stacked(items: list[Any]) -> Any:
@@ -136,7 +183,10 @@ def dynamic_reversed(iterable: Any) -> Any:
     """`reversed` over anything."""
     source = _as_dynamic(iterable)
     if isinstance(source, Dynamic):
-        return Dynamic(source.length, lambda k: source.item(source.length - 1 - k), "reversed(...)")
+        last = source.length - 1
+        return Dynamic(
+            source.length, lambda k: source.item(last - k), "reversed(...)", source.lists, once=True
+        )
     return reversed(source)
 
 
@@ -145,5 +195,7 @@ def dynamic_map(function: Callable[..., Any], *iterables: Any) -> Any:
     sources = [_as_dynamic(iterable) for iterable in iterables]
     if any(isinstance(source, Dynamic) for source in sources):
         zipped = dynamic_zip(*sources)
-        return Dynamic(zipped.length, lambda k: function(*zipped.item(k)), "map(...)")
+        return Dynamic(
+            zipped.length, lambda k: function(*zipped.item(k)), "map(...)", zipped.lists, once=True
+        )
     return itertools.starmap(function, zip(*sources, strict=False))

@@ -70,7 +70,9 @@ class OpenLists:
     def dynamic(self, items: Any) -> Dynamic:
         """The list as something to loop over; the loop sees its items as they are now."""
         spread = self.single(items)
-        return Dynamic(spread.length, lambda k: item_of(self._session, spread, k), "a list", items)
+        return Dynamic(
+            spread.length, lambda k: item_of(self._session, spread, k), "a list", [items]
+        )
 
     def get(self, items: Any, key: Any) -> Any:
         """``items[key]``."""

@@ -16,7 +16,7 @@ from fxexport.capture import prelude
 from fxexport.capture.branching import condition_of, stage_branch
 from fxexport.capture.frames import user_location
 from fxexport.capture.iteration import Dynamic, rows
-from fxexport.capture.journal import ContainerSlot, Slot
+from fxexport.capture.journal import AttributeSlot, ContainerSlot, Slot
 from fxexport.capture.lists import OpenLists
 from fxexport.capture.logic import Logic
 from fxexport.capture.looping import stage_loop
@@ -159,9 +159,9 @@ class Loops(Logic):
             self.session.collect(error, slots)
 
     def _for(self, iterable: Any, body: Any, slots: list[Slot], broken: Slot | None) -> None:
-        iterable = self.source_of(iterable)
+        iterable = self.consumed(self.source_of(iterable))
         if isinstance(iterable, Dynamic):
-            with self.session.iterating(iterable.source):
+            with self.session.iterating(iterable.lists):
                 self._for_dynamic(iterable, body, slots, broken)
         else:
             self._python_for(iterable, body, slots, broken)
@@ -174,6 +174,15 @@ class Loops(Logic):
         if isinstance(iterable, torch.Tensor):
             return rows(iterable)
         return self.lists.dynamic(iterable) if is_open(iterable) else iterable
+
+    def consumed(self, source: Any) -> Any:
+        """A source of items that is gone through from here on; an iterator can be only once."""
+        if isinstance(source, Dynamic):
+            source.refuse_if_gone()
+            if source.once:
+                self.session.journal.touch(AttributeSlot(source, "used"))
+                source.used = True
+        return source
 
     def is_staged(self, source: Any) -> bool:
         """Whether a loop over this source has a number of trips known only at run time."""
@@ -318,13 +327,18 @@ class Loops(Logic):
         source = self.source_of(iterable)
         make = (lambda item: element(*self.iterate(item))) if several else element
         if isinstance(source, Dynamic):
-            return Dynamic(source.length, lambda k: make(source.item(k)), "a generator")
+            self.consumed(source)
+            made = Dynamic(
+                source.length, lambda k: make(source.item(k)), "a generator", source.lists, once=True
+            )
+            return self.session.journal.made(made)
         return (make(item) for item in source)
 
     def iterate(self, iterable: Any) -> Any:
         """What Python iterates over by itself."""
         source = self.source_of(iterable)
         if isinstance(source, Dynamic) and not is_symbolic(source.length):
+            self.consumed(source)
             return (source.item(k) for k in range(source.length))
         return iter(source)
 
@@ -342,6 +356,7 @@ class Loops(Logic):
         source = self.source_of(value)
         if not self.is_staged(source):
             return self.iterate(source) if isinstance(source, (Dynamic, tuple)) else value
+        self.consumed(source)
         least = before + (after or 0)
         length = source.length
         self.lists.take_for_granted(

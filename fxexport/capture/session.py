@@ -238,11 +238,13 @@ class Session(Sharing):
             PinNeeded: one contradicts the example, on a line that the example may reach.
         """
         sizes = {symbol: sympy.Integer(size) for symbol, size in self.example_sizes.items()}
-        if any(fact.xreplace(sizes) is sympy.false for fact in self.env.path_facts):
+        if any(compat.at_sizes(fact, sizes) is sympy.false for fact in self.env.path_facts):
             return
         for fact in facts:
             symbols = fact.expr.free_symbols
-            if not symbols <= sizes.keys() or fact.expr.xreplace(sizes) is not sympy.false:
+            if not symbols <= sizes.keys():
+                continue
+            if compat.at_sizes(fact.expr, sizes) is not sympy.false:
                 continue
             small = {symbol for symbol in symbols if sizes[symbol] < 2}
             if not small and not reached:

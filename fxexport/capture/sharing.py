@@ -174,13 +174,13 @@ class Sharing:
             raise _item_changed(f"a {type(value).__name__} changes")
 
     @contextlib.contextmanager
-    def iterating(self, container: Any) -> Iterator[None]:
-        """While a loop that is staged goes over a list."""
-        self._iterated.append(container)
+    def iterating(self, containers: Sequence[Any]) -> Iterator[None]:
+        """While a loop that is staged goes over lists."""
+        self._iterated.extend(containers)
         try:
             yield
         finally:
-            self._iterated.pop()
+            del self._iterated[len(self._iterated) - len(containers) :]
 
     def reads_under_another_name(self, real: torch.Tensor) -> None:
         """Refuses a write that two of the model's own tensors see."""

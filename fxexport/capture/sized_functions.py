@@ -48,11 +48,16 @@ def _triangle(lower: bool) -> Callable[..., torch.Tensor]:
 def _window(weights: Sequence[float]) -> Callable[..., torch.Tensor]:
     """A sum of cosines: hann, hamming, blackman."""
 
-    def window(window_length: Any, periodic: bool = True, **kwargs: Any) -> torch.Tensor:
+    def window(
+        window_length: Any, periodic: bool = True, *own: float, **kwargs: Any
+    ) -> torch.Tensor:
         dtype = kwargs.get("dtype") or torch.get_default_dtype()
+        # Hamming's alone may be given: alpha and beta.
+        given = (*own, *(kwargs[name] for name in ("alpha", "beta") if name in kwargs))
+        sum_of = (*given, *weights[len(given) :])
         count = _scalar(window_length if periodic else window_length - 1, dtype)
         angle = torch.arange(window_length).to(dtype) * (2 * torch.pi) / count.clamp(min=1)
-        waves = [(-1) ** k * weight * (angle * k).cos() for k, weight in enumerate(weights)]
+        waves = [(-1) ** k * weight * (angle * k).cos() for k, weight in enumerate(sum_of)]
         # A window of one is 1, whatever its cosines are.
         alone = _scalar(window_length, torch.int64) == 1
         return torch.where(alone, torch.ones((), dtype=dtype), sum(waves))

@@ -47,6 +47,7 @@ _VIEW_OR_COPY = frozenset(
     f"aten::{name}" for name in ("contiguous", "reshape", "reshape_as", "flatten", "ravel")
 )
 _OTHER_MEMORY = frozenset(f"aten::{name}_" for name in ("set", "resize", "resize_as"))
+_COPY = torch.ops.aten.copy_.default
 
 
 class TensorMode(compat.UserMode):
@@ -80,6 +81,8 @@ class TensorMode(compat.UserMode):
         self._quiet = 0
         # How many of PyTorch's operators are being worked out just now.
         self.dispatching = 0
+        # Whether a store is under way that may ask how sizes compare.
+        self.storing = False
 
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
@@ -258,7 +261,8 @@ class TensorMode(compat.UserMode):
             self.watch.about_to_write(self.base_of(tensor))
         if functional is not None and compat.written_by_python(func):
             return self._written(args[0], functional(*args, **kwargs))
-        out = func(*args, **kwargs)
+        with self.stores() if func is _COPY else contextlib.nullcontext():
+            out = func(*args, **kwargs)
         for view, source in compat.views_in(func, args, kwargs, out):
             if view is not source:
                 self._base_of[view] = self.base_of(source)
@@ -269,6 +273,15 @@ class TensorMode(compat.UserMode):
             if isinstance(made, torch.Tensor) and made not in self._born:
                 self._born[made] = now
         return out
+
+    @contextlib.contextmanager
+    def stores(self) -> Iterator[None]:
+        """Around `x[i] = y` and `copy_`: before torch 2.13 they compare sizes themselves."""
+        before, self.storing = self.storing, True
+        try:
+            yield
+        finally:
+            self.storing = before
 
     def _together(
         self, tensors: Sequence[torch.Tensor], dims: Sequence[Sequence[int]]

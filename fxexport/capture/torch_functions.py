@@ -146,7 +146,8 @@ class FunctionMode(TorchFunctionMode):
         if indexing.needs_taking_apart(index):
             indexing.set_item(tensor, index, value)
         else:
-            self._raw(torch.Tensor.__setitem__, tensor, index, value)
+            with self._session.tensors.stores():
+                self._raw(torch.Tensor.__setitem__, tensor, index, value)
 
     def _sized(self, function: Any) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:

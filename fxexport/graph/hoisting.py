@@ -15,7 +15,7 @@ from fxexport.graph.editing import call, copy_of, new_body, new_place, parts
 from fxexport.graph.ops import branch
 from fxexport.graph.scalars import SCALAR_FUNCTIONS, and_, minimum, not_, or_, select
 
-__all__ = ["behind", "hoist", "idle_way", "is_harmless", "selects"]
+__all__ = ["behind", "hand_in", "hoist", "idle_way", "is_harmless", "selects"]
 
 aten = torch.ops.aten
 
@@ -235,7 +235,7 @@ def hoist(
             with module.graph.inserting_before(node):
                 copies[user] = module.graph.node_copy(user, lambda n: copies[n])
     for old in taken:
-        _hand_in(module, node, side, old, copies[old])
+        hand_in(module, node, side, old, copies[old])
     body.recompile()
 
 
@@ -288,9 +288,7 @@ def _guard(node: fx.Node, side: int, made: fx.Node, idle: int | None) -> None:
     made.args = (condition, *made.args[1:])
 
 
-def _hand_in(
-    module: fx.GraphModule, node: fx.Node, side: int, old: fx.Node, value: fx.Node
-) -> None:
+def hand_in(module: fx.GraphModule, node: fx.Node, side: int, old: fx.Node, value: fx.Node) -> None:
     """Makes a value a further operand of a branch, and uses it for a node of one body."""
     operands: Any = node.args[3]
     node.args = (*node.args[:3], (*operands, value))

@@ -60,10 +60,16 @@ def add_profiles(
     for name in dict.fromkeys(name for profile in sorted_out for name in profile.values):
         if not adder.add_values(name, [p.values[name] for p in sorted_out if name in p.values]):
             dropped.add(name)
-    return [
+    left = [
         Profile(p.shapes, {name: b for name, b in p.values.items() if name not in dropped})
         for p in sorted_out
     ]
+    # One that spoke of nothing but constants has nothing left to say.
+    return [p for p, before in zip(left, sorted_out, strict=True) if p == before or _says(p)]
+
+
+def _says(profile: Profile) -> bool:
+    return bool(profile.shapes or profile.values)
 
 
 class _Adder:
@@ -105,7 +111,7 @@ class _Adder:
             )
         sizes = tuple(value.shape)
         for bounds in all_bounds:
-            if len(bounds.min) != len(sizes):
+            if len(bounds.min) != len(sizes) or min(bounds.min, default=0) < 0:
                 target = _described(name, leaf, self._requests)
                 _refuse(name, shape_misfit(target, bounds), bounds)
         dims = self._requests.dims.setdefault(leaf, {})

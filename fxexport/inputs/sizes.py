@@ -140,7 +140,8 @@ def _learn(known: dict[str, tuple[int, str]], wanted: DimRange, size: int, where
         upper = "" if wanted.max is None else wanted.max
         raise UsageError(
             f"{where} ({wanted.name}) is declared as {wanted.min}..{upper}, "
-            f"and the example has size {size}"
+            f"and the example has size {size}",
+            hint="give an example of a size within that range, or a range with it",
         )
     before, place = known.setdefault(wanted.name, (size, where))
     if before != size:

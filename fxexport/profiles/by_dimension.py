@@ -39,6 +39,10 @@ def parse_by_dimension(text: str, inputs: Sequence[FileInput]) -> tuple[Profile,
             name, colon, axis = place.rpartition(":")
             owner = name if colon else owner
             known = _dimension_at(owner, axis, inputs, text)
+        names = {d.name for one in inputs for d in one.shape if isinstance(d, Dim)}
+        plain, bracket, _ = dim_text.strip().partition("[")
+        if not known and bracket and plain in names:
+            known, dim_text = plain, dim_text.strip()[len(plain) :]  # a name of any characters
         try:
             dim = parse_dim(dim_text, known)
         except UsageError as error:
@@ -47,7 +51,11 @@ def parse_by_dimension(text: str, inputs: Sequence[FileInput]) -> tuple[Profile,
             raise UsageError(f"{text!r}: {entry!r} has no largest size", hint=_HINT)
         if known and dim.name != known:
             raise UsageError(f"{text!r}: {place} is called {known!r} in the file, not {dim.name!r}")
-        wanted[dim.name] = dim
+        if wanted.setdefault(dim.name, dim) != dim:
+            raise UsageError(
+                f"{text!r}: {dim.name!r} is given two ranges",
+                hint="one --set is one profile; repeat --set for the next",
+            )
     opts = {name: dim.opt for name, dim in wanted.items() if dim.opt is not None}
     return _profile(text, wanted, inputs), opts
 
@@ -71,12 +79,14 @@ def _dimension_at(name: str, axis: str, inputs: Sequence[FileInput], text: str) 
 def _profile(text: str, wanted: dict[str, Dim], inputs: Sequence[FileInput]) -> Profile:
     """A profile of what is wanted, and of the export's ranges for all else."""
     dims = {d.name: d for target in inputs for d in target.shape if isinstance(d, Dim)}
-    numbers = {one.name: one for one in inputs if not one.shape and "int" in one.dtype}
+    numbers = {one.name: one for one in inputs if one.shape in ((), (1,)) and "int" in one.dtype}
     unknown = sorted(set(wanted) - set(dims) - set(numbers))
     if unknown:
         raise UsageError(
             f"{text!r}: the file has no dimension {unknown[0]!r}",
-            hint=f"its dynamic dimensions are {', '.join(dims) or 'none'}",
+            hint=f"its dynamic dimensions are {', '.join(dims)}"
+            if dims
+            else "all of its sizes are fixed; export it with --dynamic",
         )
     chosen = {**dims, **wanted}
     open_ended = [dim.name for dim in chosen.values() if dim.max is None]

@@ -65,14 +65,18 @@ def resolve(
 
     Raises:
         UsageError: an unknown or missing input, another rank, a static dimension or a range that
-            disagrees, two sizes under one name, a relation that does not hold. It quotes the text.
+            disagrees, two sizes under one name, a relation that does not hold, a profile that is
+            empty. It quotes the text.
     """
-    return [
-        _Resolver(f"profile {k}" if len(profiles) > 1 else "the profile", inputs).resolve(
-            profile, relations, examples or {}
-        )
-        for k, profile in enumerate(profiles)
-    ]
+    resolved = []
+    for k, profile in enumerate(profiles):
+        label = f"profile {k}" if len(profiles) > 1 else "the profile"
+        if not profile.shapes and not profile.values:
+            listed = ", ".join(target.describe() for target in inputs) or "none"
+            raise UsageError(f"{label} is empty", hint=f"the inputs are {listed}")
+        resolved.append(_Resolver(label, inputs).resolve(profile, relations, examples or {}))
+    # One that only repeats fixed sizes has nothing left to say.
+    return [profile for profile in resolved if profile.shapes or profile.values]
 
 
 def takes_values(target: FileInput, bounds: Bounds) -> bool:
@@ -222,11 +226,12 @@ class _Resolver:
         ]
         if differs:
             point = differs[0]
+            texts = filter(None, dict.fromkeys((before.text, bounds.text)))
             self._refuse(
                 name,
                 f"axis {axis} is called {dim.name!r} like {where}, so both must have one {point} "
                 f"size; got {here.at(point)[0]} and {before.at(point)[0]}",
-                replace(bounds, text="; ".join(filter(None, (before.text, bounds.text)))),
+                replace(bounds, text="; ".join(texts)),
                 "give equal sizes, or the dimensions two names",
             )
         if here.opt_given:
@@ -289,7 +294,7 @@ class _Resolver:
         place = getattr(relation, "place", "")
         raise UsageError(
             f"the model needs {relation.text}, and {self._label} breaks that at {point}: {shown} "
-            f"(in {'; '.join(texts)})" + (f"; the line is {place}" if place else ""),
+            f"(in {'; '.join(dict.fromkeys(texts))})" + (f"; the line is {place}" if place else ""),
             location=relation.location,
             hint="give sizes that satisfy it at min, opt and max",
         )

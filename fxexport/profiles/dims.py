@@ -37,6 +37,11 @@ class Dim:
             whole = isinstance(size, int) and not isinstance(size, bool)
             if not whole and not (label != "min" and size is None):
                 raise UsageError(f"Dim {self.name!r}: {label} must be an int, got {size!r}")
+        beyond = [size for size in (self.min, self.opt, self.max) if (size or 0) >= 2**63]
+        if beyond:
+            raise UsageError(
+                f"Dim {self.name!r}: ONNX has no sizes beyond 64 bits, got {beyond[0]}"
+            )
         if self.min < 0:
             raise UsageError(f"Dim {self.name!r}: min must be 0 or more, got {self.min}")
         if self.max is not None and self.max < self.min:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from fxexport.errors import UsageError
 from fxexport.profiles.profile import POINTS, Profile
 from fxexport.profiles.words import parse_ort_options, parse_words
 
-__all__ = ["as_profiles", "parse_profiles"]
+__all__ = ["as_profiles", "looks_like_a_form", "parse_profiles"]
 
 _HINT = (
     'for example profiles={"x": ((1, 8), (4, 8), (16, 8))}: min, opt and max shape of each input'
@@ -78,6 +79,10 @@ def _by_name(given: Mapping[Any, Any]) -> dict[str, dict[str, Any]]:
 def _of_model_inputs(entries: Any) -> list[Profile]:
     """MMDeploy's ``model_inputs``: one profile an entry."""
     entries = [entries] if isinstance(entries, Mapping) else entries
+    if not entries:
+        raise UsageError(
+            "model_inputs is empty: expected an entry dict(input_shapes=dict(...)) a profile"
+        )
     profiles = []
     for entry in entries:
         if not isinstance(entry, Mapping) or not isinstance(entry.get("input_shapes"), Mapping):
@@ -102,6 +107,18 @@ _WRAPPERS: dict[str, Callable[[Any], list[Profile]]] = {
 }
 
 
+def looks_like_a_form(text: str) -> bool:
+    """Whether a text means to be one of the forms that `parse_profiles` reads."""
+    stripped = text.strip()
+    if stripped.startswith(("--", "{", "[", "trt_profile_", "nv_profile_")):
+        return True
+    name, equals, _ = stripped.partition("=")
+    return bool(equals) and name.strip() in _CONFIGS
+
+
+_CONFIGS = ("backend_config", "model_inputs")
+
+
 def parse_profiles(text: str) -> list[Profile]:
     """Reads a text in any of the forms that `fxexport profile --as` prints.
 
@@ -116,7 +133,7 @@ def parse_profiles(text: str) -> list[Profile]:
     if stripped.startswith(("trt_profile_", "nv_profile_")):
         return parse_ort_options(_assignments(stripped))
     name, equals, config = stripped.partition("=")
-    if equals and name.strip() in ("backend_config", "model_inputs"):
+    if equals and name.strip() in _CONFIGS:
         return as_profiles({name.strip(): _literal(config)})
     raise UsageError(
         f"not a profile: {_short(text)!r}",
@@ -128,11 +145,14 @@ def parse_profiles(text: str) -> list[Profile]:
 def _assignments(text: str) -> dict[str, str]:
     """ONNX Runtime's options, one a line: ``key=value`` or ``key|value``."""
     options = {}
-    for line in filter(None, (part.strip() for part in text.replace(";", "\n").splitlines())):
+    parts = re.split(r"\n|;\s*(?=(?:trt|nv)_)", text)  # a name may hold a semicolon
+    for line in filter(None, (part.strip().rstrip(";") for part in parts)):
         cut = min((line.find(mark) for mark in "=|" if mark in line), default=-1)
         if cut < 0:
             raise UsageError(f"expected key=value, got {line!r}")
-        options[line[:cut].strip()] = line[cut + 1 :].strip().strip("\"'")
+        value = line[cut + 1 :].strip()
+        wrapped = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+        options[line[:cut].strip()] = value[1:-1] if wrapped else value
     return options
 
 

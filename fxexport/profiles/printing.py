@@ -10,7 +10,7 @@ from typing import Any
 
 from fxexport.errors import UsageError
 from fxexport.profiles.profile import POINTS, Bounds, Point, Profile
-from fxexport.profiles.words import POLYGRAPHY_OPTIONS, TRTEXEC_OPTIONS
+from fxexport.profiles.words import POLYGRAPHY_OPTIONS, TRTEXEC_OPTIONS, quoted
 
 __all__ = ["FORMS", "as_text", "compact_json", "ort_options"]
 
@@ -45,16 +45,31 @@ def _trtexec(profiles: Sequence[Profile]) -> str:
             parts.append(f"--profile={number}")
         for option, point in TRTEXEC_OPTIONS.items():
             words = ",".join(
-                f"{_quoted(name)}:{_by_x(bounds, point)}"
+                f"{quoted(_nameable(name, _NOT_FOR_TRTEXEC, 'trtexec'))}:{_by_x(bounds, point)}"
                 for name, bounds in _bounds_of(profile).items()
             )
             parts.append(f"{option}={shlex.quote(words)}")
     return " ".join(parts)
 
 
-def _quoted(name: str) -> str:
-    """A name; in quotes where it would otherwise be taken apart."""
-    return f"'{name}'" if re.search(r"[,\s:\[\]]", name) else name
+# What their own readers take apart, whatever quotes there are.
+_NOT_FOR_TRTEXEC = ",'\"\n"
+_NOT_FOR_ORT = ",:\n"
+
+
+def _nameable(name: str, against: str, reader: str) -> str:
+    """A name that a reader takes as it is.
+
+    Raises:
+        UsageError: it cannot, because of one of the characters in `against`.
+    """
+    found = next((mark for mark in against if mark in name), "")
+    if found:
+        raise UsageError(
+            f"{reader}'s options cannot name the input {name!r}: it has a {found!r}",
+            hint="export with another name (input_names)",
+        )
+    return name
 
 
 def _by_x(bounds: Bounds, point: Point) -> str:
@@ -86,11 +101,7 @@ def ort_options(profiles: Sequence[Profile], prefix: str = "trt") -> dict[str, s
     """
     for profile in profiles:
         for name in _bounds_of(profile):
-            if "," in name:
-                raise UsageError(
-                    f"ONNX Runtime's options cannot name the input {name!r}: it has a comma",
-                    hint="export with another name (input_names)",
-                )
+            _nameable(name, _NOT_FOR_ORT, "ONNX Runtime")
     if not profiles:
         return {}
     return {

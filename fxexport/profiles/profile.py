@@ -44,6 +44,9 @@ class Bounds:
                 f"min, opt and max must have equally many numbers, got {self.describe()}"
                 + self.quote()
             )
+        for number in (*self.min, *self.opt, *self.max):
+            if not -(2**63) <= number < 2**63:
+                raise UsageError(f"ONNX has no numbers beyond 64 bits, got {number}" + self.quote())
         for axis, (low, best, high) in enumerate(zip(self.min, self.opt, self.max, strict=True)):
             if not low <= best <= high:
                 raise UsageError(
@@ -98,6 +101,12 @@ class Profile:
             if not isinstance(given, Mapping):
                 raise UsageError(
                     f"Profile: {label} must be a dict by input name, got {given!r}",
+                    hint='for example Profile({"x": ((1, 8), (4, 8), (16, 8))})',
+                )
+            unnamed = [name for name in given if not isinstance(name, str) or not name]
+            if unnamed:
+                raise UsageError(
+                    f"Profile: expected the name of an input, got {unnamed[0]!r}",
                     hint='for example Profile({"x": ((1, 8), (4, 8), (16, 8))})',
                 )
             object.__setattr__(
@@ -204,7 +213,8 @@ def _three(name: str, entry: Any) -> tuple[Any, Any, Any]:
 
 
 def _row(numbers: Any) -> Any:
-    """A single number as a row of one."""
+    """A single number as a row of one; arrays and tensors as lists."""
+    numbers = numbers.tolist() if hasattr(numbers, "tolist") else numbers
     return (numbers,) if hasattr(numbers, "__index__") else numbers
 
 
@@ -214,6 +224,7 @@ def _numbers(numbers: Any, text: str) -> tuple[int, ...]:
     Raises:
         UsageError: for what are no whole numbers.
     """
+    numbers = numbers.tolist() if hasattr(numbers, "tolist") else numbers
     row = tuple(numbers) if isinstance(numbers, Sequence) else (None,)
     if all(hasattr(n, "__index__") and not isinstance(n, bool) for n in row):
         return tuple(map(operator.index, row))

@@ -84,7 +84,9 @@ class StoredProfiles:
                     for entry in data["relations"]
                 ],
             )  # fmt: skip
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except KeyError as error:
+            raise UsageError(f"{where}: the profiles cannot be read: no {error} in them") from None
+        except (ValueError, TypeError, AttributeError) as error:
             raise UsageError(f"{where}: the profiles cannot be read: {error}") from None
 
 
@@ -102,6 +104,8 @@ def _input_to_data(target: FileInput) -> dict[str, Any]:
 def _input_from_data(name: str, entry: Mapping[str, Any]) -> FileInput:
     shape: Sequence[Any] = entry["shape"]
     values = entry.get("values")
+    if not isinstance(entry["dtype"], str):
+        raise ValueError(f"{entry['dtype']!r} is no dtype")
     return FileInput(
         name,
         tuple(dim if isinstance(dim, int) else Dim(**dim) for dim in shape),

@@ -18,6 +18,7 @@ __all__ = [
     "parse_ort_options",
     "parse_shapes_options",
     "parse_words",
+    "quoted",
     "sections",
 ]
 
@@ -35,7 +36,10 @@ SHAPES_OPTIONS: dict[str, Point] = {**TRTEXEC_OPTIONS, **POLYGRAPHY_OPTIONS}
 
 _SIZES = re.compile(r"-?\d+(x-?\d+)*|\[\s*(-?\d+(\s*,\s*-?\d+)*)?\s*\]")
 _NAMED_SIZES = re.compile(r".+:(\[[^\]]*\]|-?\d+(x-?\d+)*)")
+_SEVERAL = re.compile(r"(?:[^\s,]+:\[[^\]]*\][\s,]+)+[^\s,]+:\[[^\]]*\]\s*")
 _HINT = "write input:sizes, for example x:1x3x224x224 or x:[1,3,224,224]"
+
+_PROFILE_HINT = "for example --profile=0 --minShapes=x:1x8 --optShapes=x:4x8 --maxShapes=x:16x8"
 
 
 @dataclass(frozen=True)
@@ -88,21 +92,21 @@ class _Draft:
         return Bounds(low, best, high, True, text)
 
 
-def _named_sizes(text: str, source: str) -> Iterator[tuple[str, tuple[int, ...], str]]:
-    """Name, numbers and words of each entry of ``a:1x3x224x224,b:1x5`` or ``a:[1,3] b:[1,5]``.
+def _named_sizes(
+    entries: Sequence[str], source: str, quotes: bool = False
+) -> Iterator[tuple[str, tuple[int, ...], str]]:
+    """Name, numbers and words of each entry, ``a:1x3x224x224`` or ``a:[1,3]``.
 
-    The name ends at the last colon. A name may stand in quotes: ``'a,b':1x5``.
+    The name ends at the last colon. With `quotes` it may stand in quotes: ``'a,b':1x5``.
 
     Raises:
         UsageError: for anything else; it quotes the source and the entry.
     """
-    entries = _split(text)
     if not entries:
         raise UsageError(f"{source}: expected input:sizes, got nothing", hint=_HINT)
     for entry in entries:
         name, colon, sizes = entry.rpartition(":")
-        name = name.strip()
-        if name[:1] == name[-1:] and name[:1] in ("'", '"') and len(name) > 1:
+        if quotes and name[:1] == name[-1:] and name[:1] in ("'", '"') and len(name) > 1:
             name = name[1:-1]
         if not colon or not name or not _SIZES.fullmatch(sizes.strip()):
             raise UsageError(f"{source}: expected input:sizes, got {entry!r}", hint=_HINT)
@@ -137,7 +141,7 @@ def parse_shapes_options(options: Sequence[ShapesOption]) -> list[Profile]:
     for option in options:
         draft = drafts.setdefault(option.profile, _Draft())
         source = f"{option.option} {option.text!r}"
-        for name, numbers, words in _named_sizes(option.text, source):
+        for name, numbers, words in _named_sizes(_split(option.text), source, quotes=True):
             draft.add(SHAPES_OPTIONS[option.option], name, numbers, f"{option.option} {words}")
     return [drafts[number].profile() for number in sorted(drafts)]
 
@@ -157,11 +161,13 @@ def sections(arguments: Sequence[str]) -> tuple[list[ShapesOption], list[str]]:
     found: list[ShapesOption] = []
     rest: list[str] = []
     section = 0
+    opened: set[int] = set()
     todo = list(arguments)
     while todo:
         argument = todo.pop(0)
         if argument == "--":
-            return found, [*rest, argument, *todo]
+            rest += [argument, *todo]
+            break
         option, equals, value = argument.partition("=")
         if option != "--profile" and option not in SHAPES_OPTIONS:
             rest.append(argument)
@@ -172,6 +178,7 @@ def sections(arguments: Sequence[str]) -> tuple[list[ShapesOption], list[str]]:
             value = todo.pop(0)
         if option == "--profile":
             section = _profile_number(value)
+            opened.add(section)
         elif option in TRTEXEC_OPTIONS:
             found.append(ShapesOption(option, value, section))
         else:
@@ -181,20 +188,32 @@ def sections(arguments: Sequence[str]) -> tuple[list[ShapesOption], list[str]]:
             value = " ".join(map(_one_entry, values))
             earlier = sum(one.option == option for one in found)
             found.append(ShapesOption(option, value, earlier))
+    empty = sorted(opened - {one.profile for one in found})
+    if empty:
+        raise UsageError(f"--profile={empty[0]} gives no shapes", hint=_PROFILE_HINT)
     return found, rest
 
 
 def _one_entry(word: str) -> str:
     """A value that stands for itself on the command line, with its name in quotes if needed."""
+    if _SEVERAL.fullmatch(word):
+        return word
     name, colon, sizes = word.rpartition(":")
-    return f"'{name}'{colon}{sizes}" if " " in name else word
+    return f"{quoted(name)}{colon}{sizes}"
+
+
+def quoted(name: str) -> str:
+    """A name; in quotes where it would otherwise be taken apart."""
+    if not re.search(r"[,\s\[\]'\"]", name):
+        return name
+    return f'"{name}"' if "'" in name else f"'{name}'"
 
 
 def _profile_number(text: str) -> int:
     if not text.isdigit():
         raise UsageError(
             f"--profile {text!r}: expected the number of a profile, from 0",
-            hint="for example --profile=0 --minShapes=x:1x8 --optShapes=x:4x8 --maxShapes=x:16x8",
+            hint=_PROFILE_HINT,
         )
     return int(text)
 
@@ -232,11 +251,17 @@ def parse_ort_options(options: dict[str, str]) -> list[Profile]:
     drafts: dict[int, _Draft] = {}
     for key, value in options.items():
         match = re.fullmatch(r"(?:trt|nv)_profile_(min|opt|max)_shapes", key)
+        if match is None and key.startswith(("trt_profile_", "nv_profile_")):
+            raise UsageError(
+                f"ONNX Runtime has no option {key!r}",
+                hint="its options are trt_profile_min_shapes, ..._opt_shapes and ..._max_shapes",
+            )
         if match is None or not value:
             continue
         point: Point = match[1]  # type: ignore[assignment]
         mentions: dict[str, int] = {}
-        for name, numbers, words in _named_sizes(str(value), f"{key}={value!r}"):
+        entries = [entry.lstrip() for entry in str(value).split(",")]  # it knows no quotes
+        for name, numbers, words in _named_sizes(entries, f"{key}={value!r}"):
             number = mentions.get(name, 0)
             mentions[name] = number + 1
             drafts.setdefault(number, _Draft()).add(point, name, numbers, f"{key} {words}")

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from fxexport.profiles import POINTS, StoredProfiles, why_no_profile
+from fxexport.profiles import POINTS, FileInput, StoredProfiles, why_no_profile
 from fxexport.profiles.profile import sizes_text
 from fxexport.report.layout import line, print_rows, section
 from fxexport.report.model import Report
@@ -36,27 +36,35 @@ def print_stored(console: Console, file: str, stored: StoredProfiles) -> None:
     """Prints what a file remembers of its dynamic dimensions."""
     line(console, file, "bold")
     rows: list[list[Text | str]] = [
-        [
-            Text(target.name, "cyan"),
-            target.describe().partition(": ")[2],
-            ", ".join(
-                f"{dim.name}: {dim.min}..{'' if dim.max is None else dim.max}"
-                for dim in target.shape
-                if not isinstance(dim, int)
-            ),
-        ]
+        [Text(target.name, "cyan"), target.describe().partition(": ")[2], _ranges_of(target)]
         for target in stored.inputs
     ]
     print_rows(console, rows)
     section(console, "Profiles")
     if stored.profiles:
         print_rows(console, _rows([profile.to_dict() for profile in stored.profiles]))
+    elif why_no_profile(stored.inputs):
+        dims = {d.name: d for one in stored.inputs for d in one.shape if not isinstance(d, int)}
+        example = ",".join(f"{dim.name}[1..8]" for dim in dims.values() if dim.max is None)
+        reason = why_no_profile(stored.inputs).partition(";")[0]
+        line(console, f'  {reason}; give one, for example --set "{example}"')
     else:
-        reason = why_no_profile(stored.inputs) or "no profile: no size varies"
-        line(console, f"  {reason}")
+        line(console, "  no profile: no size varies")
     if stored.relations:
         section(console, "The model needs")
         print_rows(console, [[relation.text, relation.place] for relation in stored.relations])
+
+
+def _ranges_of(target: FileInput) -> str:
+    """What the file was exported for: the range of each dynamic dimension, or of the values."""
+    ranges = [
+        f"{dim.name}: {dim.min}..{'' if dim.max is None else dim.max}"
+        for dim in target.shape
+        if not isinstance(dim, int)
+    ]
+    if target.values:
+        ranges.append(f"values: {target.values[0]}..{target.values[1]}")
+    return ", ".join(ranges)
 
 
 def _rows(profiles: Sequence[dict[str, Any]]) -> list[list[Text | str]]:

@@ -165,7 +165,7 @@ def _values_in_file(
     """The values of graph nodes as the file computes them, some at a time."""
     import onnx
 
-    proto = onnx.load(os.fspath(model_path), load_external_data=False)
+    proto = onnx.load(os.fspath(model_path), "protobuf", load_external_data=False)
     made = {name for node in proto.graph.node for name in node.output}
     known = [node for node in nodes if node.name in made]
     outputs = {output.name: output for output in proto.graph.output}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -10,11 +11,15 @@ import torch
 from fxexport.graph.captured import CapturedGraph
 from fxexport.inputs import PreparedInputs
 from fxexport.outputs import without_padding
+from fxexport.profiles import Profile
 from fxexport.report.model import VerifiedCase
 from fxexport.verify.cases import CaseMaker, effort_for
 from fxexport.verify.compare import compare_outputs, largest
 
 __all__ = ["verify_engine"]
+
+_TRIES = 24
+"""Further inputs, of other sizes and values, so that ways of branches are taken."""
 
 
 class _Engine(Protocol):
@@ -31,7 +36,9 @@ def verify_engine(
     *,
     seed: int = 0,
 ) -> list[VerifiedCase]:
-    """Runs an engine at min, opt and max of every profile, and at a few sizes between.
+    """Runs an engine at min, opt and max of every profile, at a few sizes between, on other values.
+
+    Inputs that lie outside of every profile, or that the model itself refuses, are left out.
 
     Args:
         graph: what was captured.
@@ -47,9 +54,15 @@ def verify_engine(
     elements = sum(torch.Size(hint).numel() for hint in prepared.hints)
     maker = CaseMaker(graph, prepared, seed, effort_for(graph, elements, 8))
     found = []
-    for case in maker.of_profiles(lambda _: None):
-        expected = list(reference(_copied(case.inputs)))
+    cases = (maker.of_profiles(lambda _: None), maker.other_values(), maker.searching(_TRIES))
+    for case in itertools.chain(*cases):
         named = dict(zip((spec.name for spec in graph.inputs), case.inputs, strict=True))
+        if not _within(prepared.profiles, named):
+            continue
+        try:
+            expected = list(reference(_copied(case.inputs)))
+        except Exception:  # whatever the user's model raises on inputs that were made up
+            continue
         got = dict(zip(engine.output_names, engine.run(named), strict=True))
         outputs = compare_outputs(
             [spec for spec in graph.outputs if spec.of_model],
@@ -62,6 +75,18 @@ def verify_engine(
         message = "" if wrong is None else f"output {wrong.name!r}: {wrong.message}"
         found.append(VerifiedCase(f"engine, {case.label}", wrong is None, outputs, message))
     return found
+
+
+def _within(profiles: Sequence[Profile], inputs: Mapping[str, Any]) -> bool:
+    """Whether a profile takes inputs; a file of fixed sizes has none."""
+    tensors = {name: torch.as_tensor(value) for name, value in inputs.items()}
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    return not profiles or any(
+        not profile.misfit(
+            shapes, {name: tensors[name].reshape(-1).tolist() for name in profile.values}
+        )
+        for profile in profiles
+    )
 
 
 def _copied(inputs: Sequence[Any]) -> list[Any]:

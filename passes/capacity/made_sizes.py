@@ -106,15 +106,30 @@ class MadeSizes(SizeTerms):
         raise NoRoom("a size has no known limit")
 
     def _of_operands(self, value: fx.Node, dim: int, depth: int) -> list[Term]:
-        """A result is as large as each operand that is not broadcast."""
+        """A result is as large as an operand of its size, or as one of those that meet in it.
+
+        An operand of another size may be 1 here and broadcast: alone it limits nothing.
+        """
         rank = val_of(value).ndim
-        found = []
+        same, meeting = [], []
         for operand in value.all_input_nodes:
             val = val_of(operand)
             at = dim - rank + val.ndim if isinstance(val, torch.Tensor) else -1
-            if at >= 0 and not (is_concrete_int(val.shape[at]) and int(val.shape[at]) == 1):
-                with contextlib.suppress(NoRoom):
-                    found.append(self._upper_at(operand, at, depth + 1))
+            if at < 0:
+                continue
+            size = val.shape[at]
+            fixed = int(size) if is_concrete_int(size) else None
+            own = str(size) == str(val_of(value).shape[dim])
+            if fixed != 1:
+                (same if own or fixed is not None else meeting).append((operand, at))
+        found = []
+        for operand, at in same:
+            with contextlib.suppress(NoRoom):
+                found.append(self._upper_at(operand, at, depth + 1))
+        if not same:
+            found.append([(None, 1)])
+            for operand, at in meeting:
+                found[0] += self._upper_at(operand, at, depth + 1)
         return self._smallest(found)
 
     def _sliced(self, node: fx.Node, dim: int) -> list[Term]:

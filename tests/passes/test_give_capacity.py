@@ -257,3 +257,17 @@ def test_loops_without_changing_sizes_are_left_alone() -> None:
 
     before, after = (rewritten(plain, rows(3, 1, 5), *names) for names in ((), PASSES))
     assert str(before) == str(after)
+
+
+def test_branches_whose_sizes_change_outside_of_their_loops_are_left_alone() -> None:
+    def parts_of_it(x: torch.Tensor) -> Any:
+        if x.sum() > 0:
+            for i in range(x.shape[0]):
+                x = x + x[i]
+            if x[0, 0] > 0.5:
+                return x, x[:2]
+            return x, x[:2][1:]
+        return x, x[:0]
+
+    before, after = (rewritten(parts_of_it, rows(3, 1, 5), *names) for names in ((), PASSES))
+    assert str(before) == str(after)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,10 +19,10 @@ from fxexport.profiles import (
     Profile,
     as_profiles,
     as_text,
-    ort_options,
     parse_profiles,
     resolve,
 )
+from fxexport.profiles.words import parse_shapes_options, sections
 
 
 class Config:
@@ -46,7 +47,7 @@ SHAPES = {"min_shape": [1, 8], "opt_shape": [4, 8], "max_shape": [16, 8]}
         {"x": ((1, 8), (4, 8), (16, 8))},
         {"x": [[1, 8], [4, 8], [16, 8]]},
         {"x": (torch.Size([1, 8]), torch.Size([4, 8]), torch.Size([16, 8]))},
-        {"x": (np.array([1, 8]).tolist(), [np.int64(4), 8], (16, 8))},
+        {"x": (np.array([1, 8]), [np.int64(4), 8], torch.tensor([16, 8]))},
         {"x": {"min": (1, 8), "opt": (4, 8), "max": (16, 8)}},
         {"x": SHAPES},
         {"x": SimpleNamespace(min=(1, 8), opt=(4, 8), max=(16, 8))},  # Polygraphy's ShapeTuple
@@ -105,6 +106,11 @@ def test_left_out_opt_is_between() -> None:
         ({"x": {"min": (1,)}}, "expected min, opt and max"),
         ({"model_inputs": [{"shapes": {}}]}, "input_shapes"),
         ({"backend_config": {"type": "tensorrt"}}, "model_inputs"),
+        ({"model_inputs": []}, "model_inputs is empty"),
+        ({"backend_config": {"model_inputs": []}}, "model_inputs is empty"),
+        ({"trt_profile_mim_shapes": "x:1x8"}, "'trt_profile_mim_shapes'"),
+        ({3: ((1, 8), (2, 8))}, "got 3"),
+        ({"x": ((1,), (2**63,))}, str(2**63)),
     ],
     ids=str,
 )
@@ -131,8 +137,8 @@ def test_inputs_outside_of_a_profile() -> None:
 # -- printing ------------------------------------------------------------------------------------
 
 TWO = [
-    Profile({"x": ((1, 3, 8), (2, 3, 8), (4, 3, 16)), "y:0": ((1,), (2,), (4,))}),
-    Profile({"x": ((4, 3, 8), (4, 3, 8), (4, 3, 8)), "y:0": ((4,), (4,), (4,))}),
+    Profile({"x": ((1, 3, 8), (2, 3, 8), (4, 3, 16)), "y/0": ((1,), (2,), (4,))}),
+    Profile({"x": ((4, 3, 8), (4, 3, 8), (4, 3, 8)), "y/0": ((4,), (4,), (4,))}),
 ]
 VALUES = [
     Profile(
@@ -157,10 +163,43 @@ def test_values_are_told_from_shapes_by_the_inputs(form: str) -> None:
     assert resolve(parse_profiles(as_text(VALUES, form)), INPUTS) == VALUES
 
 
-@pytest.mark.parametrize("form", ["trtexec", "polygraphy", "mmdeploy", "json"])
-def test_names_that_words_would_take_apart(form: str) -> None:
-    profiles = [Profile({"a, b": ((1,), (2,), (3,)), "c d": ((1,), (2,), (3,))})]
-    assert parse_profiles(as_text(profiles, form)) == profiles
+# For each name, the forms whose own readers cannot name it.
+NAMES = {
+    "a.b": (),
+    "a/0": (),
+    "a=b": (),
+    "a|b": (),
+    "a;b": (),
+    "a b": (),
+    "trailing ": (),
+    "a[0]": (),
+    "-x": (),
+    "$HOME": (),
+    "\u00fcn\u00ef": (),
+    "a:b": ("ort",),
+    "x:1x3": ("ort",),
+    "a,b": ("ort", "trtexec"),
+    "it's": ("trtexec",),
+    'say "hi"': ("trtexec",),
+    "'q'": ("trtexec",),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", NAMES)
+def test_names_that_words_would_take_apart(form: str, name: str) -> None:
+    inputs = [FileInput(name, (Dim("b"), 3)), *INPUTS[1:]]
+    values = {"n": (1, 4, 8), "s": ((1, -1), (2, 0), (3, 3))}
+    profiles = [Profile({name: ((1, 3), (2, 3), (high, 3))}, values) for high in (4, 5)]
+    if form in NAMES[name]:
+        with pytest.raises(UsageError, match="cannot name the input"):
+            as_text(profiles, form)
+        return
+    text = as_text(profiles, form)
+    assert resolve(parse_profiles(text), inputs) == profiles
+    if form in ("trtexec", "polygraphy"):  # ... and word by word on a command line
+        options, rest = sections(shlex.split(text))
+        assert (resolve(parse_shapes_options(options), inputs), rest) == (profiles, [])
 
 
 def test_what_is_printed() -> None:
@@ -174,11 +213,15 @@ def test_what_is_printed() -> None:
     assert as_text(TWO, "trtexec").startswith("--profile=0 --minShapes=")
 
 
+def test_an_empty_profile_is_refused() -> None:
+    with pytest.raises(UsageError, match="the profile is empty"):
+        resolve([Profile()], INPUTS)
+
+
+def test_a_profile_of_fixed_sizes_only_says_nothing() -> None:
+    assert resolve([Profile({"x": (4, 4, 4)})], [FileInput("x", (4,))]) == []
+
+
 def test_an_unknown_form_is_refused() -> None:
     with pytest.raises(UsageError, match="'yaml'"):
         as_text([ONE], "yaml")
-
-
-def test_onnx_runtime_cannot_name_an_input_with_a_comma() -> None:
-    with pytest.raises(UsageError, match="'a,b'"):
-        ort_options([Profile({"a,b": (1, 2, 3)})])

@@ -151,3 +151,18 @@ def test_options_of_onnx_runtime() -> None:
     ]
     with pytest.raises(UsageError, match="trt_profile_min_shapes x:1x8"):
         parse_ort_options({"trt_profile_min_shapes": "x:1x8"})
+
+
+def test_a_section_without_shapes_is_refused() -> None:
+    with pytest.raises(UsageError, match="--profile=1 gives no shapes"):
+        sections(["--minShapes=x:1", "--maxShapes=x:2", "--profile=1", "model.py"])
+
+
+def test_several_inputs_in_one_word_of_polygraphy() -> None:
+    options, rest = sections(
+        ["--trt-min-shapes", "x:[1,3] y:[1]", "--trt-max-shapes=x:[4,3] y:[2]"]
+    )
+    assert parse_shapes_options(options) == [
+        Profile({"x": ((1, 3), (2, 3), (4, 3)), "y": ((1,), (1,), (2,))})
+    ]
+    assert rest == []

@@ -47,6 +47,48 @@ def windows(x):
 PROGRAMS.add(windows, *X, *THIN)
 
 
+def windows_of_ones_own(x):
+    height, width = x.shape
+    return (
+        torch.hamming_window(height, True, 0.6),
+        torch.hamming_window(width, False, 0.5, 0.3),
+        torch.hamming_window(width, periodic=True, alpha=0.7, beta=0.2),
+    )
+
+
+PROGRAMS.add(windows_of_ones_own, *X, *THIN)
+
+
+def distances(x):
+    return (
+        torch.cdist(x, x[1:] * 2),
+        torch.cdist(x, x[:2], p=1.0, compute_mode="donot_use_mm_for_euclid_dist"),
+        torch.cdist(x, x.flip(0) + 3, compute_mode="use_mm_for_euclid_dist"),
+    )
+
+
+PROGRAMS.add(distances, *X)
+
+
+def solved(x):
+    corner = torch.stack([x.mean(), x.amax(), x.amin(), x.std()]).reshape(2, 2)
+    square = corner + torch.eye(2) * 20
+    return torch.linalg.inv(square), torch.linalg.solve(square, corner), torch.inverse(square)
+
+
+PROGRAMS.add(solved, *X)
+
+
+def bags(x):
+    table = x[:, :2]
+    indices = torch.arange(x.shape[1]) % x.shape[0]
+    offsets = torch.arange(x.shape[1] // 2) * 2
+    return F.embedding_bag(indices, table, offsets, mode="sum")
+
+
+PROGRAMS.add(bags, *X)
+
+
 def grids(x):
     theta = torch.tensor([[[0.9, 0.1, 0.0], [0.2, 1.0, 0.1]]])
     edges = F.affine_grid(theta, [1, 1, *x.shape], align_corners=True)

@@ -20,6 +20,7 @@ from tests.targets.building import agrees_and_builds
 X = torch.tensor([[1.0, 2.0, 0.5, -1.0], [0.5, -2.0, 1.5, 3.0], [-1.0, 0.25, 2.0, 1.0]])
 ROWS = [(X,), (X[:1] - 3,), (torch.cat([X, X + 1, X[:1]]),)]
 V = torch.tensor([0.25, -0.5, 1.5, 2.0])
+W = torch.eye(4) * 0.5
 PAIRS = [(X, V), (X[:1], -V), (torch.cat([X, X - 1, X[:1]]), V + 1)]
 
 
@@ -106,6 +107,39 @@ def topk_of_what_is_left(x: torch.Tensor, v: torch.Tensor) -> Any:
     return rows.topk(min(2, rows.shape[0]), dim=0).values
 
 
+def loop_in_a_branch_reads_a_part(x: torch.Tensor, v: torch.Tensor) -> Any:
+    if v[0] > 0:
+        y = x @ W
+        for _ in range(x.shape[0]):
+            y = y * x[1:].sum()
+        return torch.tanh(y)
+    return x * 2
+
+
+def loop_in_a_branch_sorts_and_makes_tensors(x: torch.Tensor, v: torch.Tensor) -> Any:
+    best, count = v, 0
+    if v[0] > 0:
+        y = x @ W
+        for _ in range(x.shape[0]):
+            z = torch.sort(y + torch.ones(y.shape[0], 1), dim=0).values[0]
+            if z.sum() > 6:
+                best = z
+                break
+            y = y + 1
+            count += 1
+    return best, count
+
+
+def loops_in_branches_of_a_loop(x: torch.Tensor, v: torch.Tensor) -> Any:
+    for k in range(3):
+        if x.sum() > k:
+            y = x @ W
+            for _ in range(x.shape[0]):
+                y = y + x[1:].mean()
+            x = y - v
+    return x
+
+
 OTHERS = [(X, X[:2]), (X, X + 1), (X[:1], torch.cat([X, X])), (X[:2], X[:2])]
 EVEN = [(X,), (X[:2],), (X[:1],), (torch.cat([X, X]),)]
 PROGRAMS = [
@@ -121,6 +155,9 @@ PROGRAMS = [
     (rows_that_must_be_there, PAIRS),
     (sizes_computed_in_floats, [(X,), (torch.cat([X, X]),), (torch.rand(3, 9),)]),
     (topk_of_what_is_left, PAIRS),
+    (loop_in_a_branch_reads_a_part, PAIRS),
+    (loop_in_a_branch_sorts_and_makes_tensors, PAIRS),
+    (loops_in_branches_of_a_loop, PAIRS),
 ]
 
 

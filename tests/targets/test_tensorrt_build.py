@@ -231,6 +231,90 @@ def test_wrong_words_are_refused_before_the_export(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
+def test_a_time_limit_that_is_none_is_refused(
+    seconds: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--target", "tensorrt", "--build", "--build-timeout", seconds]
+    assert main([str(_gate(tmp_path)), *words]) == 2
+    assert main(["check", str(_gate(tmp_path)), "--build-timeout", seconds]) == 2
+    assert capsys.readouterr().err.count("expected seconds above 0") == 2
+    with pytest.raises(fxexport.UsageError, match="above 0"):
+        fxexport.tensorrt.build("gate.onnx", timeout=float(seconds))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"workspace": "a"},
+        {"workspace": float("nan")},
+        {"workspace": float("inf")},
+        {"workspace": 1e30},
+        {"workspace": True},
+        {"optimization_level": 6},
+        {"optimization_level": 2.5},
+        {"optimization_level": "3"},
+        {"hardware_compatibility_level": None},
+    ],
+    ids=str,
+)
+def test_settings_that_are_none_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(fxexport.UsageError):
+        fxexport.tensorrt.BuildOptions(**wrong)
+
+
+@pytest.mark.parametrize("model", [3, None, "exported.model"])
+def test_what_is_no_model_is_refused(model: Any) -> None:
+    given = onnx.ModelProto() if isinstance(model, str) else model
+    for call in (fxexport.tensorrt.build, fxexport.tensorrt.check):
+        with pytest.raises(fxexport.UsageError, match="expected the path of an ONNX file"):
+            call(given)
+
+
+def test_an_engine_does_not_replace_its_model(tmp_path: Path) -> None:
+    path = tmp_path / "gate.onnx"
+    fxexport.export(
+        torch.nn.Linear(32, 32), (torch.ones(2, 32),), path, external_data=True, verify=False
+    )
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    (tmp_path / "link.engine").symlink_to(path)
+    for engine in (path, tmp_path / "gate.onnx.data", tmp_path / "link.engine"):
+        with pytest.raises(fxexport.UsageError, match="would replace the model"):
+            fxexport.tensorrt.build(path, engine)
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+
+
+@needs_builder
+def test_an_engine_in_a_folder_has_the_name_of_its_model(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    (tmp_path / "engines").mkdir()
+    result = fxexport.tensorrt.build(path, tmp_path / "engines", profiles=PROFILE)
+    assert result.path == str(tmp_path / "engines" / "model.engine")
+    assert [file.name for file in (tmp_path / "engines").iterdir()] == ["model.engine"]
+
+
+@needs_builder
+def test_check_in_the_words_of_profiles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _gate(tmp_path)
+    assert main(["gate.py", "--dynamic", "--no-verify", "-q", "--target", "tensorrt"]) == 0
+    assert main(["check", "gate.onnx"]) == 2
+    assert "x_d0, x_d1 have no largest size" in capsys.readouterr().err
+    shapes = ["--minShapes=x:1x8", "--optShapes=x:2x8", "--maxShapes=x:4x8"]
+    assert main(["check", "gate.onnx", *shapes]) == 0
+    assert main(["check", "gate.onnx", "--profile", " ".join(shapes), "--no-build"]) == 0
+    assert main(["check", "gate.onnx", "--profile", "x_d0[1..2..4],x_d1[8..8]", "--no-build"]) == 0
+    assert main(["check", "gate.onnx", "--profile=0", *shapes, "--no-build"]) == 0
+    assert main(["check", "gate.onnx", "--profile", "y[1..2]", "--no-build"]) == 2
+    assert main(["check", "gate.onnx", *shapes, "--build-timeout", "0.001"]) == 4
+    capsys.readouterr()
+    assert main(["check", "none.onnx", "--json"]) == 2
+    said = json.loads(capsys.readouterr().out)
+    assert said["ok"] is False and "none.onnx" in said["error"]["message"]
+
+
 @needs_builder
 def test_a_growing_tensor_is_not_narrowed_in_silence(tmp_path: Path) -> None:
     """TensorRT would give (1, 4) for this where PyTorch gives (N, 4)."""

@@ -14,6 +14,7 @@ import torch
 from fxexport._torch_compat import torchscript as ir
 from fxexport.capture.session import SYM, is_symbolic
 from fxexport.capture.torchscript.call import Call, Table, refuse
+from fxexport.capture.torchscript.functions import as_function
 
 __all__ = ["TABLE", "dispatched"]
 
@@ -58,12 +59,17 @@ def dispatched(call: Call) -> Any:
     arguments = function._schema.arguments
     for parameter, value in zip(arguments, call.args, strict=False):
         value = _argument(call, str(parameter.real_type), value)
-        if call.instruction.kind.startswith("aten::"):
-            value = _known(parameter.real_type.kind(), value)
         if parameter.kwarg_only:
             kwargs[parameter.name] = value
         else:
             args.append(value)
+    through_python = as_function(call.instruction.kind, args, kwargs)
+    if through_python is not None:
+        return returned(call, through_python(call.python))
+    if call.instruction.kind.startswith("aten::"):
+        kinds = {parameter.name: parameter.real_type.kind() for parameter in arguments}
+        args = [_known(kind, value) for kind, value in zip(kinds.values(), args, strict=False)]
+        kwargs = {name: _known(kinds[name], value) for name, value in kwargs.items()}
     if not call.instruction.kind.startswith("aten::"):
         # Libraries' operators are known by their packets where they need help.
         function = _packet(call.instruction.kind)

@@ -12,7 +12,7 @@ from fxexport.errors import FxExportError, OutputError
 from fxexport.files import check_place, new_file
 from fxexport.targets.tensorrt.explain import explain, tidy
 from fxexport.targets.tensorrt.options import HARDWARE_LEVELS, BuildOptions
-from fxexport.targets.tensorrt.package import TensorRTPackage
+from fxexport.targets.tensorrt.package import INSTALL_HINT, TensorRTPackage
 from fxexport.targets.tensorrt.problems import NodeIndex, Problem
 from fxexport.targets.tensorrt.process import ChildOutcome, run_child
 
@@ -124,10 +124,12 @@ def build_engine(
         The result; `ok` is False when TensorRT refused, crashed, or ran over its time.
 
     Raises:
-        OutputError: when the engine cannot be written.
+        OutputError: when the engine or the timing cache cannot be written.
         UsageError: when the package does not have an option.
     """
     options.check_for(package)
+    if options.timing_cache_file:
+        check_place(options.timing_cache_file, os.path.realpath(options.timing_cache_file))
     with _written_whole(engine_path) as part:
         outcome = run_child(
             {
@@ -186,7 +188,7 @@ def _problems(outcome: ChildOutcome, index: NodeIndex, timeout: float | None) ->
         found.append(
             Problem(
                 f"TensorRT's builder crashed ({outcome.crash})",
-                hint="a size that is taken from an input's value inside an if is one known cause",
+                hint=_crash_hint(outcome.crash),
                 location=location,
                 node=node,
                 said=tidy(outcome.errors[-1]) if outcome.errors else "",
@@ -199,8 +201,21 @@ def _problems(outcome: ChildOutcome, index: NodeIndex, timeout: float | None) ->
     return found
 
 
+def _crash_hint(crash: str) -> str:
+    if "SIGKILL" in crash:
+        return "this machine had not enough memory, if nobody ended the process"
+    if "signal" in crash:
+        return "a size that is taken from an input's value inside an if is one known cause"
+    return ""
+
+
 def _plain(finding: Mapping[str, Any]) -> Problem:
-    hint = "give a range: --dynamic x:0=batch[1..4..8]" if "input" in finding else ""
+    hint = INSTALL_HINT if "install" in finding else ""
+    if "input" in finding:
+        hint = "give a range: --dynamic x:0=batch[1..4..8]"
+    elif "values" in finding:
+        name = finding["values"]
+        hint = f"for example --minShapes={name}:1 --optShapes={name}:4 --maxShapes={name}:8"
     return Problem(finding["message"], hint=hint)
 
 
@@ -208,7 +223,7 @@ def _from_parser(finding: Mapping[str, Any], index: NodeIndex) -> Problem:
     node, location = index.place(finding["node"])
     meaning, hint = explain(finding["message"])
     return Problem(
-        f"{finding['operator']}: {meaning}",
+        f"{finding['operator']}: {meaning}" if finding["operator"] else meaning,
         hint=hint,
         location=location,
         node=node or finding["node"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fxexport.errors import FxExportError, UsageError
 from fxexport.targets.tensorrt.build import BuildError, BuildResult, build_engine
-from fxexport.targets.tensorrt.files import load_model, profiles_of
+from fxexport.targets.tensorrt.files import load_model, profiles_of, weight_files
 from fxexport.targets.tensorrt.lint import lint
 from fxexport.targets.tensorrt.lint_sizes import lint_sizes
 from fxexport.targets.tensorrt.options import BuildOptions
@@ -17,6 +18,8 @@ from fxexport.targets.tensorrt.package import find_package
 from fxexport.targets.tensorrt.problems import Problem
 
 if TYPE_CHECKING:
+    import onnx_ir as ir
+
     from fxexport.export import Exported
 
 __all__ = ["CheckResult", "RefusedError", "build", "check", "engine_name", "refuse"]
@@ -74,7 +77,8 @@ def build(
 
     Args:
         model: the file, or what `fxexport.export` gave (then it must have been saved).
-        engine: where the engine goes; by default ``model.engine`` beside ``model.onnx``.
+        engine: the file or folder that the engine goes to; by default ``model.engine`` beside
+            ``model.onnx``.
         profiles: as for `fxexport.export`; by default those in the file.
         options: precision, workspace, compatibility, timing cache.
         timeout: seconds until the build is given up.
@@ -90,14 +94,19 @@ def build(
         UsageError: no such file, no TensorRT, or profiles that do not fit.
         OutputError: the engine cannot be written.
     """
+    _check_arguments(options, timeout)
     path = _path_of(model)
+    to = engine_name(path) if engine is None else os.fspath(engine)
+    if os.path.isdir(to):
+        to = os.path.join(to, os.path.basename(engine_name(path)))
     loaded = load_model(path)
+    _keep_model(path, loaded, to)
     ranges = profiles_of(path, profiles)
     warnings = [*lint(loaded), *lint_sizes(path, loaded, ranges)]
     refuse(warnings)
     result = build_engine(
         path,
-        engine_name(path) if engine is None else os.fspath(engine),
+        to,
         model=loaded,
         package=find_package(package),
         profiles=ranges,
@@ -112,7 +121,7 @@ def build(
 
 
 def check(
-    path: str | os.PathLike[str],
+    model: str | os.PathLike[str] | Exported,
     *,
     profiles: Any = None,
     options: BuildOptions | None = None,
@@ -124,7 +133,7 @@ def check(
     """Looks for what stands against an engine: first by rule, then by building without keeping.
 
     Args:
-        path: an ONNX file, ours or not.
+        model: an ONNX file, ours or not, or what `fxexport.export` gave (once it has been saved).
         profiles: as for `build`.
         options: as for `build`.
         timeout: as for `build`.
@@ -138,7 +147,8 @@ def check(
     Raises:
         UsageError: no such file, or profiles that do not fit.
     """
-    name = os.fspath(path)
+    _check_arguments(options, timeout)
+    name = _path_of(model)
     loaded = load_model(name)
     ranges = profiles_of(name, profiles)
     problems = [*lint(loaded), *lint_sizes(name, loaded, ranges)]
@@ -163,10 +173,25 @@ def check(
     return CheckResult(result.ok, [*problems, *result.problems], result)
 
 
+def _check_arguments(options: Any, timeout: Any) -> None:
+    if options is not None and not isinstance(options, BuildOptions):
+        raise UsageError(f"options: expected BuildOptions, got {options!r}")
+    number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if timeout is not None and not (number and 0 < timeout < math.inf):
+        raise UsageError(f"the time limit must be a number of seconds above 0, got {timeout!r}")
+
+
+def _keep_model(path: str, loaded: ir.Model, engine: str) -> None:
+    """Refuses an engine in the place of the model, or of its weights."""
+    weights = (os.path.join(os.path.dirname(path), name) for name in weight_files(loaded))
+    if os.path.realpath(engine) in map(os.path.realpath, (path, *weights)):
+        raise UsageError(f"the engine would replace the model: {engine!r} is a file of its own")
+
+
 def engine_name(path: str) -> str:
     """``model.engine`` for ``model.onnx``."""
     stem, ending = os.path.splitext(path)
-    return f"{stem if ending == '.onnx' else path}.engine"
+    return f"{stem if ending.lower() == '.onnx' else path}.engine"
 
 
 def refuse(problems: list[Problem]) -> None:
@@ -195,7 +220,12 @@ def refuse(problems: list[Problem]) -> None:
 def _path_of(model: str | os.PathLike[str] | Exported) -> str:
     if isinstance(model, str | os.PathLike):
         return os.fspath(model)
-    path = model.report.path
+    path = getattr(getattr(model, "report", None), "path", None)
+    if path is None:
+        raise UsageError(
+            "expected the path of an ONNX file, or what export returned, got "
+            f"{type(model).__name__}"
+        )
     if not path:
         raise UsageError(
             "this model has not been written to a file", hint="call save(), then build(path)"

@@ -41,6 +41,11 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
         "a loop without a bound on its trips collects rows",
         "use a for loop with a break",
     ),
+    (
+        r"no tactics to implement the operation within workspace limit",
+        "the scratch memory that the build allows is too small",
+        "allow more with --memPoolSize, or leave it out",
+    ),
     (r"plugin creator version|Plugin not found", "TensorRT has no such operator", ""),
     (r"has no runners that implement it", "TensorRT has no kernel for this operator here", ""),
     (

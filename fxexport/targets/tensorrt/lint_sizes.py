@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from fxexport.profile_files import load_message
 from fxexport.targets.tensorrt.build import ProfileRanges
 from fxexport.targets.tensorrt.problems import NodeIndex, Problem
 
@@ -32,9 +33,7 @@ def lint_sizes(path: str, model: ir.Model, profiles: Sequence[ProfileRanges]) ->
         model: the same file, loaded.
         profiles: ranges of the dynamic inputs.
     """
-    import onnx
-
-    proto = onnx.load(path, load_external_data=False)
+    proto = load_message(path)
     if proto.ByteSize() > _LARGEST or _clash(proto, {}):
         return []
     index = NodeIndex(model)

@@ -17,6 +17,10 @@ HARDWARE_LEVELS = {
 }
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 @dataclass(frozen=True)
 class BuildOptions:
     """Settings of one build.
@@ -46,12 +50,12 @@ class BuildOptions:
                 f"unknown hardware compatibility level {level!r}: expected "
                 + ", ".join(HARDWARE_LEVELS)
             )
-        if self.workspace is not None and self.workspace <= 0:
-            raise UsageError(f"the workspace must be a number of MiB above 0, got {self.workspace}")
-        if self.optimization_level is not None and not 0 <= self.optimization_level <= 5:
-            raise UsageError(
-                f"expected a builder optimization level from 0 to 5, got {self.optimization_level}"
-            )
+        size = self.workspace
+        if size is not None and not (_is_number(size) and 0 < size * 2**20 < 2**63):
+            raise UsageError(f"the workspace must be a number of MiB above 0, got {size!r}")
+        builder = self.optimization_level
+        if builder is not None and builder not in range(6):
+            raise UsageError(f"expected a builder optimization level from 0 to 5, got {builder!r}")
 
     def check_for(self, package: TensorRTPackage) -> None:
         """Refuses what a package does not have.

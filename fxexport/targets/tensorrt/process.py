@@ -123,7 +123,8 @@ def _messages(pipe: int, deadline: float | None) -> Iterator[Message | None]:
             if left is not None and left <= 0:
                 yield None
                 return
-            if not selector.select(left):
+            # In steps of an hour: select takes no number of seconds however large.
+            if not selector.select(None if left is None else min(left, 3600.0)):
                 continue
             data = os.read(pipe, 1 << 16)
             if not data:

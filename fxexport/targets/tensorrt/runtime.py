@@ -14,9 +14,13 @@ import torch
 
 from fxexport.errors import FxExportError, UsageError
 from fxexport.profiles import Profile
+from fxexport.profiles.profile import sizes_text
+from fxexport.targets.tensorrt.explain import tidy
 from fxexport.targets.tensorrt.package import TensorRTPackage
 
 __all__ = ["Engine", "EngineFailure"]
+
+_DEVICE = "cuda"
 
 
 class EngineFailure(FxExportError):
@@ -51,13 +55,16 @@ class Engine:
             raise EngineFailure("an engine runs on an NVIDIA GPU, and PyTorch sees none")
         trt = self._trt = package.load()
         self._profiles = list(profiles)
-        self._logger = trt.Logger(trt.Logger.ERROR)  # must outlive the runtime
+        self._said: list[str] = []
+        self._logger = _collect_errors(trt, self._said)  # must outlive the runtime
         self._runtime = trt.Runtime(self._logger)
         with open(path, "rb") as file:
             self._engine = self._runtime.deserialize_cuda_engine(file.read())
         if self._engine is None:
-            raise EngineFailure(f"{package.title} does not load {os.fspath(path)!r}")
+            raise self._failure(f"{package.title} does not load {os.fspath(path)!r}")
         self._context = self._engine.create_execution_context()
+        if self._context is None:
+            raise self._failure(f"{package.title} does not prepare {os.fspath(path)!r} to run")
         self._stream = torch.cuda.Stream()
         names = [self._engine.get_tensor_name(k) for k in range(self._engine.num_io_tensors)]
         is_input = trt.TensorIOMode.INPUT
@@ -71,29 +78,71 @@ class Engine:
             inputs: a tensor or a Python number for each input, by name.
 
         Returns:
-            The outputs on the GPU, in the order of `output_names`.
+            The outputs in the order of `output_names`: on the GPU, but for sizes, which TensorRT
+            keeps on the CPU.
 
         Raises:
             UsageError: an input is missing, or its sizes lie outside of every profile.
             EngineFailure: TensorRT fails.
         """
+        self._said.clear()
         given = {name: self._input(name, inputs) for name in self.input_names}
         self._choose_profile(given)
         context = self._context
+        # An empty tensor has no address of its own, and TensorRT wants one.
+        somewhere = {name: t if t.numel() else t.new_empty(1) for name, t in given.items()}
         for name, tensor in given.items():
-            context.set_tensor_address(name, tensor.data_ptr())
-            context.set_input_shape(name, tuple(tensor.shape))
-        outputs = {name: _Output(self._trt, self._dtype(name)) for name in self.output_names}
+            if not context.set_input_shape(name, tuple(tensor.shape)):
+                raise UsageError(self._misfit(name, tensor))
+            self._at(name, somewhere[name])
+        outputs = {name: _Output(self._trt, self._dtype(name)) for name in self._on_gpu()}
         for name, output in outputs.items():
             context.set_output_allocator(name, output.allocator)
         missing = context.infer_shapes()
         if missing:
-            raise EngineFailure(f"TensorRT misses the shape of {', '.join(missing)}")
+            raise self._failure(f"TensorRT misses the shape of {', '.join(missing)}")
+        sizes = {name: self._host_output(name) for name in self.output_names if name not in outputs}
         self._stream.wait_stream(torch.cuda.current_stream())
-        if not context.execute_async_v3(self._stream.cuda_stream):
-            raise EngineFailure("TensorRT could not start the engine")
+        started = context.execute_async_v3(self._stream.cuda_stream)
         self._stream.synchronize()
-        return [outputs[name].tensor() for name in self.output_names]
+        failed = next((name for name, output in outputs.items() if output.failed), None)
+        if failed is not None:
+            raise EngineFailure(f"output {failed!r}: {outputs[failed].failed}")
+        if not started:
+            raise self._failure("TensorRT could not run the engine")
+        return [
+            outputs[name].tensor() if name in outputs else sizes[name] for name in self.output_names
+        ]
+
+    def _on_gpu(self) -> list[str]:
+        """The outputs that are no sizes."""
+        host = self._trt.TensorLocation.HOST
+        return [n for n in self.output_names if self._engine.get_tensor_location(n) != host]
+
+    def _host_output(self, name: str) -> torch.Tensor:
+        """Memory for an output on the CPU, whose shape is known before the engine runs."""
+        shape = tuple(self._context.get_tensor_shape(name))
+        memory = torch.empty(shape, dtype=self._dtype(name))
+        self._at(name, memory if memory.numel() else memory.new_empty(1))
+        return memory
+
+    def _at(self, name: str, tensor: torch.Tensor) -> None:
+        if not self._context.set_tensor_address(name, tensor.data_ptr()):
+            raise self._failure(f"TensorRT does not take the memory of {name!r}")
+
+    def _misfit(self, name: str, tensor: torch.Tensor) -> str:
+        """Why TensorRT does not take a shape: its own profile, as it was built with."""
+        number = self._context.active_optimization_profile
+        low, _, high = map(tuple, self._engine.get_tensor_profile_shape(name, number))
+        return (
+            f"these inputs lie outside of the engine's profile {number}: {name!r} has shape "
+            f"{sizes_text(tensor.shape)}, the profile takes {sizes_text(low)} to {sizes_text(high)}"
+        )
+
+    def _failure(self, message: str) -> EngineFailure:
+        """A failure with what TensorRT said of it."""
+        said = f": {tidy(self._said[0])}" if self._said else ""
+        return EngineFailure(message + said)
 
     def _input(self, name: str, inputs: Mapping[str, Any]) -> torch.Tensor:
         if name not in inputs:
@@ -101,10 +150,12 @@ class Engine:
         # The values of shape inputs are read by the CPU; everything else lies on the GPU.
         on_host = self._engine.get_tensor_location(name) == self._trt.TensorLocation.HOST
         tensor = torch.as_tensor(inputs[name]).to(self._dtype(name))
-        return tensor.contiguous().to("cpu" if on_host else "cuda")
+        return tensor.contiguous().to("cpu" if on_host else _DEVICE)
 
     def _dtype(self, name: str) -> torch.dtype:
         kind = str(self._engine.get_tensor_dtype(name)).rsplit(".", 1)[-1]
+        if kind not in _DTYPES:
+            raise EngineFailure(f"{name!r} is {kind}, and PyTorch has no tensors of that")
         return _DTYPES[kind]
 
     def _choose_profile(self, given: Mapping[str, torch.Tensor]) -> None:
@@ -128,8 +179,23 @@ class Engine:
             )
         number = misfits.index("")
         if number != self._context.active_optimization_profile:
-            self._context.set_optimization_profile_async(number, self._stream.cuda_stream)
+            if not self._context.set_optimization_profile_async(number, self._stream.cuda_stream):
+                raise self._failure(f"TensorRT does not switch to profile {number}")
             self._stream.synchronize()
+
+
+def _collect_errors(trt: Any, said: list[str]) -> Any:
+    """A logger that keeps TensorRT's errors."""
+
+    class Logger(trt.ILogger):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
+                said.append(message)
+
+    return Logger()
 
 
 class _Output:
@@ -137,7 +203,8 @@ class _Output:
 
     def __init__(self, trt: Any, dtype: torch.dtype) -> None:
         self._dtype = dtype
-        self._memory = torch.empty(0, dtype=torch.uint8, device="cuda")
+        self.failed = ""
+        self._memory = torch.empty(0, dtype=torch.uint8, device=_DEVICE)
         self._shape: tuple[int, ...] = ()
         owner = self
 
@@ -161,9 +228,16 @@ class _Output:
         self.allocator = Allocator()
 
     def allocate(self, size: int) -> int:
-        """Memory of at least so many bytes; its address. Empty outputs need one, too."""
-        if self._memory.numel() < max(size, 1):
-            self._memory = torch.empty(max(size, 1), dtype=torch.uint8, device="cuda")
+        """Memory of at least so many bytes; its address, 0 where there is not enough.
+
+        Empty outputs need an address, too. Nothing may be raised through TensorRT.
+        """
+        try:
+            if self._memory.numel() < max(size, 1):
+                self._memory = torch.empty(max(size, 1), dtype=torch.uint8, device=_DEVICE)
+        except RuntimeError as error:
+            self.failed = f"no memory for {size} bytes: {str(error).splitlines()[0]}"
+            return 0
         return self._memory.data_ptr()
 
     def shaped(self, shape: tuple[int, ...]) -> None:

@@ -7,6 +7,7 @@ output). The last message is ``{"event": "done", ...}``; a child that ends witho
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -28,7 +29,13 @@ def main() -> None:
             pipe.flush()
 
         request = json.load(sys.stdin)
-        trt = importlib.import_module(request["package"])
+        try:
+            trt = importlib.import_module(request["package"])
+        except Exception as error:  # a missing library raises whatever it likes
+            message = f"{request['title']} is installed but does not start: {error}"
+            send("finding", message=message, install=True)
+            send("done", ok=False)
+            return
         send("done", ok=_build(trt, request, send))
 
 
@@ -60,7 +67,7 @@ def _build(trt: Any, request: Mapping[str, Any], send: Send) -> bool:
             file.write(engine)
             file.flush()
             os.fsync(file.fileno())
-    _save_timing_cache(config, request)
+    _save_timing_cache(config, request, send)
     send("engine", size=engine.nbytes)
     return True
 
@@ -142,26 +149,37 @@ def _config(trt: Any, builder: Any, request: Mapping[str, Any], send: Send) -> A
             trt.HardwareCompatibilityLevel, request["hardware_level"]
         )
     if options["timing_cache_file"]:
-        _load_timing_cache(config, options["timing_cache_file"])
+        _load_timing_cache(config, options["timing_cache_file"], send)
     return config
 
 
-def _load_timing_cache(config: Any, path: str) -> None:
+def _load_timing_cache(config: Any, path: str, send: Send) -> None:
+    """Gives the build the times of an earlier one; what is no cache, or another's, starts anew."""
     data = b""
     if os.path.exists(path):
         with open(path, "rb") as file:
             data = file.read()
-    config.set_timing_cache(config.create_timing_cache(data), ignore_mismatch=False)
+    cache = config.create_timing_cache(data)
+    if cache is None or not config.set_timing_cache(cache, ignore_mismatch=False):
+        send("log", level="warning", text=f"{path} is no timing cache of this TensorRT and GPU")
+        config.set_timing_cache(config.create_timing_cache(b""), ignore_mismatch=False)
 
 
-def _save_timing_cache(config: Any, request: Mapping[str, Any]) -> None:
+def _save_timing_cache(config: Any, request: Mapping[str, Any], send: Send) -> None:
+    """Keeps the times, whole or not at all; the engine is worth more than they are."""
     path = request["options"]["timing_cache_file"]
     cache = config.get_timing_cache() if path else None
     if cache is None:
         return
-    with open(f"{path}.new", "wb") as file:
-        file.write(cache.serialize())
-    os.replace(f"{path}.new", path)
+    new = f"{path}.{os.getpid()}.new"
+    try:
+        with open(new, "wb") as file:
+            file.write(cache.serialize())
+        os.replace(new, path)
+    except OSError as error:
+        send("log", level="warning", text=f"{path} could not be written: {error.strerror}")
+        with contextlib.suppress(OSError):
+            os.unlink(new)
 
 
 def _add_profiles(
@@ -189,7 +207,8 @@ def _add_profiles(
     if not request["profiles"]:
         for tensor in inputs:
             if tensor.is_shape_tensor or any(size < 0 for size in tensor.shape):
-                send("finding", input=tensor.name, message=_no_shapes(tensor, 0))
+                kind = "values" if tensor.is_shape_tensor else "input"
+                send("finding", **{kind: tensor.name}, message=_no_shapes(tensor, 0))
                 return False
     return True
 
@@ -199,7 +218,7 @@ def _set_values(made: Any, tensor: Any, ranges: Any, number: int, send: Send) ->
     if ranges is None or ranges["kind"] != "value":
         send(
             "finding",
-            input=tensor.name,
+            values=tensor.name,
             message=f"the values of input {tensor.name!r} decide sizes, so profile {number} must "
             "give their min, opt and max",
         )

@@ -1,0 +1,57 @@
+"""Operators that Python code reaches as functions of PyTorch that have another form here.
+
+Their own kernels would bake sizes in, read values, or say nothing of their steps: see
+`capture/sized_functions.py`, `capture/written_out.py` and the table in `capture/torch_functions.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+__all__ = ["as_function"]
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    f"aten::{name}": getattr(torch, name)
+    for name in (
+        "linspace", "logspace", "triu_indices", "tril_indices", "hann_window", "hamming_window",
+        "blackman_window", "affine_grid_generator", "kron", "chain_matmul", "cdist",
+        "take_along_dim", "embedding_bag", "fake_quantize_per_tensor_affine",
+        "fake_quantize_per_channel_affine", "inverse",
+    )
+}  # fmt: skip
+_FUNCTIONS |= {
+    f"aten::linalg_{name}": getattr(torch.linalg, name)
+    for name in ("multi_dot", "inv", "solve", "cholesky")
+}
+# The operator takes a number where the function takes a name.
+_WAYS_TO_COMPUTE = (
+    "use_mm_for_euclid_dist_if_necessary",
+    "use_mm_for_euclid_dist",
+    "donot_use_mm_for_euclid_dist",
+)
+
+
+def as_function(
+    kind: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Callable[[Callable[..., Any]], Any] | None:
+    """How to call an operator as Python's function; None for one that is called as it is.
+
+    Args:
+        kind: the operator, without its overload.
+        args: its positional arguments, None for those that were left out.
+        kwargs: the others.
+
+    Returns:
+        A function of what calls a function with arguments.
+    """
+    function = _FUNCTIONS.get(kind)
+    if function is None:
+        return None
+    given = {name: value for name, value in kwargs.items() if value is not None}
+    if kind == "aten::cdist":
+        given["compute_mode"] = _WAYS_TO_COMPUTE[args[3] or 0]
+        args = args[:3]
+    return lambda call: call(function, *args, **given)
