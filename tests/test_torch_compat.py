@@ -121,6 +121,13 @@ def test_relations_can_be_asked_without_being_learnt(env: compat.SizeEnv) -> Non
     assert env.certain(relation)
 
 
+def test_what_is_one_at_most_is_tried_where_there_is_a_size(env: compat.SizeEnv) -> None:
+    n, m = size(env), size(env)
+    assert env.is_one_at_most((n - torch.sym_max(0, n - 1)).node.expr)  # x[-1:]
+    assert not env.is_one_at_most((n * m * 3 // n).node.expr)  # x.reshape(n, -1): none at 0
+    assert not env.meets_none_alone((n - torch.sym_max(0, n - 1)).node.expr, (m * 1 // n).node.expr)
+
+
 def test_facts_can_be_taken_back(env: compat.SizeEnv) -> None:
     n, m = size(env), size(env)
     facts = env.save_facts()

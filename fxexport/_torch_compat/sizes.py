@@ -289,7 +289,7 @@ def make_sym_node(expr: Any, env: ShapeEnv, kind: type) -> Any:
 
 def size_with(size: torch.SymInt, values: dict[Any, Any]) -> Any:
     """A size with other symbols or numbers in the place of its symbols."""
-    env = size.node.shape_env
+    env: Any = size.node.shape_env
     expr = size.node.expr.xreplace({key: sympy.sympify(value) for key, value in values.items()})
     return int(expr) if expr.is_Integer else torch.SymInt(make_sym_node(expr, env, int))
 
