@@ -73,9 +73,10 @@ class Assumptions:
         fact = (expr if value else sympy.Not(expr)) if boolean else sympy.Eq(expr, value)
         alone = fact.is_Equality and fact.lhs.is_Symbol and fact.rhs.is_number
         made_up = any(hints[symbol] != env.hints[symbol] for symbol in expr.free_symbols)
-        if self.session.depth and (alone or (made_up and fact.is_Equality)):
-            # One size alone, in a branch: elsewhere the file would fail on any other. And what
-            # a made-up size is equal to says nothing about the sizes that come.
+        if self.session.depth and (alone or not boolean or (made_up and fact.is_Equality)):
+            # One size alone, in a branch, or a number that a kernel must know (of pieces): the file
+            # would fail there on any other. And what a made-up size is equal to says nothing about
+            # the sizes that come.
             raise PinNeeded(set(expr.free_symbols), user_location())
         with compat.no_recording():
             env.guard_or_defer_runtime_assert(fact, "assumed by a kernel")

@@ -289,6 +289,16 @@ def test_an_assert_that_never_holds_is_the_models_error(dynamic: bool) -> None:
     assert refusal.value.location.code.startswith("assert")
 
 
+def test_a_number_of_pieces_in_a_branch_holds_the_dimension() -> None:
+    def pieces(x: torch.Tensor) -> torch.Tensor:
+        if x.sum() > 0:
+            x = torch.cat([piece.softmax(0) for piece in x.split(3)])
+        return x
+
+    exported = captured(pieces, torch.ones(5, 4))
+    assert dims(exported, "x")[0] == 5
+
+
 DIVIDING: dict[str, Callable[[torch.Tensor], Any]] = {
     "the end of a slice": lambda x: x[: 8 // x.shape[0]] * 2,
     "ends that meet": lambda x: x[: 6 // x.shape[0]] + x[: 6 // x.shape[0]] * 2,
