@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from fxexport._torch_compat import fake_beside
+from fxexport._torch_compat import fake_beside, fresh_size
 from fxexport.graph.editing import call, copy_of, new_body, new_place, parts
 from fxexport.graph.ops import branch
 from fxexport.graph.scalars import SCALAR_FUNCTIONS, and_, minimum, not_, or_, select
@@ -245,7 +245,10 @@ def _select_safely(made: fx.Node) -> fx.Node:
     assert isinstance(source, fx.Node) and isinstance(dim, int) and isinstance(place, int)
     val = made.meta["val"]
     end = place + 1 if place != -1 else 2**63 - 1
-    shape = [1 if d == dim % (val.ndim + 1) else s for d, s in enumerate(source.meta["val"].shape)]
+    whole = source.meta["val"]
+    # The size of the slice is 1 or 0: ONNX Runtime goes by what the file says of sizes.
+    there = fresh_size(whole)
+    shape = [there if d == dim % whole.ndim else s for d, s in enumerate(whole.shape)]
     flag = val.dtype == torch.bool
     rows = call(
         made, aten.slice.Tensor, source, dim, place, end, val=fake_beside(val, shape), like=made
