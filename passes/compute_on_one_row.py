@@ -2,7 +2,8 @@
 
 Requires: nothing beyond a captured graph; to run after `hoist_masks` and `cut_to_nothing`.
 Does: where a branch of the root asks whether there are any rows (`if boxes.numel() == 0: return
-boxes`, `if mask.any(): x[mask]...`), the way for some rows moves before the branch. It is given
+boxes`, `if mask.any(): x[mask]...`), and the way for some rows has sizes that the data decides,
+that way moves before the branch. It is given
 one row of zeros where there are none, so that what fails on nothing (`amax`, nms) does not.
 A result that has no rows on the other way is cut to none there; one that the other way hands on
 and this one appends to is cut to what was there; the others are handed to the branch. TensorRT
@@ -13,7 +14,6 @@ numbers, or that has a loop without a bound stays where it is.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,35 +22,27 @@ from torch import fx
 
 from fxexport._torch_compat import fake_beside, fresh_size, size_with
 from fxexport.graph import CapturedGraph
-from fxexport.graph.editing import call, copy_of, items, new_body, new_place, nodes_inside, parts, results
-from fxexport.graph.hoisting import behind, hoist, is_harmless, selects
+from fxexport.graph.editing import (
+    call,
+    copy_of,
+    items,
+    new_body,
+    new_place,
+    nodes_inside,
+    parts,
+    results,
+)
+from fxexport.graph.emptiness import asked_for_rows, condition_of, mask_of, multiple_of, takes_rows
+from fxexport.graph.hoisting import behind, hoist, is_harmless
 from fxexport.graph.ops import branch, loop
 from fxexport.graph.scalars import maximum, not_, select
+from fxexport.graph.size_bounds import SizeBounds
 
 __all__ = ["run"]
 
 aten = torch.ops.aten
 
 _ALL = 2**63 - 1
-
-# Comparisons of a size with a number that hold only where there is nothing: on which way.
-_NOTHING = {
-    (operator.gt, 0): 1,
-    (operator.ge, 1): 1,
-    (operator.ne, 0): 1,
-    (operator.eq, 0): 0,
-    (operator.le, 0): 0,
-    (operator.lt, 1): 0,
-}
-
-_ON_TENSORS = {
-    aten.gt.Scalar: operator.gt,
-    aten.ge.Scalar: operator.ge,
-    aten.ne.Scalar: operator.ne,
-    aten.eq.Scalar: operator.eq,
-    aten.le.Scalar: operator.le,
-    aten.lt.Scalar: operator.lt,
-}
 
 _RISKY = ("div", "floor_divide", "remainder", "fmod", "pow")
 
@@ -63,73 +55,13 @@ def run(graph: CapturedGraph) -> CapturedGraph:
         seen.add(node)
         if node.target is branch:
             _select_before(root, node)
-            found = _asked(node)
-            if found is not None and _may_move(root, node, 1 - found[0]):
+            found = asked_for_rows(node)
+            if found is None or not _may_move(root, node, 1 - found[0]):
+                continue
+            if _has_sizes_from_data(root, node, 1 - found[0], SizeBounds(graph)):
                 _Mover(root, node, *found).move()
     root.recompile()
     return graph
-
-
-def _condition(node: fx.Node) -> tuple[fx.Node | None, int]:
-    """What a branch asks, and the way that is taken where it holds, without `not`."""
-    side: int = 0
-    condition: Any = node.args[0]
-    while isinstance(condition, fx.Node) and condition.target in (aten.logical_not.default, not_):
-        side, condition = 1 - side, condition.args[0]
-    return (condition, side) if isinstance(condition, fx.Node) else (None, side)
-
-
-def _asked(node: fx.Node) -> tuple[int, set[Any]] | None:
-    """The way that is taken where some sizes are 0, and these sizes' symbols."""
-    condition, side = _condition(node)
-    if condition is None:
-        return None
-    mask, found = _mask_of(condition)
-    if mask is not None:
-        symbols = _selected_by(mask)
-        return (found ^ side, symbols) if symbols else None
-    number: Any = condition.args[1] if len(condition.args) == 2 else None
-    target: Any = condition.target
-    if type(number) is not int or (target, number) not in _NOTHING:
-        return None
-    size: Any = condition.args[0]
-    symbol = _multiple_of(size.meta["val"]) if isinstance(size, fx.Node) else None
-    return None if symbol is None else (_NOTHING[target, number] ^ side, symbol)
-
-
-def _mask_of(condition: fx.Node) -> tuple[fx.Node | None, int]:
-    """The mask that a condition asks for any true element, and the way taken where it has none."""
-    args: Any = condition.args
-    mask, nothing = None, 1
-    if condition.target is aten.any.default:
-        mask = args[0]
-    elif condition.target in _ON_TENSORS and isinstance(args[0], fx.Node):
-        asked = (_ON_TENSORS[condition.target], args[1])
-        if args[0].target is aten.sum.default and asked in _NOTHING:
-            mask, nothing = args[0].args[0], _NOTHING[asked]
-    is_mask = isinstance(mask, fx.Node) and mask.meta["val"].dtype == torch.bool
-    return (mask if is_mask else None), nothing
-
-
-def _selected_by(mask: Any) -> set[Any]:
-    """The sizes of what a mask selects: of the places of its true elements, and rows there."""
-    found: set[Any] = set()
-    todo = [user for user in mask.users if selects(user)]
-    while todo:
-        node = todo.pop()
-        found |= _multiple_of(node.meta["val"].shape[0]) or set()
-        if node.target in (aten.nonzero.default, aten.squeeze.dim):
-            todo += [
-                user
-                for user in node.users
-                if user.target is aten.squeeze.dim or _takes_rows(user, node)
-            ]
-    return found
-
-
-def _takes_rows(node: fx.Node, index: fx.Node) -> bool:
-    indices: Any = node.args[1] if node.target is aten.index.Tensor else None
-    return indices is not None and list(indices) == [index]
 
 
 def _select_before(module: fx.GraphModule, node: fx.Node) -> None:
@@ -137,8 +69,8 @@ def _select_before(module: fx.GraphModule, node: fx.Node) -> None:
 
     It cannot fail where the mask has none, whatever the size of `x`.
     """
-    condition, side = _condition(node)
-    mask, nothing = (None, 0) if condition is None else _mask_of(condition)
+    condition, side = condition_of(node)
+    mask, nothing = (None, 0) if condition is None else mask_of(condition)
     operands: Any = node.args[3]
     if mask is None or mask not in operands or mask.meta["val"].ndim != 1:
         return
@@ -147,7 +79,7 @@ def _select_before(module: fx.GraphModule, node: fx.Node) -> None:
     body, places = parts(module, node)[way]
     place = places[operands.index(mask)]
     index: fx.Node | None = None
-    for inner in [user for user in place.users if _takes_rows(user, place)]:
+    for inner in [user for user in place.users if takes_rows(user, place)]:
         work = behind(inner, is_harmless)
         if work is None:
             continue
@@ -165,24 +97,11 @@ def _select_before(module: fx.GraphModule, node: fx.Node) -> None:
     body.graph.eliminate_dead_code()
 
 
-def _multiple_of(size: Any) -> set[Any] | None:
-    """The symbol that a size is a multiple of."""
-    if not isinstance(size, torch.SymInt):
-        return None
-    expr = size.node.expr
-    free = expr.free_symbols
-    if len(free) != 1:
-        return None
-    (symbol,) = free
-    factor = expr / symbol
-    return {symbol} if factor.is_Integer and factor > 0 else None
-
-
 def _may_move(module: fx.GraphModule, node: fx.Node, side: int) -> bool:
     """Whether a way cannot fail on rows of zeros, and draws nothing."""
     body, places = parts(module, node)[side]
-    condition, _ = _condition(node)
-    asked = None if condition is None else _mask_of(condition)[0]
+    condition, _ = condition_of(node)
+    asked = None if condition is None else mask_of(condition)[0]
     operands: Any = node.args[3]
     for place, operand in zip(places, operands, strict=True):
         if asked is not None and place.users and operand is asked:
@@ -190,6 +109,20 @@ def _may_move(module: fx.GraphModule, node: fx.Node, side: int) -> bool:
     if all(n.op in ("placeholder", "output") for n in body.graph.nodes):
         return False
     return all(map(_is_safe, _all_nodes(body)))
+
+
+def _has_sizes_from_data(
+    module: fx.GraphModule, node: fx.Node, side: int, bounds: SizeBounds
+) -> bool:
+    """Whether TensorRT would not take a way where it is."""
+    body, _ = parts(module, node)[side]
+    sizes = (
+        size
+        for inner in _all_nodes(body)
+        if isinstance(val := inner.meta.get("val"), torch.Tensor) and inner.users
+        for size in val.shape
+    )
+    return any(bounds.from_data(size) for size in sizes)
 
 
 def _all_nodes(body: fx.GraphModule) -> Iterator[fx.Node]:
@@ -255,8 +188,8 @@ class _Mover:
         val = operand.meta.get("val") if isinstance(operand, fx.Node) else None
         if isinstance(val, torch.Tensor):
             found = [size for size in val.shape if self._has(size)]
-            return len(found) <= 1 and all(_multiple_of(size) is not None for size in found)
-        return not self._has(val) or _multiple_of(val) is not None
+            return len(found) <= 1 and all(multiple_of(size) is not None for size in found)
+        return not self._has(val) or multiple_of(val) is not None
 
     def _with_a_row(self, operand: Any) -> Any:
         val = operand.meta.get("val") if isinstance(operand, fx.Node) else None
@@ -272,7 +205,7 @@ class _Mover:
         count = call(self._node, aten.sym_size.int, operand, dim, val=size)
         end = call(self._node, maximum, count, least, val=more)
         filler = self._zeros(operand, val, dim, least)
-        shape = [*sizes[:dim], size + least, *sizes[dim + 1 :]]
+        shape = [*sizes[:dim], count.meta["val"] + least, *sizes[dim + 1 :]]
         both = call(
             self._node, aten.cat.default, [operand, filler], dim, val=fake_beside(val, shape)
         )
@@ -368,9 +301,8 @@ class _Mover:
         zero = dict.fromkeys(self._symbols, 0)
         for d, size in enumerate(before.shape):
             there = size_with(size, zero) if isinstance(size, torch.SymInt) else size
-            if there == 0 and type(there) is int and not (
-                type(val.shape[d]) is int and val.shape[d] == 0
-            ):
+            full = val.shape[d]
+            if type(there) is int and there == 0 and not (type(full) is int and full == 0):
                 return d
         return None
 

@@ -20,6 +20,7 @@ from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
 from fxexport.graph import CapturedGraph, scalars
 from fxexport.graph.editing import call, parts, replace_item, results
+from fxexport.graph.emptiness import NOTHING
 from fxexport.graph.hoisting import behind, hoist, is_harmless, selects
 from fxexport.graph.ops import branch
 
@@ -30,16 +31,6 @@ aten = torch.ops.aten
 _ALL = 2**63 - 1
 
 _MADE = (aten.zeros.default, aten.empty.memory_format, aten.ones.default, aten.full.default)
-
-# Comparisons of a size with a number that hold on one way only where there is nothing: which way.
-_NOTHING = {
-    (operator.gt, 0): 1,
-    (operator.ge, 1): 1,
-    (operator.ne, 0): 1,
-    (operator.eq, 0): 0,
-    (operator.le, 0): 0,
-    (operator.lt, 1): 0,
-}
 
 
 def run(graph: CapturedGraph) -> CapturedGraph:
@@ -118,7 +109,7 @@ def _side_of_nothing(node: fx.Node, sides: list[Any], given: list[Any]) -> int |
         return None
     size, number = condition.args
     target: Any = condition.target
-    side = _NOTHING.get((target, number)) if isinstance(number, int) else None
+    side = NOTHING.get((target, number)) if isinstance(number, int) else None
     if side is None or not isinstance(size, fx.Node):
         return None
     then, other = map(_shape, given)

@@ -5,9 +5,10 @@ Does: where the condition of a branch says that two sizes are equal or that one 
 x.shape[0] == y.shape[0]`, `if n == 1`), that way reads its operands with the one size, through an
 index that is cut at the operand's end; on that way it is 0, 1, 2, ... and changes nothing. Where it
 says that a size is divisible (`if n % 2 == 0`), what is reshaped is cut to what is; where it says
-that there are enough rows (`if n > 4: y = x[:4]`, `x.topk(4)`), so many are taken by index. TensorRT looks at
-both ways of every branch at the profile's opt sizes, and refuses a way that they do not take and do
-not fit ("kOPT values for profile 0 violate shape constraints"; measured with TensorRT-RTX 1.7.1).
+that there are enough rows (`if n > 4: y = x[:4]`, `x.topk(4)`), so many are taken by index.
+TensorRT looks at both ways of every branch at the profile's opt sizes, and refuses a way that they
+do not take and do not fit ("kOPT values for profile 0 violate shape constraints"; measured with
+TensorRT-RTX 1.7.1).
 Ensures: the outputs are the same; such ways can be computed at any sizes above zero.
 """
 

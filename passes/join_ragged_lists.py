@@ -6,7 +6,8 @@ only grows at its end and of which nothing but `torch.cat` along that dimension,
 asked, becomes the tensor that `torch.cat` would make of it, at every point, and a count of its
 items. Lists that branches and loops give, carry or take are among them.
 Ensures: the outputs are the same; a tensor that grows (`torch.cat([rows, item])`) stands for each
-such list. Lists of which more is asked, or that have other sizes that are not numbers, are left.
+such list. Lists of which more is asked, or that start empty and have
+other sizes that are not numbers, are left.
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ class _Family:
     joined: set[int] = field(default_factory=set)
     counted: bool = False
     whole: bool = False  # something is asked that needs the items
+    empty: bool = False  # one of them is made without items
 
     @property
     def dim(self) -> int:
@@ -94,13 +96,10 @@ class _Family:
         if self.whole or len(self.joined) != 1 or any(len(d) <= self.dim for d in dims):
             return False
         rests = [(*d[: self.dim], *d[self.dim + 1 :]) for d in dims]
-        known = all(_is_number(size) for rest in rests for size in rest)
+        sizes = [size for rest in rests for size in rest]
+        known = None not in sizes and (not self.empty or all(map(is_concrete_int, sizes)))
         ragged = any(d[self.dim] is None for d in dims)
-        return ragged and known and len({tuple(map(int, rest)) for rest in rests}) == 1
-
-
-def _is_number(size: Any) -> bool:
-    return size is not None and is_concrete_int(size)
+        return ragged and known and len({tuple(map(str, rest)) for rest in rests}) == 1
 
 
 class _Families:
@@ -168,11 +167,14 @@ class _Families:
                 self._same(node, args[1])
             elif target is sequence_insert and len(args) > 2 and args[2] is not None:
                 self._ask([node], "whole")
+        elif target is sequence_of:
+            if len(args) == 1:
+                self._ask([node], "empty")
         elif target is sequence_length:
             self._ask(args, "counted")
         elif target is sequence_join:
             self._ask(args[0], "whole" if args[2] else "joined", True if args[2] else args[1])
-        elif target not in (operator.getitem, sequence_of) and (node.op != "output" or module is root):
+        elif target is not operator.getitem and (node.op != "output" or module is root):
             self._ask(node.all_input_nodes, "whole")
 
     def _pair(self, some: Sequence[Any], others: Sequence[Any]) -> None:

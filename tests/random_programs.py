@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 
+import fxexport
 from tests.harness import Outcome, run_model
 from tests.random_expressions import Expressions, Scope
 from tests.random_writes import STATE, WRITES
@@ -46,10 +47,17 @@ class RandomProgram:
     source: str
     arguments: dict[str, str]
 
-    def inputs(self) -> list[tuple[Any, ...]]:
-        """Argument tuples of several sizes and magnitudes; the first is the example."""
+    def inputs(self, bounds: tuple[int, int] | None = None) -> list[tuple[Any, ...]]:
+        """Argument tuples of several sizes and magnitudes; the first is the example.
+
+        Args:
+            bounds: the smallest and largest size; None for sizes from 0 to 7.
+        """
         rng = random.Random(self.seed + 1)
         sizes = [rng.choice((2, 3, 4)), 0, 1, 5, rng.choice((2, 3, 7)), 3]
+        if bounds is not None:
+            low, high = bounds
+            sizes = [min(max(size, low), high) for size in (sizes[0], low, high, 1, 2, 3)]
         return [self._row(rng, n, rng.choice((-0.7, 0.0, 0.7))) for n in sizes]
 
     def _row(self, rng: random.Random, n: int, shift: float) -> tuple[Any, ...]:
@@ -313,10 +321,25 @@ def load(source: str, folder: Path, name: str) -> Callable[[], Callable[..., Any
     return make
 
 
-def run(program: RandomProgram, folder: Path) -> Outcome:
-    """Exports a random program and compares it on all its inputs."""
+# Declared ranges: from 0, 1 and 2, one with the example at its end, and a single size.
+RANGES = ((0, 5), (1, 5), (2, 6), (1, 3), (0, 3), (2, 4), (3, 3))
+
+
+def run(program: RandomProgram, folder: Path, ranged: bool = False) -> Outcome:
+    """Exports a random program and compares it on all its inputs.
+
+    Args:
+        program: the program.
+        folder: where its file goes.
+        ranged: whether the rows of `x` get a declared range, which prunes and proves.
+    """
     make = load(program.source, folder, f"random_program_{program.seed}")
-    return run_model(make, program.inputs())
+    if not ranged:
+        return run_model(make, program.inputs())
+    low, high = RANGES[program.seed % len(RANGES)]
+    values: Any = {name: True for name in program.arguments if name != "x"}
+    dynamic = {**values, "x": {0: fxexport.Dim("n", low, high)}}
+    return run_model(make, program.inputs((low, high)), dynamic=dynamic)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -326,6 +349,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=100, help="number of programs")
     parser.add_argument("--flavour", default="plain", choices=("plain", "lists"))
     parser.add_argument("--shrink", action="store_true", help="make failing programs smaller")
+    parser.add_argument("--ranged", action="store_true", help="declare a range of sizes")
     parser.add_argument("--refused", action="store_true", help="print refused programs too")
     parser.add_argument("--show", action="store_true", help="only print the programs")
     options = parser.parse_args(arguments)
@@ -336,7 +360,7 @@ def main(arguments: list[str] | None = None) -> int:
             if options.show:
                 print(f"# seed {seed}\n{program.source}")
                 continue
-            outcome = run(program, Path(folder))
+            outcome = run(program, Path(folder), options.ranged)
             counts[outcome.status] = counts.get(outcome.status, 0) + 1
             if outcome.status == "agree" or (outcome.status == "refused" and not options.refused):
                 continue

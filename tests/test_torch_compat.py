@@ -56,6 +56,24 @@ def test_what_cannot_be_proven_goes_to_the_policy(env: compat.SizeEnv) -> None:
         bool(size(env) > 3)
 
 
+def test_an_expression_that_divides_by_0_has_no_value(env: compat.SizeEnv) -> None:
+    n = size(env)
+    for computed, at_5 in ((8 // n, 1), (8 % n, 3)):
+        expr, symbol = computed.node.expr, n.node.expr
+        assert compat.at_sizes(expr, {symbol: sympy.Integer(0)}) is None
+        assert compat.at_sizes(expr, {symbol: sympy.Integer(5)}) == at_5
+
+
+@pytest.mark.parametrize(
+    "call",
+    [lambda x: torch.equal(x, x + 1), lambda x: torch.linalg.lstsq(x, x)],
+    ids=("a value", "a shape"),
+)
+def test_what_needs_values_has_no_fake_result(fake: compat.FakeTensorMode, call: Any) -> None:
+    with fake, pytest.raises(compat.NO_FAKE_RESULT):
+        call(torch.ones(3, 3))
+
+
 def test_the_policys_answer_is_taken() -> None:
     asked: list[str] = []
 
@@ -101,6 +119,13 @@ def test_relations_can_be_asked_without_being_learnt(env: compat.SizeEnv) -> Non
     assert not env.certain(relation) and not env.certain(sympy.Not(relation))
     env.assume(n == m, "a fact")
     assert env.certain(relation)
+
+
+def test_what_is_one_at_most_is_tried_where_there_is_a_size(env: compat.SizeEnv) -> None:
+    n, m = size(env), size(env)
+    assert env.is_one_at_most((n - torch.sym_max(0, n - 1)).node.expr)  # x[-1:]
+    assert not env.is_one_at_most((n * m * 3 // n).node.expr)  # x.reshape(n, -1): none at 0
+    assert not env.meets_none_alone((n - torch.sym_max(0, n - 1)).node.expr, (m * 1 // n).node.expr)
 
 
 def test_facts_can_be_taken_back(env: compat.SizeEnv) -> None:

@@ -15,7 +15,13 @@ from typing import Any
 
 import torch
 from torch._dispatch.python import enable_python_dispatcher
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensor,
+    FakeTensorMode,
+    UnsupportedOperatorException,
+)
 from torch._subclasses.functional_tensor import FunctionalTensor, FunctionalTensorMode
 from torch.fx.experimental.symbolic_shapes import (
     GuardOnDataDependentSymNode,
@@ -59,6 +65,7 @@ from fxexport._torch_compat.sizes import (
 
 __all__ = [
     "METADATA_OPS",
+    "NO_FAKE_RESULT",
     "FakeTensor",
     "FakeTensorMode",
     "FunctionalTensor",
@@ -98,6 +105,13 @@ __all__ = [
     "written_arguments",
     "written_by_python",
 ]
+
+# What fake tensors raise for an operator of which PyTorch says nothing without values.
+NO_FAKE_RESULT = (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    UnsupportedOperatorException,
+)
 
 # Functions that ask whether an argument or a mode overrides PyTorch's functions.
 OVERRIDE_TESTS = (

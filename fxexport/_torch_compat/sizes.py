@@ -91,6 +91,8 @@ class SizeEnv(ShapeEnv):
         self._policy = policy
         # symbol -> a value to decide by where a kernel must decide; see capture/assumptions.py
         self.hints: dict[Any, Any] = {}
+        # symbols that count the trips of a loop, or are carried by one: sizes are made of them
+        self.counters: set[Any] = set()
         # conditions on sizes that hold where the program is now
         self.path_facts: tuple[Any, ...] = ()
 
@@ -287,7 +289,7 @@ def make_sym_node(expr: Any, env: ShapeEnv, kind: type) -> Any:
 
 def size_with(size: torch.SymInt, values: dict[Any, Any]) -> Any:
     """A size with other symbols or numbers in the place of its symbols."""
-    env = size.node.shape_env
+    env: Any = size.node.shape_env
     expr = size.node.expr.xreplace({key: sympy.sympify(value) for key, value in values.items()})
     return int(expr) if expr.is_Integer else torch.SymInt(make_sym_node(expr, env, int))
 

@@ -50,7 +50,7 @@ class Assumptions:
                 env.guard_or_defer_runtime_assert(expr, "what is stored fits")
             return True
         inputs = expr.free_symbols <= self.names.keys()
-        general = _general_case(expr) if kernel and expr.free_symbols <= env.size_like else None
+        general = _general_case(expr) if kernel and self._of_sizes(expr) else None
         if general is not None:
             # The size of x[:1] is 1 in general.
             if sympy.S.One not in expr.args or not any(map(env.is_one_at_most, expr.args)):
@@ -84,6 +84,15 @@ class Assumptions:
         else:
             self.session.note("assumption", f"wherever this line is reached, {self._text(fact)}")
         return value
+
+    def _of_sizes(self, expr: Any) -> bool:
+        """Whether a question is about sizes, which may be made of the numbers of trips."""
+        env = self.session.env
+        if expr.free_symbols <= env.size_like:
+            return True
+        # Whether a number is less than 2 may be asked of something else than a size as well.
+        alike = isinstance(expr, (sympy.Eq, sympy.Ne)) or compat.asked_for_layout()
+        return alike and expr.free_symbols <= env.size_like | env.counters
 
     def _fitting_hints(self, expr: Any) -> dict[Any, Any]:
         """Example sizes that do not contradict the conditions under which this line is reached.

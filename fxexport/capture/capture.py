@@ -342,6 +342,13 @@ class _Attempt:
                     "PyTorch cannot work this out for sizes known only when the model runs",
                     location=location,
                 ) from error
+            if isinstance(error, compat.NO_FAKE_RESULT):
+                raise UnsupportedError(
+                    f"PyTorch cannot say what {error} gives here without the values of the "
+                    "tensors, which are known only when the model runs",
+                    location=location,
+                    hint="write the line with other operators",
+                ) from error
             raise ModelError(
                 f"the model raised {type(error).__name__}: {error}",
                 location=location,

@@ -38,6 +38,25 @@ def _max_pool1d(
     return torch.ops.aten.max_pool2d(x.unsqueeze(-2), *flat, ceil_mode).squeeze(-2)
 
 
+def _attention(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attn_mask: torch.Tensor | None = None,
+    *args: Any,
+    **kwargs: Any,
+) -> torch.Tensor:
+    """Attention with a mask of one query and one key.
+
+    PyTorch's own asks whether a mask over as many keys as a cache has fits it, which nothing tells
+    of a cache that a loop carries. The result's size does not depend on it.
+    """
+    if attn_mask is not None and attn_mask.dim() >= 2:
+        attn_mask = attn_mask.new_empty((*attn_mask.shape[:-2], 1, 1))
+    own = torch.ops.aten.scaled_dot_product_attention.default
+    return own(query, key, value, attn_mask, *args, **kwargs)
+
+
 FAKE_RESULTS: dict[Any, Callable[..., Any]] = {
     getattr(torch.ops.aten, name).data: _recurrent
     for name in ("lstm", "gru", "rnn_tanh", "rnn_relu")
@@ -46,6 +65,7 @@ FAKE_RESULTS |= {
     getattr(torch.ops.aten, name).input: _padded for name in ("gru", "rnn_tanh", "rnn_relu")
 }
 FAKE_RESULTS[torch.ops.aten.max_pool1d.default] = _max_pool1d
+FAKE_RESULTS[torch.ops.aten.scaled_dot_product_attention.default] = _attention
 
 _UNIQUE = (
     torch.ops.aten._unique2.default,

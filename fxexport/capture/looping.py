@@ -198,6 +198,7 @@ def _record(
         ):
             index = recorder.fresh_scalar(torch.SymInt)
             session.env.set_range(index.node.expr, 0, None)
+            session.env.counters.add(index.node.expr)
             inputs = [recorder.add_input("trip", index)]
             if trip_count is not None:
                 with compat.no_recording():

@@ -329,7 +329,11 @@ class Loops(Logic):
         if isinstance(source, Dynamic):
             self.consumed(source)
             made = Dynamic(
-                source.length, lambda k: make(source.item(k)), "a generator", source.lists, once=True
+                source.length,
+                lambda k: make(source.item(k)),
+                "a generator",
+                source.lists,
+                once=True,
             )
             return self.session.journal.made(made)
         return (make(item) for item in source)

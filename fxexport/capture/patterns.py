@@ -122,6 +122,8 @@ def make(session: Session, pattern: Pattern, leaf: Callable[[Any, Pattern], Any]
         number = session.recorder.fresh_scalar(SYM_OF[pattern.kind])
         if pattern.promoted:
             session.promote(number)
+        if pattern.kind is int:
+            session.env.counters.add(number.node.expr)
         return leaf(number, pattern)
     assert isinstance(pattern, TensorOf)
     sizes = [session.fresh_size() if dim is None else dim for dim in pattern.dims]

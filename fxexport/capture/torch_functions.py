@@ -91,6 +91,10 @@ class FunctionMode(TorchFunctionMode):
         self._table[torch.fake_quantize_per_tensor_affine] = written_out.fake_quantize
         self._table[torch.fake_quantize_per_channel_affine] = written_out.fake_quantize_channels
         self._table[torch.embedding_bag] = written_out.embedding_bag
+        for function in (torch.cov, tensor.cov):
+            self._table[function] = written_out.cov
+        for function in (torch.corrcoef, tensor.corrcoef):
+            self._table[function] = written_out.corrcoef
         # Checks of the result would need it when the model is captured; the file does not raise.
         linalg = torch.linalg
         for unchecked, functions in (

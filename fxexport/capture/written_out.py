@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["embedding_bag", "fake_quantize", "fake_quantize_channels"]
+__all__ = ["corrcoef", "cov", "embedding_bag", "fake_quantize", "fake_quantize_channels"]
 
 
 def fake_quantize(
@@ -63,3 +63,37 @@ def embedding_bag(
         rows = rows * per_sample_weights[:, None]
     total = empty.index_add(0, bag, rows * counted[:, None])
     return (total if mode == 0 else total / number.clamp(min=1)), None, None, None
+
+
+def cov(
+    x: Tensor,
+    *,
+    correction: Any = 1,
+    fweights: Tensor | None = None,
+    aweights: Tensor | None = None,
+) -> Tensor:
+    """`torch.cov`: of rows of variables, one observation a column."""
+    rows = x if x.dim() > 1 else x.reshape(1, -1)
+    rows = rows if rows.is_floating_point() else rows.to(torch.get_default_dtype())
+    weights = fweights if aweights is None else aweights
+    if fweights is not None and aweights is not None:
+        weights = fweights * aweights
+    weighted = rows if weights is None else rows * weights
+    total = rows.shape[1] if weights is None else weights.sum()
+    centred = rows - (weighted.sum(1) / total)[:, None]
+    weighted = centred if weights is None else centred * weights
+    if aweights is not None and weights is not None:
+        divisor = total - correction * (weights * aweights).sum() / total
+    else:
+        divisor = total - correction
+    divisor = torch.as_tensor(divisor, dtype=rows.dtype).clamp(min=0)
+    return (centred @ weighted.t() / divisor).squeeze()
+
+
+def corrcoef(x: Tensor) -> Tensor:
+    """`torch.corrcoef`: covariances divided by both deviations."""
+    found = cov(x)
+    if found.dim() == 0:
+        return found / found
+    deviations = found.diagonal().sqrt()
+    return (found / deviations[:, None] / deviations[None, :]).clamp(-1, 1)

@@ -245,10 +245,11 @@ def _select_safely(made: fx.Node) -> fx.Node:
     assert isinstance(source, fx.Node) and isinstance(dim, int) and isinstance(place, int)
     val = made.meta["val"]
     end = place + 1 if place != -1 else 2**63 - 1
-    whole = source.meta["val"]
-    # The size of the slice is 1 or 0: ONNX Runtime goes by what the file says of sizes.
-    there = fresh_size(whole)
-    shape = [there if d == dim % whole.ndim else s for d, s in enumerate(whole.shape)]
+    rows_or_none = fresh_size(val)
+    shape = [
+        rows_or_none if d == dim % (val.ndim + 1) else s
+        for d, s in enumerate(source.meta["val"].shape)
+    ]
     flag = val.dtype == torch.bool
     rows = call(
         made, aten.slice.Tensor, source, dim, place, end, val=fake_beside(val, shape), like=made

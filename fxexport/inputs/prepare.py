@@ -201,7 +201,7 @@ def prepare_inputs(
         _check_leaf(leaf)
     unique = _unique_names(leaves)
     tensors = [leaf for leaf in leaves if isinstance(leaf.value, (torch.Tensor, TensorSpec))]
-    aliases = dict(zip(input_names or (), tensors, strict=False))
+    aliases = _wanted_names(input_names, leaves, dynamic)
     names = {**aliases, **{unique[leaf]: leaf for leaf in leaves}}
     requests = read_dynamic(dynamic, InputTree(roots, bound.positional, binder.variadic, names))
     profiles = add_profiles(requests, profiles, names)
@@ -218,6 +218,21 @@ def prepare_inputs(
         profiles, {name: file_names[leaf] for name, leaf in names.items() if leaf in file_names}
     )
     return prepared
+
+
+def _wanted_names(
+    input_names: Sequence[str] | None, leaves: Sequence[Leaf], dynamic: Any
+) -> dict[str, Leaf]:
+    """The leaves by the names that the user wants for the file's inputs.
+
+    Which numbers become inputs is known only when `dynamic` and profiles have been read, which may
+    use these names: all of them where as many names are given as there could be inputs.
+    """
+    wanted = input_names or ()
+    tensors = [x for x in leaves if isinstance(x.value, (torch.Tensor, TensorSpec, TensorList))]
+    possible = [leaf for leaf in leaves if leaf in tensors or type(leaf.value) in _SCALARS]
+    numbers_too = dynamic is True or len(wanted) == len(possible)
+    return dict(zip(wanted, possible if numbers_too else tensors, strict=False))
 
 
 def _prepared(

@@ -84,7 +84,7 @@ def _in_groups(
     axes = list(range(2, 2 + count))
     if any(pads):
         ends = [0, 0, *pads[:count], 0, 0, *pads[count:]]
-        x = op.one("Pad", x, op.i64(ends), op.const(0, x.dtype))
+        x = op.one("Pad", x, op.i64(ends), op.cast(0, op.dtype))
     reach = [d * (k - 1) for d, k in zip(dilations, kernel, strict=True)]
     sizes = [
         op.one("Div", op.size1(x, axis) - r - 1, [s]) + 1

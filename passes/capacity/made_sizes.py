@@ -111,7 +111,8 @@ class MadeSizes(SizeTerms):
         An operand of another size may be 1 here and broadcast: alone it limits nothing.
         """
         rank = val_of(value).ndim
-        same, meeting = [], []
+        same: list[tuple[fx.Node, int]] = []
+        meeting: list[tuple[fx.Node, int]] = []
         for operand in value.all_input_nodes:
             val = val_of(operand)
             at = dim - rank + val.ndim if isinstance(val, torch.Tensor) else -1

@@ -182,10 +182,7 @@ def _pad_by_varying(w: Writer, node: fx.Node, x: Any, pads: Sequence[Any], value
 def _pad_one(w: Writer, x: Open, d: int, before: Any, after: Any, size: Any, value: Any) -> Open:
     whole = w.size_number(x, d)
     known = w.limits.is_known(size)
-    if known:
-        room = Room(w.limits.exact(size))
-    else:
-        room = w.rooms.not_empty(w.limits.room(size))
+    room = Room(w.limits.exact(size)) if known else w.rooms.not_empty(w.limits.room(size))
     index = w.arith(aten.sub.Tensor, w.positions(room, val_of(x)), before)
     flags = val_of(index).to(torch.bool)
     outside = [

@@ -287,3 +287,29 @@ def test_an_assert_that_never_holds_is_the_models_error(dynamic: bool) -> None:
         captured(program, torch.ones(2), dynamic=dynamic)
     assert refusal.value.location is not None
     assert refusal.value.location.code.startswith("assert")
+
+
+DIVIDING: dict[str, Callable[[torch.Tensor], Any]] = {
+    "the end of a slice": lambda x: x[: 8 // x.shape[0]] * 2,
+    "ends that meet": lambda x: x[: 6 // x.shape[0]] + x[: 6 // x.shape[0]] * 2,
+    "a remainder": lambda x: x[: 100 % x.shape[0]] + 1,
+    "one less": lambda x: x.repeat(12 // (x.shape[0] - 1), 1),
+}
+
+
+@pytest.mark.parametrize("name", DIVIDING)
+def test_a_size_that_is_divided_by_may_not_be_0(name: str) -> None:
+    exported = captured(DIVIDING[name], torch.randn(4, 3))
+    for constraint in exported.graph.constraints:
+        assert not constraint.holds(dict.fromkeys(constraint.names, 1))  # 12 // 0
+    agrees(DIVIDING[name], [(torch.randn(n, 3),) for n in (4, 2, 3, 7)])
+
+
+@pytest.mark.parametrize(
+    "program",
+    [lambda x: torch.linalg.lstsq(x, x).solution, lambda x: torch.histogram(x, 3)[0]],
+    ids=("lstsq", "histogram"),
+)
+def test_operators_that_need_values_are_refused_by_name(program: Callable[..., Any]) -> None:
+    with pytest.raises(fxexport.UnsupportedError, match="PyTorch cannot say what aten"):
+        captured(program, torch.randn(4, 3))

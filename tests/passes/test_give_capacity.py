@@ -192,6 +192,16 @@ def has_no_form(x: torch.Tensor) -> torch.Tensor:
     return total
 
 
+def meets_in_a_loop_inside(x: torch.Tensor) -> torch.Tensor:
+    y = x[:1]
+    for _ in range(x.shape[0]):
+        z = y[:1]
+        for _ in range(2 + x.shape[0]):
+            z = z * 0.5 + y
+        y = z + x
+    return y
+
+
 PROGRAMS: list[tuple[Callable[..., Any], list[tuple[Any, ...]]]] = [
     (grows_at_the_front, rows(4, 0, 1, 7)),
     (looks_back_at_all, rows(4, 1, 6)),
@@ -210,6 +220,7 @@ PROGRAMS: list[tuple[Callable[..., Any], list[tuple[Any, ...]]]] = [
     (attends, rows(4, 1, 6)),
     (attends_with_masks, rows(4, 1, 6)),
     (meets_one_row, rows(4, 1, 6)),
+    (meets_in_a_loop_inside, rows(4, 1, 6)),
 ]
 
 

@@ -388,18 +388,3 @@ def test_state_that_is_an_input_has_a_profile_too() -> None:
         more = {} if missing else {"state.other": (1, 2, 3)}
         with pytest.raises(fxexport.UsageError, match=quoted):
             export(Cache(), x, profiles={**given, **more}, state="io")
-
-
-def test_a_profile_of_constants_only_is_none() -> None:
-    def model(x: torch.Tensor, n: int) -> torch.Tensor:
-        return x * n
-
-    words = "--minShapes=n:2 --maxShapes=n:2"
-    made = fxexport.export(model, (torch.ones(2), 2), profiles=words, verify=False)
-    assert made.profiles == []
-    with pytest.raises(
-        fxexport.UsageError, match=r"cannot be negative, got -1 \(in --minShapes x:-1"
-    ):
-        fxexport.export(model, (torch.ones(2), 2), profiles="--minShapes=x:-1 --maxShapes=x:2")
-    with pytest.raises(fxexport.UsageError, match="the profile is empty"):
-        fxexport.export(model, (torch.ones(2), 2), profiles=[fxexport.Profile()])

@@ -751,6 +751,120 @@ def changed_while_looped_over(x):
 PROGRAMS.add(changed_while_looped_over, X3, X6, expect="refuse", match="loop")
 
 
+def _grows_under(look):
+    def model(x):
+        rows = [row for row in x]
+        n = 0
+        for _ in look(rows, x):
+            if len(rows) < 9:
+                rows.append(x.sum(0))
+            n += 1
+        return len(rows), n
+
+    return model
+
+
+for name, look in {
+    "enumerate": lambda rows, x: enumerate(rows),
+    "zip": lambda rows, x: zip(x.repeat(3, 1), rows, strict=False),
+    "map": lambda rows, x: map(torch.sum, rows),
+    "generator": lambda rows, x: (row * 2 for row in rows),
+}.items():
+    PROGRAMS.add(
+        _grows_under(look), X3, X6, name=f"changed_under_{name}", expect="refuse", match="loop"
+    )
+
+
+def changed_before_the_loop(x):
+    rows = [row for row in x]
+    numbered = enumerate(rows)
+    rows.append(x.sum(0))
+    total = x.sum() * 0
+    for i, row in numbered:
+        total = total + i * row.sum()
+    return total
+
+
+PROGRAMS.add(changed_before_the_loop, X3, X6, expect="refuse", match="between")
+
+
+def _goes_twice_through(look):
+    def model(x):
+        items, n = look(x), 0
+        for _ in items:
+            n += 1
+            if n == 2:
+                break
+        for _ in items:
+            n += 10
+        return n
+
+    return model
+
+
+for name, look in {
+    "enumerate": lambda x: enumerate(x),
+    "zip": lambda x: zip(x, x, strict=True),
+    "map": lambda x: map(torch.sum, x),
+    "generator": lambda x: (row * 2 for row in x),
+    "reversed": lambda x: reversed(range(x.shape[0])),
+}.items():
+    PROGRAMS.add(
+        _goes_twice_through(look), X3, X6, name=f"twice_through_{name}", expect="refuse",
+        match="gone through before",
+    )  # fmt: skip
+
+
+def used_up_in_a_loop(x):
+    items, n = enumerate(x), 0
+    for _ in range(x.shape[0]):
+        for i, _row in items:
+            n += i
+    return n
+
+
+PROGRAMS.add(used_up_in_a_loop, X3, X6, expect="refuse", match="gone through before")
+
+
+def perhaps_used_up(x):
+    items, n = enumerate(x), 0
+    if x.sum() > 0:
+        for i, _row in items:
+            n += i
+    for i, _row in items:
+        n += 10 * i
+    return n
+
+
+PROGRAMS.add(perhaps_used_up, X3, X6, expect="refuse", match="gone through before")
+
+
+def used_up_on_either_way(x):
+    items, n = enumerate(x), 0
+    if x.sum() > 0:
+        for i, _row in items:
+            n += i
+    else:
+        for i, row in items:
+            n += 10 * i * row.shape[0]
+    return n
+
+
+PROGRAMS.add(used_up_on_either_way, X3, -X3, X6, X0)
+
+
+def a_range_twice(x):
+    places, n = range(x.shape[0]), 0
+    for i in places:
+        n += i
+    for i in places:
+        n += 10 * i
+    return n + sum(i for i in places)
+
+
+PROGRAMS.add(a_range_twice, X3, X6, X0)
+
+
 def bounded_deque(x):
     last = deque(maxlen=2)
     for row in x:

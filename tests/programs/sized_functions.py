@@ -152,3 +152,17 @@ class Recurrent(torch.nn.Module):
 SEQUENCES = [rand(*shape, seed=k) for k, shape in enumerate(((2, 3, 4), (3, 7, 4), (1, 1, 4)))]
 PROGRAMS.add(lambda: Recurrent("GRU"), *SEQUENCES, name="gru", factory=True)
 PROGRAMS.add(lambda: Recurrent("RNN"), *SEQUENCES, name="rnn", factory=True)
+
+
+def covariances(x):
+    often = torch.arange(x.shape[1]) % 3 + 1
+    return (
+        torch.cov(x),
+        x.cov(correction=0, fweights=often),
+        torch.cov(x, aweights=often * 0.3),
+        torch.cov(x[0]),
+        torch.corrcoef(x),
+    )
+
+
+PROGRAMS.add(covariances, *X)

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from tests.passes.support import nodes_of, rewritten
-from tests.targets.building import agrees_and_builds
-
 from fxexport.graph.ops import branch
 from fxexport.graph.sequences import SEQUENCE_FUNCTIONS
+from tests.passes.support import nodes_of, rewritten
+from tests.targets.building import agrees_and_builds
 
 torchvision = pytest.importorskip("torchvision")
 
@@ -169,7 +168,9 @@ def windows(x, weight):
         end = min(2 * k + 3, x.shape[0])
         start = max(end - 3, 0)
         piece = x[start:end] * weight
-        total += torch.nn.functional.pad(piece, (0, 0, int(start), int(x.shape[0] - end)), value=0.5)
+        total += torch.nn.functional.pad(
+            piece, (0, 0, int(start), int(x.shape[0] - end)), value=0.5
+        )
     return total
 
 
@@ -189,5 +190,8 @@ def modulated(x, style, weight):
 
 def test_a_convolution_in_as_many_groups_as_images_builds(tmp_path: Path) -> None:
     weight = scores(4, 2, 3, 3, seed=1)
-    rows = [(scores(n, 2, h, 7, seed=n), scores(n, 2, seed=h), weight) for n, h in ((2, 6), (1, 5), (3, 9))]
+    rows = [
+        (scores(n, 2, h, 7, seed=n), scores(n, 2, seed=h), weight)
+        for n, h in ((2, 6), (1, 5), (3, 9))
+    ]
     agrees_and_builds(modulated, rows, tmp_path, ({0: "n", 2: "h"}, {0: "n"}, {}))

@@ -200,3 +200,11 @@ def test_ops_of_the_dialect_leave_nothing_to_refuse() -> None:
     assert exported.report.verification is not None and exported.report.verification.ok
     kinds = {node.op_type for node in exported.model.graph.node}
     assert not kinds & {"NonZero", "Compress"}
+
+
+def test_a_list_among_the_inputs_is_named(tmp_path: Path) -> None:
+    graph = "g (seq(float[N]) x) => (float[M] y) { y = ConcatFromSequence<axis = 0>(x) }"
+    result = fxexport.tensorrt.check(save(tmp_path, graph), ask_builder=False)
+    assert not result.ok
+    assert result.problems[0].message == "input 'x' is a list: TensorRT has no such inputs"
+    assert not any("no rank" in problem.message for problem in result.problems)

@@ -1,7 +1,7 @@
 """Operators that Python code reaches as functions of PyTorch that have another form here.
 
 Their own kernels would bake sizes in, read values, or say nothing of their steps: see
-`capture/sized_functions.py`, `capture/written_out.py` and the table in `capture/torch_functions.py`.
+`sized_functions.py`, `written_out.py` and the table in `torch_functions.py`, all in `capture/`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
         "linspace", "logspace", "triu_indices", "tril_indices", "hann_window", "hamming_window",
         "blackman_window", "affine_grid_generator", "kron", "chain_matmul", "cdist",
         "take_along_dim", "embedding_bag", "fake_quantize_per_tensor_affine",
-        "fake_quantize_per_channel_affine", "inverse",
+        "fake_quantize_per_channel_affine", "inverse", "cov", "corrcoef",
     )
 }  # fmt: skip
 _FUNCTIONS |= {
@@ -36,8 +36,8 @@ _WAYS_TO_COMPUTE = (
 
 def as_function(
     kind: str, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> Callable[[Callable[..., Any]], Any] | None:
-    """How to call an operator as Python's function; None for one that is called as it is.
+) -> tuple[Callable[..., Any], Sequence[Any], Mapping[str, Any]] | None:
+    """What to call in place of an operator; None for one that is called as it is.
 
     Args:
         kind: the operator, without its overload.
@@ -45,7 +45,7 @@ def as_function(
         kwargs: the others.
 
     Returns:
-        A function of what calls a function with arguments.
+        Python's function, and its arguments.
     """
     function = _FUNCTIONS.get(kind)
     if function is None:
@@ -54,4 +54,4 @@ def as_function(
     if kind == "aten::cdist":
         given["compute_mode"] = _WAYS_TO_COMPUTE[args[3] or 0]
         args = args[:3]
-    return lambda call: call(function, *args, **given)
+    return function, args, given

@@ -63,9 +63,10 @@ def dispatched(call: Call) -> Any:
             kwargs[parameter.name] = value
         else:
             args.append(value)
-    through_python = as_function(call.instruction.kind, args, kwargs)
-    if through_python is not None:
-        return returned(call, through_python(call.python))
+    otherwise = as_function(call.instruction.kind, args, kwargs)
+    if otherwise is not None:
+        python, given, named = otherwise
+        return returned(call, call.python(python, *given, **named))
     if call.instruction.kind.startswith("aten::"):
         kinds = {parameter.name: parameter.real_type.kind() for parameter in arguments}
         args = [_known(kind, value) for kind, value in zip(kinds.values(), args, strict=False)]

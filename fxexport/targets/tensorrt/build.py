@@ -198,7 +198,7 @@ def _problems(outcome: ChildOutcome, index: NodeIndex, timeout: float | None) ->
         found = [_from_builder(text, index) for text in dict.fromkeys(outcome.errors)]
     if not outcome.ok and not found:
         found = [Problem("TensorRT gave no reason")]
-    return found
+    return [*found, *(Problem(text, "warning") for text in outcome.notes)]
 
 
 def _crash_hint(crash: str) -> str:

@@ -39,7 +39,10 @@ def lint(model: ir.Model) -> list[Problem]:
 
 def _inputs(graph: ir.Graph) -> Iterator[Problem]:
     for value in graph.inputs:
-        if value.shape is None:
+        if isinstance(value.type, (ir.SequenceType, ir.OptionalType)):
+            kind = "a list" if isinstance(value.type, ir.SequenceType) else "an optional value"
+            yield Problem(f"input {value.name!r} is {kind}: TensorRT has no such inputs")
+        elif value.shape is None:
             yield Problem(
                 f"input {value.name!r} has no rank in the file; TensorRT takes that for a number",
                 hint="declare its shape",

@@ -29,6 +29,7 @@ class ChildOutcome:
         findings: what the child found wrong, each with at least a `message`.
         errors: TensorRT's own error messages, in order.
         warnings: its warnings.
+        notes: what the child itself has to say, where it did not matter for the engine.
         timed_out: the time limit ended it.
         crash: how it died, empty if it came to its end.
         seconds: how long it took.
@@ -40,6 +41,7 @@ class ChildOutcome:
     findings: list[Message] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     timed_out: bool = False
     crash: str = ""
     seconds: float = 0.0
@@ -142,6 +144,8 @@ def _take(outcome: ChildOutcome, message: Message) -> bool:
     elif event == "log":
         texts = outcome.errors if message["level"] == "error" else outcome.warnings
         texts.append(message["text"])
+    elif event == "note":
+        outcome.notes.append(message["text"])
     elif event == "network":
         outcome.version = message["package"]
     elif event == "engine":

@@ -161,7 +161,7 @@ def _load_timing_cache(config: Any, path: str, send: Send) -> None:
             data = file.read()
     cache = config.create_timing_cache(data)
     if cache is None or not config.set_timing_cache(cache, ignore_mismatch=False):
-        send("log", level="warning", text=f"{path} is no timing cache of this TensorRT and GPU")
+        send("note", text=f"{path} is no timing cache of this TensorRT and GPU")
         config.set_timing_cache(config.create_timing_cache(b""), ignore_mismatch=False)
 
 
@@ -177,7 +177,7 @@ def _save_timing_cache(config: Any, request: Mapping[str, Any], send: Send) -> N
             file.write(cache.serialize())
         os.replace(new, path)
     except OSError as error:
-        send("log", level="warning", text=f"{path} could not be written: {error.strerror}")
+        send("note", text=f"{path} could not be written: {error.strerror}")
         with contextlib.suppress(OSError):
             os.unlink(new)
 
