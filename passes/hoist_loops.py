@@ -27,6 +27,7 @@ from fxexport.graph.editing import (
     innermost_first,
     item,
     new_body,
+    new_place,
     nodes_inside,
     parts,
 )
@@ -198,9 +199,12 @@ def _starting_branch(
     extra = list(dict.fromkeys(s for known in sizes.values() for s in known if _is_node(s)))
     ways = []
     for idle in (side == 1, side == 0):
-        graph, env = fx.Graph(), {}
-        for old, name in [*((p, p.target) for p in places), *((n, n.name) for n in extra)]:
-            env[old] = graph.placeholder(name)
+        graph = fx.Graph()
+        env: dict[fx.Node, fx.Node] = {}
+        for old in (*places, *extra):
+            env[old] = new_place(
+                graph, old.name, old.meta["val"], next(reversed(env.values()), None)
+            )
             env[old].meta.update(old.meta)
         children: dict[str, fx.GraphModule] = {}
         if not idle:

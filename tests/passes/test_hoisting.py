@@ -151,6 +151,25 @@ def test_what_the_way_needs_beside_its_loop_is_computed_once() -> None:
     assert len(nodes_of(after, torch.ops.aten.matmul.default)) == 1
 
 
+def test_the_operands_of_the_branch_before_a_loop_have_names_of_their_own() -> None:
+    def program(x: torch.Tensor) -> torch.Tensor:
+        if x.sum() > 0:
+            y, z = x[1:] @ torch.ones(2, 2), x[2:] @ torch.ones(2, 2)
+            for i in range(max(x.shape[0] - 1, 0)):
+                y = y * 0.5 + z.sum() + i
+            for _ in range(max(x.shape[0] - 2, 0)):
+                z = z @ torch.ones(2, 2) + y.sum()
+            return torch.cat([y, z])
+        return x
+
+    inputs = [(UP.reshape(2, 2),), (DOWN.reshape(1, 2),), (UP.repeat(2).reshape(4, 2),)]
+    after = rewritten(program, inputs, "hoist_loops", "eliminate_dead_code")
+    assert len(nodes_of(after, loop, root=True)) == 2
+    for module in after.graphs():
+        targets = [place.target for place in module.graph.find_nodes(op="placeholder")]
+        assert len(set(targets)) == len(targets)
+
+
 def test_several_loops_leave_branches_in_branches() -> None:
     inputs = [(UP.reshape(2, 2),), (DOWN.reshape(1, 2),), (-UP.reshape(2, 2),)]
     after = rewritten(loops_in_a_row, inputs, "hoist_loops", "eliminate_dead_code")
