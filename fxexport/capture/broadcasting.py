@@ -153,6 +153,8 @@ class Broadcasting:
 
     def joined(self, shapes: Sequence[Sequence[Any]]) -> dict[int, Any]:
         """The same for tensors of these shapes."""
+        if len(shapes) < 2:
+            return {}
         found: dict[int, Any] = {}
         for dim in range(-max(map(len, shapes)), 0):
             met = [shape[dim] for shape in shapes if len(shape) >= -dim]
