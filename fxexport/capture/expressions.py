@@ -140,6 +140,9 @@ class Expressions(ast.NodeTransformer):
             return node
         if isinstance(node.func, ast.Name) and node.func.id in ("locals", "breakpoint"):
             return node
+        if isinstance(node.func, ast.Name) and node.func.id in _OF_THE_FRAME:
+            node.args = [self.visit(arg) for arg in node.args]
+            return node
         spreads = any(keyword.arg is None for keyword in node.keywords)
         name = "call_with_keys" if spreads else "call"
         function = self._operator(name, [self.visit(node.func)], node.func)
@@ -314,6 +317,8 @@ class Expressions(ast.NodeTransformer):
         return self._operator("generator", [source, element, several], node)
 
 
+# Builtins that look at the frame that calls them (`nms_op = eval(name)`).
+_OF_THE_FRAME = frozenset({"eval", "exec", "globals"})
 # Functions that are done with a generator, or with a key, when they return.
 _CONSUMERS = frozenset(
     ["sum", "any", "all", "min", "max", "list", "tuple", "set", "sorted", "dict"]

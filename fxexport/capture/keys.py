@@ -40,10 +40,13 @@ def joined_keys(a: Any, b: Any) -> list[Any] | None:
     """The keys of two dicts (or the attributes of two objects) in an order that fits both.
 
     Returns:
-        None where the common keys come in two orders.
+        None where the common keys of dicts come in two orders. That of attributes is nobody's
+        business but that of `vars`.
     """
     first, second = keys_of(a) or [], keys_of(b) or []
     common = set(first) & set(second)
+    if not isinstance(a, dict):
+        return first + [key for key in second if key not in common]
     if [k for k in first if k in common] != [k for k in second if k in common]:
         return None
     joined: list[Any] = []

@@ -9,6 +9,8 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
+import torch
+
 from tests.programs.program import Programs, rand, vec
 
 PROGRAMS = Programs("objects")
@@ -356,3 +358,27 @@ def enumerate_dict(x):
 
 
 PROGRAMS.add(enumerate_dict, POS, NEG)
+
+
+class _Fields:
+    def keep(self, rows):
+        made = _Fields()
+        for name in sorted(vars(self), reverse=True):
+            setattr(made, name, getattr(self, name)[rows])
+        return made
+
+
+def attributes_set_in_another_order(x):
+    found = _Fields()
+    found.boxes, found.scores = x[x[:, 0] > 0], x[x[:, 0] > 0][:, 1]
+    if found.boxes.numel() > 0:
+        found = found.keep(found.scores.argsort())
+        found.scores = found.boxes[:, 1] * 2
+    return found.boxes, found.scores
+
+
+PROGRAMS.add(
+    attributes_set_in_another_order,
+    *(torch.arange(n * 3.0).reshape(n, 3).cos() for n in (5, 1, 0, 8)),
+    -torch.ones(2, 3),
+)

@@ -324,3 +324,18 @@ def division_of_numbers_by_pytorch(x):
 
 
 PROGRAMS.add(division_of_numbers_by_pytorch, rand(5, 4), rand(2, 4), rand(8, 4))
+
+
+def _doubled(x, by=2.0):
+    return x * by
+
+
+def function_by_its_name(x):
+    chosen = eval("_doubled")  # as mmcv finds its nms
+    here = x + 1
+    if x.sum() > 0:
+        x = chosen(x, **{"by": 3.0})
+    return eval("here * 2") + x, globals()["_doubled"](here)
+
+
+PROGRAMS.add(function_by_its_name, rand(5, 4), -rand(2, 4).abs(), rand(8, 4).abs())
