@@ -21,6 +21,7 @@ from torch.utils import _pytree as pytree
 from fxexport.graph.captured import CapturedGraph, source_of
 from fxexport.graph.ops import branch, loop
 from fxexport.verify.tie_search import tied_results
+from fxexport.verify.unchecked import checked
 
 __all__ = ["Traced", "trace_ties"]
 
@@ -57,7 +58,7 @@ class Traced:
 
 def trace_ties(graph: CapturedGraph, inputs: Sequence[Any]) -> list[Traced]:
     """Runs the graph eagerly; gives its outputs and the ties that each of them hangs on."""
-    with torch.no_grad():
+    with torch.no_grad(), checked(graph):
         return _run(graph.module, [Traced(value) for value in inputs])
 
 
