@@ -64,6 +64,7 @@ from fxexport._torch_compat.sizes import (
 )
 
 __all__ = [
+    "GROUPED_MM",
     "METADATA_OPS",
     "NO_FAKE_RESULT",
     "FakeTensor",
@@ -119,6 +120,8 @@ OVERRIDE_TESTS = (
     torch._C._has_torch_function_unary,
     torch._C._has_torch_function_variadic,
 )
+# Its public name is a Python function around it.
+GROUPED_MM = torch._grouped_mm
 METADATA_OPS = (*tuple(FunctionalTensor.metadata_fns), torch.ops.prim.device.default)
 
 

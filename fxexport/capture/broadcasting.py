@@ -43,12 +43,15 @@ _INDEXED = frozenset(
 )
 
 
-def brought_together(func: Any, args: tuple[Any, ...], together: Together) -> tuple[Any, ...]:
+def brought_together(
+    func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], together: Together
+) -> tuple[Any, ...]:
     """The arguments of an operator that is not elementwise but broadcasts some of them.
 
     Args:
         func: any operator.
         args: its positional arguments.
+        kwargs: those given by name.
         together: broadcasts tensors in the given dimensions of each, where it is not known how
             their sizes meet; else it gives them back.
     """
@@ -58,6 +61,13 @@ def brought_together(func: Any, args: tuple[Any, ...], together: Together) -> tu
         return (_all_together(args[0], together),)
     if func is aten.matmul.default and min(args[0].dim(), args[1].dim()) > 2:
         return tuple(together(args, [range(tensor.dim() - 2) for tensor in args]))
+    if func is aten.scaled_dot_product_attention.default:
+        # In front of queries (keys) and features; with groups, keys have heads of their own.
+        own = 3 if kwargs.get("enable_gqa") else 2
+        places = [k for k, value in enumerate(args[:4]) if isinstance(value, torch.Tensor)]
+        dims = [range(max(args[k].dim() - own, 0)) for k in places]
+        met = dict(zip(places, together([args[k] for k in places], dims), strict=True))
+        return tuple(met.get(k, value) for k, value in enumerate(args))
     if func is aten.einsum.default:
         return (args[0], _letters_together(args[0], args[1], together), *args[2:])
     if func in _INDEXED:
@@ -143,6 +153,8 @@ class Broadcasting:
 
     def joined(self, shapes: Sequence[Sequence[Any]]) -> dict[int, Any]:
         """The same for tensors of these shapes."""
+        if len(shapes) < 2:
+            return {}
         found: dict[int, Any] = {}
         for dim in range(-max(map(len, shapes)), 0):
             met = [shape[dim] for shape in shapes if len(shape) >= -dim]

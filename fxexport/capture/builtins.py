@@ -27,7 +27,7 @@ from fxexport.capture.iteration import Dynamic
 from fxexport.capture.journal import UNSET, AttributeSlot
 from fxexport.capture.keys import count_of, is_iterator, settled
 from fxexport.capture.numbers import MATH_FUNCTIONS, Numbers
-from fxexport.capture.optional import Maybe, force, holds_maybe
+from fxexport.capture.optional import Maybe, force, holds_maybe, raised_here
 from fxexport.capture.session import Poison, is_dynamic, is_symbolic, sym_type
 from fxexport.capture.special import special_method
 from fxexport.capture.spread import is_open, length_of
@@ -194,11 +194,15 @@ class Builtins(Numbers):
             return function(*args, **kwargs)
 
         def called(choice: bool) -> Any:
-            return self.with_flags(
-                function,
-                *(choice if value is flag else value for value in args),
-                **{key: choice if value is flag else value for key, value in kwargs.items()},
-            )
+            try:
+                return self.with_flags(
+                    function,
+                    *(choice if value is flag else value for value in args),
+                    **{key: choice if value is flag else value for key, value in kwargs.items()},
+                )
+            except (TypeError, ValueError, RuntimeError) as error:
+                # What never comes together (a mask, and is_causal) is what the other way is for.
+                raise raised_here(error) from None
 
         return self.operators.if_exp(flag, lambda: called(True), lambda: called(False), ())
 

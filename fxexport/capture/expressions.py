@@ -140,12 +140,14 @@ class Expressions(ast.NodeTransformer):
             return node
         if isinstance(node.func, ast.Name) and node.func.id in ("locals", "breakpoint"):
             return node
-        function = self._operator("call", [self.visit(node.func)], node.func)
+        spreads = any(keyword.arg is None for keyword in node.keywords)
+        name = "call_with_keys" if spreads else "call"
+        function = self._operator(name, [self.visit(node.func)], node.func)
         node.args = [self.visit(arg) for arg in node.args]
         for keyword in node.keywords:
             keyword.value = self.visit(keyword.value)
             if keyword.arg is None:
-                keyword.value = self._operator("mapping", [keyword.value], keyword.value)
+                keyword.value = self._operator("keys_given", [keyword.value], keyword.value)
         node.func = function
         return node
 

@@ -46,13 +46,23 @@ def _attention(
     *args: Any,
     **kwargs: Any,
 ) -> torch.Tensor:
-    """Attention with a mask of one query and one key.
+    """Attention with one key, and a mask of one query and one key.
 
-    PyTorch's own asks whether a mask over as many keys as a cache has fits it, which nothing tells
-    of a cache that a loop carries. The result's size does not depend on it.
+    PyTorch's own asks whether there are as many keys as values, and as a mask has places, which
+    nothing tells of a cache that a loop carries or a branch cuts. The result's size does not
+    depend on it.
     """
+    if min(key.dim(), value.dim()) >= 2:
+        torch._check(key.shape[-2] == value.shape[-2])
+        key, value = (x.new_empty((*x.shape[:-2], 1, x.shape[-1])) for x in (key, value))
     if attn_mask is not None and attn_mask.dim() >= 2:
         attn_mask = attn_mask.new_empty((*attn_mask.shape[:-2], 1, 1))
+    if kwargs.pop("enable_gqa", False) and query.dim() >= 3:
+        # Each of their heads serves a group of the queries' heads.
+        torch._check(key.shape[-3] == value.shape[-3])
+        key, value = (
+            x.new_empty((*x.shape[:-3], query.shape[-3], *x.shape[-2:])) for x in (key, value)
+        )
     own = torch.ops.aten.scaled_dot_product_attention.default
     return own(query, key, value, attn_mask, *args, **kwargs)
 

@@ -19,6 +19,7 @@ __all__ = [
     "aligned",
     "count_of",
     "is_iterator",
+    "is_uncertain",
     "joined_keys",
     "place_key",
     "presence",
@@ -62,7 +63,8 @@ def aligned(value: Any, keys: list[Any]) -> list[Any]:
     return [items.get(key, UNSET) for key in keys]
 
 
-def _uncertain(value: Any) -> bool:
+def is_uncertain(value: Any) -> bool:
+    """Whether this stands where there may be no key, attribute or variable."""
     return isinstance(value, Maybe) and value.absent is UNSET
 
 
@@ -81,7 +83,7 @@ def settled(value: Any) -> Any:
         return value
     if isinstance(items, dict) or items is not value:
         for key, item in items.items():
-            if _uncertain(item):
+            if is_uncertain(item):
                 raise UnsupportedError(
                     f"all keys of a dict are needed here, and whether {key!r} is among them (or "
                     "where) is known only when the model runs",
@@ -99,9 +101,9 @@ def is_iterator(value: Any) -> bool:
 def presence(container: dict[Any, Any], key: Any) -> Any:
     """Whether a key is in a dict: a bool or a SymBool."""
     item = dict.get(container, key, UNSET)
-    if _uncertain(item):
+    if is_uncertain(item):
         item = narrowed(item) if item.present is not True else True
-    return item.present if _uncertain(item) else item is not UNSET
+    return item.present if is_uncertain(item) else item is not UNSET
 
 
 def count_of(container: dict[Any, Any]) -> Any:
@@ -116,7 +118,7 @@ def count_of(container: dict[Any, Any]) -> Any:
 def place_key(container: dict[Any, Any], key: Any, value: Any) -> Any:
     """What to store under a key; its place is unknown if it was there on some ways only."""
     old = dict.get(container, key, UNSET)
-    if not _uncertain(old) or next(reversed(container)) == key:
+    if not is_uncertain(old) or next(reversed(container)) == key:
         return value
     return Maybe(old.fx_session, True, value, UNSET, old.fx_error)
 
@@ -138,7 +140,7 @@ class DictMethods:
 
     def _get(self, owner: dict[Any, Any], key: Any, default: Any = None) -> Any:
         item = dict.get(owner, key, UNSET)
-        if not _uncertain(item):
+        if not is_uncertain(item):
             return default if item is UNSET else item
         return self._operators.if_exp(item.present, lambda: item.value, lambda: default, ())
 
@@ -162,7 +164,7 @@ class DictMethods:
                 type(owner).update(owner, other)
                 continue
             for key, item in list(pairs):
-                if _uncertain(item):
+                if is_uncertain(item):
                     old = self._operators.if_exp  # the old value stays where there is no new one
                     item = self._overlaid(owner, key, item, old)
                 self._operators.set_item(item, owner, key)

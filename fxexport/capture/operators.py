@@ -18,7 +18,7 @@ from fxexport.capture.comprehensions import Comprehensions
 from fxexport.capture.convert import Converter
 from fxexport.capture.frames import errors_of_the_program, user_location
 from fxexport.capture.journal import UNSET, AttributeSlot, put_attribute
-from fxexport.capture.keys import DictMethods, place_key, settled
+from fxexport.capture.keys import DictMethods, is_uncertain, place_key, settled
 from fxexport.capture.lists import OpenLists
 from fxexport.capture.logic import BITWISE
 from fxexport.capture.optional import Maybe, force, holds_maybe, narrowed, one_of, raised_here
@@ -179,8 +179,33 @@ class Operators(Comprehensions):
         return Context(self.call, manager) if special_method(manager, "__enter__") else manager
 
     def mapping(self, value: Any) -> Any:
-        """``**value``."""
+        """``**value`` in a dict."""
         return settled(force(value))
+
+    def keys_given(self, value: Any) -> Any:
+        """``**value`` in a call: see `call_with_keys`."""
+        return force(value)
+
+    def call_with_keys(self, function: Any) -> Any:
+        """What to call instead of a function that is given ``**value``, for each set of keys."""
+        found = self.call(function)
+
+        def called(*args: Any, **kwargs: Any) -> Any:
+            name = next((name for name, item in kwargs.items() if is_uncertain(item)), None)
+            if name is None:
+                return found(*args, **kwargs)
+            others = {key: item for key, item in kwargs.items() if key != name}
+            item = narrowed(kwargs[name])
+            if item is UNSET:
+                return called(*args, **others)
+            if not is_uncertain(item):
+                return called(*args, **{**kwargs, name: item})
+            given = {**kwargs, name: item.value}
+            return self.if_exp(
+                item.present, lambda: called(*args, **given), lambda: called(*args, **others), ()
+            )
+
+        return called
 
     def fresh(self, value: Any) -> Any:
         """A list, dict or set that is made here."""

@@ -239,7 +239,7 @@ class TensorMode(compat.UserMode):
             self._born[args[0]] = self._now()  # of torch.tensor([...]), made by the program
         for tensor in compat.tensors_among(args, kwargs):
             self.watch.about_to_read(tensor)
-        args = brought_together(func, args, self._together)
+        args = brought_together(func, args, kwargs, self._together)
         if self.keep_composite(func):
             return self._record_whole(func, args, kwargs)
         if compat.is_composite(func):

@@ -91,6 +91,9 @@ class FunctionMode(TorchFunctionMode):
         self._table[torch.fake_quantize_per_tensor_affine] = written_out.fake_quantize
         self._table[torch.fake_quantize_per_channel_affine] = written_out.fake_quantize_channels
         self._table[torch.embedding_bag] = written_out.embedding_bag
+        self._table[compat.GROUPED_MM] = written_out.grouped_mm
+        for function in (torch.histc, tensor.histc):
+            self._table[function] = written_out.histc
         for function in (torch.cov, tensor.cov):
             self._table[function] = written_out.cov
         for function in (torch.corrcoef, tensor.corrcoef):

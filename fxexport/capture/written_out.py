@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["corrcoef", "cov", "embedding_bag", "fake_quantize", "fake_quantize_channels"]
+from fxexport.capture.frames import user_location
+from fxexport.errors import UnsupportedError
+
+__all__ = [
+    "corrcoef",
+    "cov",
+    "embedding_bag",
+    "fake_quantize",
+    "fake_quantize_channels",
+    "grouped_mm",
+    "histc",
+]
 
 
 def fake_quantize(
@@ -97,3 +109,63 @@ def corrcoef(x: Tensor) -> Tensor:
         return found / found
     deviations = found.diagonal().sqrt()
     return (found / deviations[:, None] / deviations[None, :]).clamp(-1, 1)
+
+
+def grouped_mm(
+    x: Tensor,
+    weight: Tensor,
+    offs: Tensor | None = None,
+    bias: Tensor | None = None,
+    out_dtype: torch.dtype | None = None,
+) -> Tensor:
+    """`torch.nn.functional.grouped_mm`: rows of x times the matrix of the group that they are in.
+
+    All rows go through all matrices, as no backend has a product of pieces whose sizes the data
+    decide; then each row's own is taken.
+
+    Args:
+        x: [rows, k], or [groups, rows, k] without `offs`.
+        weight: [groups, k, n].
+        offs: [groups], where each group ends among the rows.
+        bias: none, as in PyTorch.
+        out_dtype: of the result; by default that of x.
+
+    Raises:
+        UnsupportedError: one of the forms that a backward pass needs.
+    """
+    if bias is not None or weight.dim() != 3 or x.dim() != (3 if offs is None else 2):
+        raise UnsupportedError(
+            "grouped_mm takes rows and one matrix for each group here, without a bias",
+            location=user_location(),
+        )
+    dtype = out_dtype or x.dtype
+    if offs is None:
+        return torch.matmul(x, weight).to(dtype)
+    every = torch.matmul(x[None], weight)
+    place = torch.arange(x.shape[0], device=x.device)
+    group = (place[:, None] >= offs[None, :]).sum(1).clamp(max=weight.shape[0] - 1)
+    return torch.gather(every, 0, group[None, :, None].expand(1, -1, every.shape[2]))[0].to(dtype)
+
+
+def histc(x: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
+    """`torch.histc`: how many elements lie in each of some equal bins; the last has its end.
+
+    Args:
+        x: any shape.
+        bins: how many.
+        min: where the first begins; with a `max` that is the same, the smallest element.
+        max: where the last ends; others are not counted.
+    """
+    flat = x.reshape(-1)
+    low: Any = min
+    high: Any = max
+    if min == max:
+        # Beside an end that is no element: there may be none. Bins lie around one number alone.
+        low = torch.cat([flat, flat.new_full((1,), math.inf)]).min()
+        high = torch.cat([flat, flat.new_full((1,), -math.inf)]).max()
+        low, high = torch.where(low == high, low - 1, low), torch.where(low == high, high + 1, high)
+    place = ((flat - low) / (high - low) * bins).to(torch.int64)
+    inside = (flat >= low) & (flat <= high)
+    counted = torch.where(inside, torch.ones_like(flat), torch.zeros_like(flat))
+    place = torch.where(inside, place.clamp(max=bins - 1), 0)
+    return flat.new_zeros(bins).index_add(0, place, counted)

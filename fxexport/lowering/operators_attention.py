@@ -85,16 +85,18 @@ def _causal(op: OpBuilder, q: Value, k: Value) -> Value:
 
 
 def _repeat_heads(op: OpBuilder, q: Value, x: Value) -> Value:
-    heads, own = q.dims[-3], x.dims[-3]
-    if heads is None or own is None:
-        raise op.refuse("grouped attention with a number of heads that is not fixed")
-    if heads == own:
+    heads, own = op.size(q, -3), op.size(x, -3)
+    if isinstance(heads, int) and heads == own:
         return x
     axis = x.rank - 3
     wide = op.one("Unsqueeze", x, [axis + 1])
-    shape = [1] * wide.rank
-    shape[axis + 1] = heads // own
-    wide = op.one("Expand", wide, shape)
+    shape: list[int | Value] = [1] * wide.rank
+    if isinstance(heads, int) and isinstance(own, int):
+        shape[axis + 1] = heads // own
+    else:
+        # As many heads as its branch left. Of none, none are repeated.
+        shape[axis + 1] = op.vector(heads) / op.one("Max", op.vector(own), op.i64([1]))
+    wide = op.one("Expand", wide, op.sizes(shape))
     sizes = [op.size(x, d) for d in range(x.rank)]
     sizes[axis] = heads
     result = op.reshape(wide, sizes)

@@ -212,7 +212,9 @@ class PlainRuntime:
     def unpack(self, value: Any, before: int, after: Any = None) -> Any:
         return value
 
-    read = starred = number = fresh = formatted = match_subject = raising = mapping = context = call
+    read = starred = number = fresh = formatted = match_subject = raising = mapping = keys_given = (
+        call_with_keys
+    ) = context = call
 
 
 def _flat(structure: Any, item: Any) -> list[Any]:

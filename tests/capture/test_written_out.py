@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import fxexport
+from fxexport import UnsupportedError
 from tests.harness import run_model
 
 pytest.importorskip("onnxruntime")
@@ -55,4 +57,41 @@ def test_weighed_bags_agree() -> None:
 
     rows = [((torch.arange(2 * n) % 9).reshape(n, 2), torch.rand(n, 2)) for n in (3, 1, 5)]
     outcome = run_model(lambda: program, rows, dynamic=({0: "n"}, {0: "n"}))
+    assert outcome.status == "agree", outcome.details
+
+
+def test_products_of_groups_agree() -> None:
+    """What mixtures of experts are made of; the groups' ends are data, and groups may be empty."""
+    experts = torch.randn(3, 8, 16, generator=torch.Generator().manual_seed(0))
+
+    def program(x: Tensor, ends: Tensor) -> tuple[Tensor, ...]:
+        grouped = F.grouped_mm if hasattr(F, "grouped_mm") else torch._grouped_mm
+        return grouped(x, experts, offs=ends), grouped(x.expand(3, -1, -1), experts)
+
+    rows = [
+        (torch.randn(n, 8, generator=torch.Generator().manual_seed(n)), torch.tensor(ends).int())
+        for n, ends in ((7, [2, 2, 7]), (4, [0, 4, 4]), (8, [3, 5, 8]))
+    ]
+    outcome = run_model(lambda: program, rows, dynamic=([0], []))
+    assert outcome.status == "agree", outcome.details
+
+
+def test_grouped_products_of_a_backward_pass_are_refused() -> None:
+    def program(x: Tensor, y: Tensor, ends: Tensor) -> Tensor:
+        return torch._grouped_mm(x, y, offs=ends)
+
+    given = (torch.randn(8, 4), torch.randn(4, 8), torch.tensor([2, 4]).int())
+    with pytest.raises(UnsupportedError, match="grouped_mm takes rows") as error:
+        fxexport.export(program, given, verify=False)
+    assert error.value.location is not None
+
+
+@pytest.mark.parametrize("ends", [(0, 4), (-1.5, 0.5), (0, 0), (2, 2)])
+def test_histograms_agree(ends: tuple[float, float]) -> None:
+    def program(x: Tensor) -> tuple[Tensor, ...]:
+        return torch.histc(x, 5, *ends), x.histc(bins=4, min=ends[0], max=ends[1])
+
+    values = torch.tensor([0.0, 0.5, 1.0, 4.0, 3.9, -1.5, -2.0, 7.0, 0.5])
+    rows = [(values[:n],) for n in (9, 1, 0, 5)] + [(torch.full((3,), 0.25),)]
+    outcome = run_model(lambda: program, rows, dynamic=([0],))
     assert outcome.status == "agree", outcome.details

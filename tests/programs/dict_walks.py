@@ -63,7 +63,7 @@ def key_star(x):
     return f(**d)
 
 
-PROGRAMS.add(key_star, POS, NEG, expect="refuse")
+PROGRAMS.add(key_star, POS, NEG)
 
 
 def key_star_display(x):

@@ -300,3 +300,78 @@ def mean_dtype(x):
 
 
 PROGRAMS.add(mean_dtype, POS, NEG, expect="refuse")
+
+
+# -- keywords that are given on some ways only ---------------------------------------------------
+
+
+def _scaled(x, *, by=2.0, **more):
+    return x * by + len(more)
+
+
+def keyword_of_one_way(x):
+    given = {}
+    if x.sum() > 0:
+        given["by"] = x.mean()
+    if x[0] > 1:
+        given["other"] = 1
+    return _scaled(x, **given)
+
+
+PROGRAMS.add(keyword_of_one_way, POS, NEG, POS + 2)
+
+
+def keyword_of_one_way_for_pytorch(x):
+    given = {"dim": 0}
+    if x.sum() > 0:
+        given["keepdim"] = False
+    total = torch.sum(x, **given)
+    if x.max() > 1:
+        given = {"min": -0.5}
+    else:
+        given = {"max": 0.5}
+    return total, torch.clamp(x, **given)
+
+
+PROGRAMS.add(keyword_of_one_way_for_pytorch, POS, NEG, POS + 2)
+
+HEADS = [
+    (rand(2, 4, n, 8, seed=n), rand(2, 2, n, 8, seed=n + 9), torch.arange(n) < kept)
+    for n, kept in ((3, 3), (3, 2), (5, 5), (1, 1), (6, 1))
+]
+
+
+def attention_that_needs_a_mask_or_none(q, k, kept):
+    """As libraries do it: no mask where nothing is masked, heads repeated only with one."""
+    mask, more = None, {}
+    if not kept.all():
+        mask = kept[None, None, None, :]
+    if mask is None:
+        more["enable_gqa"] = True
+    else:
+        k = k.repeat_interleave(2, 1)
+    causal = q.shape[2] > 1 and mask is None
+    return torch.nn.functional.scaled_dot_product_attention(
+        q, k, k, attn_mask=mask, is_causal=causal, **more
+    )
+
+
+PROGRAMS.add(
+    attention_that_needs_a_mask_or_none,
+    *HEADS,
+    dynamic={"q": {2: "n"}, "k": {2: "n"}, "kept": {0: "n"}},
+)
+
+
+def attention_with_a_mask_for_all_or_each(q, k, kept):
+    mask = kept[None, None, None, :]
+    if kept.sum() > 2:
+        mask = mask.expand(q.shape[0], 1, 1, -1)
+    return torch.nn.functional.scaled_dot_product_attention(q, k, k, mask, enable_gqa=True)
+
+
+PROGRAMS.add(
+    attention_with_a_mask_for_all_or_each,
+    *HEADS,
+    dynamic={"q": {0: "b", 2: "n"}, "k": {0: "b", 2: "n"}, "kept": {0: "n"}},
+)

@@ -316,3 +316,11 @@ def early_global_lookup_in_loop(x):
 
 
 PROGRAMS.add(early_global_lookup_in_loop, POS, NEG, MIX)
+
+
+def division_of_numbers_by_pytorch(x):
+    n = torch.div(x.shape[0], 2, rounding_mode="trunc") - 1
+    return x[: int(n) + 1].sum(0), n + x.mean()
+
+
+PROGRAMS.add(division_of_numbers_by_pytorch, rand(5, 4), rand(2, 4), rand(8, 4))

@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from fxexport import _torch_compat as compat
+
 __all__ = ["as_function"]
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -19,13 +21,14 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
         "linspace", "logspace", "triu_indices", "tril_indices", "hann_window", "hamming_window",
         "blackman_window", "affine_grid_generator", "kron", "chain_matmul", "cdist",
         "take_along_dim", "embedding_bag", "fake_quantize_per_tensor_affine",
-        "fake_quantize_per_channel_affine", "inverse", "cov", "corrcoef",
+        "fake_quantize_per_channel_affine", "inverse", "cov", "corrcoef", "histc",
     )
 }  # fmt: skip
 _FUNCTIONS |= {
     f"aten::linalg_{name}": getattr(torch.linalg, name)
     for name in ("multi_dot", "inv", "solve", "cholesky")
 }
+_FUNCTIONS["aten::_grouped_mm"] = compat.GROUPED_MM
 # The operator takes a number where the function takes a name.
 _WAYS_TO_COMPUTE = (
     "use_mm_for_euclid_dist_if_necessary",
