@@ -94,6 +94,7 @@ SMALLER = Profile({"x": ((1, 4, 64), (2, 16, 64), (4, 32, 64))})
     [
         ["--set", "batch[1..2..4],length[4..16..32]"],
         ["--set", "x:0=[1..2..4],1=[4..16..32]"],
+        ["--set", "x:0=[1..2..4],1=[4..16..32],2=[64..64]"],
         ["--set", "--minShapes=x:1x4x64", "--optShapes=x:2x16x64", "--maxShapes=x:4x32x64"],
         ["--set", "--minShapes=x:1x4x64 --optShapes=x:2x16x64 --maxShapes=x:4x32x64"],
         ["--trt-min-shapes", "x:[1,4,64]", "--trt-opt-shapes", "x:[2,16,64]", "--set",
