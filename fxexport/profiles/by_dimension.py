@@ -18,8 +18,8 @@ def parse_by_dimension(text: str, inputs: Sequence[FileInput]) -> tuple[Profile,
     """Reads ``batch[1..4..8],height[32..512]`` or ``x:0=[1..4..8],2=[32..512]``.
 
     Dimensions that are left out keep the range that the file was exported for; a fixed size may be
-    repeated, as in ``x:1=[3..3]``. An int input is named like a dimension: ``n[1..4..8]`` bounds its
-    value.
+    repeated, as in ``x:1=[3..3]``. An int input is named like a dimension: ``n[1..4..8]`` bounds
+    its value.
 
     Args:
         text: what the user wrote.
