@@ -22,6 +22,7 @@ __all__ = [
     "parts_of",
     "rebuild_like",
     "refill",
+    "same_kind",
     "state_beside",
 ]
 
@@ -90,6 +91,12 @@ def keys_of(value: Any) -> list[Any] | None:
     if isinstance(value, Maybe) or not is_plain_object(value):
         return None
     return list(vars(value))
+
+
+def same_kind(a: Any, b: Any) -> bool:
+    """Whether two values are of one type; a Size becomes a tuple where it is merged."""
+    kinds = (tuple if isinstance(value, torch.Size) else type(value) for value in (a, b))
+    return next(kinds) is next(kinds)
 
 
 def rebuild_like(value: Any, items: list[Any]) -> Any:

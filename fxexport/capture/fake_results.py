@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -67,6 +68,22 @@ def _attention(
     return own(query, key, value, attn_mask, *args, **kwargs)
 
 
+def _im2col(
+    x: torch.Tensor,
+    kernel_size: Sequence[int],
+    dilation: Sequence[int],
+    padding: Sequence[int],
+    stride: Sequence[int],
+) -> torch.Tensor:
+    """Windows as columns: PyTorch's own asks whether there is any, one dimension after another."""
+    number = 1
+    for size, kernel, wide, pad, step in zip(
+        x.shape[-2:], kernel_size, dilation, padding, stride, strict=True
+    ):
+        number = number * ((size + 2 * pad - wide * (kernel - 1) - 1) // step + 1)
+    return x.new_empty((*x.shape[:-3], x.shape[-3] * math.prod(kernel_size), number))
+
+
 FAKE_RESULTS: dict[Any, Callable[..., Any]] = {
     getattr(torch.ops.aten, name).data: _recurrent
     for name in ("lstm", "gru", "rnn_tanh", "rnn_relu")
@@ -75,6 +92,7 @@ FAKE_RESULTS |= {
     getattr(torch.ops.aten, name).input: _padded for name in ("gru", "rnn_tanh", "rnn_relu")
 }
 FAKE_RESULTS[torch.ops.aten.max_pool1d.default] = _max_pool1d
+FAKE_RESULTS[torch.ops.aten.im2col.default] = _im2col
 FAKE_RESULTS[torch.ops.aten.scaled_dot_product_attention.default] = _attention
 
 _UNIQUE = (

@@ -10,7 +10,7 @@ import torch
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.branching import condition_of
-from fxexport.capture.containers import is_mutable, keys_of, parts_of
+from fxexport.capture.containers import is_mutable, keys_of, parts_of, same_kind
 from fxexport.capture.elements import columns_of, hold, tensors_in
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import UNSET, Scope, Slot
@@ -315,7 +315,7 @@ def _may_share(session: Session, start: Any, initial: Any, strict: bool = False)
     if isinstance(start, Maybe):
         _may_share(session, start.value, lifted(initial, start.absent)[1], strict)
         return
-    if type(start) is not type(initial):
+    if not same_kind(start, initial):
         return
     if is_mutable(start):
         session.aliases.note(start, [initial], strict)

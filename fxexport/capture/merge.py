@@ -20,6 +20,7 @@ from fxexport.capture.containers import (
     keys_of,
     parts_of,
     rebuild_like,
+    same_kind,
     state_beside,
 )
 from fxexport.capture.elements import columns_of
@@ -179,10 +180,10 @@ class Merge:
         kinds = leaf_kind(then), leaf_kind(other)
         if kinds[0] is not None and kinds[1] is not None:
             return self._leaf(then, other, kinds)
-        if type(then) is type(other) and lengths_differ(then, other):
+        if same_kind(then, other) and lengths_differ(then, other):
             return self._merged_lists(then, other)
         items = parts_of(then), parts_of(other)
-        if items[0] is not None and items[1] is not None and type(then) is type(other):
+        if items[0] is not None and items[1] is not None and same_kind(then, other):
             return self._containers(then, other, items)
         if same_constant(then, other) or _equal_sets(then, other):
             return then

@@ -15,7 +15,7 @@ import torch
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.broadcasting import Broadcasting, elementwise
-from fxexport.capture.fake_results import with_right_dtypes
+from fxexport.capture.fake_results import FAKE_RESULTS, with_right_dtypes
 from fxexport.capture.frames import user_location
 from fxexport.capture.sizes import is_heavy, scalar_function
 from fxexport.capture.writer import SYM, SYM_OF, GraphWriter, python_type
@@ -154,7 +154,7 @@ class Recorder(GraphWriter, compat.ProxySlotMode):
         self.in_kernel += 1
         try:
             with compat.python_kernels():
-                return with_right_dtypes(func, func(*args, **kwargs))
+                return with_right_dtypes(func, FAKE_RESULTS.get(func, func)(*args, **kwargs))
         finally:
             self.in_kernel -= 1
             self.kernel = outer

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from fxexport.capture import optional
-from fxexport.capture.containers import keyed_like, keys_of, parts_of
+from fxexport.capture.containers import keyed_like, keys_of, parts_of, same_kind
 from fxexport.capture.frames import user_location
 from fxexport.capture.journal import UNSET
 from fxexport.capture.keys import aligned, joined_keys
@@ -100,12 +100,12 @@ class Widening:
         if isinstance(pattern, ListOf):
             return self._widen_list(pattern, end)
         assert isinstance(pattern, Parts)
-        sequence = isinstance(end, (list, tuple, deque)) and type(end) is type(start)
+        sequence = isinstance(end, (list, tuple, deque)) and same_kind(end, start)
         if sequence and lengths_differ(list(pattern.items), end):
             parts = pattern.items
             element = self.joined(parts) if parts else self.element_of(list(end))
             return self._widen_list(ListOf(pattern.like, element), end)
-        if type(end) is not type(start):
+        if not same_kind(end, start):
             raise Mismatch(f"{describe(start)} before a trip, {describe(end)} after it")
         return self._widen_parts(pattern, start, end)
 
@@ -189,9 +189,9 @@ class Widening:
         return self._widen_object(pattern, value, end)
 
     def _widen_object(self, pattern: Constant, value: Any, end: Any) -> Pattern:
-        if type(value) is type(end) and lengths_differ(value, end):
+        if same_kind(value, end) and lengths_differ(value, end):
             return ListOf(value, self.element_of([*value, *end]))
-        if parts_of(value) is not None and type(value) is type(end):
+        if parts_of(value) is not None and same_kind(value, end):
             constants: list[Pattern] = [Constant(part) for part in parts_of(value) or []]
             return self._widen_parts(Parts(value, constants), value, end)
         if same_constant(value, end) or (isinstance(value, (set, frozenset)) and value == end):
@@ -259,7 +259,7 @@ class Widening:
     # -- lists of varying length ------------------------------------------------------------------
 
     def _widen_list(self, pattern: ListOf, end: Any) -> Pattern:
-        if type(end) is not type(pattern.like):
+        if not same_kind(end, pattern.like):
             raise Mismatch(f"{describe(pattern.like)} before a trip, {describe(end)} after it")
         return ListOf(pattern.like, self.element_of(list(end), pattern.element))
 
@@ -326,7 +326,7 @@ class Widening:
         if (
             isinstance(a, Parts)
             and isinstance(b, Parts)
-            and type(a.like) is type(b.like)
+            and same_kind(a.like, b.like)
             and len(a.items) == len(b.items)
         ):
             items = [self._joined(x, y) for x, y in zip(a.items, b.items, strict=True)]

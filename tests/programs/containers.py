@@ -283,3 +283,17 @@ def lstm_cell_state(x):
 
 
 PROGRAMS.add(lstm_cell_state, X3, X1, X5)
+
+
+def sizes_in_a_dict_over_nested_loops(x):
+    meta = {"whole": x.shape[1:], "last": x.shape}
+    total = x.sum() * 0
+    for i in range(x.shape[0]):
+        for j in range(i, x.shape[1]):
+            crop = x[i:, j:]
+            meta["last"] = crop.shape
+            total = total + crop.sum() / meta["last"][0]
+    return total, meta["last"][1] * meta["whole"][0]
+
+
+PROGRAMS.add(sizes_in_a_dict_over_nested_loops, rand(3, 4), rand(2, 5), rand(1, 1), rand(6, 6))

@@ -281,3 +281,24 @@ def negative_index_of_size(x):
 
 
 PROGRAMS.add(negative_index_of_size, X3, rand(3, 1), rand(1, 2))
+
+
+class UnfoldsWhatIsPadded(torch.nn.Module):
+    """Patches are merged after padding to a multiple of their size, as Swin does it."""
+
+    def __init__(self):
+        super().__init__()
+        self.sample = torch.nn.Unfold((2, 2), stride=2)
+
+    def forward(self, x):
+        pad_h, pad_w = x.shape[-2] % 2, x.shape[-1] % 2
+        if pad_h > 0 or pad_w > 0:
+            x = torch.nn.functional.pad(x, [0, pad_w, 0, pad_h])
+        return self.sample(x)
+
+
+PROGRAMS.add(
+    UnfoldsWhatIsPadded,
+    *(rand(1, 3, h, w, seed=h) for h, w in ((6, 4), (5, 4), (2, 3), (1, 1), (9, 7))),
+    dynamic={"x": {2: "h", 3: "w"}},
+)
