@@ -50,6 +50,7 @@ from fxexport.stateful import describe_state, initial_state, write_initial_state
 from fxexport.targets import check_max_trips, target_named
 from fxexport.verify import verify as compare
 from fxexport.verify.stability import random_nodes
+from fxexport.verify.unchecked import unordered_nodes
 from fxexport.writing import check_target, write_model
 
 if TYPE_CHECKING:
@@ -369,6 +370,9 @@ def _describe(
         report.add("relation", constraint.text, constraint.location)
     for place in dict.fromkeys(source_of(node) for node in random_nodes(graph)):
         report.add("assumption", "random numbers: the file draws its own", place)
+    for place in dict.fromkeys(source_of(node) for node in unordered_nodes(graph)):
+        text = "topk without an order (sorted=False): the file gives the elements in order"
+        report.add("assumption", text, place)
 
 
 class _Stages:

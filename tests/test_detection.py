@@ -181,3 +181,26 @@ def test_two_images_of_different_sizes_agree() -> None:
         with torch.no_grad():
             expected = model(pair)
         assert assert_same(expected, detected(session, pair)) > 3
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [None, {1: fxexport.Dim("h", 48, 80), 2: fxexport.Dim("w", 48, 80)}],
+    ids=["fixed", "profile"],
+)
+def test_tensorrt_file_is_compared_in_all_its_results(sizes: Any) -> None:
+    """Nothing may be excused: the weights were made so that scores are apart."""
+    pytest.importorskip("onnxruntime")
+    made_of = fxexport.export(
+        made("fasterrcnn_resnet50_fpn"),
+        ([image(64, 64)],),
+        target="tensorrt",
+        dynamic=sizes and {"images": [sizes]},
+    )
+    verification = made_of.report.verification
+    assert verification.ok
+    compared = [case for case in verification.cases if case.label.startswith(("example", "prof"))]
+    assert len(compared) == (1 if sizes is None else 6)
+    for case in compared:
+        assert len(case.outputs) == 3, case
+        assert case.message == ""

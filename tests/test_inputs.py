@@ -354,6 +354,31 @@ def test_star_arguments_by_their_name() -> None:
     assert shapes(prepared) == {"x": (1,), "args_0": ("n",)}
 
 
+@pytest.mark.parametrize(
+    "dynamic",
+    [
+        {"x": {0: Dim("n", 3, 3)}},
+        {"x": {0: "n[3..3]"}},
+        {"x": {0: "n[3..3..3]"}},
+        {"x": {0: Dim("n", 1, 3), 1: Dim("n", 3)}},
+        {"x": {0: ExportDim.DYNAMIC(min=3, max=3)}},
+    ],
+)
+def test_a_range_of_one_size_is_static(dynamic: Any) -> None:
+    assert prepare(one, (torch.zeros(3, 3),), dynamic).specs[0].shape == (3, 3)
+
+
+def test_a_spec_with_a_range_of_one_size_is_static() -> None:
+    prepared = prepare(one, (TensorSpec(torch.float32, ("b", "n[3..3]", "e[0..0]")),))
+    assert shapes(prepared) == {"x": ("b", 3, 0)}
+    assert prepared.hints[0][1:] == (3, 0)
+
+
+def test_a_range_of_one_size_that_the_example_has_not() -> None:
+    with pytest.raises(UsageError, match=r"axis 1 of x \(n\) is declared as 4\.\.4.* has size 3"):
+        prepare(one, (torch.zeros(3, 3),), {"x": {1: "n[4..4]"}})
+
+
 def test_what_is_only_tried_is_told_from_what_is_declared() -> None:
     dynamic = {"x": {0: "batch", 1: ExportDim.AUTO}}
     assert prepare(one, (torch.zeros(2, 3),), dynamic).pinnable == {"x_d1"}

@@ -51,7 +51,7 @@ def _found(function: FunctionType) -> tuple[Any, str | None] | None:
         return None
     if code.co_name == "<lambda>":
         candidates = _lambdas_of(code.co_filename, "".join(lines)).get(code.co_firstlineno, [])
-        found: Any = next((node for node in candidates if _same_lambda(node, code)), None)
+        found: Any = _lambda_of(candidates, code)
     else:
         found = _definition_at(lines, code)
     return None if found is None else (found, _class_around(code.co_qualname))
@@ -167,18 +167,27 @@ def _lambdas_of(file: str, text: str) -> dict[int, list[ast.Lambda]]:
     return table
 
 
-def _same_lambda(node: ast.Lambda, code: CodeType) -> bool:
-    """Several lambdas may stand on one line: the columns of the code tell them apart."""
+def _lambda_of(candidates: Sequence[ast.Lambda], code: CodeType) -> ast.Lambda | None:
+    """Several lambdas may begin on one line: the columns of the code tell them apart."""
     columns = [
         (line, column)
         for line, _, column, _ in code.co_positions()
         if line is not None and column is not None and (line, column) != (code.co_firstlineno, 0)
     ]
     if not columns:
-        return False
-    body = node.body
-    begin, end = (body.lineno, body.col_offset), (body.end_lineno, body.end_col_offset)
-    return begin <= min(columns) and max(columns) <= end  # type: ignore[operator]
+        return None
+    first, last = min(columns), max(columns)
+    around = [node for node in candidates if _begin(node) <= first and last <= _end(node)]
+    # A lambda inside another one stands in the other's body too; the code is the innermost's.
+    return max(around, key=_begin, default=None)
+
+
+def _begin(node: ast.Lambda) -> tuple[int, int]:
+    return node.body.lineno, node.body.col_offset
+
+
+def _end(node: ast.Lambda) -> tuple[int, int]:
+    return node.body.end_lineno or 0, node.body.end_col_offset or 0
 
 
 def compile_function(node: Any, original: CodeType, free: Sequence[str]) -> CodeType:

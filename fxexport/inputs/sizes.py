@@ -45,12 +45,15 @@ def name_dimensions(
 ) -> NamedShapes:
     """The shape of every input, with a DimRange for each dynamic dimension.
 
+    A dimension whose range is one size is static.
+
     Args:
         values: tensors, specs and scalars by input name.
         requests: what is dynamic, by input name and axis.
 
     Raises:
-        UsageError: when one name has ranges without a size in common.
+        UsageError: when one name has ranges without a size in common, or a range of one size that
+            an example has not.
     """
     dims: dict[str, dict[int, Dim]] = {}
     taken = {r.dim.name for axes in requests.values() for r in axes.values() if r.dim is not None}
@@ -71,7 +74,7 @@ def name_dimensions(
         name: tuple(
             size
             if isinstance(size, int) and axis not in dims.get(name, {})
-            else ranges[dims[name][axis].name]
+            else _one_size(ranges[dims[name][axis].name], size, f"axis {axis} of {name}")
             for axis, size in enumerate(value.shape)
         )
         for name, value in values.items()
@@ -134,8 +137,16 @@ def _common_dims(dims: Iterable[Dim]) -> dict[str, Dim]:
     return common
 
 
-def _learn(known: dict[str, tuple[int, str]], wanted: DimRange, size: int, where: str) -> None:
-    """Takes over the example's size of one dimension."""
+def _one_size(wanted: DimRange, size: Any, where: str) -> int | DimRange:
+    """A range, or its only size, which the example has to have."""
+    if wanted.min != wanted.max:
+        return wanted
+    if isinstance(size, int):
+        _check_in_range(wanted, size, where)
+    return wanted.min
+
+
+def _check_in_range(wanted: DimRange, size: int, where: str) -> None:
     if size < wanted.min or (wanted.max is not None and size > wanted.max):
         upper = "" if wanted.max is None else wanted.max
         raise UsageError(
@@ -143,6 +154,11 @@ def _learn(known: dict[str, tuple[int, str]], wanted: DimRange, size: int, where
             f"and the example has size {size}",
             hint="give an example of a size within that range, or a range with it",
         )
+
+
+def _learn(known: dict[str, tuple[int, str]], wanted: DimRange, size: int, where: str) -> None:
+    """Takes over the example's size of one dimension."""
+    _check_in_range(wanted, size, where)
     before, place = known.setdefault(wanted.name, (size, where))
     if before != size:
         raise UsageError(

@@ -17,8 +17,9 @@ _HINT = "for example batch[1..4..8] (min, opt, max), or x:0=[1..4..8] by input a
 def parse_by_dimension(text: str, inputs: Sequence[FileInput]) -> tuple[Profile, dict[str, int]]:
     """Reads ``batch[1..4..8],height[32..512]`` or ``x:0=[1..4..8],2=[32..512]``.
 
-    Dimensions that are left out keep the range that the file was exported for. An int input is
-    named like a dimension: ``n[1..4..8]`` bounds its value.
+    Dimensions that are left out keep the range that the file was exported for; a fixed size may be
+    repeated, as in ``x:1=[3..3]``. An int input is named like a dimension: ``n[1..4..8]`` bounds
+    its value.
 
     Args:
         text: what the user wrote.
@@ -38,15 +39,19 @@ def parse_by_dimension(text: str, inputs: Sequence[FileInput]) -> tuple[Profile,
         if equals:
             name, colon, axis = place.rpartition(":")
             owner = name if colon else owner
-            known = _dimension_at(owner, axis, inputs, text)
+            there = _dimension_at(owner, axis, inputs, text)
+            if isinstance(there, int):
+                said = _parsed(dim_text, "_", text)
+                if not said.min == there == said.max:
+                    target = next(one for one in inputs if one.name == owner)
+                    raise UsageError(f"{text!r}: axis {int(axis)} of {target.describe()} is fixed")
+                continue
+            known = there.name
         names = {d.name for one in inputs for d in one.shape if isinstance(d, Dim)}
         plain, bracket, _ = dim_text.strip().partition("[")
         if not known and bracket and plain in names:
             known, dim_text = plain, dim_text.strip()[len(plain) :]  # a name of any characters
-        try:
-            dim = parse_dim(dim_text, known)
-        except UsageError as error:
-            raise UsageError(f"{text!r}: {error.message}", hint=_HINT) from None
+        dim = _parsed(dim_text, known, text)
         if dim.max is None:
             raise UsageError(f"{text!r}: {entry!r} has no largest size", hint=_HINT)
         if known and dim.name != known:
@@ -60,8 +65,8 @@ def parse_by_dimension(text: str, inputs: Sequence[FileInput]) -> tuple[Profile,
     return _profile(text, wanted, inputs), opts
 
 
-def _dimension_at(name: str, axis: str, inputs: Sequence[FileInput], text: str) -> str:
-    """The name of the dynamic dimension on an axis of an input."""
+def _dimension_at(name: str, axis: str, inputs: Sequence[FileInput], text: str) -> Dim | int:
+    """The dimension on an axis of an input, or its size where that is fixed."""
     target = next((one for one in inputs if one.name == name), None)
     if target is None:
         listed = ", ".join(one.describe() for one in inputs) or "none"
@@ -70,10 +75,14 @@ def _dimension_at(name: str, axis: str, inputs: Sequence[FileInput], text: str) 
         )
     if not axis.strip().isdigit() or int(axis) >= len(target.shape):
         raise UsageError(f"{text!r}: {target.describe()} has no axis {axis.strip()!r}")
-    dim = target.shape[int(axis)]
-    if isinstance(dim, int):
-        raise UsageError(f"{text!r}: axis {int(axis)} of {target.describe()} is fixed")
-    return dim.name
+    return target.shape[int(axis)]
+
+
+def _parsed(dim_text: str, known: str, text: str) -> Dim:
+    try:
+        return parse_dim(dim_text, known)
+    except UsageError as error:
+        raise UsageError(f"{text!r}: {error.message}", hint=_HINT) from None
 
 
 def _profile(text: str, wanted: dict[str, Dim], inputs: Sequence[FileInput]) -> Profile:

@@ -17,6 +17,7 @@ from fxexport.source import SourceLocation
 from fxexport.targets.onnxruntime import RuntimeFailure, Session
 from fxexport.verify.compare import compare_outputs, compare_values, largest
 from fxexport.verify.tolerance import tolerance_for
+from fxexport.verify.unchecked import checked
 
 __all__ = ["Diagnosis", "diagnose"]
 
@@ -105,7 +106,7 @@ def _run_recording(
     graph: CapturedGraph, inputs: Sequence[Any]
 ) -> tuple[dict[fx.Node, torch.Tensor], tuple[Any, ...]]:
     recorder = _Recorder(graph.module)
-    with torch.no_grad():
+    with torch.no_grad(), checked(graph):
         outputs = recorder.run(*inputs)
     return recorder.values, tuple(outputs)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from fxexport.graph.whole import BATCHED_NMS
+
 __all__ = ["tied_results"]
 
 Bound = Mapping[str, Any]
@@ -37,7 +39,8 @@ def tied_results(target: Any, args: Sequence[Any], kwargs: Bound) -> frozenset[i
         )
         for k, argument in enumerate(target._schema.arguments)
     }
-    if named["self"].numel() == 0 or not rule(named):
+    ordered = named["self"] if "self" in named else named["scores"]
+    if ordered.numel() == 0 or not rule(named):
         return frozenset()
     return frozenset([len(target._schema.returns) - 1])
 
@@ -99,6 +102,20 @@ def _kept(result: str) -> Callable[[Bound], bool]:
     return rule
 
 
+def _suppressed(space: str, name: str) -> Callable[[Bound], bool]:
+    """Boxes of equal scores compete, and torchvision does not say which of them stays.
+
+    A box that does not stay has no say in what does, so only the scores of what stays count.
+    """
+
+    def rule(named: Bound) -> bool:
+        kept = getattr(getattr(torch.ops, space), name).default(*named.values())
+        _, places, counts = named["scores"].unique(return_inverse=True, return_counts=True)
+        return bool((counts[places][kept] > 1).any())
+
+    return rule
+
+
 _RULES: dict[str, Callable[[Bound], bool]] = {
     "sort": _sorted,
     "sort.stable": _sorted,
@@ -113,4 +130,6 @@ _RULES: dict[str, Callable[[Bound], bool]] = {
     "median.dim": _kept("median"),
     "nanmedian.dim": _kept("nanmedian"),
     "mode": _kept("mode"),
+    "torchvision::nms": _suppressed("torchvision", "nms"),
+    BATCHED_NMS: _suppressed(*BATCHED_NMS.split("::")),
 }

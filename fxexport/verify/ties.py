@@ -21,6 +21,7 @@ from torch.utils import _pytree as pytree
 from fxexport.graph.captured import CapturedGraph, source_of
 from fxexport.graph.ops import branch, loop
 from fxexport.verify.tie_search import tied_results
+from fxexport.verify.unchecked import checked
 
 __all__ = ["Traced", "trace_ties"]
 
@@ -57,7 +58,7 @@ class Traced:
 
 def trace_ties(graph: CapturedGraph, inputs: Sequence[Any]) -> list[Traced]:
     """Runs the graph eagerly; gives its outputs and the ties that each of them hangs on."""
-    with torch.no_grad():
+    with torch.no_grad(), checked(graph):
         return _run(graph.module, [Traced(value) for value in inputs])
 
 
@@ -96,7 +97,8 @@ def _call(node: fx.Node, env: dict[fx.Node, Any]) -> Any:
             Traced(value, ties | here if k in chosen else ties, shape_ties)
             for k, value in enumerate(result)
         ]
-    return Traced(result, ties | here, shape_ties)
+    sizing = here if _sized_by_values(node.target) else _NONE
+    return Traced(result, ties | here, shape_ties | sizing)
 
 
 def _reaching(target: Any, parts: Iterable[Traced]) -> tuple[Places, Places]:
@@ -108,9 +110,12 @@ def _reaching(target: Any, parts: Iterable[Traced]) -> tuple[Places, Places]:
         shape_ties |= part.shape_ties if isinstance(part.value, torch.Tensor) else part.ties
     if _name(target).startswith(_SHAPE_ONLY):
         return shape_ties, shape_ties
-    if torch.Tag.dynamic_output_shape in getattr(target, "tags", ()):
-        return ties, ties
-    return ties, shape_ties
+    return ties, ties if _sized_by_values(target) else shape_ties
+
+
+def _sized_by_values(target: Any) -> bool:
+    tags = getattr(target, "tags", ())
+    return torch.Tag.dynamic_output_shape in tags or _name(target).endswith("nms")
 
 
 def _branch(

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import onnxruntime  # type: ignore[import-untyped]
 import pytest
 import torch
 
@@ -82,3 +83,32 @@ def test_other_lines_in_front_do_not_matter(tmp_path: Path) -> None:
 )
 def test_functions_of_all_kinds_are_recognised(function: object) -> None:
     assert find_source(function) is not None  # type: ignore[arg-type]
+
+
+# fmt: off
+LAMBDAS = {
+    "returned": (lambda: (lambda x: x * 2 if x.sum() > 0 else x - 1))(),
+    "returned over two lines": (lambda: (lambda x: x * 2
+        if x.sum() > 0 else x - 1))(),
+    "returned twice": (lambda: lambda: lambda x: x * 2 if x.sum() > 0 else x - 1)()(),
+    "first of two": [lambda x: x * 2 if x.sum() > 0 else x - 1, lambda x: x * 3][0],
+    "second of two": [lambda x: x * 3, lambda x: x * 2 if x.sum() > 0 else x - 1][1],
+    "calls one inside": lambda x: (lambda y: y * 2 if y.sum() > 0 else y - 1)(x),
+    "inside, with a closure": (lambda k: lambda x: (lambda y: y * k if x.sum() > 0 else y)(x))(2),
+    "an argument": (lambda f: lambda x: f(x) if x.sum() > 0 else x - 1)(lambda x: x * 2),
+    "a default": lambda x, f=lambda x: x * 2: f(x) if x.sum() > 0 else x - 1,
+    "after wider letters": ("äöü", lambda: (lambda x: x * 2 if x.sum() > 0 else x - 1))[1](),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("name", LAMBDAS)
+def test_lambdas_on_one_line_are_told_apart(name: str) -> None:
+    function = LAMBDAS[name]
+    made = fxexport.export(function, (X,), dynamic={"x": {0: "n"}}, verify=False)
+    session = onnxruntime.InferenceSession(
+        made.model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    for x in (torch.ones(3), -torch.ones(4)):
+        (got,) = session.run(None, {"x": x.numpy()})
+        torch.testing.assert_close(torch.from_numpy(got), function(x))

@@ -94,6 +94,7 @@ SMALLER = Profile({"x": ((1, 4, 64), (2, 16, 64), (4, 32, 64))})
     [
         ["--set", "batch[1..2..4],length[4..16..32]"],
         ["--set", "x:0=[1..2..4],1=[4..16..32]"],
+        ["--set", "x:0=[1..2..4],1=[4..16..32],2=[64..64]"],
         ["--set", "--minShapes=x:1x4x64", "--optShapes=x:2x16x64", "--maxShapes=x:4x32x64"],
         ["--set", "--minShapes=x:1x4x64 --optShapes=x:2x16x64 --maxShapes=x:4x32x64"],
         ["--trt-min-shapes", "x:[1,4,64]", "--trt-opt-shapes", "x:[2,16,64]", "--set",
@@ -288,3 +289,12 @@ def test_provider_options_of_an_export() -> None:
     fixed = fxexport.export(lambda x: x * 2, (x,), verify=False).provider_options()
     assert fixed["TensorrtExecutionProvider"] == {}
     assert fixed["CUDAExecutionProvider"] == {"cudnn_conv_algo_search": "EXHAUSTIVE"}
+
+
+def test_a_range_of_one_size_on_the_command_line_is_a_fixed_size(folder: Path) -> None:
+    dynamic = "x:0=batch[1..8],1=length[4..64],2=wide[64..64]"
+    assert main(["net.py", "--dynamic", dynamic, "-o", "fixed.onnx", "--no-verify", "-q"]) == 0
+    (stored,) = read_profiles("fixed.onnx").profiles
+    assert [stored.shapes["x"].min[2], stored.shapes["x"].max[2]] == [64, 64]
+    shape = onnx.load("fixed.onnx").graph.input[0].type.tensor_type.shape
+    assert shape.dim[2].dim_value == 64

@@ -388,3 +388,36 @@ def test_state_that_is_an_input_has_a_profile_too() -> None:
         more = {} if missing else {"state.other": (1, 2, 3)}
         with pytest.raises(fxexport.UsageError, match=quoted):
             export(Cache(), x, profiles={**given, **more}, state="io")
+
+
+# -- ranges of one size ----------------------------------------------------------------------------
+
+THREE = (torch.ones(2, 3),)
+
+
+def mixed(x: torch.Tensor) -> torch.Tensor:
+    if x.sum() > 0:
+        return x @ torch.ones(3, 4)
+    return -x @ torch.ones(3, 4)
+
+
+@pytest.mark.parametrize("target", ["onnxruntime", "tensorrt"])
+@pytest.mark.parametrize(
+    "profiles", [None, [{"x": ((1, 3), (2, 3), (8, 3))}]], ids=["derived", "given"]
+)
+def test_a_line_may_need_the_only_size_of_a_range(target: str, profiles: Any) -> None:
+    dynamic = {"x": {0: "b[1..8]", 1: Dim("n", 3, 3)}}
+    made = export(mixed, *THREE, target=target, profiles=profiles, dynamic=dynamic, verify=True)
+    assert shapes(made) == {"x": ((1, 8), 3)}
+    (profile,) = made.report.profiles
+    bounds = profile["shapes"]["x"]
+    assert [bounds[point][1] for point in ("min", "opt", "max")] == [3, 3, 3]
+    assert made.report.verification.ok
+
+
+def test_a_profile_beyond_the_only_size_of_a_range_is_refused() -> None:
+    with pytest.raises(fxexport.UsageError, match=r"axis 1 is 3\.\.4, but .* has 3 there, fixed"):
+        export(
+            mixed, *THREE, dynamic={"x": {0: "b[1..8]", 1: "n[3..3]"}},
+            profiles=[{"x": ((1, 3), (4, 4), (8, 4))}],
+        )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import operator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from torch import fx
 
 pytest.importorskip("onnxruntime")
 
+import fxexport
 from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.ops import branch, loop
 from fxexport.verify.tie_search import tied_results
@@ -184,3 +186,29 @@ def test_ties_are_found_among_what_an_operator_selects(target: Any, args: Any, t
 
 def test_stable_sort_defines_the_order_of_equal_elements() -> None:
     assert not tied_results(aten.sort.stable, (LOW,), {"stable": True})
+
+
+class Suppressed(torch.nn.Module):
+    def forward(self, boxes: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        return importlib.import_module("torchvision").ops.nms(boxes, scores, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("scores", "tied"),
+    [([0.9, 0.5, 0.9], True), ([0.9, 0.5, 0.8], False), ([0.9, 0.5, 0.5, 0.5], False)],
+    ids=["two that stay", "none", "those that do not stay"],
+)
+@pytest.mark.parametrize("target", ["onnxruntime", "tensorrt"])
+def test_boxes_hang_on_equal_scores_of_what_stays(
+    scores: list[float], tied: bool, target: str
+) -> None:
+    pytest.importorskip("torchvision")
+    first = [0.0, 0.0, 10.0, 10.0]
+    boxes = torch.tensor([first, first, [50.0, 0.0, 60.0, 10.0], first])[: len(scores)]
+    if len(scores) == 4:
+        boxes = torch.tensor([first] * 4)
+    inputs = (boxes, torch.tensor(scores))
+    graph = fxexport.export(Suppressed(), inputs, target=target, verify=False).graph
+    kept = trace_ties(graph, inputs)[0]
+    assert bool(kept.ties) is tied
+    assert bool(kept.shape_ties) is tied
