@@ -8,6 +8,7 @@ import operator
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import sympy
 from fxexport.passes.capacity.known_sizes import KnownSizes
 from fxexport.passes.capacity.values import NoRoom, Number, Room, Rooms
 from torch import fx
@@ -90,7 +91,8 @@ class SizeTerms(KnownSizes, abc.ABC):
             return self._symbol(expr)
         kind = expr.func.__name__
         if kind == "Add":
-            return self._sum([self._upper(arg) for arg in expr.args])
+            ways = _without_minimum(expr) or [expr.args]
+            return [t for args in ways for t in self._sum([self._upper(arg) for arg in args])]
         if kind == "Mul":
             return self._product(expr)
         if kind == "Max":
@@ -208,3 +210,19 @@ class SizeTerms(KnownSizes, abc.ABC):
             with contextlib.suppress(NoRoom):
                 found.append(self._upper_of(size))
         return self._smallest(found)
+
+
+def _without_minimum(expr: Any) -> list[tuple[Any, ...]]:
+    """The size of `x[k:]`, ``n - Min(k, n)``, as what it is the largest of: ``n - k`` and 0.
+
+    Returns:
+        The summands of each; none where the sum is of another form.
+    """
+    for arg in expr.args:
+        least = -arg
+        if least.func.__name__ != "Min":
+            continue
+        rest = expr - arg
+        if all(a.is_Integer or (rest - a).is_Integer for a in least.args):
+            return [sympy.Add.make_args(rest - a) for a in least.args]
+    return []

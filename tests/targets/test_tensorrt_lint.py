@@ -185,6 +185,14 @@ def test_lines_are_read_from_both_kinds_of_traces() -> None:
 def test_messages_of_the_builder_are_put_in_the_users_terms() -> None:
     meaning, _ = explain("Error (IRecurrenceLayer must have inputs with same shape. First input")
     assert "changes its shape from trip to trip" in meaning
+    meaning, hint = explain(
+        "Myelin ([x.cpp:936] Shape tensor boxes_shapeInput is not initialized.)"
+    )
+    assert "inside an if" in meaning and "sort before the if" in hint
+    meaning, _ = explain(
+        "(y_1: Input to IIfConditionalInputLayer must come from outside of the scope.)"
+    )
+    assert "inside an if" in meaning
     unknown = "Something new In compileGraph at /_src/optimizer/x.cpp:12\ncatchCudaError(17)\n"
     assert tidy(unknown) == "Something new"
     assert explain(unknown)[0] == "Something new"

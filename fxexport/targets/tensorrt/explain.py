@@ -10,8 +10,10 @@ __all__ = ["explain", "tidy"]
 _MEANINGS: tuple[tuple[str, str, str], ...] = (
     (
         r"IRecurrenceLayer have different shapes|must have inputs with same shape",
-        "a value that a loop carries changes its shape from trip to trip",
-        "write into a tensor made before the loop, at a running index",
+        "a value that a loop carries changes its shape from trip to trip, or at the profile's opt "
+        "on a way of a branch that is not taken there",
+        "write into a tensor made before the loop, at a running index, or give an opt at which "
+        "both ways of every branch are possible",
     ),
     (
         r"kOPT values for profile \d+ violate shape constraints",
@@ -64,6 +66,17 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
         "compute it in integers, height * 3 // 2, or give the model resized images",
     ),
     (r"does not support UINT8", "uint8 inside the model", "cast inputs and outputs only"),
+    (
+        r"Shape tensor .* is not initialized",
+        "inside an if, something is sorted, or sized in a way that TensorRT's compiler does not "
+        "take there",
+        "sort before the if",
+    ),
+    (
+        r"IIfConditionalInputLayer must come from outside of the scope",
+        "inside an if, TensorRT computes places or sizes that it needs outside of it as well",
+        "compute them before the if, or leave out an early return before a loop",
+    ),
     (r"graphScope\.cpp", "TensorRT's compiler does not take this nesting of ifs and loops", ""),
 )
 
