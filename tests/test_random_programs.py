@@ -14,7 +14,7 @@ from tests.harness import Outcome, compare, flatten
 from tests.random_programs import generate, load, run
 
 slow = pytest.mark.slow
-COUNT = int(os.environ.get("FXEXPORT_RANDOM_PROGRAMS", "180"))
+COUNT = int(os.environ.get("FXEXPORT_RANDOM_PROGRAMS", "120"))
 
 
 FLAVOURS = ("plain", "lists")

@@ -17,7 +17,7 @@ from tests.scripted import annotated, archived, same_in_eager, scripted
 slow = pytest.mark.slow
 
 # How many of the random programs are tried, from seed 0: those are quick to make and run.
-QUICK, MANY = 12, 300
+QUICK, MANY = 12, 180
 
 
 def _outcome(
