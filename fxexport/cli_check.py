@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 
 from fxexport.cli_build import BuildTimeout, build_progress, check_timeout
 from fxexport.cli_profile import profiles_in_words
+from fxexport.cli_shapes import PolygraphyShapes, TrtexecShapes
 from fxexport.errors import FxExportError, UsageError
 from fxexport.profiles.words import ShapesOption, sections
 
@@ -85,22 +86,8 @@ def _check(
             "options below; by default the file's own. Repeatable. --profile=K begins profile K.",
         ),
     ] = None,
-    trtexec_shapes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--minShapes",
-            metavar="NAME:SIZES,...",
-            help="As trtexec takes them; and --optShapes, --maxShapes.",
-        ),
-    ] = None,
-    polygraphy_shapes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--trt-min-shapes",
-            metavar="NAME:[SIZES] ...",
-            help="As Polygraphy takes them; and --trt-opt-shapes, --trt-max-shapes.",
-        ),
-    ] = None,
+    trtexec_shapes: TrtexecShapes = None,
+    polygraphy_shapes: PolygraphyShapes = None,
     no_build: Annotated[
         bool, typer.Option("--no-build", help="Apply the rules only; do not ask TensorRT.")
     ] = False,

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from fxexport.cli_shapes import PolygraphyShapes, TrtexecShapes
 from fxexport.errors import UsageError
 from fxexport.profiles import FORMS, Profile, StoredProfiles, as_text, parse_profiles, resolve
 from fxexport.profiles.by_dimension import parse_by_dimension
@@ -193,26 +194,12 @@ def _command(
             "prints, or the options below. Repeatable: one a profile.",
         ),
     ] = None,
-    trtexec_shapes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--minShapes",
-            metavar="NAME:SIZES,...",
-            help="With --set: as trtexec takes them; and --optShapes, --maxShapes.",
-        ),
-    ] = None,
+    trtexec_shapes: TrtexecShapes = None,
     profile: Annotated[
         list[int] | None,
         typer.Option("--profile", metavar="K", help="What follows is of profile K, from 0."),
     ] = None,
-    polygraphy_shapes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--trt-min-shapes",
-            metavar="NAME:[SIZES] ...",
-            help="With --set: as Polygraphy takes them; and --trt-opt-shapes, --trt-max-shapes.",
-        ),
-    ] = None,
+    polygraphy_shapes: PolygraphyShapes = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print nothing but what --as asks for.")
     ] = False,

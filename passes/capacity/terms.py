@@ -130,17 +130,23 @@ class SizeTerms(KnownSizes, abc.ABC):
         for arg in rest.args if rest.is_Mul else [rest]:
             if not self._never_negative(arg):
                 raise NoRoom("a size has no known limit")
-            made = []
-            for symbol, number in total:
-                for other, more in self._upper(arg):
-                    if (symbol, other) == (None, None):
-                        made.append((None, self._rooms.compute(operator.mul, number, more)))
-                    elif number == 1 and symbol is None:
-                        made.append((other, more))
-                    else:
-                        raise NoRoom("a size is a multiple of itself")
-            total = made
+            total = self._times(total, self._upper(arg))
         return total
+
+    def _times(self, these: list[Term], those: list[Term]) -> list[Term]:
+        """Limits of a product of what is at most some terms, and nothing below 0."""
+        made: list[Term] = []
+        for symbol, number in these:
+            for other, more in those:
+                if (symbol, other) == (None, None):
+                    made.append((None, self._rooms.compute(operator.mul, number, more)))
+                elif symbol is None and number == 1:
+                    made.append((other, more))
+                elif other is None and more == 1:
+                    made.append((symbol, number))
+                else:
+                    raise NoRoom("a size is a multiple of itself")
+        return made
 
     def _least(self, args: Iterable[Any]) -> list[Term]:
         """The best limit of what is at most each of some expressions."""
@@ -189,19 +195,7 @@ class SizeTerms(KnownSizes, abc.ABC):
         """Limits of a product of sizes."""
         total: list[Term] = [(None, 1)]
         for size in sizes:
-            terms = self._upper_of(size)
-            made = []
-            for symbol, number in total:
-                for other, more in terms:
-                    if (symbol, other) == (None, None):
-                        made.append((None, self._rooms.compute(operator.mul, number, more)))
-                    elif symbol is None and number == 1:
-                        made.append((other, more))
-                    elif other is None and more == 1:
-                        made.append((symbol, number))
-                    else:
-                        raise NoRoom("a size is a multiple of itself")
-            total = made
+            total = self._times(total, self._upper_of(size))
         return total
 
     def _least_of(self, sizes: Iterable[Any]) -> list[Term]:
