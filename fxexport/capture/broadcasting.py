@@ -171,11 +171,11 @@ class Broadcasting:
             expr = size.node.expr if isinstance(size, torch.SymInt) else sympy.Integer(size)
             if expr != 1 and not self._holds(sympy.Eq(expr, 1)):
                 sizes[expr] = size
-        short = [expr for expr in sizes if self._env.is_one_at_most(expr)]
-        if short and len(sizes) > 1:
-            return self._beside_short(sizes, short)
         if len(sizes) < 2:
             return None
+        short = [expr for expr in sizes if self._env.is_one_at_most(expr)]
+        if short:
+            return self._beside_short(sizes, short)
         # A dimension that must be a constant is pinned, which no body does.
         relation = not self.inside or not any(expr.is_number for expr in sizes)
         if relation and not self.perhaps and self._of_inputs(sizes):

@@ -186,16 +186,14 @@ class Session(Sharing):
         """
         if self.known(size == 1) is not None:
             return
+        fact, text = size != 1, "this dimension is not 1, so squeezing keeps it"
         if self.env.is_one_at_most(expression(size)):  # of x[:1], where x is not empty
-            self.env.assume(size == 1, "a dimension that is squeezed")
-            self.note("assumption", "this dimension is 1, so squeezing takes it away")
-            self.require(size == 1)
-            return
-        if self.example_sizes.get(expression(size)) == 1:
+            fact, text = size == 1, "this dimension is 1, so squeezing takes it away"
+        elif self.example_sizes.get(expression(size)) == 1:
             raise PinNeeded({expression(size)}, user_location())
-        self.env.assume(size != 1, "a dimension that is not squeezed")
-        self.note("assumption", "this dimension is not 1, so squeezing keeps it")
-        self.require(size != 1)
+        self.env.assume(fact, text)
+        self.note("assumption", text)
+        self.require(fact)
 
     def promote(self, number: Any) -> None:
         """Notes a number that is an int on some ways and a float on others."""
