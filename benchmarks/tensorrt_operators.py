@@ -25,10 +25,11 @@ import torch
 
 from fxexport.errors import FxExportError
 from fxexport.lowering import lower
-from fxexport.targets.tensorrt.build import build_engine
-from fxexport.targets.tensorrt.lint import lint
-from fxexport.targets.tensorrt.options import BuildOptions
-from fxexport.targets.tensorrt.package import find_package
+from fxexport.targets.tensorrt.build.build import build_engine
+from fxexport.targets.tensorrt.build.options import BuildOptions
+from fxexport.targets.tensorrt.build.package import find_package
+from fxexport.targets.tensorrt.dialect import DIALECT
+from fxexport.targets.tensorrt.lint.model import lint
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -67,10 +68,10 @@ class Sweep:
             print("  ".join(row), flush=True)
 
     def _outcome(self, case: Any, opset: int, tolerance: float) -> tuple[str, str]:
-        from tests.lowering.build import compare, run_model
+        from tests.support.lowering import compare, run_model
 
         try:
-            model = lower(case.graph, opset=opset, dialect="tensorrt")
+            model = lower(case.graph, opset=opset, dialect=DIALECT)
         except FxExportError as error:
             return "not lowered", error.message
         except Exception:

@@ -31,7 +31,7 @@ import fxexport.tensorrt
 from fxexport.errors import FxExportError, VerificationError
 from fxexport.inputs import prepare_inputs
 from fxexport.profiles import Profile
-from fxexport.targets.tensorrt.package import find_package
+from fxexport.targets.tensorrt.build.package import find_package
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))

@@ -7,8 +7,6 @@ PyTorch.
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,12 +19,13 @@ if TYPE_CHECKING:
         UsageError,
         VerificationError,
     )
-    from fxexport.export import Exported, export
+    from fxexport.exported import Exported
     from fxexport.inputs import TensorSpec
     from fxexport.lowering import register_lowering
+    from fxexport.pipeline import export
     from fxexport.profiles import Dim, Profile
     from fxexport.report import Report
-    from fxexport.runtime_options import provider_options
+    from fxexport.targets.onnxruntime.provider_options import provider_options
 
 __version__ = "0.1.0"
 
@@ -51,7 +50,7 @@ __all__ = [
 
 _HOME_OF = {
     "Dim": "fxexport.profiles",
-    "Exported": "fxexport.export",
+    "Exported": "fxexport.exported",
     "FxExportError": "fxexport.errors",
     "MissingLoweringError": "fxexport.errors",
     "ModelError": "fxexport.errors",
@@ -62,23 +61,10 @@ _HOME_OF = {
     "UnsupportedError": "fxexport.errors",
     "UsageError": "fxexport.errors",
     "VerificationError": "fxexport.errors",
-    "export": "fxexport.export",
-    "provider_options": "fxexport.runtime_options",
+    "export": "fxexport.pipeline",
+    "provider_options": "fxexport.targets.onnxruntime.provider_options",
     "register_lowering": "fxexport.lowering",
 }
-
-
-class _Package(ModuleType):
-    """This package; it keeps `fxexport.export` the function, although a submodule has that name."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        # Python binds a submodule to its parent after importing it.
-        if name == "export" and isinstance(value, ModuleType):
-            value = value.export
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

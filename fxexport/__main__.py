@@ -2,7 +2,7 @@
 
 import sys
 
-from fxexport.cli import main
+from fxexport.command.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

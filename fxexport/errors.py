@@ -7,14 +7,15 @@ that leaves fxexport is a bug of ours.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fxexport.export import Exported
-    from fxexport.source import SourceLocation
+    from fxexport.source.location import SourceLocation
 
 __all__ = [
+    "INVISIBLE",
     "FxExportError",
+    "GuardError",
     "MissingLoweringError",
     "ModelError",
     "OutputError",
@@ -24,6 +25,11 @@ __all__ = [
 ]
 
 
+# Marks text of the program's that is made of what is known only when the model runs; nobody is
+# shown it.
+INVISIBLE = "\u2060"
+
+
 class FxExportError(Exception):
     """A refusal that the user can act on.
 
@@ -31,7 +37,7 @@ class FxExportError(Exception):
         message: what was expected and what came, in the user's terms.
         location: the user's line that it is about, or None if no line is to blame.
         hint: the change that would make it work, or an empty string.
-        others: further refusals met in the same run, each with its own place.
+        others: further refusals met in the same run, each with its own location.
     """
 
     exit_code = 1
@@ -40,6 +46,7 @@ class FxExportError(Exception):
     def __init__(
         self, message: str, *, location: SourceLocation | None = None, hint: str = ""
     ) -> None:
+        message = message.replace(INVISIBLE, "")
         super().__init__(message)
         self.message = message
         self.location = location
@@ -59,11 +66,21 @@ class UnsupportedError(FxExportError):
 
     Attributes:
         secondary: whether it only follows from another refusal, which is reported instead.
-        final: whether reading the model in another way cannot help.
+        final: whether another way of reading the model cannot help.
     """
 
-    secondary = False
-    final = False
+    def __init__(
+        self,
+        message: str,
+        *,
+        location: SourceLocation | None = None,
+        hint: str = "",
+        secondary: bool = False,
+        final: bool = False,
+    ) -> None:
+        super().__init__(message, location=location, hint=hint)
+        self.secondary = secondary
+        self.final = final
 
 
 class MissingLoweringError(UnsupportedError):
@@ -84,6 +101,13 @@ class ModelError(FxExportError):
     """The user's model itself raised while it was captured (exit code 1)."""
 
 
+class GuardError(FxExportError):
+    """A graph was run on what is outside of its contract, where the model raises too (exit code 1).
+
+    A file raises an error of its runtime there, which has the same message in it.
+    """
+
+
 class UsageError(FxExportError):
     """The call or the command line is wrong (exit code 2)."""
 
@@ -100,8 +124,10 @@ class VerificationError(FxExportError):
     """The file was written, but it does not agree with PyTorch (exit code 3).
 
     Attributes:
-        exported: what was exported all the same, with its report; None if nothing is left of it.
+        exported: what was exported all the same, with its report: an `fxexport.Exported`, which is
+            made of what stands on this module, so its type is not named here. None if nothing is
+            left of it.
     """
 
     exit_code = 3
-    exported: Exported | None = None
+    exported: Any = None

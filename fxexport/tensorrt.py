@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fxexport.errors import VerificationError
-from fxexport.targets.tensorrt.build import BuildError, BuildResult
-from fxexport.targets.tensorrt.entry import CheckResult, RefusedError, build, check
-from fxexport.targets.tensorrt.options import BuildOptions
-from fxexport.targets.tensorrt.package import find_package
-from fxexport.targets.tensorrt.problems import Problem
+from fxexport.report.build import BuildResult, Problem
+from fxexport.targets.tensorrt.api import CheckResult, RefusedError, build, check
+from fxexport.targets.tensorrt.build.build import BuildError
+from fxexport.targets.tensorrt.build.options import BuildOptions
+from fxexport.targets.tensorrt.build.package import find_package
 
 if TYPE_CHECKING:
-    from fxexport.export import Exported
+    from fxexport.exported import Exported
     from fxexport.report.model import VerifiedCase
 
 __all__ = [
@@ -49,7 +49,7 @@ def verify(exported: Exported, result: BuildResult) -> list[VerifiedCase]:
     from fxexport.verify.engine import verify_engine
 
     engine = Engine(result.path, find_package(), exported.profiles)
-    cases = verify_engine(exported.graph, engine, exported._reference, exported._prepared)
+    cases = verify_engine(exported.graph, engine, exported.reference, exported.prepared)
     result.executed = True
     wrong = next((case for case in cases if not case.ok), None)
     if wrong is not None:

@@ -3,8 +3,9 @@
 Requires: a graph of functional operators.
 Does: removes unused nodes; unused outputs of branches; loop-carried values that neither the loop
 nor anything after it uses; captured values that no body uses.
-Ensures: the outputs are the same; no node has users none of which matter. Random operators that
-nobody uses are dropped too.
+Ensures: the outputs are the same; no node has users none of which matter; guards are still there,
+with all that their conditions depend on, and so are the branches and loops around them. Random
+operators that nobody uses are dropped too.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from collections.abc import Container
 from typing import Any
 
 from torch import fx
+from torch.fx.node import Argument
 
 from fxexport.graph import CapturedGraph, bodies_of
+from fxexport.graph.arguments import captured_of, carried_of, operands_of
+from fxexport.graph.guards import has_effect
 from fxexport.graph.ops import branch, loop
 
 __all__ = ["run"]
@@ -35,7 +39,7 @@ def _clean(module: fx.GraphModule) -> None:
     for node in reversed(list(module.graph.nodes)):
         if node.op in ("placeholder", "output"):
             continue
-        if not node.users:
+        if not node.users and not has_effect(module, node):
             module.graph.erase_node(node)
         elif node.target is branch:
             _shrink_branch(module, node)
@@ -59,10 +63,10 @@ def _used_outputs(node: fx.Node, alive: Container[fx.Node] | None = None) -> set
 
 def _renumber(node: fx.Node, kept: list[int]) -> None:
     """Adapts the uses of a node's results after some were dropped."""
-    place = {old: new for new, old in enumerate(kept)}
+    index = {old: new for new, old in enumerate(kept)}
     for user in list(node.users):
         if user.target is operator.getitem:
-            user.args = (node, place[user.args[1]])  # type: ignore[index]
+            user.args = (node, index[user.args[1]])  # type: ignore[index]
     node.meta["val"] = tuple(node.meta["val"][k] for k in kept)
 
 
@@ -73,7 +77,7 @@ def _shrink_branch(module: fx.GraphModule, node: fx.Node) -> None:
         _keep_outputs(body, kept)
         _clean(body)
     _renumber(node, kept)
-    operands: Any = node.args[3]
+    operands = operands_of(node)
     needed = [
         k for k in range(len(operands)) if any(_placeholder(body, k).users for body in bodies)
     ]
@@ -84,7 +88,7 @@ def _shrink_branch(module: fx.GraphModule, node: fx.Node) -> None:
 
 def _shrink_loop(module: fx.GraphModule, node: fx.Node) -> None:
     (body,) = bodies_of(module, node)
-    carried: Any = node.args[3]
+    carried = carried_of(node)
     captured: Any = node.args[4]
     scans = len(node.meta["val"]) - len(carried)
     used = _used_outputs(node)
@@ -114,7 +118,7 @@ def _shrink_loop(module: fx.GraphModule, node: fx.Node) -> None:
 
 
 def _live_carried(body: fx.GraphModule, count: int, outputs: set[int]) -> set[int]:
-    """Carried values that reach a used result, the condition or a scan, in any number of trips."""
+    """Carried values that reach a used result, the condition or a scan, in any iteration."""
     live = {k for k in outputs if k < count}
     while True:
         reached = _placeholders_behind(body, {0, *(k + 1 for k in outputs | live)})
@@ -125,13 +129,14 @@ def _live_carried(body: fx.GraphModule, count: int, outputs: set[int]) -> set[in
 
 
 def _placeholders_behind(body: fx.GraphModule, outputs: set[int]) -> set[int]:
-    """Numbers of the placeholders that some results of a body depend on.
+    """Numbers of the placeholders that some results of a body, or its guards, depend on.
 
     A branch or loop in the body counts result by result, as what only goes through it is as dead
     as what goes past it.
     """
     results: Any = body.graph.output_node().args[0]
     alive = {results[k] for k in outputs if isinstance(results[k], fx.Node)}
+    alive.update(node for node in body.graph.nodes if has_effect(body, node))
     for node in reversed(list(body.graph.nodes)):
         if node not in alive:
             continue
@@ -147,7 +152,7 @@ def _placeholders_behind(body: fx.GraphModule, outputs: set[int]) -> set[int]:
 
 def _behind_branch(module: fx.GraphModule, node: fx.Node, used: set[int]) -> list[Any]:
     """The arguments that some results of a branch depend on."""
-    operands: Any = node.args[3]
+    operands = operands_of(node)
     needed = {k for body in bodies_of(module, node) for k in _placeholders_behind(body, used)}
     return [node.args[0], *(operands[k] for k in needed)]
 
@@ -155,8 +160,8 @@ def _behind_branch(module: fx.GraphModule, node: fx.Node, used: set[int]) -> lis
 def _behind_loop(module: fx.GraphModule, node: fx.Node, used: set[int]) -> list[Any]:
     """The arguments that some results of a loop depend on."""
     (body,) = bodies_of(module, node)
-    carried: Any = node.args[3]
-    captured: Any = node.args[4]
+    carried = carried_of(node)
+    captured = captured_of(node)
     shapes: Any = node.args[5] if len(node.args) > 5 else ()
     live = _live_carried(body, len(carried), used)
     reached = _placeholders_behind(body, {0, *(k + 1 for k in used | live)})
@@ -168,7 +173,7 @@ def _behind_loop(module: fx.GraphModule, node: fx.Node, used: set[int]) -> list[
     ]
 
 
-def _nodes_in(arguments: Any) -> set[fx.Node]:
+def _nodes_in(arguments: Argument) -> set[fx.Node]:
     found: set[fx.Node] = set()
     fx.map_arg(arguments, found.add)
     return found

@@ -1,12 +1,12 @@
-"""Turns lists that get one item in each trip of a loop into scan outputs of the loop.
+"""Turns lists that get one item in each iteration of a loop into scan outputs of the loop.
 
 Requires: a graph of functional operators without dead code.
-Does: where a loop carries a sequence to which each trip appends one item, whose items all have one
-shape, and which the body does not read, the items become a scan output; what follows is computed
-from the rows: `sequence_join`, `sequence_at`, `sequence_length`, also in bodies. What else takes
-the sequence gets it from the rows.
-Ensures: the outputs are the same, for any number of trips and for an early stop. A Loop appends a
-row to a scan output, where SequenceInsert copies the whole sequence.
+Does: where a loop carries a sequence to which each iteration appends one item, whose items all have
+one shape, and which the body does not read, the items become a scan output; what follows is
+computed from the rows: `sequence_join`, `sequence_at`, `sequence_length`, also in bodies. What else
+takes the sequence gets it from the rows.
+Ensures: the outputs are the same, for any number of iterations and for an early stop. A Loop
+appends a row to a scan output, where SequenceInsert copies the whole sequence.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import torch
 from torch import fx
 
 from fxexport.graph import CapturedGraph, bodies_of
+from fxexport.graph.arguments import Size, carried_of, int_of, values_of
 from fxexport.graph.ops import branch, loop
 from fxexport.graph.sequences import (
     SequenceVal,
@@ -73,11 +74,11 @@ def _try_one(module: fx.GraphModule, node: fx.Node, k: int, wanted: Wanted) -> N
     results = [user for user in node.users if user.args[1] == k]
     uses = [use for result in results for use in _uses(module, result)]
     shape = [_outer_size(module, node, size) for size in item.meta["val"].shape]
-    # After no trip at all, a list that is only joined has no rows to tell their size.
+    # After no iteration at all, a list that is only joined has no rows to tell their size.
     joined = all(u.target is sequence_join and len(u.args[0]) == 1 for u in uses)  # type: ignore[arg-type]
     if None in shape and not joined:
         return
-    if not _same_shape_in_all_trips(body, item):
+    if not _same_shape_in_all_iterations(body, item):
         return
     plain = len(initial.args) == 1 and all(_is_simple(use) for use in uses)
     if not plain and item.meta["val"].dtype not in _SPLIT:
@@ -94,7 +95,7 @@ def _uses(module: fx.GraphModule, sequence: fx.Node) -> list[fx.Node]:
     found: list[fx.Node] = []
     for use in sequence.users:
         inner = _handed_to(module, use, sequence)
-        found.extend(u for body, place in inner for u in _uses(body, place))
+        found.extend(u for body, placeholder in inner for u in _uses(body, placeholder))
         if not inner:
             found.append(use)
     return found
@@ -109,11 +110,11 @@ def _handed_to(
     given: Any = use.args[3] if use.target is branch else (None, *use.args[3], *use.args[4])  # type: ignore[misc]
     kept: Any = () if use.target is branch else use.args[3]
     if sequence in kept:
-        return []  # it is carried on, and may be another one after a trip
+        return []  # it is carried on, and may be another one after an iteration
     return [
-        (body, place)
+        (body, placeholder)
         for body in bodies_of(module, use)
-        for place, value in zip(body.graph.find_nodes(op="placeholder"), given, strict=True)
+        for placeholder, value in zip(body.graph.find_nodes(op="placeholder"), given, strict=True)
         if value is sequence
     ]
 
@@ -124,9 +125,9 @@ def _only_items(node: fx.Node) -> bool:
 
 
 def _appended(body: fx.GraphModule, k: int) -> fx.Node | None:
-    """The tensor that a trip appends to carried value `k`; None if it does anything else."""
+    """The tensor that an iteration appends to carried value `k`; None if it does anything else."""
     placeholder = list(body.graph.find_nodes(op="placeholder"))[1 + k]
-    results: Any = body.graph.output_node().args[0]
+    results = values_of(body.graph.output_node().args[0])
     last = results[1 + k]
     if not isinstance(placeholder.meta.get("val"), SequenceVal):
         return None
@@ -139,7 +140,7 @@ def _appended(body: fx.GraphModule, k: int) -> fx.Node | None:
     return item if isinstance(item.meta.get("val"), torch.Tensor) else None
 
 
-def _same_shape_in_all_trips(body: fx.GraphModule, item: fx.Node) -> bool:
+def _same_shape_in_all_iterations(body: fx.GraphModule, item: fx.Node) -> bool:
     """Whether no size of an item is a symbol that the body makes."""
     placeholder = next(
         p
@@ -149,7 +150,7 @@ def _same_shape_in_all_trips(body: fx.GraphModule, item: fx.Node) -> bool:
     return None not in placeholder.meta["val"].dims
 
 
-def _outer_size(module: fx.GraphModule, node: fx.Node, size: Any) -> Any:
+def _outer_size(module: fx.GraphModule, node: fx.Node, size: Size) -> Any:
     """A size in the graph around the loop: a number or a node; None if nothing there tells it."""
     if isinstance(size, int):
         return size
@@ -178,8 +179,8 @@ def _call(
     before: bool = False,
 ) -> fx.Node:
     """A new node before or after another one, for the same line."""
-    place = module.graph.inserting_before(at) if before else module.graph.inserting_after(at)
-    with place:
+    inserting = module.graph.inserting_before(at) if before else module.graph.inserting_after(at)
+    with inserting:
         made = module.graph.call_function(target, args)
     made.meta = {**at.meta, "val": val}
     return made
@@ -196,9 +197,9 @@ def _rewrite(module: fx.GraphModule, node: fx.Node, k: int, shape: list[Any]) ->
     body.graph.erase_node(insert)
     body.graph.erase_node(placeholder)
     body.recompile()
-    carried: Any = node.args[3]
+    carried = carried_of(node)
     shapes: Any = node.args[5] if len(node.args) > 5 else ()
-    vals: Any = node.meta["val"]
+    vals = node.meta["val"]
     dtype = item.meta["val"].dtype
     node.args = (
         *node.args[:3],
@@ -209,9 +210,9 @@ def _rewrite(module: fx.GraphModule, node: fx.Node, k: int, shape: list[Any]) ->
     rows = _fake_rows(item.meta["val"], vals[k].length)
     node.meta["val"] = (*vals[:k], *vals[k + 1 :], rows)
     for user in list(node.users):
-        place: Any = user.args[1]
-        if place > k:
-            user.args = (node, place - 1)
+        index = int_of(user.args[1])
+        if index > k:
+            user.args = (node, index - 1)
     return _call(module, node, operator.getitem, (node, len(vals) - 1), rows)
 
 
@@ -247,11 +248,11 @@ def _replace(
         if (
             inner
             and not first
-            and all(_is_simple(u) for body, place in inner for u in _uses(body, place))
+            and all(_is_simple(u) for body, placeholder in inner for u in _uses(body, placeholder))
         ):
             use.replace_input_with(result, rows)
-            for body, place in inner:
-                _replace_inside(body, place, rows)
+            for body, placeholder in inner:
+                _replace_inside(body, placeholder, rows)
         elif use.target is sequence_join:
             _join(module, use, result, rows, initial)
         elif use.target is sequence_length and not first:
@@ -265,16 +266,16 @@ def _replace(
         module.graph.erase_node(result)
 
 
-def _replace_inside(body: fx.GraphModule, place: fx.Node, rows: fx.Node) -> None:
+def _replace_inside(body: fx.GraphModule, placeholder: fx.Node, rows: fx.Node) -> None:
     """A body that took the sequence takes the rows."""
     last = list(body.graph.find_nodes(op="placeholder"))[-1]
-    stand_in = body.graph.create_node("placeholder", f"{place.name}_rows")
+    stand_in = body.graph.create_node("placeholder", f"{placeholder.name}_rows")
     last.append(stand_in)
-    stand_in.meta = {**place.meta, "val": rows.meta["val"]}
-    _replace(body, place, stand_in, (), None)
-    place.replace_all_uses_with(stand_in)
-    place.append(stand_in)
-    body.graph.erase_node(place)
+    stand_in.meta = {**placeholder.meta, "val": rows.meta["val"]}
+    _replace(body, placeholder, stand_in, (), None)
+    placeholder.replace_all_uses_with(stand_in)
+    placeholder.append(stand_in)
+    body.graph.erase_node(placeholder)
     body.recompile()
 
 
@@ -327,12 +328,12 @@ def _join(
         use.target, use.args = torch.ops.aten.cat.default, (pieces, dim)
 
 
-def _is_sequence(node: Any) -> bool:
+def _is_sequence(node: object) -> bool:
     return isinstance(node, fx.Node) and isinstance(node.meta.get("val"), SequenceVal)
 
 
 def _merged(module: fx.GraphModule, use: fx.Node, rows: fx.Node, dim: int, stacked: bool) -> Any:
-    """The rows joined: moved to their place, and there made one with the dimension they split."""
+    """The rows joined: moved to the dimension that they split, and merged with it."""
     val = rows.meta["val"]
     order = list(range(1, val.dim()))
     order.insert(dim, 0)

@@ -1,12 +1,12 @@
 """Turns a tensor that a loop fills row by row into a scan output of the loop.
 
 Requires: a graph of functional operators without dead code.
-Does: where a loop without an early stop makes as many trips as a carried tensor has rows (columns,
-planes: any dimension), each trip touches the row of its own number alone, and no other row is read,
-the rows become a scan output. ONNX Loop then appends a row a trip, where it would copy the whole
-tensor. Rows written in the bodies of branches count as well; a row that a trip leaves alone is that
-of the tensor before the loop.
-Ensures: the outputs are the same, for any number of trips. The tensor before the loop may be
+Does: where a loop without an early stop makes as many iterations as a carried tensor has rows
+(columns, planes: any dimension), each iteration touches the row of its own number alone, and no
+other row is read, the rows become a scan output. ONNX Loop then appends a row an iteration, where
+it would copy the whole tensor. Rows written in the bodies of branches count as well; a row that an
+iteration leaves alone is that of the tensor before the loop.
+Ensures: the outputs are the same, for any number of iterations. The tensor before the loop may be
 dead afterwards.
 """
 
@@ -20,7 +20,8 @@ import torch
 from torch import fx
 
 from fxexport.graph import CapturedGraph, bodies_of, scalars
-from fxexport.graph.editing import new_place
+from fxexport.graph.arguments import Size, int_of, tensor_of
+from fxexport.graph.editing import new_placeholder
 from fxexport.graph.ops import branch, loop
 
 __all__ = ["run"]
@@ -67,7 +68,7 @@ def _only_items(node: fx.Node) -> bool:
     return all(user.target is operator.getitem for user in node.users)
 
 
-def _same_number(count: Any, size: Any) -> bool:
+def _same_number(count: object, size: object) -> bool:
     """Whether a trip count, a number or node, certainly is a size."""
     if isinstance(count, int) or isinstance(size, int):
         return isinstance(count, int) and isinstance(size, int) and count == size
@@ -82,13 +83,13 @@ def _same_number(count: Any, size: Any) -> bool:
 
 @dataclass
 class _Rows:
-    """The tensors in a body that are the carried one, but for the row of the trip.
+    """The tensors in a body that are the carried one, but for the row of the iteration.
 
     Attributes:
         body: the body of the loop, or of a branch in it.
         tensors: the placeholders that hold such a tensor.
         dim: the dimension that rows are taken along.
-        trip: the placeholder of the trip's number; None where the body does not know it.
+        iteration: the placeholder of the iteration's number; None where the body does not know it.
         like: all tensors of the kind, once `fit` was called.
         inner: for each branch that such a tensor goes through, its two bodies.
     """
@@ -96,12 +97,12 @@ class _Rows:
     body: fx.GraphModule
     tensors: set[fx.Node]
     dim: int
-    trip: fx.Node | None
+    iteration: fx.Node | None
     like: dict[fx.Node, None] = field(default_factory=dict)
     inner: dict[fx.Node, list[_Rows]] = field(default_factory=dict)
 
     def fit(self) -> bool:
-        """Whether nothing but the trip's own row is read or written."""
+        """Whether nothing but the iteration's own row is read or written."""
         self.like = dict.fromkeys(self.tensors)
         return all(
             self._fits(node)
@@ -124,9 +125,9 @@ class _Rows:
         # An item of a branch was put among the tensors with it.
         return node.target is operator.getitem
 
-    def _is_own_row(self, dim: Any, index: Any, tensor: Any) -> bool:
-        rank = tensor.meta["val"].dim()
-        return index is self.trip and index is not None and dim % rank == self.dim
+    def _is_own_row(self, dim: object, index: object, tensor: object) -> bool:
+        rank = tensor_of(tensor).dim()
+        return index is self.iteration and index is not None and int_of(dim) % rank == self.dim
 
     def _branch_fits(self, node: fx.Node) -> bool:
         operands: Any = node.args[3]
@@ -135,9 +136,11 @@ class _Rows:
         found = []
         for body in bodies_of(self.body, node):
             inside = list(body.graph.find_nodes(op="placeholder"))
-            trip = next((p for p, o in zip(inside, operands, strict=True) if o is self.trip), None)
+            iteration = next(
+                (p for p, o in zip(inside, operands, strict=True) if o is self.iteration), None
+            )
             tensors = {p for p, o in zip(inside, operands, strict=True) if o in self.like}
-            found.append(_Rows(body, tensors, self.dim, trip))
+            found.append(_Rows(body, tensors, self.dim, iteration))
         if not all(rows.fit() for rows in found) or found[0].results() != found[1].results():
             return False
         self.inner[node] = found
@@ -154,7 +157,7 @@ class _Rows:
     # -- rewriting -------------------------------------------------------------------------------
 
     def reduce(self, rows: dict[fx.Node, fx.Node]) -> None:
-        """Replaces the tensors by their rows in all places.
+        """Replaces the tensors by their rows everywhere.
 
         Args:
             rows: the row of each of `tensors`.
@@ -247,16 +250,16 @@ def _captured(body: fx.GraphModule, old: fx.Node, initial: fx.Node) -> fx.Node:
     """A placeholder at the end for the tensor as it is before the loop."""
     last = list(body.graph.find_nodes(op="placeholder"))[-1]
     val = initial.meta["val"]
-    node = new_place(body.graph, f"{old.name}_before", val, last)
+    node = new_placeholder(body.graph, f"{old.name}_before", val, last)
     node.meta = {**old.meta, "val": val}
     return node
 
 
 def _row_before(body: fx.GraphModule, rows: _Rows, before: fx.Node) -> fx.Node:
-    """The trip's row of the tensor as it is before the loop."""
+    """The iteration's row of the tensor as it is before the loop."""
     like = _row_val(rows)
     with body.graph.inserting_after(before):
-        node = body.graph.call_function(_SELECT, (before, rows.dim, rows.trip))
+        node = body.graph.call_function(_SELECT, (before, rows.dim, rows.iteration))
     node.meta = {"val": like, "source": before.meta.get("source", ())}
     return node
 
@@ -274,7 +277,7 @@ def _row_val(rows: _Rows) -> Any:
     return next((val for val in inside if val is not None), None)
 
 
-def _size(module: fx.GraphModule, tensor: fx.Node, dim: int, size: Any, loop_node: fx.Node) -> Any:
+def _size(module: fx.GraphModule, tensor: fx.Node, dim: int, size: Size, loop_node: fx.Node) -> Any:
     if isinstance(size, int):
         return size
     node = module.graph.call_function(torch.ops.aten.sym_size.int, (tensor, dim))
@@ -284,16 +287,16 @@ def _size(module: fx.GraphModule, tensor: fx.Node, dim: int, size: Any, loop_nod
 
 def _renumber(module: fx.GraphModule, node: fx.Node, k: int, dim: int) -> None:
     """The uses of the loop's results, now that number `k` is the last one."""
-    vals: Any = node.meta["val"]
+    vals = node.meta["val"]
     full = vals[k]
     rank = full.dim()
     order = list(range(1, rank))
     order.insert(dim, 0)
     node.meta["val"] = (*vals[:k], *vals[k + 1 :], full)
     for user in list(node.users):
-        place: Any = user.args[1]
-        user.args = (node, len(vals) - 1 if place == k else place - (place > k))
-        if place == k and dim:
+        index = int_of(user.args[1])
+        user.args = (node, len(vals) - 1 if index == k else index - (index > k))
+        if index == k and dim:
             with module.graph.inserting_after(user):
                 moved = module.graph.call_function(torch.ops.aten.permute.default, (user, order))
             moved.meta = dict(user.meta)

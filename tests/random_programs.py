@@ -22,9 +22,9 @@ from typing import Any
 import torch
 
 import fxexport
-from tests.harness import Outcome, run_model
-from tests.random_expressions import Expressions, Scope
-from tests.random_writes import STATE, WRITES
+from tests.generators.expressions import Expressions, Scope
+from tests.generators.writes import STATE, WRITES
+from tests.support.harness import Outcome, run_model
 
 __all__ = ["RandomProgram", "Writer", "generate", "load", "main", "run"]
 
@@ -247,7 +247,7 @@ def generate(seed: int, flavour: str = "plain") -> RandomProgram:
 def _writer(flavour: str) -> type[Writer]:
     if flavour == "plain":
         return Writer
-    from tests.random_lists import ListWriter
+    from tests.generators.lists import ListWriter
 
     return ListWriter
 
@@ -365,7 +365,7 @@ def main(arguments: list[str] | None = None) -> int:
             if outcome.status == "agree" or (outcome.status == "refused" and not options.refused):
                 continue
             if options.shrink:
-                from tests.shrink import shrink
+                from tests.generators.shrink import shrink
 
                 program, outcome = shrink(program, outcome, Path(folder))
             print(f"# seed {seed}: {outcome.status}: {outcome.details}\n{program.source}")

@@ -19,11 +19,12 @@ import torch
 from fxexport.passes import run_passes
 
 from fxexport.errors import FxExportError
+from fxexport.graph.marks import NO_CAPACITY
 from fxexport.graph.ops import loop
 from fxexport.targets import target_named
-from tests.harness import compare, flatten
-from tests.passes.support import captured, nodes_of
 from tests.random_programs import load
+from tests.support.harness import compare, flatten
+from tests.support.rewriting import captured, nodes_of
 
 __all__ = ["INPUTS", "generate", "main", "outcome_of"]
 
@@ -134,7 +135,8 @@ def outcome_of(seed: int, folder: Path) -> tuple[str, str]:
     except FxExportError as error:
         return "refused", str(error)
     constraints = list(graph.constraints)
-    graph = run_passes(graph, target_named("tensorrt").passes)
+    target = target_named("tensorrt")
+    graph = run_passes(graph, (*target.guards, *target.passes))
     for x in INPUTS:
         if not all(c.holds(dict.fromkeys(c.names, x.shape[0])) for c in constraints):
             continue
@@ -144,7 +146,7 @@ def outcome_of(seed: int, folder: Path) -> tuple[str, str]:
         difference = compare(expected, cut)
         if difference:
             return "wrong", f"x of {x.shape[0]}: {difference}"
-    left = [str(n.meta["no_capacity"]) for n in nodes_of(graph, loop) if "no_capacity" in n.meta]
+    left = [mark.text for n in nodes_of(graph, loop) if (mark := NO_CAPACITY.of(n)) is not None]
     return ("left", left[0]) if left else ("agrees", "")
 
 

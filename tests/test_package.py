@@ -6,7 +6,6 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -30,11 +29,11 @@ def python(code: str) -> str:
     [
         "import fxexport",
         "import fxexport; fxexport.UsageError; fxexport.Report; fxexport.__version__",
-        "import fxexport.cli",
-        "from fxexport.cli import main; assert main(['--version']) == 0",
-        "from fxexport.cli import main; assert main(['--help']) == 0",
-        "from fxexport.cli import main; assert main(['no_such_file.py']) == 2",
-        "from fxexport.cli import main; assert main(['--bogus']) == 2",
+        "import fxexport.command.main",
+        "from fxexport.command.main import main; assert main(['--version']) == 0",
+        "from fxexport.command.main import main; assert main(['--help']) == 0",
+        "from fxexport.command.main import main; assert main(['no_such_file.py']) == 2",
+        "from fxexport.command.main import main; assert main(['--bogus']) == 2",
     ],
 )
 def test_what_is_light_imports_nothing_heavy(code: str) -> None:
@@ -56,8 +55,8 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 @pytest.mark.parametrize(
     "first",
     [
-        "import fxexport.export",
-        "from fxexport.export import Exported",
+        "import fxexport.pipeline",
+        "from fxexport.exported import Exported",
         "from fxexport import export",
         "pass",
     ],
@@ -65,14 +64,6 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 def test_export_is_the_function_whatever_was_imported_first(first: str) -> None:
     out = python(f"{first}\nimport fxexport\nprint(fxexport.export.__name__)")
     assert out == "export\n"
-
-
-def test_the_submodule_named_export_does_not_hide_the_function() -> None:
-    package = type(fxexport)("some_package")
-    submodule = ModuleType("some_package.export")
-    submodule.export = print  # type: ignore[attr-defined]
-    package.export = submodule  # type: ignore[attr-defined]
-    assert package.export is print
 
 
 def test_every_package_is_installed() -> None:

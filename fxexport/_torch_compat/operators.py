@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+from torch._ops import OpOverload
 
 __all__ = [
     "functional_variant",
     "has_own_decomposition",
+    "is_batched",
     "is_composite",
     "larger_table",
     "tensors_among",
@@ -21,7 +23,12 @@ __all__ = [
 
 
 @functools.cache
-def is_composite(func: Any) -> bool:
+def is_batched(tensor: torch.Tensor) -> bool:
+    """Whether a tensor is one of a batch, inside of `torch.vmap`."""
+    return bool(torch._C._functorch.is_batchedtensor(tensor))
+
+
+def is_composite(func: OpOverload) -> bool:
     """Whether PyTorch itself expresses an operator through others."""
     if not torch._C._dispatch_has_kernel(func.name()):
         return False
@@ -29,25 +36,24 @@ def is_composite(func: Any) -> bool:
 
 
 @functools.cache
-def functional_variant(func: Any) -> Any:
+def functional_variant(func: OpOverload) -> OpOverload | None:
     """``aten.relu`` for ``aten.relu_``; None for one that does not write to its first input."""
     namespace, _, name = func._schema.name.partition("::")
     if not name.endswith("_") or name.endswith("__") or name == "copy_":
         return None
-    packet = getattr(getattr(torch.ops, namespace), name[:-1], None)
-    if packet is None:
-        return None
     # pow_.Scalar(Tensor, Scalar) is pow.Tensor_Scalar; pow.Scalar is another operator.
     wanted = [str(argument.type) for argument in func._schema.arguments]
-    for overload in (func._overloadname, *packet.overloads()):
-        found = getattr(packet, overload or "default", None)
-        if found is not None and [str(a.type) for a in found._schema.arguments] == wanted:
-            return found
+    for plain in (name[:-1], f"{name}functional"):  # normal_ is normal_functional
+        packet = getattr(getattr(torch.ops, namespace), plain, None)
+        for overload in (func._overloadname, *packet.overloads()) if packet is not None else ():
+            found = getattr(packet, overload or "default", None)
+            if found is not None and [str(a.type) for a in found._schema.arguments] == wanted:
+                return found
     return None
 
 
 @functools.cache
-def written_by_python(func: Any) -> bool:
+def written_by_python(func: OpOverload) -> bool:
     """Whether functionalization would check an operator in place by Python code for real sizes.
 
     It calls the operator on meta tensors first. Where that is one of ``torch._refs`` made to write
@@ -60,12 +66,12 @@ def written_by_python(func: Any) -> bool:
     return bool(plain and func._schema.name not in ("aten::set_", "aten::resize_"))
 
 
-def has_own_decomposition(func: Any) -> bool:
+def has_own_decomposition(func: OpOverload) -> bool:
     """Whether ``func.decompose`` works: the operator is written in C++ through others."""
     return bool(func.has_kernel_for_dispatch_key(torch._C.DispatchKey.CompositeImplicitAutograd))
 
 
-def larger_table(func: Any) -> Callable[..., Any] | None:
+def larger_table(func: OpOverload) -> Callable[..., Any] | None:
     """A decomposition that is not among torch.export's public ones; None if there is none.
 
     PyTorch's table of all of them, those written for its own compiler included, has no public
@@ -78,7 +84,9 @@ def larger_table(func: Any) -> Callable[..., Any] | None:
 
 
 @functools.cache
-def _alias_plan(func: Any) -> tuple[tuple[tuple[int, str], ...], tuple[tuple[int, int, str], ...]]:
+def _alias_plan(
+    func: OpOverload,
+) -> tuple[tuple[tuple[int, str], ...], tuple[tuple[int, int, str], ...]]:
     """From the schema: arguments that are written; (result, argument) pairs that share memory."""
     schema = func._schema
     written, shared = [], []
@@ -103,11 +111,11 @@ def _same_alias(a: Any, b: Any) -> bool:
     return bool((a.before_set | a.after_set) & (b.before_set | b.after_set))
 
 
-def _argument(args: Sequence[Any], kwargs: dict[str, Any], k: int, name: str) -> Any:
+def _argument(args: Sequence[object], kwargs: Mapping[str, object], k: int, name: str) -> object:
     return args[k] if k < len(args) else kwargs.get(name)
 
 
-def _tensors(value: Any) -> list[torch.Tensor]:
+def _tensors(value: object) -> list[torch.Tensor]:
     if isinstance(value, torch.Tensor):
         return [value]
     if isinstance(value, (list, tuple)):
@@ -115,14 +123,16 @@ def _tensors(value: Any) -> list[torch.Tensor]:
     return []
 
 
-def written_arguments(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> list[torch.Tensor]:
+def written_arguments(
+    func: OpOverload, args: Sequence[object], kwargs: Mapping[str, object]
+) -> list[torch.Tensor]:
     """The tensors that an operator writes to, by its schema."""
     written, _ = _alias_plan(func)
     return [tensor for k, name in written for tensor in _tensors(_argument(args, kwargs, k, name))]
 
 
 def views_in(
-    func: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any
+    func: OpOverload, args: Sequence[object], kwargs: Mapping[str, object], out: Any
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Pairs (result, argument) where the result is a view of the argument, by the schema."""
     _, shared = _alias_plan(func)
@@ -134,6 +144,6 @@ def views_in(
     return pairs
 
 
-def tensors_among(args: Sequence[Any], kwargs: dict[str, Any]) -> list[torch.Tensor]:
+def tensors_among(args: Sequence[object], kwargs: Mapping[str, object]) -> list[torch.Tensor]:
     """The tensors among an operator's arguments, in lists too."""
     return [tensor for value in (*args, *kwargs.values()) for tensor in _tensors(value)]

@@ -11,7 +11,7 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -19,6 +19,14 @@ __all__ = [
     "SCALAR_TYPES",
     "SCRIPT_FUNCTIONS",
     "SCRIPT_METHODS",
+    "Argument",
+    "Function",
+    "Graph",
+    "JitType",
+    "Node",
+    "Object",
+    "Schema",
+    "Value",
     "all_schemas",
     "attribute_of",
     "callee_graph",
@@ -33,6 +41,16 @@ __all__ = [
     "quiet_deprecation",
     "script",
 ]
+
+# PyTorch's stubs leave out most methods of these classes of its C++ compiler: they are names only.
+Graph: TypeAlias = Any
+Node: TypeAlias = Any
+Value: TypeAlias = Any
+JitType: TypeAlias = Any
+Argument: TypeAlias = Any
+Object: TypeAlias = Any
+Schema: TypeAlias = Any
+Function: TypeAlias = Any
 
 # The numbers by which TorchScript, and every archive, knows dtypes (c10::ScalarType).
 SCALAR_TYPES = {
@@ -57,7 +75,7 @@ def quiet_deprecation() -> Iterator[None]:
         yield
 
 
-def script(model: Any) -> Any:
+def script(model: Callable[..., object]) -> Any:
     """``torch.jit.script``, which leaves no mark on the model's modules."""
     modules = list(model.modules()) if isinstance(model, torch.nn.Module) else []
     unmarked = [module for module in modules if "__overloads__" not in vars(module)]
@@ -76,12 +94,12 @@ def load_archive(path: str) -> Any:
         return torch.jit.load(path, map_location="cpu")
 
 
-def is_script_object(value: Any) -> bool:
+def is_script_object(value: object) -> bool:
     """Whether a value is an object of a TorchScript class or module, as C++ hands it out."""
     return isinstance(value, torch._C.ScriptObject)
 
 
-def all_schemas() -> list[Any]:
+def all_schemas() -> list[torch._C.FunctionSchema]:
     """The schemas of all operators that TorchScript's compiler may emit."""
     return list(torch._C._jit_get_all_schemas())
 
@@ -97,11 +115,13 @@ def in_dispatcher(name: str, overload: str) -> bool:
 
 
 def _fragment(
-    nodes: list[Any], inputs: list[Any], results: Callable[[Any, list[Any]], list[Any]]
-) -> Any:
+    nodes: list[Node],
+    inputs: list[Value],
+    results: Callable[[Graph, list[Node]], list[Value]],
+) -> Graph:
     """A new graph that takes `inputs` (values or types) and holds copies of nodes on them."""
-    graph: Any = torch._C.Graph()
-    known: dict[int, Any] = {}
+    graph: Graph = torch._C.Graph()
+    known: dict[int, Value] = {}
     for value in inputs:
         new = graph.addInput()
         new.setType(value.type())
@@ -118,7 +138,7 @@ def _fragment(
     return graph
 
 
-def callee_graph(call: Any, receiver: Any = None) -> Any:
+def callee_graph(call: Node, receiver: JitType | None = None) -> Graph:
     """The graph of what a CallMethod or CallFunction node calls.
 
     PyTorch has no Python access to the function of a call node. A graph that holds only the
@@ -142,7 +162,7 @@ def callee_graph(call: Any, receiver: Any = None) -> Any:
     return graph
 
 
-def method_graph(kind: Any, name: str, *arguments: Any) -> Any:
+def method_graph(kind: JitType, name: str, *arguments: object) -> Graph:
     """The graph of a method of a TorchScript class, called with constants.
 
     Args:
@@ -150,7 +170,7 @@ def method_graph(kind: Any, name: str, *arguments: Any) -> Any:
         name: the method.
         arguments: constants for its parameters after self.
     """
-    graph: Any = torch._C.Graph()
+    graph: Graph = torch._C.Graph()
     owner = graph.addInput()
     owner.setType(kind)
     constants = [graph.insertConstant(value) for value in arguments]
@@ -163,7 +183,7 @@ def method_graph(kind: Any, name: str, *arguments: Any) -> Any:
     return graph
 
 
-def default_of(argument: Any) -> Any:
+def default_of(argument: Argument) -> object:
     """The default of a schema's argument; `inspect.Parameter.empty` without one.
 
     Raises:
@@ -172,12 +192,12 @@ def default_of(argument: Any) -> Any:
     return argument.default_value if argument.has_default_value() else inspect.Parameter.empty
 
 
-def member_of_constant(node: Any) -> tuple[str, Any]:
+def member_of_constant(node: Node) -> tuple[str, Any]:
     """Name and value of the enum member in a constant node, where Python lacks its class."""
     return _run(_fragment([node], [], lambda graph, copies: _member(graph, copies[0].output())))
 
 
-def _member(graph: Any, member: Any) -> list[Any]:
+def _member(graph: Graph, member: Value) -> list[Value]:
     """The name and the value of an enum member, as values of a graph."""
     found = []
     for kind in ("prim::EnumName", "prim::EnumValue"):
@@ -188,13 +208,13 @@ def _member(graph: Any, member: Any) -> list[Any]:
     return found
 
 
-def _run(graph: Any, *args: Any) -> Any:
+def _run(graph: Graph, *args: object) -> Any:
     if len(list(graph.outputs())) > 1:
         graph.makeMultiOutputIntoTuple()
     return torch._C._create_function_from_graph("fxexport_read", graph)(*args)
 
 
-def attribute_of(owner: Any, name: str) -> Any:
+def attribute_of(owner: Object, name: str) -> Any:
     """An attribute of a TorchScript object, as Python sees it.
 
     Raises:
@@ -203,7 +223,7 @@ def attribute_of(owner: Any, name: str) -> Any:
     return owner.getattr(name)
 
 
-def child_attribute(owner: Any, path: list[tuple[str, Any]]) -> Any:
+def child_attribute(owner: Object, path: list[tuple[str, JitType]]) -> Any:
     """An attribute of an object inside an object, read without turning the latter into Python.
 
     Args:
@@ -213,7 +233,7 @@ def child_attribute(owner: Any, path: list[tuple[str, Any]]) -> Any:
     Returns:
         The attribute; name and value of a member of an enum.
     """
-    graph = torch._C.Graph()
+    graph: Graph = torch._C.Graph()
     value = graph.addInput()
     value.setType(owner._type())
     for name, kind in path:
@@ -230,6 +250,6 @@ def child_attribute(owner: Any, path: list[tuple[str, Any]]) -> Any:
     return _run(graph, owner)
 
 
-def module_of(method: Any) -> Any:
+def module_of(method: torch._C.ScriptMethod) -> Object:
     """The module in C++ whose method a scripted method is."""
     return method.owner

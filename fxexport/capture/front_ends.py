@@ -6,17 +6,17 @@ import dataclasses
 import re
 from collections.abc import Callable
 from types import MethodType
-from typing import Any, Literal, get_args
+from typing import Literal, cast, get_args
 
 import torch
 
 from fxexport._torch_compat import torchscript
-from fxexport.capture.capture import CaptureRequest, capture
-from fxexport.capture.modules import ScriptedMethod
+from fxexport.capture.attempts import CaptureRequest, capture
+from fxexport.capture.session.module_names import ScriptedMethod
 from fxexport.errors import UnsupportedError, UsageError
 from fxexport.graph.captured import CapturedGraph
 from fxexport.report.model import Report
-from fxexport.source import SourceLocation
+from fxexport.source.location import SourceLocation
 
 __all__ = [
     "FrontEnd",
@@ -43,13 +43,13 @@ def chosen_front_end(name: str) -> FrontEnd:
     return name  # type: ignore[return-value]
 
 
-def is_scripted(model: Any) -> bool:
+def is_scripted(model: object) -> bool:
     """Whether a model is TorchScript itself."""
     kinds = (torch.jit.ScriptModule, ScriptedMethod, *torchscript.SCRIPT_FUNCTIONS)
     return isinstance(model, (*kinds, *torchscript.SCRIPT_METHODS))
 
 
-def scripted(model: Any) -> Any:
+def scripted(model: Callable[..., object]) -> Callable[..., object]:
     """A module or function as TorchScript; itself where it is that already.
 
     Raises:
@@ -67,8 +67,8 @@ def _refused(error: Exception) -> UnsupportedError:
     """What the compiler says, with the user's line."""
     text = str(error)
     lines = [line.strip().rstrip(":") for line in text.splitlines() if line.strip()]
-    places = re.findall(r'File "([^"]+)", line (\d+)', text)
-    location = SourceLocation(places[0][0], int(places[0][1])) if places else None
+    lines_named = re.findall(r'File "([^"]+)", line (\d+)', text)
+    location = SourceLocation(lines_named[0][0], int(lines_named[0][1])) if lines_named else None
     return UnsupportedError(
         "TorchScript's compiler refuses this: " + (lines[0] if lines else type(error).__name__),
         location=location,
@@ -76,8 +76,8 @@ def _refused(error: Exception) -> UnsupportedError:
     )
 
 
-def method_of(model: Any, name: str | None) -> Any:
-    """The method of a module that is exported in place of its forward.
+def method_of(model: Callable[..., object], name: str | None) -> Callable[..., object]:
+    """The method of a module that is exported instead of its forward.
 
     Raises:
         UsageError: the model has no such method.
@@ -134,11 +134,12 @@ def _through_script(
     request: CaptureRequest, report: Report, refusal: UnsupportedError
 ) -> CapturedGraph:
     """Another try through TorchScript; the first refusal stands where that fails too."""
-    model: Callable[..., Any] = request.model
+    model = request.model
     attempt = Report()
     try:
         if isinstance(model, MethodType):
-            again = method_of(scripted(model.__self__), model.__name__)
+            owner = cast(Callable[..., object], model.__self__)
+            again = method_of(scripted(owner), model.__name__)
         else:
             again = scripted(model)
         graph = capture(dataclasses.replace(request, model=again), attempt)

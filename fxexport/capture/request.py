@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
+import torch
+
+from fxexport.capture.recording.recorder import Decomposer
+from fxexport.capture.state.policy import StateChoice
 from fxexport.errors import UnsupportedError
-from fxexport.graph.captured import DimRange, InputSpec, StateSpec
+from fxexport.graph.library_functions import LibraryFunction
+from fxexport.graph.signature import DimRange, InputSpec, StateSpec
 from fxexport.report.model import Report
-from fxexport.state_option import StateChoice
+from fxexport.source.location import SourceLocation
 
-__all__ = ["CaptureRequest", "pinned", "refuse_pinned_state"]
+__all__ = ["CaptureRequest", "Pins", "pinned", "refuse_pinned_state"]
+
+Pins = dict[str, tuple[int | None, SourceLocation | None]]
+"""Dimension -> the size to hold it at (None for the example's), and the line that needs it."""
 
 
 @dataclass(frozen=True)
@@ -31,26 +38,24 @@ class CaptureRequest:
         decomposition_for: how to express an operator through others, None to keep it.
         keep_composite: which composite operators to record whole.
         state: what becomes of state that survives a call, by its path.
-        whole: functions of libraries to record as one operator, as ``module.function``.
+        library_functions: functions of libraries to record as one operator.
     """
 
-    model: Callable[..., Any]
+    model: Callable[..., object]
     inputs: Sequence[InputSpec]
     hints: Sequence[tuple[int, ...]]
-    rebuild: Callable[[Sequence[Any]], tuple[tuple[Any, ...], dict[str, Any]]]
+    rebuild: Callable[[Sequence[object]], tuple[tuple[object, ...], dict[str, object]]]
     pinnable: frozenset[str]
     output_names: Sequence[str]
-    decomposition_for: Callable[[Any], Any]
-    keep_composite: Callable[[Any], bool]
+    decomposition_for: Decomposer
+    keep_composite: Callable[[torch._ops.OpOverload], bool]
     profiled: frozenset[str] = frozenset()
     sequences: frozenset[str] = frozenset()
     state: Callable[[str], StateChoice] = lambda _: "drop"
-    whole: frozenset[str] = frozenset()
+    library_functions: Sequence[LibraryFunction] = ()
 
 
-def refuse_pinned_state(
-    state: Sequence[StateSpec], pins: dict[str, tuple[int | None, Any]]
-) -> None:
+def refuse_pinned_state(state: Sequence[StateSpec], pins: Pins) -> None:
     """State that changes its size cannot be held at one."""
     for entry in state:
         for k, dim in enumerate(entry.spec.shape):
@@ -67,7 +72,7 @@ def refuse_pinned_state(
 def pinned(
     request: CaptureRequest,
     inputs: Sequence[InputSpec],
-    pins: dict[str, tuple[int | None, Any]],
+    pins: Pins,
     report: Report,
 ) -> list[InputSpec]:
     """The inputs with dimensions made static, or a refusal where the user asked for them."""

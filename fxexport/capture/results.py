@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, cast
 
 import torch
 
-from fxexport.capture.lists import OpenLists
-from fxexport.capture.optional import Maybe, narrowed
-from fxexport.capture.patterns import Number, leaves_of
-from fxexport.capture.session import Poison, Session, is_symbolic, sym_type
-from fxexport.capture.spread import is_open
+from fxexport.capture.operators.open_lists import OpenLists
+from fxexport.capture.session.list_runs import is_open
+from fxexport.capture.session.session import Poison, Session, expression, is_symbolic, sym_type
+from fxexport.capture.staging.patterns import Number, leaves_of
+from fxexport.capture.values.maybe import Maybe, narrowed
 from fxexport.errors import ModelError, UnsupportedError, UsageError
-from fxexport.graph.captured import OutputSpec
-from fxexport.outputs import named_leaves
+from fxexport.graph.outputs import named_leaves
+from fxexport.graph.signature import OutputSpec
 
 __all__ = ["Output", "Results", "output_specs"]
+
+
+_Kind = Literal["tensor", "int", "float", "bool"]
 
 
 @dataclass
@@ -25,9 +28,9 @@ class Output:
     """A value that the model returns; the fields after it are those of `OutputSpec`."""
 
     name: str
-    value: Any
-    kind: Any
-    items: Any = "tensor"
+    value: object
+    kind: _Kind | Literal["sequence"]
+    items: _Kind = "tensor"
     path: str = ""
     column: int = 0
 
@@ -46,7 +49,7 @@ class Results:
         self._sequences = frozenset(sequences)
         self._packed: set[str] = set()
 
-    def found(self, result: Any) -> list[Output]:
+    def found(self, result: object) -> list[Output]:
         """The tensors, numbers and lists of varying length in a result, in order."""
         # The list that is the whole result has no path; its outputs are called so.
         whole = {"" if name == "output" else name for name in self._sequences}
@@ -71,20 +74,20 @@ class Results:
                     "the model returns a value that is there for some inputs only: "
                     "an output of a file is always there",
                     location=value.fx_location,
-                    hint="return a tensor in its place (an empty one, zeros), and a flag beside it",
+                    hint="return a tensor instead (an empty one, zeros), and a flag beside it",
                 )
-            if is_symbolic(value) and value.node.expr in self._session.promoted:
+            if is_symbolic(value) and expression(value) in self._session.promoted:
                 raise UnsupportedError(
-                    "the model returns a number that is an int on one way and a float on another",
-                    location=self._session.promoted[value.node.expr],
+                    "the model returns a number that is an int on one path and a float on another",
+                    location=self._session.promoted[expression(value)],
                     hint="return one type: write 1.0 instead of 1, or wrap it in float()",
                 )
         return found
 
-    def _of_one(self, path: str, value: Any) -> list[Output]:
+    def _of_one(self, path: str, value: object) -> list[Output]:
         """A list of varying length is an output for each of the values in an item."""
         if not is_open(value) and not isinstance(value, (list, tuple)):
-            kind = "tensor" if isinstance(value, torch.Tensor) else _name_of_type(sym_type(value))
+            kind = _kind_of(value)
             return [Output(path, value, kind)]
         spread = self._lists.single(value)
         self._packed.add(path or "output")
@@ -97,7 +100,7 @@ class Results:
                 path if len(leaves) == 1 else f"{path}_{k}" if path else str(k),
                 column,
                 "sequence",
-                leaf.kind.__name__ if isinstance(leaf, Number) else "tensor",
+                cast(_Kind, leaf.kind.__name__) if isinstance(leaf, Number) else "tensor",
                 path,
                 k,
             )
@@ -123,7 +126,7 @@ def output_specs(
     return specs
 
 
-def _is_output(value: Any) -> bool:
+def _is_output(value: object) -> bool:
     return (
         isinstance(value, (torch.Tensor, Poison, Maybe))
         or sym_type(value) is not None
@@ -131,8 +134,10 @@ def _is_output(value: Any) -> bool:
     )
 
 
-def _name_of_type(kind: type | None) -> str:
-    return "" if kind is None else kind.__name__
+def _kind_of(value: object) -> _Kind:
+    """What an output is; a value that is no output at all is refused elsewhere."""
+    kind = sym_type(value)
+    return "tensor" if kind is None else cast(_Kind, kind.__name__)
 
 
 def _output_name(path: str, index: int, count: int, taken: set[str]) -> str:

@@ -2,149 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
 
 import torch
 from torch import fx
 
 from fxexport.graph.ops import branch, loop
-from fxexport.source import SourceLocation
+from fxexport.graph.signature import Constraint, InputSpec, OutputSpec, StateSpec
+from fxexport.graph.values import Eager
+from fxexport.source.location import SourceLocation
 
 __all__ = [
     "CapturedGraph",
-    "Constraint",
-    "DimRange",
-    "InputSpec",
-    "OutputSpec",
-    "Padding",
-    "StateSpec",
     "bodies_of",
     "source_of",
 ]
-
-
-@dataclass(frozen=True)
-class DimRange:
-    """A dynamic dimension: its name and the sizes it may take (`max` None: no bound)."""
-
-    name: str
-    min: int = 0
-    max: int | None = None
-
-
-@dataclass(frozen=True)
-class InputSpec:
-    """One input of the file.
-
-    Attributes:
-        name: input name in the file.
-        kind: "tensor", the Python type of a scalar input, or "sequence" for a list of tensors.
-        dtype: dtype in the file (int64, float64 and bool for scalars).
-        shape: an int for a static dimension, a DimRange for a dynamic one; () for scalars.
-        values: the smallest and the largest value that an int input may take; None for any.
-        items: for a sequence, the size of every item along each dimension; None where they differ.
-    """
-
-    name: str
-    kind: Literal["tensor", "int", "float", "bool", "sequence"]
-    dtype: torch.dtype
-    shape: tuple[int | DimRange, ...] = ()
-    values: tuple[int, int] | None = None
-    items: tuple[int | None, ...] = ()
-
-
-@dataclass(frozen=True)
-class Padding:
-    """An output is padded with zeros along one dimension.
-
-    Attributes:
-        dim: the dimension.
-        count: name of the output that holds the true size, an int64 number.
-        location: the user's line that makes the value.
-    """
-
-    dim: int
-    count: str
-    location: SourceLocation | None = None
-
-
-@dataclass(frozen=True)
-class OutputSpec:
-    """One output of the file.
-
-    Attributes:
-        name: output name in the file.
-        kind: "tensor", the Python type of a scalar, or "sequence" for a list of any length.
-        items: for a sequence, the kind of its items.
-        path: for a sequence, where in the model's result the list is, as `named_leaves` names it.
-        column: for a sequence, which of the values in each item it holds.
-        padding: how the output is padded; None where it has its exact size.
-        counts: name of the padded output whose size this is; "" for an output of the model.
-        exceeded: whether this says that a loop was cut short at `max_trips`.
-    """
-
-    name: str
-    kind: Literal["tensor", "int", "float", "bool", "sequence"] = "tensor"
-    items: Literal["tensor", "int", "float", "bool"] = "tensor"
-    path: str = ""
-    column: int = 0
-    padding: Padding | None = None
-    counts: str = ""
-    exceeded: bool = False
-
-    @property
-    def of_model(self) -> bool:
-        """Whether the model itself gives it."""
-        return not self.counts and not self.exceeded
-
-
-@dataclass(frozen=True)
-class StateSpec:
-    """State that the caller keeps between calls: an input and an output of the file.
-
-    Attributes:
-        path: where the model keeps it.
-        spec: the input; the output has its name with ``.out`` behind it.
-        initial: what the model held at export, a tensor or a Python number.
-        location: the user's line that changes it.
-    """
-
-    path: str
-    spec: InputSpec
-    initial: Any
-    location: SourceLocation | None = None
-
-    @property
-    def input(self) -> str:
-        """Name of the input."""
-        return self.spec.name
-
-    @property
-    def output(self) -> str:
-        """Name of the output."""
-        return f"{self.spec.name}.out"
-
-
-@dataclass(frozen=True)
-class Constraint:
-    """A relation between dimensions that the file takes for granted.
-
-    Attributes:
-        text: the relation in the user's terms, for example ``height % 32 == 0``.
-        holds: tells whether given sizes (by dimension name) satisfy it.
-        location: the line that needs it.
-        names: the dimensions that it is about.
-        expression: the relation in Python with ``d0``, ``d1``, ... for `names`, for whoever
-            checks it without this graph; empty where it cannot be written so.
-    """
-
-    text: str
-    holds: Callable[[Mapping[str, int]], bool]
-    location: SourceLocation | None = None
-    names: tuple[str, ...] = ()
-    expression: str = ""
 
 
 @dataclass
@@ -162,7 +35,8 @@ class CapturedGraph:
 
     ``node.meta``: ``val`` holds the fake tensor, Sym scalar or Python scalar that the node
     yields (a tuple for several results); ``source`` the `SourceLocation`s of the user's frames,
-    innermost first.
+    innermost first; ``bound`` what limits a loop, in words; ``helper`` is True for a branch or
+    loop that stands for none of the program's: a pass has made it because a target needs it.
 
     Attributes:
         module: the root.
@@ -174,6 +48,9 @@ class CapturedGraph:
         written: real tensors that forward writes in place.
         max_trips: for loops without a bound of their own, where the target needs one.
         capped: the lines of the loops that were given this bound.
+        selected: the lines of the branches some of whose results are selected outside of them.
+        guarded: whether it checks its contract when it runs.
+        unguarded: what it takes for granted and does not check, as guards would say it.
     """
 
     module: fx.GraphModule
@@ -185,8 +62,11 @@ class CapturedGraph:
     written: list[torch.Tensor] = field(default_factory=list)
     max_trips: int | None = None
     capped: list[SourceLocation | None] = field(default_factory=list)
+    selected: list[SourceLocation | None] = field(default_factory=list)
+    guarded: bool = False
+    unguarded: list[str] = field(default_factory=list)
 
-    def run(self, *flat_inputs: Any) -> tuple[Any, ...]:
+    def run(self, *flat_inputs: Eager) -> tuple[Eager, ...]:
         """Runs the graph eagerly in PyTorch on flat inputs; returns the flat outputs."""
         with torch.no_grad():
             return tuple(self.module(*flat_inputs))

@@ -19,7 +19,7 @@ __all__ = [
     "item",
     "items",
     "new_body",
-    "new_place",
+    "new_placeholder",
     "nodes_inside",
     "parts",
     "replace_item",
@@ -68,14 +68,14 @@ def items(node: fx.Node) -> Iterator[tuple[int, fx.Node]]:
 
 
 def replace_item(node: fx.Node, k: int, value: Any) -> None:
-    """Puts a node or a constant in the place of all uses of one result."""
-    for place, user in items(node):
-        if place == k:
-            put_in_place(user, value)
+    """Replaces all uses of one result by a node or a constant."""
+    for index, user in items(node):
+        if index == k:
+            replace_uses(user, value)
             node.graph.erase_node(user)
 
 
-def put_in_place(node: fx.Node, value: Any) -> None:
+def replace_uses(node: fx.Node, value: Any) -> None:
     """Replaces all uses of a node by another one or by a constant."""
     if isinstance(value, fx.Node):
         node.replace_all_uses_with(value)
@@ -138,7 +138,7 @@ def nodes_inside(module: fx.GraphModule, node: fx.Node) -> Iterator[tuple[fx.Gra
             yield from nodes_inside(body, inner)
 
 
-def new_place(graph: fx.Graph, name: str, val: Any, after: fx.Node | None = None) -> fx.Node:
+def new_placeholder(graph: fx.Graph, name: str, val: Any, after: fx.Node | None = None) -> fx.Node:
     """Gives a body a further placeholder, behind another one or before all nodes.
 
     Its target is its name: fx makes node names unique, but writes targets as parameters.
@@ -146,7 +146,7 @@ def new_place(graph: fx.Graph, name: str, val: Any, after: fx.Node | None = None
     first = next(iter(graph.nodes), None)  # None: at the end
     where = graph.inserting_before(first) if after is None else None
     with where or graph.inserting_after(after):
-        place = graph.placeholder(name)
-    place.target = place.name
-    place.meta["val"] = val
-    return place
+        placeholder = graph.placeholder(name)
+    placeholder.target = placeholder.name
+    placeholder.meta["val"] = val
+    return placeholder

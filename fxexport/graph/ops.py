@@ -1,25 +1,29 @@
-"""The two operators that the branch-preserving graph has beyond ATen: ``branch`` and ``loop``.
+"""The operators that the branch-preserving graph has beyond ATen: ``branch``, ``loop``, ``guard``.
 
-Both are plain Python functions, so a graph runs eagerly in PyTorch. Their semantics are those
-of ONNX If and Loop, with every captured value passed explicitly.
+They are plain Python functions, so a graph runs eagerly in PyTorch. The semantics of the first two
+are those of ONNX If and Loop, with every captured value passed explicitly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import cast
 
 import torch
+from torch import fx
 
-__all__ = ["branch", "loop"]
+from fxexport.errors import GuardError
+from fxexport.graph.values import Eager
+
+__all__ = ["branch", "guard", "loop"]
 
 
 def branch(
     condition: torch.Tensor | bool,
-    then_body: Callable[..., tuple[Any, ...]],
-    else_body: Callable[..., tuple[Any, ...]],
-    operands: Sequence[Any],
-) -> tuple[Any, ...]:
+    then_body: Callable[..., tuple[Eager, ...]],
+    else_body: Callable[..., tuple[Eager, ...]],
+    operands: Sequence[Eager],
+) -> tuple[Eager, ...]:
     """Runs one of two bodies.
 
     Args:
@@ -37,40 +41,55 @@ def branch(
 def loop(
     trip_count: int | None,
     condition: torch.Tensor | bool,
-    body: Callable[..., tuple[Any, ...]],
-    carried: Sequence[Any],
-    captured: Sequence[Any],
+    body: Callable[..., tuple[Eager, ...]],
+    carried: Sequence[Eager],
+    captured: Sequence[Eager],
     scan_shapes: Sequence[tuple[Sequence[int | None], torch.dtype]] = (),
-) -> tuple[Any, ...]:
+) -> tuple[Eager, ...]:
     """Runs a body while the condition holds, at most `trip_count` times.
 
     Args:
-        trip_count: upper bound on the number of trips; None for no bound.
-        condition: whether to make the first trip.
+        trip_count: upper bound on the number of iterations; None for no bound.
+        condition: whether to make the first iteration.
         body: graph called as ``body(i, *carried, *captured)``; returns
             ``(condition, *carried, *scan_rows)``.
         carried: initial values of the loop-carried values.
         captured: values that the body uses and that do not change.
-        scan_shapes: shape and dtype of one row of each scan output, for zero trips; a size that
-            nothing before the loop tells is None, and then 0.
+        scan_shapes: shape and dtype of one row of each scan output, for zero iterations; a size
+            that nothing before the loop tells is None, and then 0.
 
     Returns:
         The final carried values, then each scan output stacked on a new first dimension.
     """
     state = tuple(carried)
-    rows: list[tuple[Any, ...]] = []
-    trip = 0
+    rows: list[tuple[Eager, ...]] = []
+    iteration = 0
     going = bool(condition)
-    while going and (trip_count is None or trip < trip_count):
-        going_on, *values = body(trip, *state, *captured)
+    while going and (trip_count is None or iteration < trip_count):
+        going_on, *values = body(iteration, *state, *captured)
         state = tuple(values[: len(state)])
         rows.append(tuple(values[len(state) :]))
         going = bool(going_on)
-        trip += 1
+        iteration += 1
     scans = [
-        torch.stack([row[k] for row in rows])
+        torch.stack([cast(torch.Tensor, row[k]) for row in rows])
         if rows
         else torch.empty((0, *(size or 0 for size in shape)), dtype=dtype)
         for k, (shape, dtype) in enumerate(scan_shapes)
     ]
     return (*state, *scans)
+
+
+@fx.has_side_effect
+def guard(condition: torch.Tensor | bool, message: str) -> None:
+    """Ends the run where a condition does not hold; it has this effect and no result.
+
+    Args:
+        condition: bool tensor with one element, or a Python bool.
+        message: what the error says: what is needed, and the user's line.
+
+    Raises:
+        GuardError: the condition is false.
+    """
+    if not bool(condition):
+        raise GuardError(message)

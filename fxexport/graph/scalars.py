@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
 
 Scalar = int | float | bool
 
@@ -119,7 +118,7 @@ _ARITHMETIC = {
 }
 
 
-def result_type(function: Callable[..., Any], types: Sequence[type]) -> type | None:
+def result_type(function: Callable[..., object], types: Sequence[type]) -> type | None:
     """The Python type (int, float, bool) that a scalar function yields; None for other functions.
 
     Args:

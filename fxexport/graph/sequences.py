@@ -1,15 +1,14 @@
 """Sequences: lists of tensors whose length is known only when the model runs.
 
-A Python list that grows in a loop or differs in length between two ways is a sequence in the graph,
-one for each tensor or number in an item. Sequences are values like tensors: nothing changes one in
-place, each function here gives a new one. Eagerly a sequence is a list of tensors.
+A Python list that grows in a loop or differs in length between the paths of a branch is a sequence
+in the graph, one for each tensor or number in an item. Sequences are values like tensors: nothing
+changes one in place, each function here gives a new one. Eagerly a sequence is a list of tensors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -39,8 +38,8 @@ class SequenceVal:
     """
 
     dtype: torch.dtype
-    dims: tuple[Any, ...]
-    length: Any
+    dims: tuple[int | torch.SymInt | None, ...]
+    length: int | torch.SymInt
 
 
 def sequence_of(dtype: torch.dtype, *items: torch.Tensor) -> list[torch.Tensor]:
@@ -118,7 +117,7 @@ def sequence_join(
     return torch.stack(items, dim) if stacked else torch.cat(items, dim)
 
 
-SEQUENCE_FUNCTIONS: frozenset[Callable[..., Any]] = frozenset(
+SEQUENCE_FUNCTIONS: frozenset[Callable[..., object]] = frozenset(
     {
         sequence_of,
         sequence_length,

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from fxexport.errors import UsageError
-from fxexport.graph.captured import DimRange, InputSpec
+from fxexport.graph.signature import DimRange, InputSpec
 from fxexport.inputs.lists import check_items
 from fxexport.inputs.specs import TensorSpec, dtype_name, is_fake
 

@@ -142,7 +142,7 @@ class _Reader:
         self.requests = DynamicRequests()
 
     def read_spec(self, leaf: Leaf, spec: TensorSpec) -> None:
-        """Names in a spec's shape are dynamic without further words."""
+        """A dimension that a spec's shape names is dynamic, without a `dynamic` option."""
         for axis, size in enumerate(spec.shape):
             if not isinstance(size, int):
                 self._add(

@@ -11,7 +11,7 @@ import torch
 
 from fxexport._torch_compat import program_module, tree_flatten, tree_unflatten
 from fxexport.errors import UsageError
-from fxexport.graph.captured import DimRange, InputSpec
+from fxexport.graph.signature import DimRange, InputSpec
 from fxexport.profiles.dims import Dim
 
 __all__ = ["check_program_sizes", "take_apart_program"]

@@ -10,14 +10,14 @@ from typing import Any, Literal
 import torch
 
 from fxexport.errors import UsageError
-from fxexport.graph.captured import DimRange, InputSpec
+from fxexport.graph.signature import DimRange, InputSpec
 from fxexport.inputs.binding import CallBinder, normalise_call
 from fxexport.inputs.checking import check_value, equal_constants
+from fxexport.inputs.dimension_names import choose_sizes, name_dimensions
 from fxexport.inputs.dynamic import DynamicRequests, InputTree, read_dynamic
 from fxexport.inputs.flatten import Leaf, Node, leaves_of, map_leaves, matching_leaves, take_apart
 from fxexport.inputs.lists import TensorList, as_sequences, item_sizes
-from fxexport.inputs.profiled import add_profiles, with_names
-from fxexport.inputs.sizes import choose_sizes, name_dimensions
+from fxexport.inputs.profile_ranges import add_profiles, with_names
 from fxexport.inputs.specs import TensorSpec, check_tensor, is_fake
 from fxexport.profiles import Profile
 
@@ -34,7 +34,7 @@ _SCALARS: dict[type, tuple[ScalarKind, torch.dtype]] = {
 
 @dataclass
 class PreparedInputs:
-    """The inputs of a file, and the way to them from a call and back.
+    """The inputs of a file, and how a call is turned into them and back.
 
     Attributes:
         specs: the file's inputs in order; dynamic dimensions are DimRanges.
@@ -96,7 +96,7 @@ class PreparedInputs:
             flat_values: one value an input, in the order of `specs`; state is left out.
 
         Returns:
-            Positional and keyword arguments, given in the way that the user gave them.
+            Positional and keyword arguments, given as the user gave them.
         """
         if len(flat_values) != len(self.specs):
             raise UsageError(f"expected {len(self.specs)} inputs, got {len(flat_values)}")
@@ -303,7 +303,7 @@ def _check_leaf(leaf: Leaf) -> None:
         if held:
             raise UsageError(
                 f"the input {leaf.path!r} is a {type(value).__name__} with tensors inside "
-                f"({', '.join(held)}); they cannot be told from constants",
+                f"({', '.join(held)}); they cannot be told apart from constants",
                 hint="pass the tensors in a tuple, list, dict, named tuple or dataclass",
             )
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from fxexport.lowering import dtypes
-from fxexport.lowering.builder import OpBuilder
-from fxexport.lowering.values import Value
+from fxexport.lowering.builder import dtypes
+from fxexport.lowering.builder.builder import OpBuilder
+from fxexport.lowering.builder.values import Value
 
 __all__ = [
     "arc_tangent",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from fxexport.lowering.guards import is_guard
+
 __all__ = ["clean_up"]
 
 
@@ -33,12 +35,18 @@ def _drop_identities(root: ir.Graph) -> None:
 def _drop_unused(root: ir.Graph) -> None:
     # Bodies after the nodes behind them: a node that goes takes its bodies' uses with it.
     for node in reversed(list(root)):
-        if not any(output.uses() or output.is_graph_output() for output in node.outputs):
+        used = any(output.uses() or output.is_graph_output() for output in node.outputs)
+        if not used and not _has_guard(node):
             _release(node)
             root.remove(node, safe=True)
             continue
         for body in _bodies(node):
             _drop_unused(body)
+
+
+def _has_guard(node: ir.Node) -> bool:
+    """Whether a node is a guard, or has one in its bodies."""
+    return is_guard(node) or any(map(_has_guard, (n for body in _bodies(node) for n in body)))
 
 
 def _release(node: ir.Node) -> None:

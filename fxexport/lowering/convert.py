@@ -1,43 +1,32 @@
-"""Walking a captured graph and writing it as an ONNX model."""
+"""From a captured graph to an ONNX model."""
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import onnx_ir as ir
-import torch
-from torch import fx
-from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
-from fxexport._torch_compat import bounds_within, raw_expression
-from fxexport.errors import FxExportError, UnsupportedError
-from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec
+from fxexport.errors import UnsupportedError
+from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.ops import branch, loop
-from fxexport.graph.scalars import SCALAR_FUNCTIONS
-from fxexport.graph.sequences import SEQUENCE_FUNCTIONS, SequenceVal
-from fxexport.lowering import dtypes
-from fxexport.lowering.builder import OpBuilder
-from fxexport.lowering.dialects import dialect_named
-from fxexport.lowering.graph_values import output_vals
-from fxexport.lowering.refusals import REFUSED, DependsOnRefused, Refusals, missing_lowering
-from fxexport.lowering.registry import operator_name, own_lowering, user_lowering
-from fxexport.lowering.values import Value
-from fxexport.lowering.weights import WeightTensor
+from fxexport.lowering.builder.builder import OpBuilder
+from fxexport.lowering.builder.dialect import PLAIN, Dialect
+from fxexport.lowering.cleanup import clean_up
+from fxexport.lowering.control_flow import write_branch, write_loop
+from fxexport.lowering.graph_lowering import ControlFlow, GraphLowering
 
-__all__ = ["GraphWriter", "lower"]
+__all__ = ["lower"]
 
 
 def lower(
-    graph: CapturedGraph, *, opset: int, dialect: str = "plain", producer_version: str = ""
+    graph: CapturedGraph, *, opset: int, dialect: Dialect = PLAIN, producer_version: str = ""
 ) -> ir.Model:
     """Writes a captured graph as an ONNX model.
 
     Args:
         graph: the graph; it is not changed.
         opset: version of the ONNX operator set, 18 or later.
-        dialect: name of the dialect to write (`fxexport.lowering.dialects`).
+        dialect: the forms in which the target takes ONNX operators.
         producer_version: version to name as the model's producer.
 
     Returns:
@@ -49,8 +38,6 @@ def lower(
     """
     import onnx
 
-    from fxexport.lowering.cleanup import clean_up
-
     newest = onnx.defs.onnx_opset_version()
     if not 18 <= opset <= newest:
         raise UnsupportedError(
@@ -58,9 +45,11 @@ def lower(
             hint="leave the opset out to get the one that the target takes best",
         )
     root = ir.Graph([], [], nodes=[], opset_imports={"": opset}, name="main")
-    spoken = dialect_named(dialect)
-    writer = GraphWriter(graph, OpBuilder(root, opset, spoken))
-    writer.write()
+    control_flow: dict[Callable[..., object], ControlFlow] = {
+        branch: write_branch,
+        loop: write_loop,
+    }
+    GraphLowering(graph, OpBuilder(root, opset, dialect), control_flow).write()
     model = ir.Model(
         root,
         ir_version=onnx.helper.find_min_ir_version_for(
@@ -70,276 +59,6 @@ def lower(
         producer_version=producer_version,
     )
     clean_up(model)
-    if spoken.finish is not None:
-        spoken.finish(model)
+    if dialect.finish is not None:
+        dialect.finish(model)
     return model
-
-
-class GraphWriter:
-    """Writes one captured graph, bodies included.
-
-    Attributes:
-        op: the builder that nodes are written with.
-    """
-
-    def __init__(self, graph: CapturedGraph, op: OpBuilder) -> None:
-        self.op = op
-        self._graph = graph
-        self._root = op.graph
-        self._symbols: dict[str, str] = {}
-        self._ranges: dict[Any, tuple[int, int | None]] = {}
-        self._weights: dict[Any, Value] = {}
-        self._refusals = Refusals(graph.module)
-
-    # The root
-
-    def write(self) -> None:
-        """Writes the whole graph, or raises all that is refused in it."""
-        try:
-            self._write_root()
-        except DependsOnRefused:
-            pass
-        except Exception:
-            self._refusals.raise_all()  # it may well follow from what was refused
-            raise
-        self._refusals.raise_all()
-
-    def _write_root(self) -> None:
-        """Writes the root graph with its inputs and outputs."""
-        graph, op = self._graph, self.op
-        reserved = [spec.name for spec in graph.inputs] + [spec.name for spec in graph.outputs]
-        for name in [*reserved, *graph.weights]:
-            op.names(name)
-        placeholders = graph.module.graph.find_nodes(op="placeholder")
-        arguments = []
-        for node, spec in zip(placeholders, graph.inputs, strict=True):
-            arguments.append(self._input(node, spec))
-        op.graph.inputs.extend(arguments)
-        results = self.write_nodes(graph.module, arguments)
-        vals = output_vals(graph.module)
-        used: set[Value] = set()
-        for out, result, val in zip(graph.outputs, results, vals, strict=True):
-            value = self.as_output(result, val, used)
-            value.name = out.name
-            op.graph.outputs.append(value)
-
-    def _input(self, node: fx.Node, spec: InputSpec) -> Value:
-        val = node.meta.get("val")
-        if isinstance(val, SequenceVal):
-            return Value(self.op, name=spec.name, type=dtypes.type_of(val))
-        dims: list[int | str] = []
-        for k, dim in enumerate(spec.shape):
-            dims.append(dim.name if isinstance(dim, DimRange) else dim)
-            if isinstance(dim, DimRange) and isinstance(val, torch.Tensor):
-                self._symbols.setdefault(str(val.shape[k]), dim.name)
-                self._ranges.setdefault(raw_expression(val.shape[k]), (dim.min, dim.max))
-        value = Value(
-            self.op,
-            is_number=spec.kind != "tensor",
-            name=spec.name,
-            type=ir.TensorType(dtypes.from_torch(spec.dtype)),
-            shape=ir.Shape(dims),
-        )
-        if isinstance(val, torch.Tensor):
-            value.limits = [self._limit(size) for size in val.shape]
-        return value
-
-    # Nodes
-
-    def write_nodes(self, module: fx.GraphModule, arguments: Sequence[Any]) -> list[Any]:
-        """Writes a graph's nodes into the builder's current graph; returns its outputs."""
-        env: dict[fx.Node, Any] = {}
-        left = iter(arguments)
-        for node in module.graph.nodes:
-            if node.op == "placeholder":
-                env[node] = next(left)
-            elif node.op == "get_attr":
-                env[node] = self._attribute(module, node)
-            elif node.op == "call_function":
-                env[node] = self._call(module, node, env)
-            elif node.op == "output":
-                outputs = node.args[0]
-                outputs = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
-                results = [env[arg] if isinstance(arg, fx.Node) else arg for arg in outputs]
-                if any(result is REFUSED for result in results):
-                    raise DependsOnRefused
-                return results
-            else:
-                raise RuntimeError(f"a captured graph has no {node.op} nodes")
-        raise RuntimeError("a captured graph has no output node")
-
-    def _attribute(self, module: fx.GraphModule, node: fx.Node) -> Any:
-        name = str(node.meta.get("weight", node.target))
-        tensor = self._graph.weights.get(name)
-        if tensor is None:
-            return getattr(module, str(node.target))
-        key = _identity(tensor)
-        found = self._weights.get(key)
-        if found is None:
-            found = self.op.initializer(WeightTensor(tensor, name), name)
-            self._weights[key] = found
-        return found
-
-    def _call(self, module: fx.GraphModule, node: fx.Node, env: Mapping[fx.Node, Any]) -> Any:
-        """Writes one node; what follows from a refusal, or is one, gives REFUSED."""
-        if any(env[used] is REFUSED for used in node.all_input_nodes):
-            return REFUSED
-        args = fx.map_arg(node.args, lambda n: env[n])
-        kwargs = fx.map_arg(node.kwargs, lambda n: env[n])
-        if node.target is operator.getitem:
-            return _item(args)
-        self.op.work_for(node)
-        try:
-            if node.target is branch or node.target is loop:
-                from fxexport.lowering.control_flow import write_branch, write_loop
-
-                write = write_branch if node.target is branch else write_loop
-                return write(self, node, args, kwargs)
-            result = self._lower(node, args, kwargs)
-            return self._finish(result, self.op.val, node.name)
-        except DependsOnRefused:
-            return REFUSED
-        except FxExportError as error:
-            self._refusals.add(error, node)
-            return REFUSED
-
-    def _lower(self, node: fx.Node, args: Any, kwargs: Any) -> Any:
-        target = node.target
-        if isinstance(target, torch._ops.OpOverload):
-            name = operator_name(target)
-            function = user_lowering(name) or own_lowering(name)
-            if function is not None:
-                return function(self.op, *args, **kwargs)
-            return self._from_library(node, args, kwargs)
-        if target in SCALAR_FUNCTIONS:
-            from fxexport.lowering.scalars import lower_scalar
-
-            return lower_scalar(self.op, target, args)
-        if target in SEQUENCE_FUNCTIONS:
-            from fxexport.lowering.sequences import lower_sequence
-
-            return lower_sequence(self.op, target, args)
-        raise missing_lowering(node)
-
-    def _from_library(self, node: fx.Node, args: Any, kwargs: Any) -> Any:
-        from fxexport.lowering.torchlib import call_library, library_function
-
-        target: Any = node.target
-        name = operator_name(target)
-        if library_function(name) is None:
-            raise missing_lowering(node)
-        if torch.Tag.pointwise in target.tags:
-            tensors = [a for a in args if isinstance(a, Value) and not a.is_number]
-            if len({t.elem for t in tensors}) > 1:
-                dtype = self.op.common(*tensors)
-                args = [self.op.cast(a, dtype) if a in tensors else a for a in args]
-        try:
-            result = call_library(self.op, name, args, kwargs)
-        except NotImplementedError as error:
-            missing = missing_lowering(node)
-            missing.message = f"{missing.message} for these arguments: {error}"
-            raise missing from error
-        return self._library_dtypes(result)
-
-    def _library_dtypes(self, result: Any) -> Any:
-        val = self.op.val
-        if isinstance(result, (list, tuple)):
-            vals = val if isinstance(val, (list, tuple)) else [val]
-            return [
-                self.op.cast(r, dtypes.from_torch(v.dtype)) if isinstance(v, torch.Tensor) else r
-                for r, v in zip(result, vals, strict=False)
-            ]
-        return self.op.cast(result, self.op.dtype)
-
-    # Results
-
-    def _finish(self, result: Any, val: Any, name: str) -> Any:
-        if isinstance(val, (tuple, list)):
-            if not isinstance(result, (tuple, list)):
-                raise RuntimeError(f"{name} should give {len(val)} results")
-            return [
-                self._finish(r, v, f"{name}_{k}") if r is not None else None
-                for k, (r, v) in enumerate(zip(result, val, strict=False))
-            ]
-        if isinstance(result, (tuple, list)) and len(result) == 1:
-            result = result[0]
-        if not isinstance(result, Value):
-            return result
-        is_number = not isinstance(val, (torch.Tensor, SequenceVal))
-        if val is not None:
-            expected = dtypes.of_val(val)
-            if result.dtype is None:
-                result.type = dtypes.type_of(val)
-            elif result.dtype != expected:
-                raise RuntimeError(f"{name} was lowered to {result.dtype}, expected {expected}")
-        if result.is_number != is_number:
-            result = self.op.write("Identity", [result], {})[0]
-        result.is_number = is_number
-        if result.producer() is not None and (result.name or "").startswith(f"{self.op.prefix}_"):
-            result.name = self.op.names(name)
-        if val is not None:
-            self.describe(result, val)
-        return result
-
-    def describe(self, value: Value, val: Any) -> None:
-        """Sets a value's type and shape from the graph's metadata."""
-        if isinstance(val, SequenceVal):
-            value.type = dtypes.type_of(val)
-            return
-        if not isinstance(val, torch.Tensor):
-            value.type = ir.TensorType(dtypes.kind_dtype(val))
-            value.shape = ir.Shape([])
-            value.is_number = True
-            value.most = self._limit(val)
-            return
-        value.type = ir.TensorType(dtypes.from_torch(val.dtype))
-        value.limits = [self._limit(size) for size in val.shape]
-        if value.is_graph_input() and value.graph is self.op.graph and value.shape is not None:
-            return
-        value.shape = ir.Shape([self._dim(size) for size in val.shape])
-
-    def _dim(self, size: int | torch.SymInt) -> int | str | None:
-        if is_concrete_int(size):
-            return int(size)
-        # ONNX Runtime reuses memory among values whose sizes have one name. In a body a name may
-        # be wrong: that two sizes are one there is assumed by a sum of which one has size 1.
-        return self._symbols.get(str(size)) if self.op.graph is self._root else None
-
-    def _limit(self, size: Any) -> int | None:
-        """The largest that a size can be, from the ranges of the inputs' sizes."""
-        if not isinstance(size, torch.SymInt) or is_concrete_int(size):
-            return int(size) if isinstance(size, (int, torch.SymInt)) else None
-        expression = raw_expression(size)
-        if not expression.free_symbols <= self._ranges.keys():
-            return None
-        limit = bounds_within(expression, self._ranges)[1]
-        return None if limit is None else int(limit)
-
-    def as_output(self, result: Any, val: Any, used: set[Value]) -> Value:
-        """A result as an output of the current graph: made there, and used for one output."""
-        op = self.op
-        value = op.cast(result, dtypes.of_val(val))
-        producer = value.producer()
-        if producer is None or producer.graph is not op.graph or value in used:
-            value = op.write("Identity", [value], {})[0]
-            self.describe(value, val)
-        used.add(value)
-        return value
-
-
-def _item(args: Any) -> Any:
-    return args[0][args[1]]
-
-
-def _identity(tensor: torch.Tensor) -> Any:
-    """Equal for tensors that share all their memory, so that tied weights are written once."""
-    pointer = tensor.untyped_storage().data_ptr() if tensor.layout == torch.strided else 0
-    if not pointer:
-        return id(tensor)
-    return (
-        pointer,
-        tensor.storage_offset(),
-        tuple(tensor.shape),
-        tuple(tensor.stride()),
-        tensor.dtype,
-    )

@@ -97,7 +97,7 @@ def decomposition_for(op: torch._ops.OpOverload) -> Callable[..., Any] | None:
 
     Returns:
         None when it can be lowered as it is, or when no decomposition is known (then `lower`
-        says what is missing); else a function to call in its place.
+        says what is missing); else a function to call instead.
     """
     if is_lowerable(op):
         return None

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import fx
 
 from fxexport.errors import FxExportError, MissingLoweringError
 from fxexport.graph.captured import bodies_of, source_of
-from fxexport.graph.ops import branch, loop
+from fxexport.graph.contracts import sizes_fit
+from fxexport.graph.ops import branch, guard, loop
 from fxexport.graph.scalars import SCALAR_FUNCTIONS
 from fxexport.graph.sequences import SEQUENCE_FUNCTIONS
 from fxexport.lowering.registry import is_lowerable, operator_name
+from fxexport.source.location import SourceLocation
 
 __all__ = ["REFUSED", "DependsOnRefused", "Refusals", "missing_lowering"]
 
@@ -31,7 +33,7 @@ class Refusals:
 
     def __init__(self, module: fx.GraphModule) -> None:
         self._errors: list[FxExportError] = []
-        self._seen: set[tuple[Any, ...]] = set()
+        self._seen: set[tuple[str, SourceLocation | None]] = set()
         for error in _missing(module):
             self._keep(error)
 
@@ -84,11 +86,11 @@ def _missing(module: fx.GraphModule) -> Iterator[MissingLoweringError]:
             yield missing_lowering(node)
 
 
-def _has_form(target: Any) -> bool:
+def _has_form(target: object) -> bool:
     if isinstance(target, torch._ops.OpOverload):
         return is_lowerable(target)
     return (
         target in SCALAR_FUNCTIONS
         or target in SEQUENCE_FUNCTIONS
-        or target in (branch, loop, operator.getitem)
+        or target in (branch, guard, loop, operator.getitem, sizes_fit)
     )

@@ -12,8 +12,8 @@ import torch
 
 __all__ = [
     "Lowering",
+    "LoweringTable",
     "Registration",
-    "Table",
     "is_lowerable",
     "operator_name",
     "own_lowering",
@@ -24,35 +24,37 @@ __all__ = [
 Lowering = Callable[..., Any]
 
 _MODULES = (
-    "operators_pointwise",
-    "operators_compare",
-    "operators_arithmetic",
-    "operators_shape",
-    "operators_creation",
-    "operators_indexing",
-    "operators_scatter",
-    "operators_reduce",
-    "operators_sort",
-    "operators_linear",
-    "operators_conv",
-    "operators_norm",
-    "operators_attention",
-    "operators_pool",
-    "operators_adaptive",
-    "operators_resize",
-    "operators_pad",
-    "operators_recurrent",
-    "operators_loss",
-    "operators_random",
-    "operators_window",
-    "operators_vision",
+    "pointwise",
+    "compare",
+    "arithmetic",
+    "shape",
+    "creation",
+    "indexing",
+    "scatter",
+    "reduce",
+    "extremes",
+    "running",
+    "special",
+    "sort",
+    "linear",
+    "conv",
+    "norm",
+    "attention",
+    "pool",
+    "adaptive",
+    "resize",
+    "pad",
+    "recurrent",
+    "loss",
+    "random",
+    "vision",
 )
 
 # What users registered. It changes only through register_lowering and the handle it returns.
 _USER: dict[str, Lowering] = {}
 
 
-class Table(dict[str, Lowering]):
+class LoweringTable(dict[str, Lowering]):
     """The lowerings of one file, by operator name as in ``aten::add.Tensor``."""
 
     def __call__(self, *names: str) -> Callable[[Lowering], Lowering]:
@@ -141,7 +143,7 @@ def user_lowering(name: str) -> Lowering | None:
 def _own() -> dict[str, Lowering]:
     merged: dict[str, Lowering] = {}
     for module in _MODULES:
-        table = importlib.import_module(f"fxexport.lowering.{module}").LOWERINGS
+        table = importlib.import_module(f"fxexport.lowering.operators.{module}").LOWERINGS
         for name, function in table.items():
             if name in merged:
                 raise RuntimeError(f"{name} is lowered twice, again in {module}")

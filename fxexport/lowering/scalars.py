@@ -5,22 +5,21 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import onnx_ir as ir
 import torch
 
 from fxexport.graph import scalars
 from fxexport.lowering.arithmetic import arc_tangent, floor_divide, python_modulo
-from fxexport.lowering.builder import OpBuilder, Operand
-from fxexport.lowering.values import Value
+from fxexport.lowering.builder.builder import OpBuilder
+from fxexport.lowering.builder.values import Operand, Value
 
 __all__ = ["lower_scalar"]
 
 BOOL, INT, FLOAT = ir.DataType.BOOL, ir.DataType.INT64, ir.DataType.DOUBLE
 
 
-def lower_scalar(op: OpBuilder, function: Callable[..., Any], args: Sequence[Any]) -> Value:
+def lower_scalar(op: OpBuilder, function: Callable[..., object], args: Sequence[object]) -> Value:
     """Writes one function on Python scalars."""
     lowering = _LOWERINGS.get(function)
     if lowering is None:
@@ -212,7 +211,7 @@ def _log2(op: OpBuilder, a: Operand) -> Value:
     return op.one("Log", op.cast(a, FLOAT)) / math.log(2.0)
 
 
-_LOWERINGS: Mapping[Callable[..., Any], Callable[..., Value]] = {
+_LOWERINGS: Mapping[Callable[..., object], Callable[..., Value]] = {
     operator.add: _arithmetic("Add"),
     operator.sub: _arithmetic("Sub"),
     operator.mul: _arithmetic("Mul"),

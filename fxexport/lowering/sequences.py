@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypeGuard
 
 import onnx_ir as ir
 import torch
 
 from fxexport.graph import sequences
-from fxexport.lowering import dtypes
-from fxexport.lowering.builder import OpBuilder
-from fxexport.lowering.values import Value
+from fxexport.lowering.builder import dtypes
+from fxexport.lowering.builder.builder import OpBuilder
+from fxexport.lowering.builder.values import Operand, Value
 
 __all__ = ["lower_sequence"]
 
 
-def lower_sequence(op: OpBuilder, function: Callable[..., Any], args: Sequence[Any]) -> Value:
+def lower_sequence(op: OpBuilder, function: Callable[..., object], args: Sequence[object]) -> Value:
     """Writes one call of a function of `fxexport.graph.sequences`."""
     return _LOWERINGS[function](op, *args)
 
 
-def _sequence(op: OpBuilder, op_type: str, *inputs: Value | None, **attributes: Any) -> Value:
+def _sequence(
+    op: OpBuilder, op_type: str, *inputs: Value | None, dtype: ir.DataType, **attributes: int
+) -> Value:
     """A node that yields a sequence; `dtype` is that of its items."""
-    dtype: ir.DataType = attributes.pop("dtype")
     if op_type == "SequenceEmpty":
         attributes["dtype"] = int(dtype)
     (value,) = op.write(op_type, inputs, attributes)
@@ -31,11 +32,11 @@ def _sequence(op: OpBuilder, op_type: str, *inputs: Value | None, **attributes: 
     return value
 
 
-def _index(op: OpBuilder, index: Any) -> Value:
+def _index(op: OpBuilder, index: Operand) -> Value:
     return op.cast(index, ir.DataType.INT64)
 
 
-def _of(op: OpBuilder, dtype: torch.dtype, *items: Any) -> Value:
+def _of(op: OpBuilder, dtype: torch.dtype, *items: Operand) -> Value:
     kind = dtypes.from_torch(dtype)
     if not items:
         return _sequence(op, "SequenceEmpty", dtype=kind)
@@ -48,19 +49,19 @@ def _length(op: OpBuilder, sequence: Value) -> Value:
     return value
 
 
-def _at(op: OpBuilder, sequence: Value, index: Any) -> Value:
+def _at(op: OpBuilder, sequence: Value, index: Operand) -> Value:
     (value,) = op.write("SequenceAt", [sequence, _index(op, index)], {})
     value.type = ir.TensorType(sequence.elem)
     return value
 
 
-def _insert(op: OpBuilder, sequence: Value, item: Any, index: Any = None) -> Value:
-    place = None if index is None else _index(op, index)
-    inputs = [sequence, op.cast(item, sequence.elem), *([] if place is None else [place])]
+def _insert(op: OpBuilder, sequence: Value, item: Operand, index: Operand = None) -> Value:
+    position = [] if index is None else [_index(op, index)]
+    inputs = [sequence, op.cast(item, sequence.elem), *position]
     return _sequence(op, "SequenceInsert", *inputs, dtype=sequence.elem)
 
 
-def _erase(op: OpBuilder, sequence: Value, index: Any) -> Value:
+def _erase(op: OpBuilder, sequence: Value, index: Operand) -> Value:
     return _sequence(op, "SequenceErase", sequence, _index(op, index), dtype=sequence.elem)
 
 
@@ -81,7 +82,7 @@ def _extend(op: OpBuilder, sequence: Value, more: Value) -> Value:
         )
     )
 
-    def trip() -> list[Value]:
+    def iteration() -> list[Value]:
         longer = _insert(op, so_far, _at(op, more, step))
         (on,) = op.write("Identity", [going], {})
         on.type, on.shape = going.type, going.shape
@@ -91,9 +92,9 @@ def _extend(op: OpBuilder, sequence: Value, more: Value) -> Value:
         ir.TensorType(ir.DataType.BOOL),
         ir.SequenceType(ir.TensorType(kind)),
     ]
-    body = op.body(op.node_names(f"{op.prefix}_extend"), [step, going, so_far], types, trip)
-    trips = _length(op, more)
-    (value,) = op.write("Loop", [trips, op.const(True, ir.DataType.BOOL), sequence], {"body": body})
+    body = op.body(op.node_names(f"{op.prefix}_extend"), [step, going, so_far], types, iteration)
+    count = _length(op, more)
+    (value,) = op.write("Loop", [count, op.const(True, ir.DataType.BOOL), sequence], {"body": body})
     value.type = ir.SequenceType(ir.TensorType(kind))
     return value
 
@@ -102,7 +103,7 @@ def _rows(op: OpBuilder, rows: Value) -> Value:
     return _sequence(op, "SplitToSequence", rows, axis=0, keepdims=0, dtype=rows.elem)
 
 
-def _join(op: OpBuilder, parts: Sequence[Any], dim: int, stacked: bool) -> Value:
+def _join(op: OpBuilder, parts: Sequence[Operand], dim: int, stacked: bool) -> Value:
     kind = op.dtype
     if not any(_is_sequence(part) for part in parts):
         tensors = [op.cast(part, kind) for part in parts]
@@ -119,11 +120,11 @@ def _join(op: OpBuilder, parts: Sequence[Any], dim: int, stacked: bool) -> Value
     return value
 
 
-def _is_sequence(value: Any) -> bool:
+def _is_sequence(value: Operand) -> TypeGuard[Value]:
     return isinstance(value, Value) and isinstance(value.type, ir.SequenceType)
 
 
-_LOWERINGS: dict[Callable[..., Any], Callable[..., Value]] = {
+_LOWERINGS: dict[Callable[..., object], Callable[..., Value]] = {
     sequences.sequence_of: _of,
     sequences.sequence_length: _length,
     sequences.sequence_at: _at,

@@ -9,9 +9,9 @@ from typing import Any
 import onnx_ir as ir
 import torch
 
-from fxexport.lowering import dtypes
-from fxexport.lowering.builder import OpBuilder
-from fxexport.lowering.values import Value
+from fxexport.lowering.builder import dtypes
+from fxexport.lowering.builder.builder import OpBuilder
+from fxexport.lowering.builder.values import Value
 
 __all__ = ["call_library", "library_function"]
 
@@ -20,15 +20,9 @@ __all__ = ["call_library", "library_function"]
 _USED = frozenset(
     f"aten::{name}"
     for name in [
-        "heaviside",
-        "sinc",
-        "special_sinc",
         "logaddexp",
         "logaddexp2",
-        "logcumsumexp",
-        "im2col",
         "col2im",
-        "special_erfcx",
         "isclose",
     ]
 )

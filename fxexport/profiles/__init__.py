@@ -7,7 +7,7 @@ from fxexport.profiles.checking import FileInput, resolve, sizes_at
 from fxexport.profiles.deriving import derived_profile, why_no_profile
 from fxexport.profiles.dims import Dim, parse_dim
 from fxexport.profiles.forms import as_profiles, parse_profiles
-from fxexport.profiles.printing import FORMS, as_text, ort_options
+from fxexport.profiles.printing import FORMS, as_text, compact_json, ort_options
 from fxexport.profiles.profile import POINTS, Bounds, Point, Profile
 from fxexport.profiles.relations import Relation
 from fxexport.profiles.stored import METADATA_KEY, StoredProfiles, profiles_file_name
@@ -25,6 +25,7 @@ __all__ = [
     "StoredProfiles",
     "as_profiles",
     "as_text",
+    "compact_json",
     "derived_profile",
     "ort_options",
     "parse_dim",

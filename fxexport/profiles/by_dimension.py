@@ -1,4 +1,4 @@
-"""Profiles said by dimension, in the words of ``--dynamic``: ``batch[1..4..8],height[32..512]``."""
+"""Profiles by dimension, in the syntax of ``--dynamic``: ``batch[1..4..8],height[32..512]``."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def parse_by_dimension(text: str, inputs: Sequence[FileInput]) -> tuple[Profile,
     wanted: dict[str, Dim] = {}
     owner = ""
     for entry in filter(None, (part.strip() for part in text.split(","))):
-        place, equals, dim_text = entry.rpartition("=")
+        named, equals, dim_text = entry.rpartition("=")
         known = ""
         if equals:
-            name, colon, axis = place.rpartition(":")
+            name, colon, axis = named.rpartition(":")
             owner = name if colon else owner
             there = _dimension_at(owner, axis, inputs, text)
             if isinstance(there, int):
@@ -55,7 +55,7 @@ def parse_by_dimension(text: str, inputs: Sequence[FileInput]) -> tuple[Profile,
         if dim.max is None:
             raise UsageError(f"{text!r}: {entry!r} has no largest size", hint=_HINT)
         if known and dim.name != known:
-            raise UsageError(f"{text!r}: {place} is called {known!r} in the file, not {dim.name!r}")
+            raise UsageError(f"{text!r}: {named} is called {known!r} in the file, not {dim.name!r}")
         if wanted.setdefault(dim.name, dim) != dim:
             raise UsageError(
                 f"{text!r}: {dim.name!r} is given two ranges",

@@ -53,7 +53,7 @@ def resolve(
 ) -> list[Profile]:
     """Brings profiles to the form that a file keeps, and refuses those that do not fit it.
 
-    Contents of integer inputs, which the common words write like shapes, are told from shapes;
+    Contents of integer inputs, which other tools' options write like shapes, are told from shapes;
     inputs of fixed shape are dropped; inputs that are left out are completed where all their
     dimensions have names that others give; opt sizes that were left out are chosen.
 
@@ -137,7 +137,7 @@ def sizes_at(profile: Profile, inputs: Sequence[FileInput], point: Point) -> dic
 
 
 class _Resolver:
-    """One profile on its way."""
+    """One profile while it is checked and completed."""
 
     def __init__(self, label: str, inputs: Sequence[FileInput]) -> None:
         self._label = label
@@ -291,10 +291,10 @@ class _Resolver:
             if target.name in profile.shapes
             and any(isinstance(dim, Dim) and dim.name in relation.names for dim in target.shape)
         ]
-        place = getattr(relation, "place", "")
+        line = getattr(relation, "line", "")
         raise UsageError(
             f"the model needs {relation.text}, and {self._label} breaks that at {point}: {shown} "
-            f"(in {'; '.join(dict.fromkeys(texts))})" + (f"; the line is {place}" if place else ""),
+            f"(in {'; '.join(dict.fromkeys(texts))})" + (f"; the line is {line}" if line else ""),
             location=relation.location,
             hint="give sizes that satisfy it at min, opt and max",
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 from fxexport.errors import UsageError
 from fxexport.profiles.profile import POINTS, Profile
-from fxexport.profiles.words import parse_ort_options, parse_words
+from fxexport.profiles.tool_options import parse_ort_options, parse_tool_options
 
 __all__ = ["as_profiles", "looks_like_a_form", "parse_profiles"]
 
@@ -127,7 +127,7 @@ def parse_profiles(text: str) -> list[Profile]:
     """
     stripped = text.strip()
     if stripped.startswith("--"):
-        return parse_words(stripped)
+        return parse_tool_options(stripped)
     if stripped.startswith(("{", "[")):
         return as_profiles(_literal(stripped))
     if stripped.startswith(("trt_profile_", "nv_profile_")):

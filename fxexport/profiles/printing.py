@@ -1,4 +1,4 @@
-"""Writing profiles in the words that users know, ready to paste."""
+"""Writing profiles as options of other tools, ready to paste."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from fxexport.errors import UsageError
 from fxexport.profiles.profile import POINTS, Bounds, Point, Profile
-from fxexport.profiles.words import POLYGRAPHY_OPTIONS, TRTEXEC_OPTIONS, quoted
+from fxexport.profiles.tool_options import POLYGRAPHY_OPTIONS, TRTEXEC_OPTIONS, quoted
 
 __all__ = ["FORMS", "as_text", "compact_json", "ort_options"]
 
@@ -34,7 +34,7 @@ def as_text(profiles: Sequence[Profile], form: str) -> str:
 
 
 def _bounds_of(profile: Profile) -> Mapping[str, Bounds]:
-    """Shapes and values: all of these words give both in one place."""
+    """Shapes and values: all of these tools take both by the same options."""
     return {**profile.shapes, **profile.values}
 
 
@@ -44,11 +44,11 @@ def _trtexec(profiles: Sequence[Profile]) -> str:
         if len(profiles) > 1:
             parts.append(f"--profile={number}")
         for option, point in TRTEXEC_OPTIONS.items():
-            words = ",".join(
+            value = ",".join(
                 f"{quoted(_nameable(name, _NOT_FOR_TRTEXEC, 'trtexec'))}:{_by_x(bounds, point)}"
                 for name, bounds in _bounds_of(profile).items()
             )
-            parts.append(f"{option}={shlex.quote(words)}")
+            parts.append(f"{option}={shlex.quote(value)}")
     return " ".join(parts)
 
 
@@ -80,11 +80,11 @@ def _polygraphy(profiles: Sequence[Profile]) -> str:
     parts = []
     for profile in profiles:
         for option, point in POLYGRAPHY_OPTIONS.items():
-            words = " ".join(
+            value = " ".join(
                 shlex.quote(f"{name}:[{','.join(map(str, bounds.at(point)))}]")
                 for name, bounds in _bounds_of(profile).items()
             )
-            parts.append(f"{option} {words}")
+            parts.append(f"{option} {value}")
     return " ".join(parts)
 
 

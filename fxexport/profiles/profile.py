@@ -24,7 +24,7 @@ class Bounds:
         opt: the ones to be fastest at.
         max: the largest ones.
         opt_given: False where opt was left out, and so may still be moved.
-        text: the user's words for it, which errors quote; it does not count in comparisons.
+        text: what the user wrote for it, which errors quote; it does not count in comparisons.
 
     Raises:
         UsageError: when these are not whole numbers, not equally many, or not in order.
@@ -72,7 +72,7 @@ class Bounds:
         return "..".join(sizes_text(self.at(point)) for point in POINTS)
 
     def quote(self) -> str:
-        """The user's words in parentheses, to append to an error; empty where there are none."""
+        """What the user wrote, in parentheses, to append to an error; empty if unknown."""
         return f" (in {self.text})" if self.text else ""
 
 
@@ -191,7 +191,7 @@ def as_bounds(name: str, entry: Any) -> Bounds:
 
 
 def _three(name: str, entry: Any) -> tuple[Any, Any, Any]:
-    """Min, opt and max of one entry; None for what is left out."""
+    """Min, opt and max of one entry; None for those not given."""
     if isinstance(entry, Mapping):
         known = {f"{point}{tail}" for point in POINTS for tail in ("", "_shape")}
         if not entry or not set(entry) <= known:

@@ -41,13 +41,13 @@ class Relation:
         expression: the same in Python with ``d0``, ``d1``, ... for the names; empty where it
             cannot be written down, and so not be checked again.
         names: the dimensions that it is about.
-        place: the user's line that needs it, as text.
+        line: the user's line that needs it, as text.
     """
 
     text: str
     expression: str = ""
     names: tuple[str, ...] = ()
-    place: str = ""
+    line: str = ""
     location: Any = None
 
     def holds(self, sizes: Mapping[str, int]) -> bool:
@@ -72,7 +72,7 @@ class Relation:
             "text": self.text,
             "expression": self.expression,
             "names": list(self.names),
-            "place": self.place,
+            "place": self.line,
         }
 
 
@@ -84,7 +84,7 @@ def relation_holds(relation: RelationLike, sizes: Mapping[str, int]) -> bool:
         return bool(relation.holds(sizes))
     except (ArithmeticError, KeyError):  # a division by a size of zero, for example
         return False
-    except ValueError:  # written by another version, in words that this one does not know
+    except ValueError:  # written by another version, in a syntax that this one does not know
         return True
 
 

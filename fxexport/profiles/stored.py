@@ -63,7 +63,7 @@ class StoredProfiles:
 
         Args:
             text: what `to_text` gave.
-            where: what to call its place in errors.
+            where: what errors call the text's origin.
 
         Raises:
             UsageError: it is no such text, or one of a newer version.

@@ -9,7 +9,7 @@ from typing import Any
 
 from fxexport.errors import FxExportError
 from fxexport.report.model import Report, Verification, VerifiedCase
-from fxexport.source import SourceLocation
+from fxexport.source.location import SourceLocation
 
 __all__ = ["as_json", "as_json_text", "error_as_json", "file_size"]
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from fxexport.errors import FxExportError
-from fxexport.source import SourceLocation
-
-if TYPE_CHECKING:
-    from fxexport.targets.tensorrt.build import BuildResult
-
-    pass
+from fxexport.errors import INVISIBLE, FxExportError
+from fxexport.report.build import BuildResult
+from fxexport.source.location import SourceLocation
 
 __all__ = [
     "Finding",
@@ -26,6 +22,8 @@ __all__ = [
 FindingKind = Literal[
     "branch",  # an if kept as a branch
     "loop",  # a loop kept as a loop
+    "selected",  # an if whose paths are both computed, and one result selected
+    "unused",  # an if or loop that is not in the file: nothing that it computes is needed
     "folded",  # a condition decided at export
     "unrolled",  # a loop written out at export
     "pinned",  # a dimension that the model itself holds at one size
@@ -108,7 +106,7 @@ class Verification:
         cases: one entry per set of inputs.
         message: why nothing ran, or the first disagreement in a sentence.
         location: the user's line where the first disagreement starts, where it could be found.
-        uncovered: sides of branches and trip counts of loops that no comparison reached.
+        uncovered: paths of branches and trip counts of loops that no comparison reached.
         notes: what could not be compared, and why.
     """
 
@@ -131,7 +129,7 @@ class Report:
 
     `profiles` holds what travels with the file, as `Profile.to_dict` gives it; `no_profile` says
     why dynamic inputs have none. `refusal` is why plain Python was refused where the model was read
-    through TorchScript in its place.
+    through TorchScript instead.
     """
 
     model: str = ""
@@ -150,7 +148,7 @@ class Report:
 
     def add(self, kind: FindingKind, message: str, location: SourceLocation | None = None) -> None:
         """Records a finding once, however often it is met."""
-        finding = Finding(kind, message, location)
+        finding = Finding(kind, message.replace(INVISIBLE, ""), location)
         if finding not in self.findings:
             self.findings.append(finding)
 

@@ -52,7 +52,7 @@ def print_stored(console: Console, file: str, stored: StoredProfiles) -> None:
         line(console, "  no profile: no size varies")
     if stored.relations:
         section(console, "The model needs")
-        print_rows(console, [[relation.text, relation.place] for relation in stored.relations])
+        print_rows(console, [[relation.text, relation.line] for relation in stored.relations])
 
 
 def _ranges_of(target: FileInput) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-    from fxexport.graph.captured import InputSpec, OutputSpec, Padding
+    from fxexport.graph.signature import InputSpec, OutputSpec, Padding
 
 __all__ = [
     "describe_input",

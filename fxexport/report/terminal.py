@@ -8,13 +8,13 @@ from __future__ import annotations
 import linecache
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from fxexport.errors import FxExportError
+from fxexport.report.build import BuildResult
 from fxexport.report.json import file_size
 from fxexport.report.layout import line as _line
 from fxexport.report.layout import print_rows as _print_rows
@@ -30,10 +30,7 @@ from fxexport.report.model import (
 )
 from fxexport.report.profiles import print_profiles
 from fxexport.report.signature import dimension_ranges, type_text
-from fxexport.source import SourceLocation
-
-if TYPE_CHECKING:
-    from fxexport.targets.tensorrt.build import BuildResult
+from fxexport.source.location import SourceLocation
 
 __all__ = ["print_error", "print_report"]
 
@@ -44,7 +41,8 @@ _CONTEXT = 2
 """Lines of code shown on either side of the one that an error is about."""
 
 _SECTIONS: tuple[tuple[str, tuple[FindingKind, ...], str], ...] = (
-    ("Kept in the file", ("branch", "loop"), "green"),
+    ("Kept in the file", ("branch", "loop", "selected"), "green"),
+    ("Left out of the file", ("unused",), "cyan"),
     ("Decided at export", ("folded", "unrolled"), "cyan"),
     ("Sizes that the model itself fixes", ("pinned",), "yellow"),
     ("Taken for granted", ("relation", "assumption"), "yellow"),
@@ -53,15 +51,15 @@ _SECTIONS: tuple[tuple[str, tuple[FindingKind, ...], str], ...] = (
     ("Notes", ("note",), "cyan"),
 )
 
-_KIND_NAMES = {"branch": "If", "loop": "Loop", "folded": "decided"}
+_KIND_NAMES = {"branch": "If", "loop": "Loop", "selected": "Where", "folded": "decided"}
 
 _GOALS = {
     "then": "was never true",
     "else": "was never false",
-    "no trip": "never with 0 trips",
-    "one trip": "never with 1 trip",
-    "several trips": "never with several trips",
-    "any trip": "never with any trip",
+    "no trip": "never with 0 iterations",
+    "one trip": "never with 1 iteration",
+    "several trips": "never with several iterations",
+    "any trip": "never with any iteration",
 }
 
 
@@ -75,8 +73,9 @@ def print_report(console: Console, report: Report, *, verbose: bool = False) -> 
     """
     _print_header(console, report)
     _print_signature(console, report)
-    if not report.of_kind("branch", "loop"):
-        _section(console, "Kept in the file: no if or loop depends on the inputs")
+    if not report.of_kind("branch", "loop", "selected"):
+        why = "" if report.of_kind("unused") else " depends on the inputs"
+        _section(console, f"Kept in the file: no if or loop{why}")
     for title, kinds, style in _SECTIONS:
         _print_findings(console, title, report.of_kind(*kinds), style, verbose)
     print_profiles(console, report, verbose=verbose)
@@ -153,7 +152,7 @@ def _print_findings(
         if first.location is None:
             rows.append([kind, first.message + more])
             continue
-        rows.append([kind, Text(_place(first.location), "cyan"), first.location.code])
+        rows.append([kind, Text(_file_and_line(first.location), "cyan"), first.location.code])
         rows.append(["", "", Text(first.message + more, "dim")])
     _print_rows(console, rows)
     if len(groups) > len(shown):
@@ -211,7 +210,7 @@ def _print_uncovered(console: Console, uncovered: list[Uncovered], verbose: bool
     for (kind, location), texts in shown:
         name = Text(_KIND_NAMES.get(kind, kind), "yellow")
         if location is not None:
-            rows.append([name, Text(_place(location), "cyan"), location.code])
+            rows.append([name, Text(_file_and_line(location), "cyan"), location.code])
             rows.append(["", "", Text(", ".join(texts), "dim")])
         else:
             rows.append([name, ", ".join(texts)])
@@ -252,8 +251,8 @@ def _print_verdict(console: Console, report: Report) -> None:
     if verification is None:
         _line(console, f"Exported {path}; not compared with PyTorch.", "bold yellow")
     elif not verification.ran:
-        _line(console, f"Exported {path}; NOT compared with PyTorch.", "bold yellow")
-        _line(console, verification.message)
+        why = verification.message.rstrip(".")
+        _line(console, f"Exported {path}; not compared with PyTorch because {why}.", "bold yellow")
     elif verification.ok:
         limit = " wherever it was compared" if verification.uncovered else ""
         _line(console, f"Exported {path}; it agrees with PyTorch{limit}.", "bold green")
@@ -284,8 +283,8 @@ def _print_one_error(console: Console, error: BaseException) -> None:
 
 
 def _print_code(console: Console, location: SourceLocation) -> None:
-    """The place, then the line between its neighbours with a marker under its code."""
-    where = Text().append("  --> ", "blue").append(_place(location), "cyan")
+    """The location, then the line between its neighbours with a marker under its code."""
+    where = Text().append("  --> ", "blue").append(_file_and_line(location), "cyan")
     if location.function:
         where.append(f" in {location.function}", "dim")
     console.print(where, soft_wrap=True)
@@ -316,7 +315,7 @@ def _rest(text: str, left_out: int) -> str:
     return "; ".join(parts)
 
 
-def _place(location: SourceLocation) -> str:
+def _file_and_line(location: SourceLocation) -> str:
     return f"{_relative(location.file)}:{location.line}"
 
 

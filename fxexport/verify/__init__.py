@@ -1,4 +1,4 @@
-"""Comparing a file with PyTorch: every branch, loops at no, one and several trips."""
+"""Comparing a file with PyTorch: every branch, loops with no, one and several iterations."""
 
 from fxexport.verify.verifier import verify
 

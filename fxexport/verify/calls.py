@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
-
-import torch
 
 from fxexport.graph.captured import CapturedGraph
+from fxexport.graph.values import Eager
 from fxexport.verify.cases import Case
+from fxexport.verify.reference import copy_of
 
 __all__ = ["StepByStep", "step_inputs"]
 
 _CALLS = 6
 
 
-def step_inputs(user: Sequence[Case], made: Iterator[Case], own: int) -> list[list[Any]]:
+def step_inputs(user: Sequence[Case], made: Iterator[Case], own: int) -> list[list[Eager]]:
     """The inputs of calls in a row, without state: the user's in turn, then made ones.
 
     Args:
@@ -38,14 +37,10 @@ class StepByStep:
 
     def __init__(self, graph: CapturedGraph) -> None:
         self._count = len(graph.state)
-        self.file: list[Any] = [_copy(entry.initial) for entry in graph.state]
-        self.eager: list[Any] = [_copy(entry.initial) for entry in graph.state]
+        self.file: list[Eager] = [copy_of(entry.initial) for entry in graph.state]
+        self.eager: list[Eager] = [copy_of(entry.initial) for entry in graph.state]
 
-    def keep(self, expected: Sequence[Any], got: Sequence[Any]) -> None:
+    def keep(self, expected: Sequence[Eager], got: Sequence[Eager]) -> None:
         """Takes the state out of the outputs of one call on each side."""
         self.eager = list(expected[-self._count :])
         self.file = list(got[-self._count :])
-
-
-def _copy(value: Any) -> Any:
-    return value.detach().clone() if isinstance(value, torch.Tensor) else value

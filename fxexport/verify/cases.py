@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import torch
 
 from fxexport.graph.captured import CapturedGraph
+from fxexport.graph.values import Eager
 from fxexport.inputs import PreparedInputs
 from fxexport.profiles.profile import sizes_text
-from fxexport.verify.sizes import SizeMaker, Sizes
-from fxexport.verify.values import EXAMPLE, REGIMES, ValueMaker, numbers_in
+from fxexport.verify.made_values import EXAMPLE, REGIMES, ValueMaker, numbers_in
+from fxexport.verify.other_sizes import SizeMaker, Sizes
+from fxexport.verify.outside import excluded_sizes, moved_alone
 
 __all__ = ["MOST_ELEMENTS", "Case", "CaseMaker", "Effort", "effort_for"]
 
@@ -31,13 +32,15 @@ class Case:
         made: whether we made it up (then the model may refuse it).
         empty: whether some dimension has size zero.
         check_entry: number of the entry in the user's check_inputs that it is, from 1; else 0.
+        sizes: the size of every dynamic dimension, where the inputs were made.
     """
 
     label: str
-    inputs: list[Any]
+    inputs: list[Eager]
     made: bool = True
     empty: bool = False
     check_entry: int = 0
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,10 +89,11 @@ class CaseMaker:
         # Values on a GPU must stay those of the example: an index out of range there breaks the
         # whole process, where on the CPU it only raises.
         examples = [value for value in prepared.examples if isinstance(value, torch.Tensor)]
-        places = [*graph.weights.values(), *examples]
-        self._device = next((t.device for t in places if t.device.type != "cpu"), None)
+        tensors = [*graph.weights.values(), *examples]
+        self._device = next((t.device for t in tensors if t.device.type != "cpu"), None)
         self._has_examples = any(value is not None for value in prepared.examples)
         self._values = ValueMaker(graph.inputs, prepared.examples, self._numbers, seed)
+        self._graph = graph
         self._count = len(graph.inputs)
         self._specs = graph.inputs
         self._profiles = prepared.profiles
@@ -99,6 +103,11 @@ class CaseMaker:
             for k, spec in enumerate(graph.inputs)
             if k >= len(graph.inputs) - len(graph.state) and not spec.dtype.is_floating_point
         }
+
+    @property
+    def example_sizes(self) -> Mapping[str, int]:
+        """The size of every dynamic dimension in the example."""
+        return self._sizes.example
 
     def other_values(self) -> Iterator[Case]:
         """Sizes of the example, other values."""
@@ -139,6 +148,18 @@ class CaseMaker:
         for regime in ("zeros", "large", "negative"):
             yield self._case(f"values: {regime}", sizes.example, regime)
 
+    def moved_alone(self, name: str) -> Iterator[Case]:
+        """Sizes of the example but for one dimension."""
+        base = EXAMPLE if self._has_examples else "random"
+        for sizes in moved_alone(self._sizes, name):
+            yield self._case(self._sizes.describe(sizes), sizes, base)
+
+    def outside(self) -> Iterator[tuple[str, Case]]:
+        """A few sizes that the contract excludes, each with what they break."""
+        base = EXAMPLE if self._has_examples else "random"
+        for text, sizes in excluded_sizes(self._sizes, self._graph):
+            yield text, self._case(f"outside: {self._sizes.describe(sizes)}", sizes, base)
+
     def searching(self, tries: int) -> Iterator[Case]:
         """Ever other sizes and values, to reach what the cases before did not."""
         pool = self._size_pool()
@@ -149,8 +170,8 @@ class CaseMaker:
                 regimes = [plain[self._values.pick(len(plain))] for _ in range(self._count)]
             else:
                 regimes = [plain[k // 2 % len(plain)]] * self._count
-            words = ", ".join(dict.fromkeys(regimes))
-            yield self._filled(f"{self._sizes.describe(sizes)}; values: {words}", sizes, regimes)
+            listed = ", ".join(dict.fromkeys(regimes))
+            yield self._filled(f"{self._sizes.describe(sizes)}; values: {listed}", sizes, regimes)
 
     def _size_pool(self) -> list[Sizes]:
         maker = self._sizes
@@ -186,17 +207,17 @@ class CaseMaker:
             label,
             inputs,
             empty=0 in sizes.values(),
+            sizes=sizes,
         )
 
-    def _given(self, values: list[Any], given: Mapping[str, Sequence[int]]) -> list[Any]:
+    def _given(self, values: list[Eager], given: Mapping[str, Sequence[int]]) -> list[Eager]:
         for k, spec in enumerate(self._specs):
             numbers = given.get(spec.name)
             if numbers is not None:
                 made = values[k]
-                is_tensor = isinstance(made, torch.Tensor)
                 values[k] = (
                     torch.tensor(numbers, dtype=made.dtype).reshape(made.shape)
-                    if is_tensor
+                    if isinstance(made, torch.Tensor)
                     else numbers[0]
                 )
         return values

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
-from fxexport.graph.captured import OutputSpec
+from fxexport.graph.signature import OutputSpec
+from fxexport.graph.values import Eager
 from fxexport.report.model import OutputDifference
 from fxexport.verify.tolerance import Tolerance, tolerance_for
 
@@ -18,8 +18,8 @@ _SCALAR_DTYPES = {"int": torch.int64, "float": torch.float64, "bool": torch.bool
 
 def compare_outputs(
     specs: Sequence[OutputSpec],
-    expected: Sequence[Any],
-    got: Sequence[torch.Tensor],
+    expected: Sequence[Eager],
+    got: Sequence[Eager],
     working: torch.dtype | None,
     input_scale: float,
     *,
@@ -63,11 +63,11 @@ def compare_values(
     count = int(wrong.sum())
     if not count:
         return OutputDifference(name, True, max_abs, max_rel)
-    place = tuple(wrong.nonzero()[0].tolist())
-    where = f"; the first at [{', '.join(map(str, place))}]" if place else ""
+    index = tuple(wrong.nonzero()[0].tolist())
+    where = f"; the first at [{', '.join(map(str, index))}]" if index else ""
     message = (
         f"{count} of {wrong.numel()} elements differ{where}: PyTorch gives "
-        f"{expected[place].item()!r}, the file {got[place].item()!r}"
+        f"{expected[index].item()!r}, the file {got[index].item()!r}"
     )
     return OutputDifference(name, False, max_abs, max_rel, message)
 
@@ -84,7 +84,7 @@ def mismatches(
     return ~(same | (near & a.isfinite() & b.isfinite()))
 
 
-def as_tensor(value: Any, kind: str = "tensor") -> torch.Tensor | None:
+def as_tensor(value: object, kind: str = "tensor") -> torch.Tensor | None:
     """A PyTorch result as a tensor on the CPU; None when it is not of the kind expected."""
     if isinstance(value, torch.Tensor):
         return value.detach().cpu() if kind == "tensor" else None
@@ -93,15 +93,15 @@ def as_tensor(value: Any, kind: str = "tensor") -> torch.Tensor | None:
     return None
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, (bool, int, float))
 
 
-def largest(values: Sequence[Any]) -> float:
+def largest(values: Sequence[Eager]) -> float:
     """Magnitude of the largest finite number among float tensors and scalars."""
     result = 0.0
     for value in values:
-        if isinstance(value, (list, tuple)):
+        if isinstance(value, Sequence):
             result = max(result, largest(value))
             continue
         tensor = value if isinstance(value, torch.Tensor) else torch.tensor(float(value))
@@ -112,8 +112,8 @@ def largest(values: Sequence[Any]) -> float:
 
 def _compare_sequence(
     spec: OutputSpec,
-    expected: Any,
-    got: Any,
+    expected: Eager,
+    got: Eager,
     working: torch.dtype | None,
     input_scale: float,
     values: bool,
@@ -137,17 +137,18 @@ def _compare_sequence(
 
 def _compare_output(
     spec: OutputSpec,
-    expected: Any,
-    got: torch.Tensor,
+    expected: Eager,
+    got: Eager,
     working: torch.dtype | None,
     input_scale: float,
     values: bool,
 ) -> OutputDifference:
     if spec.kind == "sequence":
         return _compare_sequence(spec, expected, got, working, input_scale, values)
+    assert isinstance(got, torch.Tensor)
     want = as_tensor(expected, spec.kind)
     if want is None and spec.kind == "tensor" and got.dim() == 0 and _is_number(expected):
-        # A number on one way and a tensor on the other is a tensor in the file; the report says so.
+        # A number on one path and a tensor on the other are a tensor in the file, as reported.
         want = torch.tensor(expected).to(got.dtype)
     if want is None:
         message = f"PyTorch returns a {type(expected).__name__} here, the file a {spec.kind}"

@@ -1,4 +1,4 @@
-"""Which sides of the branches ran, and how often the loops went round."""
+"""Which paths of the branches ran, and how many iterations the loops made."""
 
 from __future__ import annotations
 
@@ -8,24 +8,29 @@ from typing import Any
 
 import torch
 from torch import fx
+from torch.fx.node import Target
 
 from fxexport.graph.captured import CapturedGraph, bodies_of, source_of
+from fxexport.graph.marks import CONTRACT
 from fxexport.graph.ops import branch, loop
+from fxexport.graph.values import Eager
 from fxexport.report.model import Uncovered
-from fxexport.source import SourceLocation
+from fxexport.source.location import SourceLocation
 
-__all__ = ["Coverage", "Site", "TooManyTrips", "observe", "sites_of"]
+__all__ = ["Coverage", "Site", "TooManyIterations", "observe", "sites_of"]
 
 # Names of nodes, and between them the bodies they lead into, from the root.
 Path = tuple[str, ...]
+Reached = tuple[Path, str]
+"""A branch or loop, and what a run did there: a path, or how many iterations."""
 
 _BODIES = {"branch": ("then", "else"), "loop": ("body",)}
 _LOOP_GOALS = ("no trip", "one trip", "several trips")
-_ANY_TRIP = "any trip"
+_ANY_ITERATION = "any trip"
 
 
-class TooManyTrips(Exception):
-    """The graph's loops went round more often than they may."""
+class TooManyIterations(Exception):
+    """The graph's loops made more iterations than they may."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +60,14 @@ class Coverage:
     """
 
     sites: list[Site]
-    seen: set[tuple[Path, str]] = field(default_factory=set)
+    seen: set[Reached] = field(default_factory=set)
 
     @classmethod
     def of(cls, graph: CapturedGraph) -> Coverage:
         """Nothing has run yet."""
         return cls(list(sites_of(graph.module)))
 
-    def is_news(self, seen: set[tuple[Path, str]]) -> bool:
+    def is_news(self, seen: set[Reached]) -> bool:
         """Whether a run did something that had not happened before."""
         goals = {(site.path, goal) for site in self.sites for goal in site.goals}
         return not (seen & goals) <= self.seen
@@ -85,15 +90,15 @@ class Coverage:
         outer = site.path[:-1]
         if not outer:
             return True
-        side = outer[-1] if outer[-1] != "body" else _ANY_TRIP
+        side = outer[-1] if outer[-1] != "body" else _ANY_ITERATION
         return (outer[:-1], side) in self.seen
 
 
-def observe(graph: CapturedGraph, inputs: Sequence[Any], max_trips: int) -> set[tuple[Path, str]]:
+def observe(graph: CapturedGraph, inputs: Sequence[Eager], max_trips: int) -> set[Reached]:
     """Runs the graph eagerly, and tells which bodies ran.
 
     Raises:
-        TooManyTrips: when loops go round more than `max_trips` times in all.
+        TooManyIterations: when the loops make more than `max_trips` iterations in all.
     """
     run = _Run(max_trips)
     with torch.no_grad():
@@ -105,7 +110,7 @@ def sites_of(module: fx.GraphModule, path: Path = ()) -> Iterator[Site]:
     """Every branch and loop below a graph, outer ones first."""
     for node in module.graph.nodes:
         bodies = bodies_of(module, node)
-        if not bodies:
+        if not bodies or CONTRACT.of(node):
             continue
         kind = "branch" if node.target is branch else "loop"
         here = (*path, node.name)
@@ -119,25 +124,25 @@ def _goals_of(node: fx.Node, kind: str) -> tuple[str, ...]:
         return _BODIES[kind]
     # A bound known at export: whether the loop ends earlier is the affair of its body.
     known = isinstance(node.args[0], int) and isinstance(node.args[1], bool)
-    return (_ANY_TRIP,) if known else _LOOP_GOALS
+    return (_ANY_ITERATION,) if known else _LOOP_GOALS
 
 
 @dataclass
 class _Run:
     """What happened in one run."""
 
-    trips_left: int
-    seen: set[tuple[Path, str]] = field(default_factory=set)
+    iterations_left: int
+    seen: set[Reached] = field(default_factory=set)
 
-    def trip(self) -> None:
-        self.trips_left -= 1
-        if self.trips_left < 0:
-            raise TooManyTrips
+    def iteration(self) -> None:
+        self.iterations_left -= 1
+        if self.iterations_left < 0:
+            raise TooManyIterations
 
-    def looped(self, path: Path, trips: int) -> None:
-        self.seen.add((path, _LOOP_GOALS[min(trips, 2)]))
-        if trips:
-            self.seen.add((path, _ANY_TRIP))
+    def looped(self, path: Path, iterations: int) -> None:
+        self.seen.add((path, _LOOP_GOALS[min(iterations, 2)]))
+        if iterations:
+            self.seen.add((path, _ANY_ITERATION))
 
 
 class _Watcher(fx.Interpreter):
@@ -149,11 +154,13 @@ class _Watcher(fx.Interpreter):
         self._run = run
         self._node = ""
 
-    def run_node(self, n: fx.Node) -> Any:
+    def run_node(self, n: fx.Node) -> object:
         self._node = n.name
         return super().run_node(n)
 
-    def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+    def call_function(
+        self, target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> object:
         path = (*self._path, self._node)
         if target is branch:
             condition, then_body, else_body, operands = args
@@ -167,16 +174,23 @@ class _Watcher(fx.Interpreter):
             return self._loop(path, *args, **kwargs)
         return super().call_function(target, args, kwargs)
 
-    def _loop(self, path: Path, trip_count: Any, condition: Any, body: Any, *rest: Any) -> Any:
-        trips = 0
+    def _loop(
+        self,
+        path: Path,
+        trip_count: int | None,
+        condition: torch.Tensor | bool,
+        body: fx.GraphModule,
+        *rest: Any,
+    ) -> tuple[Eager, ...]:
+        iterations = 0
 
         def count() -> None:
-            nonlocal trips
-            trips += 1
-            self._run.trip()
+            nonlocal iterations
+            iterations += 1
+            self._run.iteration()
 
         result = loop(trip_count, condition, self._watched(body, (*path, "body"), count), *rest)
-        self._run.looped(path, trips)
+        self._run.looped(path, iterations)
         return result
 
     def _note(self, path: Path, side: str) -> None:
@@ -184,10 +198,10 @@ class _Watcher(fx.Interpreter):
 
     def _watched(
         self, body: fx.GraphModule, path: Path, before: Callable[[], None]
-    ) -> Callable[..., tuple[Any, ...]]:
-        def call(*args: Any) -> tuple[Any, ...]:
+    ) -> Callable[..., tuple[Eager, ...]]:
+        def call(*args: Eager) -> tuple[Eager, ...]:
             before()
-            result: tuple[Any, ...] = _Watcher(body, path, self._run).run(*args)
+            result: tuple[Eager, ...] = _Watcher(body, path, self._run).run(*args)
             return result
 
         return call

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import fx
 
-from fxexport.graph.captured import CapturedGraph, OutputSpec, source_of
+from fxexport.graph.captured import CapturedGraph, source_of
 from fxexport.graph.ops import branch, loop
-from fxexport.outputs import without_padding
-from fxexport.source import SourceLocation
-from fxexport.targets.onnxruntime import RuntimeFailure, Session
+from fxexport.graph.outputs import without_padding
+from fxexport.graph.signature import OutputSpec
+from fxexport.graph.values import Eager
+from fxexport.source.location import SourceLocation
+from fxexport.targets.onnxruntime.session import OrtSession, RuntimeFailure
 from fxexport.verify.compare import compare_outputs, compare_values, largest
 from fxexport.verify.tolerance import tolerance_for
 from fxexport.verify.unchecked import checked
@@ -41,8 +42,8 @@ class Diagnosis:
 def diagnose(
     graph: CapturedGraph,
     model_path: str | os.PathLike[str],
-    inputs: Sequence[Any],
-    expected: Sequence[Any],
+    inputs: Sequence[Eager],
+    expected: Sequence[Eager],
     working: torch.dtype | None,
 ) -> Diagnosis:
     """Finds where PyTorch and the file part.
@@ -85,14 +86,14 @@ def diagnose(
     return Diagnosis("the captured graph is right, the file is not")
 
 
-class _Recorder(fx.Interpreter):
+class _ValueRecorder(fx.Interpreter):
     """Runs the root graph and keeps every tensor and scalar it makes."""
 
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module, garbage_collect_values=False)
         self.values: dict[fx.Node, torch.Tensor] = {}
 
-    def run_node(self, n: fx.Node) -> Any:
+    def run_node(self, n: fx.Node) -> object:
         result = super().run_node(n)
         if n.op == "call_function":
             if isinstance(result, torch.Tensor):
@@ -103,16 +104,16 @@ class _Recorder(fx.Interpreter):
 
 
 def _run_recording(
-    graph: CapturedGraph, inputs: Sequence[Any]
-) -> tuple[dict[fx.Node, torch.Tensor], tuple[Any, ...]]:
-    recorder = _Recorder(graph.module)
+    graph: CapturedGraph, inputs: Sequence[Eager]
+) -> tuple[dict[fx.Node, torch.Tensor], tuple[Eager, ...]]:
+    recorder = _ValueRecorder(graph.module)
     with torch.no_grad(), checked(graph):
         outputs = recorder.run(*inputs)
     return recorder.values, tuple(outputs)
 
 
-def _as_graph_output(value: Any, spec: OutputSpec) -> Any:
-    if isinstance(value, (list, tuple)):
+def _as_graph_output(value: Eager, spec: OutputSpec) -> Eager:
+    if isinstance(value, Sequence):
         return [_as_graph_output(item, spec) for item in value]
     return value.detach().cpu() if isinstance(value, torch.Tensor) else _scalar(value, spec.kind)
 
@@ -125,7 +126,7 @@ def _scalar(value: float | bool, kind: str = "") -> torch.Tensor:
 def _first_difference(
     graph: CapturedGraph,
     model_path: str | os.PathLike[str],
-    inputs: Sequence[Any],
+    inputs: Sequence[Eager],
     values: dict[fx.Node, torch.Tensor],
     working: torch.dtype | None,
 ) -> Diagnosis | None:
@@ -156,12 +157,12 @@ def _describe(node: fx.Node) -> str:
     return f"{node.target}" if not callable(node.target) else _name_of(node.target)
 
 
-def _name_of(target: Any) -> str:
+def _name_of(target: object) -> str:
     return str(target) if hasattr(target, "overloadpacket") else getattr(target, "__name__", "?")
 
 
 def _values_in_file(
-    model_path: str | os.PathLike[str], named: dict[str, Any], nodes: list[fx.Node]
+    model_path: str | os.PathLike[str], named: dict[str, Eager], nodes: list[fx.Node]
 ) -> Iterator[tuple[list[fx.Node], list[torch.Tensor]]]:
     """The values of graph nodes as the file computes them, some at a time."""
     import onnx
@@ -177,12 +178,12 @@ def _values_in_file(
         for node in chunk:
             value = outputs.get(node.name, onnx.ValueInfoProto(name=node.name))
             proto.graph.output.append(value)
-        session = Session(proto.SerializeToString(), data_folder=folder)
+        session = OrtSession(proto.SerializeToString(), data_folder=folder)
         yield chunk, session.run(named)
 
 
 def _without_optimization(
-    graph: CapturedGraph, model_path: str | os.PathLike[str], inputs: Sequence[Any]
-) -> list[torch.Tensor]:
+    graph: CapturedGraph, model_path: str | os.PathLike[str], inputs: Sequence[Eager]
+) -> list[Eager]:
     named = {spec.name: value for spec, value in zip(graph.inputs, inputs, strict=True)}
-    return without_padding(graph.outputs, Session(model_path, optimize=False).run(named))
+    return without_padding(graph.outputs, OrtSession(model_path, optimize=False).run(named))

@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import torch
 
 from fxexport.graph.captured import CapturedGraph
+from fxexport.graph.outputs import without_padding
+from fxexport.graph.values import Eager
 from fxexport.inputs import PreparedInputs
-from fxexport.outputs import without_padding
 from fxexport.profiles import Profile
 from fxexport.report.model import VerifiedCase
 from fxexport.verify.cases import CaseMaker, effort_for
 from fxexport.verify.compare import compare_outputs, largest
+from fxexport.verify.reference import EagerModel, copies
 from fxexport.verify.unchecked import checked
 
 __all__ = ["verify_engine"]
 
 _TRIES = 24
-"""Further inputs, of other sizes and values, so that ways of branches are taken."""
+"""Further inputs, of other sizes and values, so that both paths of branches are taken."""
 
 
-class _Engine(Protocol):
+class RunnableEngine(Protocol):
     output_names: list[str]
 
-    def run(self, inputs: Any) -> list[torch.Tensor]: ...
+    def run(self, inputs: Mapping[str, Eager]) -> list[torch.Tensor]: ...
 
 
 def verify_engine(
     graph: CapturedGraph,
-    engine: _Engine,
-    reference: Callable[[list[Any]], Sequence[Any]],
+    engine: RunnableEngine,
+    reference: EagerModel,
     prepared: PreparedInputs,
     *,
     seed: int = 0,
@@ -62,7 +64,7 @@ def verify_engine(
             continue
         try:
             with checked(graph):
-                expected = list(reference(_copied(case.inputs)))
+                expected = list(reference(copies(case.inputs)))
         except Exception:  # whatever the user's model raises on inputs that were made up
             continue
         got = dict(zip(engine.output_names, engine.run(named), strict=True))
@@ -79,7 +81,7 @@ def verify_engine(
     return found
 
 
-def _within(profiles: Sequence[Profile], inputs: Mapping[str, Any]) -> bool:
+def _within(profiles: Sequence[Profile], inputs: Mapping[str, Eager]) -> bool:
     """Whether a profile takes inputs; a file of fixed sizes has none."""
     tensors = {name: torch.as_tensor(value) for name, value in inputs.items()}
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
@@ -89,7 +91,3 @@ def _within(profiles: Sequence[Profile], inputs: Mapping[str, Any]) -> bool:
         )
         for profile in profiles
     )
-
-
-def _copied(inputs: Sequence[Any]) -> list[Any]:
-    return [v.detach().clone() if isinstance(v, torch.Tensor) else v for v in inputs]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fxexport.capture.frames import frames_of_traceback
 from fxexport.errors import FxExportError, ModelError, UsageError
 from fxexport.graph.captured import CapturedGraph
+from fxexport.source.frames import frames_of_traceback
 from fxexport.verify.cases import Case
 
 __all__ = ["TripsExceeded", "exceeded_text", "model_error"]
@@ -38,6 +38,6 @@ class TripsExceeded(FxExportError):
 
 def exceeded_text(graph: CapturedGraph) -> str:
     """What `TripsExceeded` says: the bound, and the lines of the loops that have it."""
-    places = [location.describe() for location in dict.fromkeys(graph.capped) if location]
-    where = f" ({', '.join(places)})" if places else ""
-    return f"a loop makes more than max_trips={graph.max_trips} trips{where}"
+    locations = [location.describe() for location in dict.fromkeys(graph.capped) if location]
+    where = f" ({', '.join(locations)})" if locations else ""
+    return f"a loop makes more than max_trips={graph.max_trips} iterations{where}"

@@ -7,15 +7,15 @@ from typing import Any
 
 import torch
 
-from fxexport.graph.whole import BATCHED_NMS
+from fxexport.graph.library_functions import BATCHED_NMS
 
 __all__ = ["tied_results"]
 
 Bound = Mapping[str, Any]
 
 
-def tied_results(target: Any, args: Sequence[Any], kwargs: Bound) -> frozenset[int]:
-    """Which results of an operator hang on the order of equal elements of its input.
+def tied_results(target: object, args: Sequence[object], kwargs: Bound) -> frozenset[int]:
+    """Which results of an operator depend on the order of equal elements of its input.
 
     Args:
         target: any function of a graph.
@@ -23,7 +23,7 @@ def tied_results(target: Any, args: Sequence[Any], kwargs: Bound) -> frozenset[i
         kwargs: likewise.
 
     Returns:
-        Places of the results: indices do hang on it, the values at them do not. Empty when the
+        Positions of the results that do: indices do, the values at them do not. Empty when the
         operator orders nothing, or met no equal elements.
     """
     if not isinstance(target, torch._ops.OpOverload):
@@ -31,7 +31,7 @@ def tied_results(target: Any, args: Sequence[Any], kwargs: Bound) -> frozenset[i
     rule = _RULES.get(target.name().removeprefix("aten::").removesuffix(".default"))
     if rule is None:
         return frozenset()
-    named = {
+    named: dict[str, Any] = {
         argument.name: args[k]
         if k < len(args)
         else kwargs.get(
@@ -39,7 +39,7 @@ def tied_results(target: Any, args: Sequence[Any], kwargs: Bound) -> frozenset[i
         )
         for k, argument in enumerate(target._schema.arguments)
     }
-    ordered = named["self"] if "self" in named else named["scores"]
+    ordered: torch.Tensor = named["self"] if "self" in named else named["scores"]
     if ordered.numel() == 0 or not rule(named):
         return frozenset()
     return frozenset([len(target._schema.returns) - 1])
@@ -131,5 +131,5 @@ _RULES: dict[str, Callable[[Bound], bool]] = {
     "nanmedian.dim": _kept("nanmedian"),
     "mode": _kept("mode"),
     "torchvision::nms": _suppressed("torchvision", "nms"),
-    BATCHED_NMS: _suppressed(*BATCHED_NMS.split("::")),
+    BATCHED_NMS.operator: _suppressed(*BATCHED_NMS.operator.split("::")),
 }

@@ -20,13 +20,14 @@ from torch.utils import _pytree as pytree
 
 from fxexport.graph.captured import CapturedGraph, source_of
 from fxexport.graph.ops import branch, loop
+from fxexport.graph.values import Eager
 from fxexport.verify.tie_search import tied_results
 from fxexport.verify.unchecked import checked
 
 __all__ = ["Traced", "trace_ties"]
 
-Places = frozenset[str]
-_NONE: Places = frozenset()
+Lines = frozenset[str]
+_NONE: Lines = frozenset()
 
 # Operators that look at the shape of their tensor only.
 _SHAPE_ONLY = (
@@ -46,17 +47,17 @@ class Traced:
     """
 
     value: Any
-    ties: Places = _NONE
-    shape_ties: Places = _NONE
+    ties: Lines = _NONE
+    shape_ties: Lines = _NONE
 
-    def under(self, ties: Places) -> Traced:
+    def under(self, ties: Lines) -> Traced:
         """The value where those ties decided whether it is computed at all."""
         if not ties:
             return self
         return Traced(self.value, self.ties | ties, self.shape_ties | ties)
 
 
-def trace_ties(graph: CapturedGraph, inputs: Sequence[Any]) -> list[Traced]:
+def trace_ties(graph: CapturedGraph, inputs: Sequence[Eager]) -> list[Traced]:
     """Runs the graph eagerly; gives its outputs and the ties that each of them hangs on."""
     with torch.no_grad(), checked(graph):
         return _run(graph.module, [Traced(value) for value in inputs])
@@ -91,7 +92,7 @@ def _call(node: fx.Node, env: dict[fx.Node, Any]) -> Any:
     parts = list(pytree.tree_leaves((args, kwargs), is_leaf=_is_traced))
     ties, shape_ties = _reaching(node.target, [p for p in parts if isinstance(p, Traced)])
     chosen = tied_results(node.target, plain_args, plain_kwargs)
-    here = frozenset([_place(node)]) if chosen else _NONE
+    here = frozenset([_line(node)]) if chosen else _NONE
     if isinstance(result, (tuple, list)):
         return [
             Traced(value, ties | here if k in chosen else ties, shape_ties)
@@ -101,7 +102,7 @@ def _call(node: fx.Node, env: dict[fx.Node, Any]) -> Any:
     return Traced(result, ties | here, shape_ties | sizing)
 
 
-def _reaching(target: Any, parts: Iterable[Traced]) -> tuple[Places, Places]:
+def _reaching(target: Any, parts: Iterable[Traced]) -> tuple[Lines, Lines]:
     """The ties that reach an operator's elements, and its shape, through its arguments."""
     ties, shape_ties = _NONE, _NONE
     for part in parts:
@@ -119,7 +120,7 @@ def _sized_by_values(target: Any) -> bool:
 
 
 def _branch(
-    condition: Any, then_body: Traced, else_body: Traced, operands: Sequence[Any]
+    condition: Any, then_body: Traced, else_body: Traced, operands: Sequence[Eager]
 ) -> list[Traced]:
     test = _traced(condition)
     body = then_body if bool(test.value) else else_body
@@ -131,22 +132,22 @@ def _loop(
     trip_count: Any,
     condition: Any,
     body: Traced,
-    carried: Sequence[Any],
-    captured: Sequence[Any],
-    scan_shapes: Sequence[Any] = (),
+    carried: Sequence[Eager],
+    captured: Sequence[Eager],
+    scan_shapes: Sequence[Eager] = (),
 ) -> list[Traced]:
     bound, test = _traced(trip_count), _traced(condition)
     state = [_traced(value) for value in carried]
     outer = [_traced(value) for value in captured]
     reached = bound.ties | test.ties
     rows: list[list[Traced]] = []
-    trip = 0
-    while bool(test.value) and (bound.value is None or trip < bound.value):
-        test, *results = _run(body.value, [Traced(trip), *state, *outer])
+    iteration = 0
+    while bool(test.value) and (bound.value is None or iteration < bound.value):
+        test, *results = _run(body.value, [Traced(iteration), *state, *outer])
         reached |= test.ties
         state = results[: len(state)]
         rows.append(results[len(state) :])
-        trip += 1
+        iteration += 1
     finals = [value.under(reached) for value in state]
     scans = [
         _stacked([row[k] for row in rows], shape).under(reached)
@@ -186,6 +187,6 @@ def _name(target: Callable[..., Any]) -> str:
     return packet.__name__ if packet is not None else ""
 
 
-def _place(node: fx.Node) -> str:
+def _line(node: fx.Node) -> str:
     source = source_of(node)
     return source.describe() if source is not None else _name(node.target)  # type: ignore[arg-type]

@@ -3,44 +3,45 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import torch
 
-from fxexport.errors import UsageError
+from fxexport.errors import GuardError, UsageError
 from fxexport.graph.captured import CapturedGraph
+from fxexport.graph.outputs import without_padding
+from fxexport.graph.values import Eager
 from fxexport.inputs import PreparedInputs
 from fxexport.inputs.checking import check_shape
-from fxexport.outputs import without_padding
 from fxexport.report.model import OutputDifference, Verification, VerifiedCase
-from fxexport.targets.onnxruntime import INSTALL_HINT, RuntimeFailure, Session, available
+from fxexport.targets.onnxruntime.session import INSTALL_HINT, OrtSession, RuntimeFailure, available
 from fxexport.verify.calls import StepByStep, step_inputs
 from fxexport.verify.cases import Case, CaseMaker, effort_for
 from fxexport.verify.compare import compare_outputs, largest
-from fxexport.verify.coverage import Coverage, TooManyTrips, observe
+from fxexport.verify.coverage import Coverage, Reached, TooManyIterations, observe
 from fxexport.verify.diagnosis import diagnose
+from fxexport.verify.excuses import Excuses, draws_numbers
 from fxexport.verify.failures import TripsExceeded, exceeded_text, model_error
-from fxexport.verify.sizes import broken_constraint
-from fxexport.verify.stability import is_unstable, random_nodes
-from fxexport.verify.ties import trace_ties
+from fxexport.verify.other_sizes import TriedSizes, broken_constraint
+from fxexport.verify.outside import GuardCheck, says_it_raises
+from fxexport.verify.reference import EagerModel, copies
 from fxexport.verify.tolerance import working_dtype
-from fxexport.verify.unchecked import checked
+from fxexport.verify.unchecked import ReferenceChecks, checked
 
 __all__ = ["verify"]
 
-Reference = Callable[[list[Any]], Sequence[Any]]
-
 # The user's own inputs may loop for long; beyond this, what they reach is not followed.
-_USER_TRIPS = 100_000
+_USER_ITERATIONS = 100_000
+
+_EXAMPLE = "example inputs"
 
 
 def verify(
     graph: CapturedGraph,
     model_path: str | os.PathLike[str],
-    reference: Reference,
+    reference: EagerModel,
     prepared: PreparedInputs,
-    check_inputs: Sequence[Any] = (),
+    check_inputs: Sequence[Eager] = (),
     *,
     seed: int = 0,
     budget_cases: int = 8,
@@ -68,15 +69,16 @@ def verify(
     if not available():
         return Verification(
             ran=False,
-            message=f"nothing was compared: ONNX Runtime is not installed; {INSTALL_HINT}",
+            message=f"ONNX Runtime is not installed; {INSTALL_HINT}",
         )
     return _Verifier(graph, model_path, reference).run(user_cases, prepared, seed, budget_cases)
 
 
-def _user_cases(prepared: PreparedInputs, check_inputs: Sequence[Any]) -> Iterator[Case]:
+def _user_cases(prepared: PreparedInputs, check_inputs: Sequence[Eager]) -> Iterator[Case]:
     """The example, where it has data, and what the user gave to check."""
-    if all(value is not None for value in prepared.examples):
-        yield Case("example inputs", list(prepared.examples), made=False)
+    examples = [value for value in prepared.examples if value is not None]
+    if len(examples) == len(prepared.examples):
+        yield Case(_EXAMPLE, examples, made=False)
     for k, inputs in enumerate(check_inputs, 1):
         try:
             values = prepared.flatten(inputs)
@@ -89,34 +91,42 @@ class _Verifier:
     """The comparisons of one file."""
 
     def __init__(
-        self, graph: CapturedGraph, model_path: str | os.PathLike[str], reference: Reference
+        self, graph: CapturedGraph, model_path: str | os.PathLike[str], reference: EagerModel
     ) -> None:
         self._graph = graph
         self._path = model_path
         self._reference = reference
         self._specs = [spec for spec in graph.outputs if spec.of_model]
         self._working = working_dtype(graph)
-        self._random = bool(random_nodes(graph))
+        self._random = draws_numbers(graph)
         self._coverage = Coverage.of(graph)
         self._result = Verification(ran=True)
         self._refusal = ""
+        self._checks = ReferenceChecks(graph)
+        self._excuses = Excuses(graph, self._eager, self._note)
+        self._guards = GuardCheck(graph)
+        self._sizes = TriedSizes()
 
     def run(
         self, user_cases: Sequence[Case], prepared: PreparedInputs, seed: int, budget: int
     ) -> Verification:
         """All comparisons, the user's first."""
         try:
-            self._session = Session(self._path)
+            self._session = OrtSession(self._path)
         except RuntimeFailure as failure:
+            if failure.lacking:
+                return Verification(ran=False, message=failure.message)
             self._add(VerifiedCase("loading the file", False, message=failure.message))
             return self._result
         if self._random:
             self._note("the model draws random numbers: only dtypes and ranks were compared")
         for case in user_cases:
-            self._compare(case, _USER_TRIPS)
+            self._compare(case, _USER_ITERATIONS)
         elements = sum(torch.Size(hint).numel() for hint in prepared.hints)
         effort = effort_for(self._graph, elements, budget)
         maker = CaseMaker(self._graph, prepared, seed, effort)
+        if any(case.label == _EXAMPLE for case in user_cases):
+            self._sizes.compared.append(maker.example_sizes)
         if self._graph.state:
             self._compare_calls(user_cases, maker)
         compared = 0
@@ -127,6 +137,9 @@ class _Verifier:
             if compared == effort.cases:
                 break
             compared += self._compare(case, effort.max_trips)
+        self._say_unmoved(maker, effort.max_trips)
+        if self._guards.checked:
+            self._compare_outside(maker)
         self._search(maker.searching(effort.tries), effort.max_trips)
         return self._summed_up()
 
@@ -151,17 +164,17 @@ class _Verifier:
                 return
             differences = self._differences(case, expected, got)
             ok = all(difference.ok for difference in differences)
-            if not ok and self._excused(case, expected, got, differences):
+            if not ok and self._excuses.hold(case, expected, got, differences):
                 state.keep(expected, expected)
                 continue
             self._add(VerifiedCase(case.label, ok, differences, _first_message(differences)))
             if not ok:
                 self._explain(case, expected)
                 return
-            self._coverage.seen |= self._observed(case, _USER_TRIPS) or set()
+            self._coverage.seen |= self._observed(case, _USER_ITERATIONS) or set()
             state.keep(expected, got)
 
-    def _run_file(self, inputs: Sequence[Any]) -> list[torch.Tensor]:
+    def _run_file(self, inputs: Sequence[Eager]) -> list[Eager]:
         names = (spec.name for spec in self._graph.inputs)
         got = self._session.run(dict(zip(names, inputs, strict=True)))
         for spec, value in zip(self._graph.outputs, got, strict=True):
@@ -170,7 +183,7 @@ class _Verifier:
         return without_padding(self._graph.outputs, got)
 
     def _differences(
-        self, case: Case, expected: list[Any], got: list[torch.Tensor]
+        self, case: Case, expected: list[Eager], got: list[Eager]
     ) -> tuple[OutputDifference, ...]:
         return compare_outputs(
             self._specs,
@@ -195,27 +208,27 @@ class _Verifier:
             if seen is not None and self._coverage.is_news(seen):
                 self._compare(case, max_trips)
 
-    def _observed(self, case: Case, max_trips: int) -> set[Any] | None:
+    def _observed(self, case: Case, max_trips: int) -> set[Reached] | None:
         """What the graph does with a case; None when it fails or does not end."""
         try:
             return self._observe(case, max_trips)
-        except TooManyTrips:
+        except TooManyIterations:
             return None
         except Exception:  # made inputs may be anything to the model
             return None
 
-    def _observe(self, case: Case, max_trips: int) -> set[Any]:
+    def _observe(self, case: Case, max_trips: int) -> set[Reached]:
         with checked(self._graph):
-            return observe(self._graph, copied(case.inputs), max_trips)
+            return observe(self._graph, copies(case.inputs), max_trips)
 
     def _compare(self, case: Case, max_trips: int) -> bool:
         """Compares on one case; False when that was not possible."""
-        seen: set[Any] = set()
+        seen: set[Reached] = set()
         if self._coverage.sites:
             # First of all: made inputs may send a loop of the model round for ever.
             try:
                 seen = self._observe(case, max_trips)
-            except TooManyTrips:
+            except TooManyIterations:
                 if case.made:
                     return False
             except Exception:
@@ -227,6 +240,8 @@ class _Verifier:
                 raise model_error(case, error) from error
             text = f"PyTorch itself raises {type(error).__name__}: {error}"
             self._refusal = f"with {case.label}, {text}"
+            self._sizes.raised.append(case.sizes)
+            self._hold_to_guard(case, max_trips, type(error).__name__)
             return False
         refusal = "" if case.made else self._refused(case)
         if refusal:
@@ -234,10 +249,11 @@ class _Verifier:
             return True
         if self._compare_with(case, expected):
             self._coverage.seen |= seen
+            self._sizes.compared.append(case.sizes)
             return True
         return False
 
-    def _compare_with(self, case: Case, expected: list[Any]) -> bool:
+    def _compare_with(self, case: Case, expected: list[Eager]) -> bool:
         """Runs the file; False when the case tells nothing."""
         try:
             got = self._run_file(case.inputs)
@@ -248,15 +264,22 @@ class _Verifier:
             self._add(VerifiedCase(case.label, False, message=failure.message))
             return True
         except RuntimeFailure as failure:
-            if case.empty:
+            guard = self._guards.failed(failure)
+            if guard and case.made and not says_it_raises(guard):
+                text = "not compared, outside of what the file takes for granted"
+                self._note(f"{case.label}: {text}: {guard}")
+                return False
+            if case.empty and not guard:
                 self._note(f"{case.label}: {failure.message}; PyTorch accepts these sizes")
                 return False
-            self._add(VerifiedCase(case.label, False, message=failure.message))
-            self._explain(case, expected)
+            message = f"the file refuses what PyTorch takes: {guard}" if guard else failure.message
+            self._add(VerifiedCase(case.label, False, message=message))
+            if not guard:
+                self._explain(case, expected)
             return True
         differences = self._differences(case, expected, got)
         ok = all(difference.ok for difference in differences)
-        if not ok and self._excused(case, expected, got, differences):
+        if not ok and self._excuses.hold(case, expected, got, differences):
             agreed = tuple(difference for difference in differences if difference.ok)
             if agreed:
                 self._add(VerifiedCase(case.label, True, agreed, "other outputs: see the notes"))
@@ -266,88 +289,49 @@ class _Verifier:
             self._explain(case, expected)
         return True
 
-    def _excused(
-        self,
-        case: Case,
-        expected: list[Any],
-        got: list[torch.Tensor],
-        differences: tuple[OutputDifference, ...],
-    ) -> bool:
-        """Whether nothing defines the results that differ; noted then."""
-        names = ", ".join(d.name for d in differences if not d.ok)
-        if len(expected) != len(got) or self._random:
-            return False
-        if self._is_fickle(case, expected):
-            return False
-        ties = self._ties_behind(case, expected, got, differences)
-        if ties:
-            self._note(
-                f"{case.label}: {names} not comparable: ties at {'; '.join(ties)} "
-                "(equal elements have no defined order)"
-            )
-            return True
-        if is_unstable(self._eager, case.inputs, expected, got, differences, self._working):
-            self._note(
-                f"{case.label}: {names} not compared: PyTorch's own result changes as much when "
-                "its inputs change by a rounding error"
-            )
-            return True
-        return False
-
-    def _is_fickle(self, case: Case, expected: list[Any]) -> bool:
-        """Whether PyTorch gives another result on the very same inputs; noted then."""
+    def _hold_to_guard(self, case: Case, max_trips: int, error: str) -> None:
+        """Where PyTorch raises, and the contract says so, the file must raise too."""
+        if not self._guards.may_ask():
+            return
         try:
-            again = self._eager(case.inputs)
-        except Exception:  # it did not raise the first time
-            return True
-        alike = compare_outputs(
-            self._specs,
-            expected,
-            [torch.as_tensor(v) if isinstance(v, (bool, int, float)) else v for v in again],
-            self._working,
-            largest(case.inputs),
-        )
-        if all(difference.ok for difference in alike):
+            self._observe(case, max_trips)
+            return
+        except GuardError as guard:
+            said = guard.message
+        except Exception:  # neither the graph nor its contract says anything of these inputs
+            return
+        if self._answers(case):
+            text = f"PyTorch raises {error}, and the file answers in spite of its guard: {said}"
+            self._add(VerifiedCase(case.label, False, message=text))
+
+    def _answers(self, case: Case) -> bool:
+        """Whether the file gives anything for these inputs."""
+        try:
+            self._run_file(case.inputs)
+        except (RuntimeFailure, TripsExceeded):
             return False
-        self._note(
-            f"{case.label}: PyTorch gives another result each time on the same inputs, and the "
-            "file does not"
-        )
         return True
 
-    def _ties_behind(
-        self,
-        case: Case,
-        expected: list[Any],
-        got: list[torch.Tensor],
-        differences: tuple[OutputDifference, ...],
-    ) -> list[str]:
-        """The ties that all results that differ hang on; none if one of them hangs on no tie."""
-        try:
-            traced = [
-                result
-                for spec, result in zip(
-                    self._graph.outputs, trace_ties(self._graph, copied(case.inputs)), strict=True
-                )
-                if spec.of_model
-            ]
-        except Exception:  # a graph that fails here is a failure, and is explained as such
-            return []
-        found: set[str] = set()
-        for difference, want, have, result in zip(differences, expected, got, traced, strict=True):
-            if difference.ok:
-                continue
-            same_shape = not isinstance(want, torch.Tensor) or want.shape == have.shape
-            ties = result.ties if same_shape else result.shape_ties
-            if not ties:
-                return []
-            found |= ties
-        return sorted(found)
+    def _compare_outside(self, maker: CaseMaker) -> None:
+        """Sizes that the contract excludes: the file must not answer."""
+        for needed, case in maker.outside():
+            if self._answers(case):
+                text = f"the file gives an answer, although it needs {needed}"
+                self._add(VerifiedCase(case.label, False, message=text))
 
-    def _eager(self, inputs: Sequence[Any]) -> list[Any]:
+    def _say_unmoved(self, maker: CaseMaker, max_trips: int) -> None:
+        """Notes dimensions of which one size alone could be compared, since PyTorch raises."""
+        for name in self._sizes.never_moved():
+            for case in maker.moved_alone(name):
+                self._compare(case, max_trips)
+            text = self._sizes.unmoved_text(name)
+            if text:
+                self._note(text)
+
+    def _eager(self, inputs: Sequence[Eager]) -> list[Eager]:
         """PyTorch's outputs; inputs and the random state are left as they are."""
-        with torch.random.fork_rng(devices=[]), torch.no_grad(), checked(self._graph):
-            return list(self._reference(copied(inputs)))
+        with torch.random.fork_rng(devices=[]), torch.no_grad(), self._checks():
+            return list(self._reference(copies(inputs)))
 
     def _refused(self, case: Case) -> str:
         """Why the file does not take the user's inputs; empty when it does."""
@@ -366,12 +350,12 @@ class _Verifier:
         if not case.ok and not self._result.message:
             self._result.message = f"{case.label}: {case.message}"
 
-    def _explain(self, case: Case, expected: list[Any]) -> None:
+    def _explain(self, case: Case, expected: list[Eager]) -> None:
         """Says once where the first disagreement starts."""
         wrong = [c for c in self._result.cases if not c.ok]
         if len(wrong) > 1:
             return
-        found = diagnose(self._graph, self._path, copied(case.inputs), expected, self._working)
+        found = diagnose(self._graph, self._path, copies(case.inputs), expected, self._working)
         self._result.message += f"; {found.text}"
         self._result.location = found.location
 
@@ -383,23 +367,11 @@ class _Verifier:
         result = self._result
         if not result.cases:
             result.ran = False
-            result.message = "nothing could be compared" + (
-                f": {self._refusal}" if self._refusal else ""
-            )
+            result.message = self._refusal or "no inputs could be made"
             result.notes.append("give example inputs that the model accepts, or check_inputs")
             return result
         result.uncovered = self._coverage.uncovered()
         return result
-
-
-def copied(inputs: Sequence[Any]) -> list[Any]:
-    """Inputs that a model may write into."""
-    return [
-        v.detach().clone()
-        if isinstance(v, torch.Tensor)
-        else (copied(v) if isinstance(v, list) else v)
-        for v in inputs
-    ]
 
 
 def _first_message(differences: Sequence[OutputDifference]) -> str:

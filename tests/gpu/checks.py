@@ -12,10 +12,10 @@ import torch
 
 import fxexport
 import fxexport.tensorrt
-from fxexport.outputs import without_padding
-from fxexport.targets.tensorrt.package import find_package
+from fxexport.graph.outputs import without_padding
+from fxexport.targets.tensorrt.build.package import find_package
 from fxexport.targets.tensorrt.runtime import Engine
-from tests.harness import compare, flatten
+from tests.support.harness import compare, flatten
 
 __all__ = ["CHECKS", "check_program", "check_shape_outside_the_profile"]
 

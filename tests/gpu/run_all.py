@@ -14,7 +14,7 @@ from functools import partial
 import torch
 
 from fxexport.errors import UsageError
-from fxexport.targets.tensorrt.package import find_package
+from fxexport.targets.tensorrt.build.package import find_package
 from tests.gpu.checks import CHECKS, check_program, check_shape_outside_the_profile
 
 

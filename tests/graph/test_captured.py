@@ -11,7 +11,7 @@ from torch import nn
 import fxexport
 from fxexport.graph import CapturedGraph, bodies_of, source_of
 from fxexport.graph.ops import branch, loop
-from fxexport.source import SourceLocation
+from fxexport.source.location import SourceLocation
 
 
 class Net(nn.Module):

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from torch import fx
 
+from fxexport.errors import GuardError
 from fxexport.graph import scalars
-from fxexport.graph.ops import branch, loop
+from fxexport.graph.ops import branch, guard, loop
 
 
 @pytest.mark.parametrize("condition", [True, torch.tensor(True), torch.tensor([True])])
@@ -124,3 +126,19 @@ def test_other_functions_have_none(function: Any) -> None:
 @pytest.mark.parametrize(("a", "rounded"), [(0.5, 0), (1.5, 2), (2.5, 2), (-0.5, 0), (-1.5, -2)])
 def test_halves_are_rounded_to_even(a: float, rounded: int) -> None:
     assert scalars.round_half_even(a) == rounded
+
+
+@pytest.mark.parametrize("condition", [False, torch.tensor(False), torch.tensor([False])])
+def test_a_guard_ends_the_run_where_its_condition_is_false(condition: Any) -> None:
+    with pytest.raises(GuardError, match="needs n % 2 == 0"):
+        guard(condition, "needs n % 2 == 0 (model.py:3)")
+
+
+@pytest.mark.parametrize("condition", [True, torch.tensor(True), torch.tensor([True])])
+def test_a_guard_does_nothing_where_its_condition_is_true(condition: Any) -> None:
+    guard(condition, "needs n % 2 == 0 (model.py:3)")
+    graph = fx.Graph()
+    graph.call_function(guard, (graph.placeholder("x"), "needs x"))
+    graph.output(())
+    graph.eliminate_dead_code()
+    assert len(graph.find_nodes(op="call_function", target=guard)) == 1

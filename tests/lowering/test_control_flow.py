@@ -12,10 +12,11 @@ import pytest
 import torch
 from torch import fx
 
-from fxexport.graph.captured import CapturedGraph, DimRange, InputSpec, OutputSpec
+from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.ops import branch, loop
+from fxexport.graph.signature import DimRange, InputSpec, OutputSpec
 from fxexport.lowering import lower
-from tests.lowering.build import HERE, call, compare, placeholders, run_model, t
+from tests.support.lowering import HERE, call, compare, placeholders, run_model, t
 
 A = torch.ops.aten
 
@@ -124,7 +125,7 @@ def test_branch_on_a_tensor_value() -> None:
     model = agree(close(graph, root, [y]), *ROWS)
     (made,) = [node for node in model.graph.node if node.op_type == "If"]
     assert made.name == "build_L1_if"
-    assert "build.py:1" in {p.key: p.value for p in made.metadata_props}["pkg.fxexport.source"]
+    assert "lowering.py:1" in {p.key: p.value for p in made.metadata_props}["pkg.fxexport.source"]
 
 
 def test_branch_gives_outer_values_and_constants() -> None:
@@ -273,7 +274,7 @@ def test_weights_are_not_copied_and_tied_ones_are_written_once() -> None:
 def test_weight_bytes(dtype: torch.dtype) -> None:
     from io import BytesIO
 
-    from fxexport.lowering.weights import WeightTensor
+    from fxexport.lowering.builder.weights import WeightTensor
 
     value = torch.tensor([[0.0, 1.0, 2.0], [1.0, 0.0, 1.5]]).to(dtype).t()
     tensor = WeightTensor(value, "w")

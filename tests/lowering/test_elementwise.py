@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.lowering.build import Number, b, check, i64, single, t
+from tests.support.lowering import Number, b, check, i64, single, t
 
 A = torch.ops.aten
 I8, U8, I32, F64, F16 = torch.int8, torch.uint8, torch.int32, torch.float64, torch.float16

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.lowering.build import b, check, i64, single, t
+from tests.support.lowering import b, check, i64, single, t
 
 A = torch.ops.aten
 F16 = torch.float16

@@ -12,8 +12,8 @@ from torch import Tensor
 
 import fxexport
 from fxexport.errors import UnsupportedError
-from tests.harness import run_model
-from tests.targets.building import agrees_and_builds
+from tests.support.building import agrees_and_builds
+from tests.support.harness import run_model
 
 pytest.importorskip("onnxruntime")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.lowering.build import Number, b, check, i64, single, t
+from tests.support.lowering import Number, b, check, i64, single, t
 
 A = torch.ops.aten
 N7, N8 = Number(7), Number(8)
@@ -174,6 +174,16 @@ NETWORK = [
         1e-5,
     ),
     row(
+        A._batch_norm_with_update_functional.default,
+        t(7, 3, 8),
+        t(3),
+        t(3),
+        t(3),
+        t(3, low=0.5),
+        0.1,
+        1e-5,
+    ),
+    row(
         A.native_batch_norm.default,
         t(7, 3, 8),
         None,
@@ -234,6 +244,13 @@ NETWORK = [
     row(A.avg_pool2d.default, t(2, 3, 7, 9), [3, 3], [2, 2], [1, 1], True, True),
     row(A.avg_pool2d.default, t(2, 3, 7, 8), [3, 3], [2, 2], [1, 1], True, False),
     row(A.avg_pool2d.default, t(2, 3, 7, 8), [2, 2], [2, 2], [1, 0], False, True, 3),
+    # Windows larger than the input.
+    row(A.avg_pool2d.default, t(2, 3, 7, 9), [100, 3], [100, 2], [0, 1], True, True),
+    row(A.avg_pool2d.default, t(2, 3, 7, 9), [100, 100], [99, 97], [2, 4], True, True),
+    row(A.avg_pool2d.default, t(2, 3, 7, 9), [100, 100], [99, 97], [2, 4], True, False),
+    row(A.avg_pool2d.default, t(2, 3, 7, 9), [100, 100], [100, 100], [0, 0], True, True, 3),
+    row(A.avg_pool1d.default, t(2, 3, 80), [70], [3], [1], True, True),
+    row(A.avg_pool3d.default, t(1, 2, 4, 70, 5), [3, 66, 3], [2, 5, 2], [1, 2, 1], True, False),
     row(A.avg_pool1d.default, t(2, 3, 7), [3], [1], [1]),
     row(A.avg_pool3d.default, t(2, 3, 7, 8, 8), [2, 2, 2]),
     row(A.adaptive_avg_pool2d.default, t(2, 3, 7, 8), [1, 1]),

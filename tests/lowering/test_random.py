@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.lowering.build import T, run_model, run_times, single, t, to_model
+import fxexport
+from tests.support.lowering import T, run_model, run_times, single, t, to_model
 
 A = torch.ops.aten
 F16, F64, I32 = torch.float16, torch.float64, torch.int32
@@ -58,6 +59,17 @@ def test_every_run_draws_anew(name: str) -> None:
     op, args, kwargs, *_ = ROWS[name]
     _, first, second = draw(op, args, kwargs)
     assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F16])
+def test_normal_numbers_in_place_keep_the_dtype(dtype: torch.dtype) -> None:
+    exported = fxexport.export(
+        lambda x: x.normal_(3, 0.5), (torch.zeros(4, 5, dtype=dtype),), dynamic=True, verify=False
+    )
+    got = run_model(exported.model, [torch.zeros(200, 30, dtype=dtype)])[0]
+    assert got.shape == (200, 30)
+    assert got.dtype == torch.zeros(0, dtype=dtype).numpy().dtype
+    assert abs(got.astype(float).mean() - 3) < 0.1  # 6,000 draws: 15 standard deviations
 
 
 def test_permutation_has_every_number_once() -> None:

@@ -21,8 +21,8 @@ from fxexport.lowering import (
     lower,
     register_lowering,
 )
-from fxexport.source import SourceLocation
-from tests.lowering.build import (
+from fxexport.source.location import SourceLocation
+from tests.support.lowering import (
     b,
     call,
     check,
@@ -210,7 +210,7 @@ def test_lowering_leaves_the_graph_as_it_was() -> None:
 def test_unpooling_undoes_pooling(ceil_mode: bool) -> None:
     from torch import fx
 
-    from tests.lowering.build import DYNAMIC, Case, call, finish, getitem, placeholders
+    from tests.support.lowering import DYNAMIC, Case, call, finish, getitem, placeholders
 
     spec = t(2, 3, 7, 8)
     inputs = [(spec.make(0, sizes),) for sizes in ({}, DYNAMIC)]

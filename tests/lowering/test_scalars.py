@@ -14,9 +14,10 @@ import torch
 from torch import fx
 
 from fxexport.graph import scalars
-from fxexport.graph.captured import CapturedGraph, InputSpec, OutputSpec
+from fxexport.graph.captured import CapturedGraph
+from fxexport.graph.signature import InputSpec, OutputSpec
 from fxexport.lowering import lower
-from tests.lowering.build import compare
+from tests.support.lowering import compare
 
 DTYPES = {int: torch.int64, float: torch.float64, bool: torch.bool}
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.capture.agree import agrees
+from tests.support.capturing import agrees
 
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.int64, torch.int32, torch.bool]
 DTYPES += [torch.uint8, torch.int8]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.lowering.build import Number, b, check, i64, single, t
+from tests.support.lowering import Number, b, check, i64, single, t
 
 A = torch.ops.aten
 N7, N8 = Number(7), Number(8)
@@ -207,6 +207,21 @@ INDEX = [
         [i64(4, low=0, high=4), None, i64(4, low=0, high=5)],
         t(4, 6),
         True,
+    ),
+    row(
+        A._unsafe_masked_index.default,
+        t(7, 6),
+        b(4),
+        [i64(4, low=0, high=5), i64(4, low=0, high=6)],
+        1.5,
+    ),
+    row(A._unsafe_masked_index.default, t(2, 7), b(2, 4), [None, i64(4, low=0, high=5)], 1.5),
+    row(
+        A._unsafe_masked_index_put_accumulate.default,
+        t(7, 6),
+        b(4, 5),
+        [i64(4, 1, low=-5, high=5), i64(1, 5)],
+        t(4, 5),
     ),
     row(A.scatter.src, t(7, 6), 1, i64(7, 1, low=0, high=6), t(7, 1)),
     row(A.scatter.src, t(7, 6), 1, i64(7, 1, low=0, high=6), t(7, 3)),

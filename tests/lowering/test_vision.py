@@ -10,7 +10,7 @@ import torch
 
 import fxexport
 from fxexport.errors import UnsupportedError, UsageError
-from tests.harness import run_model
+from tests.support.harness import run_model
 
 ops = pytest.importorskip("torchvision").ops
 F32, F64, F16 = torch.float32, torch.float64, torch.float16

@@ -10,36 +10,16 @@ from typing import Any
 
 import pytest
 import torch
-from fxexport.passes import run_passes
+from fxexport.passes import eliminate_dead_code, run_passes
 from fxexport.passes.eliminate_dead_code import run
 from torch import nn
 
 import fxexport
-from fxexport.capture import CaptureRequest, capture
 from fxexport.graph import CapturedGraph
 from fxexport.graph.ops import branch, loop
-from fxexport.inputs import prepare_inputs
-from fxexport.lowering import decomposition_for, keep_composite
-from fxexport.report import Report
+from tests.support.rewriting import captured
 
 Program = Callable[[torch.Tensor], Any]
-
-
-def raw(program: Program, x: torch.Tensor) -> CapturedGraph:
-    """The graph before any pass."""
-    call = program.forward if isinstance(program, nn.Module) else program
-    prepared = prepare_inputs(call, (x,), None, True, None)
-    request = CaptureRequest(
-        model=program,
-        inputs=prepared.specs,
-        hints=prepared.hints,
-        rebuild=prepared.rebuild,
-        pinnable=prepared.pinnable,
-        output_names=(),
-        decomposition_for=decomposition_for,
-        keep_composite=keep_composite,
-    )
-    return capture(request, Report())
 
 
 def calls(graph: CapturedGraph, name: str) -> int:
@@ -188,7 +168,7 @@ PROGRAMS: dict[Program, list[str]] = {
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
 def test_dead_code_goes_and_the_results_stay(program: Program) -> None:
-    graph = run(raw(program, torch.ones(2)))
+    graph = run(captured(program, torch.ones(2)))
     same_results(program, graph)
     for name in PROGRAMS[program]:
         assert calls(graph, name) == 0, name
@@ -198,14 +178,14 @@ def test_dead_code_goes_and_the_results_stay(program: Program) -> None:
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
 def test_a_second_run_finds_nothing_more(program: Program) -> None:
-    graph = run(raw(program, torch.ones(2)))
+    graph = run(captured(program, torch.ones(2)))
     before = str(graph)
     assert str(run(graph)) == before
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
 def test_bodies_take_and_give_only_what_is_used(program: Program) -> None:
-    graph = run(raw(program, torch.ones(2)))
+    graph = run(captured(program, torch.ones(2)))
     for module in graph.graphs():
         if module is graph.module:
             continue
@@ -230,13 +210,13 @@ def is_shared(graph: CapturedGraph, body: torch.fx.GraphModule, number: int) -> 
 
 
 def test_a_carried_value_that_only_the_condition_needs_stays() -> None:
-    graph = run(raw(carried_for_the_condition_alone, torch.ones(2)))
+    graph = run(captured(carried_for_the_condition_alone, torch.ones(2)))
     (node,) = nodes_of(graph, loop)
     assert len(node.args[3]) == 2  # type: ignore[arg-type]
 
 
 def test_a_value_that_a_nested_condition_needs_stays() -> None:
-    graph = run(raw(nested_for_a_condition, torch.ones(2)))
+    graph = run(captured(nested_for_a_condition, torch.ones(2)))
     assert calls(graph, "aten.exp") == 1
     assert sorted(len(node.args[3]) for node in nodes_of(graph, loop)) == [1, 2]  # type: ignore[arg-type]
 
@@ -245,7 +225,7 @@ def test_random_operators_that_are_used_stay() -> None:
     def program(x: torch.Tensor) -> torch.Tensor:
         return x + torch.rand_like(x)
 
-    assert calls(run(raw(program, torch.ones(2))), "rand") == 1
+    assert calls(run(captured(program, torch.ones(2))), "rand") == 1
 
 
 class Weights(nn.Module):
@@ -262,15 +242,15 @@ class Weights(nn.Module):
 
 
 def test_weights_that_nothing_uses_are_dropped() -> None:
-    graph = run(raw(Weights(), torch.ones(2)))
+    graph = run(captured(Weights(), torch.ones(2)))
     assert set(graph.weights) == {"used"}
 
 
 def test_passes_run_by_name_in_order() -> None:
-    graph = raw(dead_branch, torch.ones(2))
+    graph = captured(dead_branch, torch.ones(2))
     assert run_passes(graph, []) is graph
     assert calls(graph, "branch") == 1
-    assert calls(run_passes(graph, ["eliminate_dead_code"]), "branch") == 0
+    assert calls(run_passes(graph, [eliminate_dead_code]), "branch") == 0
 
 
 def test_an_export_runs_the_pass() -> None:

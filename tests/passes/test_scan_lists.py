@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fxexport.graph import sequences as seq
-from tests.capture.agree import agrees, captured
+from tests.support.capturing import agrees, captured
 
 SEQUENCE_OPS = ("SequenceInsert", "SequenceAt", "ConcatFromSequence", "SplitToSequence")
 

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 import torch
-from fxexport.passes import run_passes
+from fxexport.passes import eliminate_dead_code, run_passes, scan_rows
 from torch import fx
 
 import fxexport
 from fxexport.graph import CapturedGraph, bodies_of
 from fxexport.graph.ops import branch, loop
-from tests.harness import run_model
-from tests.passes.test_eliminate_dead_code import raw
+from tests.support.harness import run_model
+from tests.support.rewriting import captured
 
 Program = Callable[[torch.Tensor], Any]
-PASSES = ("eliminate_dead_code", "scan_rows", "eliminate_dead_code")
+PASSES = (eliminate_dead_code, scan_rows, eliminate_dead_code)
 
 
 def rows(n: int, seed: int = 0) -> torch.Tensor:
@@ -121,7 +121,7 @@ KEPT: list[tuple[Program, int]] = [
 
 @pytest.mark.parametrize(("program", "count"), KEPT, ids=lambda p: getattr(p, "__name__", p))
 def test_rows_become_a_scan_output(program: Program, count: int) -> None:
-    before = run_passes(raw(program, rows(3)), PASSES[:1])
+    before = run_passes(captured(program, rows(3)), PASSES[:1])
     left = carried(before)
     after = run_passes(before, PASSES[1:])
     assert scans(after) == count
@@ -224,7 +224,7 @@ def written_in_an_inner_loop(x):
     ids=lambda p: p.__name__,
 )
 def test_other_uses_stay_as_they_are(program: Program) -> None:
-    after = run_passes(raw(program, rows(3)), PASSES)
+    after = run_passes(captured(program, rows(3)), PASSES)
     assert scans(after) == 0
     outcome = run_model(lambda: program, INPUTS)
     assert outcome.status == "agree", outcome.details
@@ -237,7 +237,7 @@ def test_the_tensor_before_the_loop_is_gone_where_no_row_of_it_is_read() -> None
 
 
 def test_a_branch_passes_rows_and_no_tensor() -> None:
-    after = run_passes(raw(row_on_both_ways, rows(3)), PASSES)
+    after = run_passes(captured(row_on_both_ways, rows(3)), PASSES)
     ((module, node),) = loops(after)
     (body,) = bodies_of(module, node)
     (inner,) = body.graph.find_nodes(op="call_function", target=branch)

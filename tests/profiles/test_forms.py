@@ -22,7 +22,7 @@ from fxexport.profiles import (
     parse_profiles,
     resolve,
 )
-from fxexport.profiles.words import parse_shapes_options, sections
+from fxexport.profiles.tool_options import parse_shapes_options, sections
 
 
 class Config:

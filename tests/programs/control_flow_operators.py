@@ -10,7 +10,7 @@ from torch._higher_order_ops import map as torch_map
 from torch._higher_order_ops import scan, while_loop
 from torch._higher_order_ops.associative_scan import associative_scan
 
-from tests.programs.program import Programs, rand, vec
+from tests.programs.program import TORCH, Programs, rand, vec
 
 PROGRAMS = Programs("control_flow_operators")
 
@@ -103,14 +103,16 @@ for row_program in (scan_over_rows, associative_scan_over_rows):
             name=f"{row_program.__name__}{'_dynamic' if dynamic else ''}",
             dynamic=dynamic,
         )
-PROGRAMS.add(scan_backwards_along_columns, rand(3, 5), dynamic=False)
-PROGRAMS.add(
-    scan_backwards_along_columns,
-    rand(3, 5),
-    rand(3, 1),
-    name="scan_backwards_along_columns_dynamic",
-    dynamic={"x": {1: "n"}},
-)
+# Before, PyTorch itself gave another shape for a scan from the end along another dimension.
+if TORCH >= (2, 13):
+    PROGRAMS.add(scan_backwards_along_columns, rand(3, 5), dynamic=False)
+    PROGRAMS.add(
+        scan_backwards_along_columns,
+        rand(3, 5),
+        rand(3, 1),
+        name="scan_backwards_along_columns_dynamic",
+        dynamic={"x": {1: "n"}},
+    )
 PROGRAMS.add(map_over_rows, (rand(3, 4), rand(4)), dynamic=False)
 PROGRAMS.add(
     map_over_rows,

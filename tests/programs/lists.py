@@ -785,7 +785,7 @@ def changed_before_the_loop(x):
     return total
 
 
-PROGRAMS.add(changed_before_the_loop, X3, X6, expect="refuse", match="between")
+PROGRAMS.add(changed_before_the_loop, X3, X6, expect="refuse", match="before the loop")
 
 
 def _goes_twice_through(look):
@@ -811,7 +811,7 @@ for name, look in {
 }.items():
     PROGRAMS.add(
         _goes_twice_through(look), X3, X6, name=f"twice_through_{name}", expect="refuse",
-        match="gone through before",
+        match="used up before",
     )  # fmt: skip
 
 
@@ -823,7 +823,7 @@ def used_up_in_a_loop(x):
     return n
 
 
-PROGRAMS.add(used_up_in_a_loop, X3, X6, expect="refuse", match="gone through before")
+PROGRAMS.add(used_up_in_a_loop, X3, X6, expect="refuse", match="used up before")
 
 
 def perhaps_used_up(x):
@@ -836,7 +836,7 @@ def perhaps_used_up(x):
     return n
 
 
-PROGRAMS.add(perhaps_used_up, X3, X6, expect="refuse", match="gone through before")
+PROGRAMS.add(perhaps_used_up, X3, X6, expect="refuse", match="used up before")
 
 
 def used_up_on_either_way(x):

@@ -40,6 +40,30 @@ def range_with_step(x):
 PROGRAMS.add(range_with_step, X3, X0, X1, X5)
 
 
+def range_with_a_size_as_step(x, y):
+    total = x.new_zeros(4)
+    for i in range(0, len(x), y.shape[0]):
+        total = total - x[i : i + y.shape[0]].sum(0) * i
+    return total
+
+
+PROGRAMS.add(
+    range_with_a_size_as_step,
+    *((rand(n, 4, seed=n), rand(k, 2, seed=k)) for n, k in ((5, 2), (6, 2), (0, 1), (3, 4))),
+    dynamic={"x": {0: "n"}, "y": {0: "k"}},
+)
+
+
+def range_with_a_value_as_step(x, step):
+    total = x.new_zeros(4)
+    for i in range(5, 0, int(step)):
+        total = total * 0.5 + x[0] * i
+    return total, len(range(-3, 4, int(step)))
+
+
+PROGRAMS.add(range_with_a_value_as_step, *((X3, torch.tensor(k)) for k in (-2, 1, -1, -7, 3)))
+
+
 def range_backwards(x):
     h = x.new_zeros(4)
     for i in range(x.shape[0] - 1, -1, -1):
@@ -314,3 +338,13 @@ def swap_and_write(x, t, u):
 
 
 PROGRAMS.add(swap_and_write, *((x, vec(1.0), vec(2.0)) for x in (X3, X0, X1, X5)))
+
+
+def rows_by_numbers_that_are_read_twice(x, at):
+    first, second = at[0], at[1]
+    return x[first.item()] * first.item(), x[second.item()] - x[first.item()]
+
+
+PROGRAMS.add(
+    rows_by_numbers_that_are_read_twice, *((X5, torch.tensor(at)) for at in ([1, 3], [0, 4]))
+)

@@ -234,7 +234,7 @@ def comp_filter(x):
     return sum(p for p in [x, m] if p is not None)
 
 
-PROGRAMS.add(comp_filter, POS, NEG, expect="refuse")
+PROGRAMS.add(comp_filter, POS, NEG)
 
 
 def and_value(x):

@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import (
     pad_packed_sequence,
 )
 
-from tests.programs.program import Programs, rand
+from tests.programs.program import TORCH, Programs, rand
 
 PROGRAMS = Programs("packed_sequences")
 
@@ -104,7 +104,7 @@ class PacksAList(nn.Module):
 
 
 # Before 2.14 PyTorch's pad_sequence compares the sizes: a relation of the file, in its report.
-if tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 14):
+if TORCH >= (2, 14):
     PROGRAMS.add(
         PacksAList,
         (rand(3, 3), rand(5, 3)),

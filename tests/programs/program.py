@@ -9,7 +9,10 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-__all__ = ["Expectation", "Program", "Programs", "ints", "rand", "vec"]
+__all__ = ["TORCH", "Expectation", "Program", "Programs", "ints", "rand", "vec"]
+
+# The version of PyTorch: some programs are for newer ones.
+TORCH = tuple(map(int, torch.__version__.split(".")[:2]))
 
 Expectation = Literal["export", "refuse", "either"]
 
@@ -27,6 +30,8 @@ class Program:
         expect: "export" must export and agree; "refuse" must be refused; "either" may be
             refused, but an exported file must agree.
         match: regular expression that the refusal must contain.
+        fast_paths: whether PyTorch's fast paths decide what it gives: in TorchScript, where they
+            are not read, it may be refused, and its file raises where PyTorch gives no numbers.
     """
 
     name: str
@@ -35,6 +40,7 @@ class Program:
     dynamic: Any = True
     expect: Expectation = "export"
     match: str = ""
+    fast_paths: bool = False
 
     def make(self) -> Callable[..., Any]:
         """A fresh model with the same weights each time, in eval mode."""
@@ -47,9 +53,10 @@ class Program:
 class Programs(list[Program]):
     """The programs of one theme."""
 
-    def __init__(self, theme: str) -> None:
+    def __init__(self, theme: str, *, fast_paths: bool = False) -> None:
         super().__init__()
         self.theme = theme
+        self.fast_paths = fast_paths
 
     def add(
         self,
@@ -76,7 +83,7 @@ class Programs(list[Program]):
         build = subject if made else (lambda: subject)
         rows = tuple(row if isinstance(row, tuple) else (row,) for row in inputs)
         full_name = f"{self.theme}.{name or subject.__name__}"
-        self.append(Program(full_name, build, rows, dynamic, expect, match))
+        self.append(Program(full_name, build, rows, dynamic, expect, match, self.fast_paths))
 
 
 def rand(*shape: int, seed: int = 0, shift: float = 0.0, scale: float = 1.0) -> torch.Tensor:

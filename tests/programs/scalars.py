@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from tests.programs.program import Programs, rand, vec
+from tests.programs.program import TORCH, Programs, rand, vec
 
 PROGRAMS = Programs("scalars")
 V0, V1, V3, V4 = vec(), vec(0.75), vec(1.0, -2.5, 3.0), vec(-1.0, 2.0, -3.0, 0.3)
@@ -220,7 +220,8 @@ def bool_counts_as_int(x):
     return count + True
 
 
-PROGRAMS.add(bool_counts_as_int, V3, V1, V4)
+if TORCH >= (2, 13):  # before, sympy adds True as a truth value, and the export fails
+    PROGRAMS.add(bool_counts_as_int, V3, V1, V4)
 
 
 def math_functions(x):

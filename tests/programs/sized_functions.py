@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from tests.programs.program import Programs, rand
+from tests.programs.program import TORCH, Programs, rand
 
 PROGRAMS = Programs("sized_functions")
 SHAPES = ((4, 6), (5, 3), (8, 8), (2, 7))
@@ -136,7 +136,8 @@ def halves(x):
     return torch.hsplit(x[:, : x.shape[1] // 2 * 2], 2)[1]
 
 
-PROGRAMS.add(halves, *X)
+if TORCH >= (2, 13):  # before, hsplit needs the value of the size, and is refused
+    PROGRAMS.add(halves, *X)
 
 
 class Recurrent(torch.nn.Module):
@@ -166,3 +167,19 @@ def covariances(x):
 
 
 PROGRAMS.add(covariances, *X)
+
+
+def chunks_side_by_side(x):
+    down = torch._chunk_cat([x, x[:1] * 2, x.t().reshape(x.shape)], 0, 3)
+    return down, torch._chunk_cat([x], 1, 2)
+
+
+PROGRAMS.add(chunks_side_by_side, *X, *THIN)
+
+
+def contracted(x):
+    both = torch.tensordot(x[:, None], x, dims=([2], [1]))
+    return both, torch.tensordot(x.t(), x, 1), torch.tensordot(x, torch.arange(4.0), 0)
+
+
+PROGRAMS.add(contracted, *X, *THIN)

@@ -8,9 +8,9 @@ from collections import Counter
 import pytest
 import torch
 
-from tests.harness import compare, flatten
 from tests.programs import all_programs
 from tests.programs.program import Program
+from tests.support.harness import compare, flatten
 
 
 def test_names_are_unique() -> None:

@@ -11,7 +11,7 @@ from fxexport.errors import MissingLoweringError, UnsupportedError, UsageError
 from fxexport.report import as_json
 from fxexport.report.json import as_json_text
 from fxexport.report.model import OutputDifference, Report, Uncovered, Verification, VerifiedCase
-from fxexport.source import SourceLocation
+from fxexport.source.location import SourceLocation
 
 KEYS = {
     "ok",

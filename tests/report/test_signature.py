@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from fxexport.graph.captured import DimRange, InputSpec
+from fxexport.graph.signature import DimRange, InputSpec
 from fxexport.report.signature import describe_input, dimension_ranges, type_text
 
 BATCH = {"name": "batch", "min": 1, "max": 8}

@@ -18,7 +18,7 @@ from fxexport.report.model import (
     VerifiedCase,
 )
 from fxexport.report.terminal import print_error, print_report
-from fxexport.source import SourceLocation
+from fxexport.source.location import SourceLocation
 
 CODE = """\
 import torch
@@ -135,7 +135,10 @@ def test_a_report_without_control_flow_says_so() -> None:
     ("verification", "verdict"),
     [
         (None, "Exported m.onnx; not compared with PyTorch."),
-        (Verification(ran=False, message="install it"), "NOT compared with PyTorch.\ninstall it"),
+        (
+            Verification(ran=False, message="nothing is installed"),
+            "not compared with PyTorch because nothing is installed.",
+        ),
         (Verification(ran=True), "m.onnx does NOT agree"),
     ],
 )
@@ -178,7 +181,7 @@ def test_what_no_comparison_reached_is_said(source: Path) -> None:
         "  If    model.py:6  if x[1] > 0:\n"
         "                    was never true\n"
     ) in text
-    assert "never with 0 trips, never with several trips" in text
+    assert "never with 0 iterations, never with several iterations" in text
     assert "Exported model.onnx; it agrees with PyTorch wherever it was compared." in text
 
 
@@ -222,6 +225,8 @@ def test_findings_that_say_the_same_are_shown_once() -> None:
 KINDS: list[FindingKind] = [
     "branch",
     "loop",
+    "selected",
+    "unused",
     "folded",
     "unrolled",
     "pinned",
@@ -230,6 +235,16 @@ KINDS: list[FindingKind] = [
     "constant",
     "note",
 ]
+
+
+def test_what_is_not_kept_is_told_apart_from_what_depends_on_no_input() -> None:
+    report = Report(model="m")
+    assert "Kept in the file: no if or loop depends on the inputs\n" in shown(report)
+    report.add("unused", "not in the file", SourceLocation("gone.py", 3))
+    assert "Kept in the file: no if or loop\n" in shown(report)
+    assert "Left out of the file\n" in shown(report)
+    report.add("selected", "selected", SourceLocation("gone.py", 4))
+    assert "Kept in the file\n" in shown(report)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from fxexport.graph.captured import OutputSpec
+from fxexport.graph.signature import OutputSpec
 from fxexport.verify.compare import compare_outputs
 from fxexport.verify.tolerance import tolerance_for
 

@@ -18,7 +18,7 @@ from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.ops import branch, loop
 from fxexport.verify.tie_search import tied_results
 from fxexport.verify.ties import trace_ties
-from tests.verify.graphs import at_line, aten, body, captured, check, onnx_file, prepared_for
+from tests.support.graphs import at_line, aten, body, captured, check, onnx_file, prepared_for
 
 # The best two of x where x is limited to 1, by the last of equal elements, then PLUS and VALUE.
 LAST = """

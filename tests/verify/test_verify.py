@@ -13,11 +13,11 @@ from torch import fx
 pytest.importorskip("onnxruntime")
 
 from fxexport.errors import ModelError, UsageError
-from fxexport.graph.captured import Constraint
 from fxexport.graph.ops import loop
+from fxexport.graph.signature import Constraint
 from fxexport.inputs import Dim, TensorSpec
-from fxexport.targets import onnxruntime as target
-from tests.verify.graphs import (
+from fxexport.targets.onnxruntime import session as target
+from tests.support.graphs import (
     at_line,
     aten,
     body,

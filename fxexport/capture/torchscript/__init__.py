@@ -1,4 +1,4 @@
-"""The TorchScript front-end: scripted modules, functions and archives."""
+"""Reading TorchScript: an interpreter of its graphs that calls the same operators."""
 
 from fxexport.capture.torchscript.interpreter import Interpreter
 

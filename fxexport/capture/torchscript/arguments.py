@@ -8,14 +8,16 @@ from typing import Any
 import torch
 
 from fxexport._torch_compat import torchscript as ir
-from fxexport.capture.kinds import as_kind
-from fxexport.capture.session import sym_type
+from fxexport.capture.session.session import sym_type
 from fxexport.capture.torchscript.objects import Instance, Objects
+from fxexport.capture.values.kinds import as_kind
 
 __all__ = ["arriving"]
 
 
-def arriving(value: Any, kind: Any, fresh: Callable[[Any], Any], objects: Objects) -> Any:
+def arriving(
+    value: Any, kind: ir.JitType, fresh: Callable[[object], object], objects: Objects
+) -> Any:
     """An argument as TorchScript converts it: containers are copied, ints become floats.
 
     Args:

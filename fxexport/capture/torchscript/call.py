@@ -2,20 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, NoReturn, Protocol
 
-from fxexport.capture.frames import user_location
-from fxexport.capture.operators import Operators
-from fxexport.capture.session import Session
-from fxexport.capture.torchscript.program import Instruction, Program
+from fxexport.capture.functions.native_calls import NativeCalls
+from fxexport.capture.operators.operators import Operators
+from fxexport.capture.recording.types import Function
+from fxexport.capture.session.session import Session
+from fxexport.capture.torchscript.objects import Instance, Objects
+from fxexport.capture.torchscript.program import Block, CallFrame, Instruction, Program
 from fxexport.errors import UnsupportedError
+from fxexport.source.frames import user_location
 
-if TYPE_CHECKING:
-    from fxexport.capture.torchscript.interpreter import Frame, Interpreter
+__all__ = ["Call", "Handler", "HandlerTable", "refuse"]
 
-__all__ = ["Call", "Handler", "Table", "refuse"]
+
+class Machine(Protocol):
+    """The interpreter, as far as the handlers of instructions know it."""
+
+    @property
+    def ops(self) -> Operators:
+        """The operators of rewritten Python code."""
+
+    @property
+    def native(self) -> NativeCalls:
+        """Calls functions of PyTorch's C++."""
+
+    @property
+    def objects(self) -> Objects:
+        """The views of modules and of objects of TorchScript classes."""
+
+    def read(self, value: object) -> Any:
+        """A variable's value where it is used."""
+
+    def run(self, program: Program, args: Sequence[object]) -> object:
+        """Runs a function; returns its result."""
+
+    def run_block(self, frame: CallFrame, block: Block) -> list[object]:
+        """Runs the instructions of a block; returns its results, which may be unset."""
+
+    def call_method(self, owner: Instance, name: str, args: Sequence[object]) -> object:
+        """Runs a method of a module."""
+
+    def callee(self, call: Call, receiver: Instance | None = None) -> Program:
+        """The function that a call node calls, or the method of a TorchScript class."""
+
+    def method_of_class(self, owner: Instance, name: str, arguments: tuple[object, ...]) -> Program:
+        """A method of an object of a TorchScript class, with its arguments inside."""
+
+    def subgraph(self, instruction: Instruction, name: str) -> Program:
+        """The function that a fork node runs."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +66,8 @@ class Call:
         args: the values of its inputs.
     """
 
-    interpreter: Interpreter
-    frame: Frame
+    interpreter: Machine
+    frame: CallFrame
     instruction: Instruction
     args: list[Any]
 
@@ -49,15 +86,15 @@ class Call:
         """The function that the instruction stands in."""
         return self.frame.program
 
-    def python(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+    def python(self, function: object, *args: object, **kwargs: object) -> Any:
         """Calls a function of Python's as rewritten code would."""
         return self.ops.call(function)(*args, **kwargs)
 
 
-Handler = Callable[[Call], Any]
+Handler = Callable[[Call], object]
 
 
-class Table:
+class HandlerTable:
     """Operators by name.
 
     An entry is for one overload (``aten::add.int``; ``aten::size.`` for the one without a name),
@@ -78,7 +115,7 @@ class Table:
 
         return enter
 
-    def simple(self, names: str, function: Callable[..., Any]) -> None:
+    def simple(self, names: str, function: Function) -> None:
         """Enters a function of the operators and the values: ``function(ops, *args)``.
 
         Args:
@@ -92,7 +129,7 @@ class Table:
         self.add(*names.split())(lambda call: refuse(call, reason, hint))
 
 
-def refuse(call: Call, reason: str, hint: str = "") -> Any:
+def refuse(call: Call, reason: str, hint: str = "") -> NoReturn:
     """Refuses an instruction by its name."""
     raise UnsupportedError(
         f"{call.instruction.operator}: {reason}",

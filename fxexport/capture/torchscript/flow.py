@@ -6,28 +6,29 @@ import builtins
 import enum
 from collections.abc import Callable
 from types import CellType
-from typing import Any
+from typing import Any, cast
 
 import torch
 
-from fxexport.capture.branching import condition_of, stage_branch
-from fxexport.capture.frames import user_location
-from fxexport.capture.iteration import dynamic_range
-from fxexport.capture.journal import UNSET, CellSlot, Slot
-from fxexport.capture.optional import Maybe, force
-from fxexport.capture.session import is_symbolic, sym_type
-from fxexport.capture.spread import Spread
-from fxexport.capture.torchscript.call import Call, Table, refuse
+from fxexport._torch_compat import torchscript as ir
+from fxexport.capture.operators.dynamic_iterables import dynamic_range
+from fxexport.capture.session.journal import UNSET, CellSlot, Slot
+from fxexport.capture.session.list_runs import Spread
+from fxexport.capture.session.session import is_symbolic, sym_type
+from fxexport.capture.staging.branch import condition_of, stage_branch
+from fxexport.capture.torchscript.call import Call, HandlerTable, refuse
 from fxexport.capture.torchscript.objects import EnumMember, Instance
 from fxexport.capture.torchscript.program import FOREVER, Block, picks_items, true_after, uses
+from fxexport.capture.values.maybe import Maybe, force
 from fxexport.errors import UnsupportedError
+from fxexport.source.frames import user_location
 
 __all__ = ["TABLE"]
 
-TABLE = Table()
+TABLE = HandlerTable()
 
 
-def _cell(call: Call, value: Any, output: int) -> CellSlot:
+def _cell(call: Call, value: object, output: int) -> CellSlot:
     """A variable for one result of a branch or loop, so that each is merged by itself."""
     cell = CellType() if value is UNSET else CellType(value)
     call.session.journal.made_cell(cell)
@@ -35,7 +36,7 @@ def _cell(call: Call, value: Any, output: int) -> CellSlot:
 
 
 @TABLE.add("prim::If")
-def _if(call: Call) -> Any:
+def _if(call: Call) -> object:
     interpreter, frame = call.interpreter, call.frame
     condition = condition_of(call.session, call.args[0])
     then, other = call.instruction.blocks
@@ -43,31 +44,31 @@ def _if(call: Call) -> Any:
         return interpreter.run_block(frame, then if condition else other)
     slots = [_cell(call, UNSET, k) for k in range(len(call.instruction.outputs))]
 
-    def way(block: Block) -> Callable[[], None]:
+    def path_of(block: Block) -> Callable[[], None]:
         def run() -> None:
             for slot, value in zip(slots, interpreter.run_block(frame, block), strict=True):
                 slot.set(value)
 
         return run
 
-    stage_branch(call.session, condition, way(then), way(other), slots)
+    stage_branch(call.session, condition, path_of(then), path_of(other), slots)
     return [slot.get() for slot in slots]
 
 
 @TABLE.add("prim::Loop")
-def _loop(call: Call) -> Any:
+def _loop(call: Call) -> object:
     """``for k in range(count)``, ``while condition``, or both."""
     interpreter, frame, ops = call.interpreter, call.frame, call.ops
     (block,) = call.instruction.blocks
-    trip_number, *parameters = block.parameters
+    iteration, *parameters = block.parameters
     # What the loop carries may be unset: it is not read here.
     count, first, *carried = [frame.values[k] for k in call.instruction.inputs]
     count, first = interpreter.read(count), interpreter.read(first)
     slots = [_cell(call, value, k) for k, value in enumerate(carried)]
     left = _cell(call, ops.not_(first), -1)
 
-    def trip(k: Any) -> None:
-        frame.values[trip_number] = k
+    def run_iteration(k: object) -> None:
+        frame.values[iteration] = k
         for parameter, slot in zip(parameters, slots, strict=True):
             frame.values[parameter] = slot.get()
         going, *values = interpreter.run_block(frame, block)
@@ -79,21 +80,21 @@ def _loop(call: Call) -> Any:
     every: list[Slot] = [*slots, left]
     if not is_symbolic(count) and count >= FOREVER:
         counter = _cell(call, 0, -2)
-        if uses(block, trip_number):
+        if uses(block, iteration):
             every.append(counter)
 
         def body() -> None:
-            trip(counter.get())
+            run_iteration(counter.get())
             if counter in every:
-                counter.set(counter.get() + 1)
+                counter.set(cast("int", counter.get()) + 1)
 
         ops.repeat_while(lambda: ops.not_(left.get()), body, every)
     else:
-        trips: Any = dynamic_range(count)
-        if isinstance(trips, range) and picks_items(call.instruction):
-            # A list's items differ; as in a for statement over it, each has its own trip.
-            trips = list(trips)
-        ops.repeat_for(trips, trip, every, left)
+        numbers: Any = dynamic_range(count)
+        if isinstance(numbers, range) and picks_items(call.instruction):
+            # A list's items differ; as in a for statement over it, each has its own iteration.
+            numbers = list(numbers)
+        ops.repeat_for(numbers, run_iteration, every, left)
     ended = [slot.get() for slot in slots]
     for k in true_after(call.instruction):
         ended[k] = True
@@ -126,7 +127,7 @@ _ANSWERS = {"torch.backends.mha.get_fastpath_enabled": False}
 
 
 @TABLE.add("prim::CallFunction")
-def _call_function(call: Call) -> Any:
+def _call_function(call: Call) -> object:
     name = str(next(iter(call.instruction.node.inputs())).type())
     if name.removeprefix("__torch__.") in _ANSWERS:
         return _ANSWERS[name.removeprefix("__torch__.")]
@@ -135,7 +136,7 @@ def _call_function(call: Call) -> Any:
 
 
 @TABLE.add("prim::CallMethod")
-def _call_method(call: Call) -> Any:
+def _call_method(call: Call) -> object:
     owner, *args = force(call.args[0]), *call.args[1:]
     name = call.instruction.node.s("name")
     if not isinstance(owner, Instance):
@@ -151,7 +152,7 @@ _WITHOUT_EFFECT = frozenset(
 
 
 @TABLE.add("prim::Enter", "prim::Exit")
-def _context(call: Call) -> Any:
+def _context(call: Call) -> object:
     """``with``: gradients and profiling play no part; a user's class has its methods called."""
     owner = call.args[0]
     name = type(owner).__name__
@@ -166,7 +167,7 @@ def _context(call: Call) -> Any:
 
 
 @TABLE.add("prim::fork")
-def _fork(call: Call) -> Any:
+def _fork(call: Call) -> object:
     """A task: run at once, in the order of the program."""
     program = call.interpreter.subgraph(call.instruction, call.program.name)
     return call.interpreter.run(program, call.args)
@@ -181,14 +182,14 @@ TABLE.refused(
 TABLE.refused(
     "prim::rpc_async prim::rpc_sync prim::rpc_remote aten::to_here aten::local_value "
     "aten::owner aten::owner_name aten::is_owner aten::confirmed_by_owner aten::dist_backward.",
-    "calls of other machines have no form in a file",
+    "calls to other machines cannot be exported",
 )
 
 # -- objects --------------------------------------------------------------------------------------
 
 
 @TABLE.add("prim::GetAttr")
-def _get_attr(call: Call) -> Any:
+def _get_attr(call: Call) -> object:
     owner = force(call.args[0])
     name = call.instruction.node.s("name")
     if not isinstance(owner, Instance):
@@ -204,17 +205,16 @@ def _set_attr(call: Call) -> None:
     if owner._fx_source is not None:  # what it was is noted before it is written over
         call.interpreter.objects.attribute(owner, name, list(node.inputs())[1].type())
     call.ops.set_attr(value, owner, name)
-    if owner._fx_mirror is not None:
-        vars(owner._fx_mirror)[name] = value
+    owner._fx_write_through(name, value)
 
 
 @TABLE.add("prim::CreateObject")
-def _create_object(call: Call) -> Any:
+def _create_object(call: Call) -> object:
     return call.interpreter.objects.new(call.instruction.output_type())
 
 
 @TABLE.add("prim::ModuleContainerIndex")
-def _module_item(call: Call) -> Any:
+def _module_item(call: Call) -> object:
     owner, key = call.args
     name = str(key)
     if is_symbolic(key):
@@ -223,18 +223,18 @@ def _module_item(call: Call) -> Any:
 
 
 @TABLE.add("prim::EnumName", "prim::EnumValue")
-def _enum(call: Call) -> Any:
+def _enum(call: Call) -> object:
     return getattr(call.args[0], call.instruction.kind.removeprefix("prim::Enum").lower())
 
 
 @TABLE.add("aten::eq.enum", "aten::ne.enum")
-def _enum_equal(call: Call) -> Any:
+def _enum_equal(call: Call) -> object:
     same = call.args[0] == call.args[1]
     return same if call.instruction.kind == "aten::eq" else not same
 
 
 @TABLE.add("aten::__is__", "aten::__isnot__")
-def _identity(call: Call) -> Any:
+def _identity(call: Call) -> object:
     a, b = call.args
     same = isinstance(a, EnumMember) and a == b
     same = same or call.ops.is_(a, b)
@@ -245,7 +245,7 @@ def _identity(call: Call) -> Any:
 
 
 @TABLE.add("prim::unchecked_cast", "prim::unchecked_unwrap_optional", "prim::annotate")
-def _refined(call: Call) -> Any:
+def _refined(call: Call) -> object:
     """The compiler has seen that the value is of a narrower type here."""
     value = call.args[0]
     kind = call.instruction.output_type().kind()
@@ -255,19 +255,19 @@ def _refined(call: Call) -> Any:
 
 
 @TABLE.add("aten::_unwrap_optional")
-def _unwrapped(call: Call) -> Any:
+def _unwrapped(call: Call) -> object:
     if call.args[0] is None:
         raise call.ops.raising(ValueError("Unwrapping null optional"))
     return force(call.args[0])
 
 
 @TABLE.add("prim::Uninitialized")
-def _uninitialized(call: Call) -> Any:
+def _uninitialized(call: Call) -> object:
     return UNSET
 
 
 @TABLE.add("prim::isinstance")
-def _isinstance(call: Call) -> Any:
+def _isinstance(call: Call) -> object:
     value = call.args[0]
     if isinstance(value, Maybe):
         there, missing = (_is_of_type(call, v) for v in (value.value, value.absent))
@@ -277,7 +277,7 @@ def _isinstance(call: Call) -> Any:
     return _is_of_type(call, value)
 
 
-def _is_of_type(call: Call, value: Any) -> bool:
+def _is_of_type(call: Call, value: object) -> bool:
     found = [_fits(value, kind) for kind in call.instruction.node.tys("types")]
     if None in found and True not in found:
         raise UnsupportedError(
@@ -288,7 +288,7 @@ def _is_of_type(call: Call, value: Any) -> bool:
     return True in found
 
 
-def _fits(value: Any, kind: Any) -> bool | None:
+def _fits(value: Any, kind: ir.JitType) -> bool | None:
     """Whether a value is of a TorchScript type; None where its items would have to tell."""
     if isinstance(value, Spread):
         return None
@@ -338,5 +338,5 @@ def _every(found: list[bool | None]) -> bool | None:
 
 TABLE.refused(
     "prim::Closure prim::forkClosure prim::awaitable prim::awaitableClosure",
-    "closures have no form here",
+    "closures are not supported",
 )

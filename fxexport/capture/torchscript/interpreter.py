@@ -8,53 +8,39 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 
 from fxexport import _torch_compat as compat
 from fxexport._torch_compat import torchscript as ir
-from fxexport.capture.builtins import Builtins
-from fxexport.capture.frames import user_location
-from fxexport.capture.journal import UNSET
-from fxexport.capture.modules import ScriptedMethod
-from fxexport.capture.operators import Operators
-from fxexport.capture.optional import Maybe
+from fxexport.capture.functions.native_calls import NativeCalls
+from fxexport.capture.operators.operators import Operators
+from fxexport.capture.recording.types import Function
+from fxexport.capture.session.journal import UNSET
+from fxexport.capture.session.module_names import ScriptedMethod
 from fxexport.capture.torchscript.arguments import arriving
+from fxexport.capture.torchscript.attention import check_fast_path
 from fxexport.capture.torchscript.call import Call
 from fxexport.capture.torchscript.objects import Instance, Objects
-from fxexport.capture.torchscript.places import Runner
-from fxexport.capture.torchscript.program import Block, Instruction, Program, read_program
+from fxexport.capture.torchscript.program import (
+    Block,
+    CallFrame,
+    Instruction,
+    Program,
+    read_program,
+)
 from fxexport.capture.torchscript.table import handler_of
+from fxexport.capture.values.maybe import Maybe
 from fxexport.errors import UnsupportedError
+from fxexport.source.exceptions import note_location
+from fxexport.source.frames import user_location
 
-__all__ = ["Frame", "Interpreter"]
+__all__ = ["Interpreter"]
 
 # What the program's own values may do wrong; anything else that escapes is a bug of ours.
 _OF_THE_MODEL = (RuntimeError, ValueError, IndexError, KeyError, ArithmeticError)
-
-
-@dataclass
-class Frame:
-    """One function that runs: its variables by number, and the place of its last instruction."""
-
-    program: Program
-    values: dict[int, Any]
-    runner: Runner | None = None
-
-    def forget(self, values: Iterable[int]) -> None:
-        """Drops variables that are not taken any more."""
-        for k in values:
-            self.values.pop(k, None)
-
-    def name_of(self, instruction: Instruction, output: int) -> str:
-        """A result's name in the user's program, for messages."""
-        if output < 0:
-            return "the loop's condition"
-        name = list(instruction.node.outputs())[output].debugName().partition(".")[0]
-        return "a value" if name.isdigit() else name
 
 
 class Interpreter:
@@ -63,7 +49,7 @@ class Interpreter:
     def __init__(
         self,
         operators: Operators,
-        builtins: Builtins,
+        native: NativeCalls,
         module_names: Mapping[int, str],
         *,
         alone: bool,
@@ -72,23 +58,23 @@ class Interpreter:
 
         Args:
             operators: those that rewritten code calls.
-            builtins: Python's functions on dynamic values.
+            native: calls functions of PyTorch's C++.
             module_names: paths of modules by identity.
             alone: whether the model itself is TorchScript, so that no Python code looks on.
         """
         self.ops = operators
-        self.builtins = builtins
+        self.native = native
         self.objects = Objects(operators.fresh, operators.session.outside)
         self._module_names = module_names
         self._alone = alone
-        self._programs: dict[Any, Program] = {}
-        self._constants: dict[tuple[int, int], Any] = {}
-        self._kept: list[Any] = []
+        self._programs: dict[object, Program] = {}
+        self._constants: dict[tuple[int, int], object] = {}
+        self._kept: list[object] = []
         self._warned = False
 
     # -- from Python -----------------------------------------------------------------------------
 
-    def replacement_for(self, function: Any) -> Callable[..., Any] | None:
+    def replacement_for(self, function: object) -> Function | None:
         """What to call instead of a scripted function, method or module; None for other things."""
         if isinstance(function, ir.SCRIPT_FUNCTIONS):
             return functools.partial(self._call_function, function)
@@ -100,16 +86,18 @@ class Interpreter:
             return functools.partial(self._call_module, function.__self__, function.__name__)
         return None
 
-    def _call_function(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+    def _call_function(self, function: ir.Function, *args: object, **kwargs: object) -> object:
         self._kept.append(function)  # an identity is only as good as its object lives
         program = self._read(id(function), lambda: function.graph, function.name)
         return self.run(program, self._bound(function.schema, (), args, kwargs, program))
 
-    def _call_bound_method(self, method: Any, *args: Any, **kwargs: Any) -> Any:
+    def _call_bound_method(self, method: ir.Function, *args: object, **kwargs: object) -> object:
         owner = self.objects.of_module(ir.module_of(method))
         return self._call_method_of(owner, method.name, args, kwargs)
 
-    def _call_module(self, module: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+    def _call_module(
+        self, module: torch.jit.ScriptModule, name: str, *args: object, **kwargs: object
+    ) -> object:
         if name == "forward" and (module._forward_hooks or module._forward_pre_hooks):
             raise UnsupportedError(
                 "a scripted module with hooks of its own on forward",
@@ -122,8 +110,8 @@ class Interpreter:
         return self._call_method_of(owner, name, args, kwargs)
 
     def _call_method_of(
-        self, owner: Instance, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> Any:
+        self, owner: Instance, name: str, args: Sequence[object], kwargs: Mapping[str, object]
+    ) -> object:
         method = owner._fx_module._get_method(name)
         program = self._method_program(owner, name)
         return self._run_in(
@@ -132,12 +120,12 @@ class Interpreter:
 
     def _bound(
         self,
-        schema: Any,
-        own: Sequence[Any],
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
+        schema: ir.Schema,
+        own: Sequence[object],
+        args: Sequence[object],
+        kwargs: Mapping[str, object],
         program: Program,
-    ) -> list[Any]:
+    ) -> list[object]:
         """The arguments of a call from Python, as TorchScript would convert them."""
         parameters = [
             inspect.Parameter(
@@ -156,7 +144,7 @@ class Interpreter:
 
     # -- programs --------------------------------------------------------------------------------
 
-    def _read(self, key: Any, graph: Callable[[], Any], name: str) -> Program:
+    def _read(self, key: object, graph: Callable[[], ir.Graph], name: str) -> Program:
         if key not in self._programs:
             with compat.no_dispatch_modes():  # a printed node may print a tensor
                 self._programs[key] = read_program(graph(), name)
@@ -179,7 +167,7 @@ class Interpreter:
             name = node.s("name")
         return self._read(key, lambda: ir.callee_graph(node, kind), name)
 
-    def method_of_class(self, owner: Instance, name: str, arguments: tuple[Any, ...]) -> Program:
+    def method_of_class(self, owner: Instance, name: str, arguments: tuple[object, ...]) -> Program:
         """A method of an object of a TorchScript class, with its arguments inside."""
         kind = owner._fx_type
         return self._read(
@@ -193,11 +181,12 @@ class Interpreter:
 
     # -- running ---------------------------------------------------------------------------------
 
-    def call_method(self, owner: Instance, name: str, args: Sequence[Any]) -> Any:
+    def call_method(self, owner: Instance, name: str, args: Sequence[object]) -> object:
         """A method of a module, called by another TorchScript function."""
         return self._run_in(owner, self._method_program(owner, name), [owner, *args])
 
-    def _run_in(self, owner: Instance, program: Program, args: Sequence[Any]) -> Any:
+    def _run_in(self, owner: Instance, program: Program, args: Sequence[object]) -> object:
+        check_fast_path(self.ops.session, owner, program.name, args)
         path = self.ops.session.recorder.module_path
         path.append(owner._fx_path or (path[-1] if path else ""))
         try:
@@ -205,15 +194,15 @@ class Interpreter:
         finally:
             path.pop()
 
-    def run(self, program: Program, args: Sequence[Any]) -> Any:
+    def run(self, program: Program, args: Sequence[object]) -> object:
         """Runs a function; returns its result."""
         if program.traced:
             self._warn_traced()
-        frame = Frame(program, dict(zip(program.block.parameters, args, strict=True)))
+        frame = CallFrame(program, dict(zip(program.block.parameters, args, strict=True)))
         results = [self.read(value) for value in self.run_block(frame, program.block)]
         return results[0] if len(results) == 1 else tuple(results)
 
-    def run_block(self, frame: Frame, block: Block) -> list[Any]:
+    def run_block(self, frame: CallFrame, block: Block) -> list[object]:
         """Runs the instructions of a block; returns its results, which may be unset.
 
         A value is forgotten where nothing takes it any more: who holds an object tells whether it
@@ -228,7 +217,7 @@ class Interpreter:
         finally:
             frame.forget(block.own)
 
-    def _step(self, frame: Frame, instruction: Instruction) -> None:
+    def _step(self, frame: CallFrame, instruction: Instruction) -> None:
         if instruction.kind == "prim::Constant":
             value = self._constant(frame.program, instruction)
             frame.values[instruction.outputs[0]] = value
@@ -239,15 +228,14 @@ class Interpreter:
         else:
             frame.runner(functools.partial(self._execute, frame, instruction))
 
-    def _execute(self, frame: Frame, instruction: Instruction) -> None:
+    def _execute(self, frame: CallFrame, instruction: Instruction) -> None:
         handler = handler_of(instruction)
         unread = instruction.kind == "prim::Loop"
         args = [] if unread else [self.read(frame.values[k]) for k in instruction.inputs]
         try:
-            result = handler(Call(self, frame, instruction, args))
+            result: Any = handler(Call(self, frame, instruction, args))
         except _OF_THE_MODEL as error:
-            if not hasattr(error, "fx_location"):
-                error.fx_location = user_location()  # type: ignore[union-attr]
+            note_location(error)
             raise
         outputs = instruction.outputs
         if len(outputs) == 1 and instruction.kind not in ("prim::If", "prim::Loop"):
@@ -255,7 +243,7 @@ class Interpreter:
         elif outputs:
             frame.values.update(zip(outputs, result, strict=True))
 
-    def read(self, value: Any) -> Any:
+    def read(self, value: object) -> Any:
         """A variable's value where it is used.
 
         Raises:
@@ -265,13 +253,13 @@ class Interpreter:
             return value.value  # the compiler reads it only where it is set
         if value is UNSET:
             raise UnsupportedError(
-                "a variable is read that this way through the program does not set",
+                "a variable is read that is not set on this path through the program",
                 location=user_location(),
                 hint="give it a value before the branch",
             )
         return self.ops.read(value)
 
-    def _constant(self, program: Program, instruction: Instruction) -> Any:
+    def _constant(self, program: Program, instruction: Instruction) -> object:
         key = (id(program), instruction.outputs[0])
         if key not in self._constants:
             self._constants[key] = self.objects.constant(instruction.node)

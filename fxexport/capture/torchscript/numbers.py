@@ -14,20 +14,21 @@ from typing import Any
 
 import torch
 
-from fxexport.capture.kinds import as_kind
-from fxexport.capture.numbers import MATH_FUNCTIONS
-from fxexport.capture.session import is_symbolic, sym_type
-from fxexport.capture.spread import is_open
-from fxexport.capture.torchscript.call import Call, Table, refuse
+from fxexport.capture.functions.numbers import MATH_FUNCTIONS
+from fxexport.capture.recording.types import Function
+from fxexport.capture.session.list_runs import is_open
+from fxexport.capture.session.session import is_symbolic, sym_type
+from fxexport.capture.torchscript.call import Call, HandlerTable, refuse
+from fxexport.capture.values.kinds import as_kind
 
 __all__ = ["TABLE"]
 
-TABLE = Table()
+TABLE = HandlerTable()
 
 _KINDS: dict[str, type] = {"int": int, "float": float, "bool": bool}
 
 
-def declared(call: Call, value: Any) -> Any:
+def declared(call: Call, value: object) -> Any:
     """A result as the type that the operator's schema declares."""
     kind = _KINDS.get(call.instruction.returns)
     if kind is None or sym_type(value) in (kind, None):
@@ -37,21 +38,21 @@ def declared(call: Call, value: Any) -> Any:
     return as_kind(value, kind)
 
 
-def _number(names: str, function: Callable[..., Any]) -> None:
+def _number(names: str, function: Function) -> None:
     """Arithmetic that Python's operator does on symbolic numbers too."""
     TABLE.add(*names.split())(
         lambda call: declared(call, function(*(call.ops.number(arg) for arg in call.args)))
     )
 
 
-def _plain(names: str, function: Callable[..., Any]) -> None:
+def _plain(names: str, function: Function) -> None:
     """A function of known numbers only."""
 
-    def handle(call: Call) -> Any:
+    def handle(call: Call) -> object:
         if any(is_symbolic(arg) for arg in call.args):
             return refuse(
                 call,
-                "it has no form for a number that is known only when the model runs",
+                "it is not supported on a number that is known only when the model runs",
                 "compute it on a tensor",
             )
         return declared(call, function(*call.args))
@@ -66,7 +67,7 @@ def _math(name: str) -> None:
         _plain(f"aten::{name}", _total(function))
         return
 
-    def handle(call: Call) -> Any:
+    def handle(call: Call) -> object:
         if not any(is_symbolic(arg) for arg in call.args):
             return declared(call, _total(function)(*call.args))
         if len(call.args) > 1:
@@ -76,10 +77,10 @@ def _math(name: str) -> None:
     TABLE.add(f"aten::{name}")(handle)
 
 
-def _total(function: Callable[..., Any]) -> Callable[..., Any]:
+def _total(function: Function) -> Function:
     """A function of `math` as C computes it: NaN and infinity where Python raises."""
 
-    def compute(*args: Any) -> Any:
+    def compute(*args: object) -> object:
         try:
             return function(*args)
         except ValueError:
@@ -97,21 +98,21 @@ def _total(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @TABLE.add("aten::add")
-def _add(call: Call) -> Any:
+def _add(call: Call) -> object:
     a, b = call.args[:2]
     total = call.ops.number(a) + call.ops.number(b)
     return call.ops.fresh(total) if isinstance(total, list) else declared(call, total)
 
 
 @TABLE.add("aten::mul")
-def _mul(call: Call) -> Any:
+def _mul(call: Call) -> object:
     a, b = call.args[:2]
     product = call.ops.multiply(a, b)
     return call.ops.fresh(product) if isinstance(product, list) else declared(call, product)
 
 
 @TABLE.add("aten::add_", "aten::mul_")
-def _augmented(call: Call) -> Any:
+def _augmented(call: Call) -> object:
     name = "Add" if call.instruction.kind == "aten::add_" else "Mult"
     return call.ops.augment(name, call.args[0], call.args[1])
 
@@ -140,7 +141,7 @@ for _name in (
 
 
 @TABLE.add("aten::pow")
-def _pow(call: Call) -> Any:
+def _pow(call: Call) -> object:
     a, b = (call.ops.number(arg) for arg in call.args)
     if not is_symbolic(a) and not is_symbolic(b):
         power = float(a) ** b if isinstance(b, int) and b < 0 else a**b
@@ -151,7 +152,7 @@ def _pow(call: Call) -> Any:
 
 
 @TABLE.add("aten::__round_to_zero_floordiv")
-def _divided_towards_zero(call: Call) -> Any:
+def _divided_towards_zero(call: Call) -> object:
     a, b = call.args
     ops = call.ops
     opposite = ops.ne(a < 0, b < 0)
@@ -159,7 +160,7 @@ def _divided_towards_zero(call: Call) -> Any:
 
 
 @TABLE.add("aten::__lshift__", "aten::__rshift__")
-def _shift(call: Call) -> Any:
+def _shift(call: Call) -> object:
     a, b = call.args
     if is_symbolic(b):
         return refuse(call, "the number of bits is known only when the model runs")
@@ -167,23 +168,23 @@ def _shift(call: Call) -> Any:
 
 
 @TABLE.add("aten::divmod")
-def _divmod(call: Call) -> Any:
+def _divmod(call: Call) -> object:
     a, b = (call.ops.number(arg) for arg in call.args)
     return (a // b, a % b)
 
 
 @TABLE.add("aten::round")
-def _round(call: Call) -> Any:
+def _round(call: Call) -> object:
     return as_kind(call.python(round, call.args[0]), float)
 
 
 @TABLE.add("prim::abs")
-def _abs(call: Call) -> Any:
+def _abs(call: Call) -> object:
     return abs(call.args[0])
 
 
 @TABLE.add("prim::min", "prim::max")
-def _extreme(call: Call) -> Any:
+def _extreme(call: Call) -> object:
     function = min if call.instruction.kind == "prim::min" else max
     args = call.args
     if call.instruction.returns == "float":  # an int against a float is a float either way
@@ -214,8 +215,8 @@ for _kind, _operation in {"and": "BitAnd", "or": "BitOr", "xor": "BitXor"}.items
     )
 
 
-def _ordered(names: str, compare: Callable[[Any, Any], Any]) -> None:
-    def handle(call: Call) -> Any:
+def _ordered(names: str, compare: Callable[[Any, Any], object]) -> None:
+    def handle(call: Call) -> object:
         a, b = call.args
         if isinstance(a, list) and isinstance(b, list):
             if (
@@ -241,7 +242,7 @@ TABLE.simple("aten::__derive_index", lambda ops, index, start, step: start + ind
 
 
 @TABLE.add("aten::__range_length")
-def _range_length(call: Call) -> Any:
+def _range_length(call: Call) -> object:
     low, high, step = call.args
     if is_symbolic(step):
         return refuse(call, "a range with a step that is known only when the model runs")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from fxexport.capture.torchscript.places import Runner, runner_of, was_traced
+from fxexport._torch_compat import torchscript as ir
+from fxexport.capture.torchscript.locations import runner_of, was_traced
+from fxexport.source.frames import Runner
 
 __all__ = [
     "FOREVER",
     "Block",
+    "CallFrame",
     "Instruction",
     "Program",
     "picks_items",
@@ -35,14 +38,14 @@ class Instruction:
         inputs: numbers of the values that it takes.
         outputs: numbers of the values that it makes.
         blocks: what it may run.
-        runner: runs a thunk at its place in the source.
+        runner: runs a thunk at its location in the source.
         last_of: values of the same block that nothing behind it takes, its own results included.
     """
 
     kind: str
     operator: str
     schema: str
-    node: Any
+    node: ir.Node
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     blocks: tuple[Block, ...]
@@ -59,7 +62,7 @@ class Instruction:
         """The type that the schema says it returns."""
         return self.schema.rpartition(" -> ")[2]
 
-    def output_type(self, k: int = 0) -> Any:
+    def output_type(self, k: int = 0) -> ir.JitType:
         """The type of one of its results."""
         return list(self.node.outputs())[k].type()
 
@@ -113,12 +116,33 @@ class Program:
 
     name: str
     block: Block
-    types: list[Any]
-    graph: Any
+    types: list[ir.JitType]
+    graph: ir.Graph
     traced: bool
 
 
-def read_program(graph: Any, name: str) -> Program:
+@dataclass
+class CallFrame:
+    """One function that runs: its variables by number, and the location of its last instruction."""
+
+    program: Program
+    values: dict[int, Any]
+    runner: Runner | None = None
+
+    def forget(self, values: Iterable[int]) -> None:
+        """Drops variables that are not taken any more."""
+        for k in values:
+            self.values.pop(k, None)
+
+    def name_of(self, instruction: Instruction, output: int) -> str:
+        """A result's name in the user's program, for messages."""
+        if output < 0:
+            return "the loop's condition"
+        name = list(instruction.node.outputs())[output].debugName().partition(".")[0]
+        return "a value" if name.isdigit() else name
+
+
+def read_program(graph: ir.Graph, name: str) -> Program:
     """Reads a TorchScript graph."""
     block = _read_block(graph, name)
     return Program(
@@ -130,7 +154,7 @@ def read_program(graph: Any, name: str) -> Program:
     )
 
 
-def _read_block(source: Any, name: str) -> Block:
+def _read_block(source: ir.Graph, name: str) -> Block:
     block = Block(
         tuple(value.unique() for value in source.inputs()),
         [_read_node(node, name) for node in source.nodes()],
@@ -144,7 +168,7 @@ def _note_last_uses(block: Block) -> None:
     """Notes where each of a block's own values is taken for the last time.
 
     One that an inner block takes lives to the end of that block's instruction, since a loop's
-    body is run many times and the ways of a branch one after the other.
+    body is run many times and the paths of a branch one after the other.
     """
     left = block.own - set(block.results)
     for instruction in reversed(block.body):
@@ -154,7 +178,7 @@ def _note_last_uses(block: Block) -> None:
     block.unread = tuple(left)
 
 
-def _read_node(node: Any, name: str) -> Instruction:
+def _read_node(node: ir.Node, name: str) -> Instruction:
     kind = node.kind()
     schema = node.schema()
     if "(" not in schema or schema.startswith("("):
@@ -177,7 +201,7 @@ def uses(block: Block, value: int) -> bool:
 
 
 def picks_items(loop: Instruction) -> bool:
-    """Whether a loop reads a list at its trip number, as a for statement over a list does."""
+    """Whether a loop reads a list at its iteration number, as a for statement over a list does."""
     (block,) = loop.blocks
     index = {block.parameters[0]}
     for instruction in block.body:
@@ -208,11 +232,11 @@ def true_after(loop: Instruction) -> list[int]:
     return [k for k, value in enumerate(carried) if value.unique() == flag]
 
 
-def _constant(value: Any) -> Any:
+def _constant(value: ir.Value) -> object:
     return value.toIValue() if value.node().kind() == "prim::Constant" else None
 
 
-def _true_or_unset(value: Any) -> bool:
+def _true_or_unset(value: ir.Value) -> bool:
     node = value.node()
     if node.kind() == "prim::If":
         sides = [[*block.outputs()][value.offset()] for block in node.blocks()]

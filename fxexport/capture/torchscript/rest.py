@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from fxexport.capture.torchscript.call import Call, Table
+from fxexport.capture.torchscript.call import Call, HandlerTable
 
 __all__ = ["TABLE"]
 
-TABLE = Table()
+TABLE = HandlerTable()
 
 
 @TABLE.add("prim::Print", "aten::_print")
@@ -47,16 +45,16 @@ TABLE.refused("onnx::Reshape. onnx::Shape.", "this is a graph for ONNX already")
 
 
 @TABLE.add("aten::_assert_scalar")
-def _assert_scalar(call: Call) -> Any:
+def _assert_scalar(call: Call) -> object:
     return call.ops.assert_stmt(call.args[0], lambda: (call.args[1],))
 
 
 TABLE.refused(
     "aten::Generator aten::seed aten::initial_seed aten::manual_seed",
-    "the state of random numbers is the runtime's own",
+    "the runtime keeps the state of its random numbers itself",
     "leave the generator out",
 )
-TABLE.refused("aten::save", "files are not written by a file")
+TABLE.refused("aten::save", "an exported file cannot write files")
 # float16 on a GPU, bfloat16 on the CPU; only an autocast object that does nothing asks for it.
 TABLE.simple("aten::get_autocast_dtype", lambda ops, device: 5 if device == "cuda" else 15)
 TABLE.refused(

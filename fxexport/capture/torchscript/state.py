@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from fxexport.capture.modules import ScriptedMethod
+from fxexport._torch_compat import torchscript as ir
+from fxexport.capture.session.module_names import ScriptedMethod
 
 __all__ = ["untouched"]
 
@@ -48,14 +49,14 @@ def _keeps_state(module: torch.nn.Module) -> bool:
     )
 
 
-def _nodes(block: Any) -> Iterator[Any]:
+def _nodes(block: ir.Graph) -> Iterator[ir.Node]:
     for node in block.nodes():
         yield node
         for inner in node.blocks():
             yield from _nodes(inner)
 
 
-def _changes_what_was_there(node: Any) -> bool:
+def _changes_what_was_there(node: ir.Node) -> bool:
     kind = node.kind()
     if kind == "prim::SetAttr" or kind in _CHANGES_CONTAINERS:
         return next(iter(node.inputs())).node().kind() not in _MADE_HERE

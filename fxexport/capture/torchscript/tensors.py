@@ -12,13 +12,14 @@ from typing import Any
 import torch
 
 from fxexport._torch_compat import torchscript as ir
-from fxexport.capture.session import SYM, is_symbolic
-from fxexport.capture.torchscript.call import Call, Table, refuse
+from fxexport.capture.functions.piece_arguments import PIECES
+from fxexport.capture.session.session import SYM, is_symbolic
+from fxexport.capture.torchscript.call import Call, HandlerTable, refuse
 from fxexport.capture.torchscript.functions import as_function
 
 __all__ = ["TABLE", "dispatched"]
 
-TABLE = Table()
+TABLE = HandlerTable()
 
 _DTYPES = {number: dtype for dtype, number in ir.SCALAR_TYPES.items()}
 _LAYOUTS = {0: torch.strided}
@@ -30,7 +31,7 @@ _FORMATS = {
 }
 
 
-def dtype_of(number: Any) -> Any:
+def dtype_of(number: object) -> Any:
     """The dtype that a number stands for; None for None."""
     return _DTYPES[number] if isinstance(number, int) else number
 
@@ -51,7 +52,7 @@ def _packet(kind: str) -> Any:
     return getattr(getattr(torch.ops, namespace), name)
 
 
-def dispatched(call: Call) -> Any:
+def dispatched(call: Call) -> object:
     """An operator of PyTorch's dispatcher."""
     function = _overload(call.instruction.operator)
     args: list[Any] = []
@@ -63,6 +64,8 @@ def dispatched(call: Call) -> Any:
             kwargs[parameter.name] = value
         else:
             args.append(value)
+    if function in PIECES:
+        return returned(call, call.python(function, *args, **kwargs))
     otherwise = as_function(call.instruction.kind, args, kwargs)
     if otherwise is not None:
         python, given, named = otherwise
@@ -74,10 +77,10 @@ def dispatched(call: Call) -> Any:
     if not call.instruction.kind.startswith("aten::"):
         # Libraries' operators are known by their packets where they need help.
         function = _packet(call.instruction.kind)
-    return returned(call, call.interpreter.builtins.with_flags(function, *args, **kwargs))
+    return returned(call, call.interpreter.native.with_flags(function, *args, **kwargs))
 
 
-def _argument(call: Call, kind: str, value: Any) -> Any:
+def _argument(call: Call, kind: str, value: object) -> Any:
     if value is None:
         return None
     if kind.endswith("ScalarType]") or kind == "ScalarType":
@@ -93,7 +96,7 @@ def _argument(call: Call, kind: str, value: Any) -> Any:
     return value
 
 
-def _known(kind: str, value: Any) -> Any:
+def _known(kind: str, value: object) -> Any:
     """A number that the operator itself must know: as in Python, it is decided here or refused."""
     if kind == "IntType" and isinstance(value, torch.SymInt):
         return int(value)
@@ -102,7 +105,7 @@ def _known(kind: str, value: Any) -> Any:
     return value
 
 
-def _device(call: Call, device: Any) -> Any:
+def _device(call: Call, device: Any) -> object:
     """Files have no devices, and capture knows the CPU alone."""
     device = torch.device(device)
     if device.type in ("cpu", "meta"):
@@ -111,7 +114,7 @@ def _device(call: Call, device: Any) -> Any:
     return torch.device("cpu")
 
 
-def returned(call: Call, value: Any) -> Any:
+def returned(call: Call, value: object) -> Any:
     """A result as the program sees it: lists are its own, dtypes are numbers."""
     if isinstance(value, torch.dtype):
         return number_of(value)
@@ -128,7 +131,7 @@ def returned(call: Call, value: Any) -> Any:
     "aten::as_tensor.bool", "aten::as_tensor.float", "aten::as_tensor.int", "aten::as_tensor.",
     "aten::as_tensor.list", "aten::_list_to_tensor.",
 )  # fmt: skip
-def _tensor(call: Call) -> Any:
+def _tensor(call: Call) -> object:
     data, dtype = (*call.args, None)[:2]
     if isinstance(data, torch.Tensor):
         return data if dtype is None else data.to(dtype_of(dtype))
@@ -177,7 +180,7 @@ TABLE.refused(
 
 
 @TABLE.add("prim::tolist", "aten::_tensor_to_list.")
-def _tolist(call: Call) -> Any:
+def _tolist(call: Call) -> object:
     return call.args[0].tolist()
 
 
@@ -208,40 +211,36 @@ TABLE.simple(
 
 @TABLE.add(
     "aten::squeeze.", "aten::squeeze.dim", "aten::squeeze.dims", "aten::squeeze_.",
-    "aten::squeeze_.dim", "aten::squeeze_.dims", "aten::unbind.int", "aten::fill_diagonal_.",
+    "aten::squeeze_.dim", "aten::squeeze_.dims", "aten::fill_diagonal_.",
     "aten::unfold.",
 )  # fmt: skip
-def _method(call: Call) -> Any:
+def _method(call: Call) -> object:
     """What a tensor's method does beside the operator, where the program calls it in Python."""
     method = getattr(torch.Tensor, call.instruction.kind.removeprefix("aten::"))
-    return returned(call, list_of(method(*call.args)))
-
-
-def list_of(value: Any) -> Any:
-    """Python's methods give tuples of views where TorchScript has lists."""
-    return list(value) if type(value) is tuple else value
+    return method(*call.args)
 
 
 @TABLE.add("aten::select.int")
-def _select(call: Call) -> Any:
+def _select(call: Call) -> object:
     x, dim, index = call.args
     return x[index] if dim == 0 else dispatched(call)
 
 
-def _from_python(name: str, function: Any) -> None:
+def _from_python(name: str, function: object) -> None:
     """An operator that Python code reaches as a function, where that is given another form."""
     TABLE.add(f"aten::{name}.")(lambda call: call.python(function, *call.args))
 
 
 for _name in ("_pack_padded_sequence", "_pad_packed_sequence"):
     _from_python(_name, getattr(torch._VF, _name))
+TABLE.add("aten::split.")(lambda call: returned(call, list(call.python(torch.split, *call.args))))
 # The list that they join may be one whose length is known only when the model runs.
 for _name in ("cat", "stack", "concat", "concatenate"):
     _from_python(_name, getattr(torch, _name))
 
 
 @TABLE.add("aten::to.prim_Device", "aten::to.prim_dtype", "aten::to.prim_other")
-def _to(call: Call) -> Any:
+def _to(call: Call) -> object:
     x, *args = call.args
     if call.instruction.operator == "aten::to.prim_Device":
         args = args[1:]
@@ -253,7 +252,6 @@ def _to(call: Call) -> Any:
 
 TABLE.simple("aten::_pack_sequence.", lambda ops, *parts: parts)
 TABLE.simple("aten::cpu. aten::cuda.", lambda ops, x: x)
-TABLE.simple("aten::split.", lambda ops, x, sizes, dim: ops.fresh(list(x.split(sizes, dim))))
 TABLE.simple("aten::copy_.Tensor", lambda ops, x, y: x.copy_(y))
 TABLE.simple("aten::copy_.int aten::copy_.float", lambda ops, x, y: x.copy_(torch.scalar_tensor(y)))
 TABLE.simple("aten::numpy_T.a", lambda ops, x: torch.ops.aten.numpy_T.default(x))
@@ -278,7 +276,7 @@ TABLE.simple(
 
 
 @TABLE.add("aten::_ncf_unsqueeze.")
-def _to_rank(call: Call) -> Any:
+def _to_rank(call: Call) -> object:
     x, rank = call.args
     for _ in range(rank - x.dim()):
         x = x.unsqueeze(0)
@@ -295,7 +293,7 @@ TABLE.refused(
     "aten::__interpolate.", "aten::__interpolate.scale_list", "aten::__interpolate.size_list",
     "aten::__interpolate.size_list_scale_list", "aten::__upsample.", "aten::__upsample.size_list",
 )  # fmt: skip
-def _interpolate(call: Call) -> Any:
+def _interpolate(call: Call) -> object:
     x, size, scale, mode, align, *_ = call.args
     return call.python(
         torch.nn.functional.interpolate,
@@ -312,7 +310,7 @@ def _interpolate(call: Call) -> Any:
     "aten::__upsample_bilinear.scale_list", "aten::__upsample_bilinear.size_list_scale_list",
     "aten::__upsample_nearest.", "aten::__upsample_nearest.size_list",
 )  # fmt: skip
-def _upsample(call: Call) -> Any:
+def _upsample(call: Call) -> object:
     bilinear = "bilinear" in call.instruction.kind
     x, size, scale = call.args
     return call.python(
@@ -326,9 +324,12 @@ def _upsample(call: Call) -> Any:
 
 
 @TABLE.add("prim::ConstantChunk")
-def _chunks(call: Call) -> Any:
+def _chunks(call: Call) -> object:
     node = call.instruction.node
-    return tuple(call.args[0].chunk(node.i("chunks"), node.i("dim")))
+    chunks = call.python(torch.chunk, call.args[0], node.i("chunks"), node.i("dim"))
+    wanted = len(call.instruction.outputs)
+    found = tuple(call.ops.unpack(chunks, wanted))
+    return found if wanted != 1 else found[0]
 
 
 TABLE.simple("prim::VarConcat", lambda ops, *args: torch.cat(args[:-1], args[-1]))
@@ -338,12 +339,12 @@ TABLE.simple("prim::FusedConcat", lambda ops, *args: torch.cat(args))
 
 @TABLE.add("aten::einsum.sublist", "aten::dequantize.tensor", "aten::dequantize.list")
 @TABLE.add("aten::dequantize.any", "aten::_ncf_view.", "aten::_no_grad_embedding_renorm_.")
-def _no_form(call: Call) -> Any:
-    return refuse(call, "it has no form here", "write it with other operators")
+def _unsupported(call: Call) -> object:
+    return refuse(call, "it is not supported", "write it with other operators")
 
 
 @TABLE.add("aten::broadcast_shapes", "aten::_infer_size")
-def _broadcast_shapes(call: Call) -> Any:
+def _broadcast_shapes(call: Call) -> object:
     shapes = call.args[0] if call.instruction.kind == "aten::broadcast_shapes" else call.args
     if any(isinstance(size, SYM) for shape in shapes for size in shape):
         made = [torch.empty(shape, device="cpu") for shape in shapes]
@@ -352,12 +353,12 @@ def _broadcast_shapes(call: Call) -> Any:
 
 
 @TABLE.add("aten::_size_if_not_equal")
-def _size_if_not_equal(call: Call) -> Any:
+def _size_if_not_equal(call: Call) -> object:
     return refuse(call, "it belongs to the backward pass")
 
 
 @TABLE.add("aten::promote_types", "aten::can_cast", "aten::result_type", "aten::Size")
-def _on_dtypes(call: Call) -> Any:
+def _on_dtypes(call: Call) -> object:
     kind = call.instruction.kind
     if kind == "aten::Size":
         return call.args[0]

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fxexport.errors import UsageError
-from fxexport.profile_files import load_message, read_profiles
+from fxexport.files.profiles import load_message, read_profiles
 from fxexport.profiles import Profile, as_profiles, resolve, why_no_profile
-from fxexport.targets.tensorrt.build import ProfileRanges
+from fxexport.targets.tensorrt.build.build import ProfileRanges
 
 if TYPE_CHECKING:
     import onnx_ir as ir

@@ -15,8 +15,8 @@ import torch
 from fxexport.errors import FxExportError, UsageError
 from fxexport.profiles import Profile
 from fxexport.profiles.profile import sizes_text
-from fxexport.targets.tensorrt.explain import tidy
-from fxexport.targets.tensorrt.package import TensorRTPackage
+from fxexport.targets.tensorrt.build.explain import tidy
+from fxexport.targets.tensorrt.build.package import TensorRTPackage
 
 __all__ = ["Engine", "EngineFailure"]
 
@@ -95,7 +95,7 @@ class Engine:
             if not context.set_input_shape(name, tuple(tensor.shape)):
                 raise UsageError(self._misfit(name, tensor))
             self._at(name, somewhere[name])
-        outputs = {name: _Output(self._trt, self._dtype(name)) for name in self._on_gpu()}
+        outputs = {name: _OutputBuffer(self._trt, self._dtype(name)) for name in self._on_gpu()}
         for name, output in outputs.items():
             context.set_output_allocator(name, output.allocator)
         missing = context.infer_shapes()
@@ -187,7 +187,7 @@ class Engine:
 def _collect_errors(trt: Any, said: list[str]) -> Any:
     """A logger that keeps TensorRT's errors."""
 
-    class Logger(trt.ILogger):  # type: ignore[misc]
+    class ErrorCollector(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
 
@@ -195,10 +195,10 @@ def _collect_errors(trt: Any, said: list[str]) -> Any:
             if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
                 said.append(message)
 
-    return Logger()
+    return ErrorCollector()
 
 
-class _Output:
+class _OutputBuffer:
     """One output's memory, made when TensorRT knows how much it needs."""
 
     def __init__(self, trt: Any, dtype: torch.dtype) -> None:

@@ -1,0 +1,197 @@
+"""What becomes of one model of the zoo: exported once, compared at every size that it takes."""
+
+from __future__ import annotations
+
+import copy
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+import fxexport
+from benchmarks.zoo.models import Inputs, Made, ZooModel
+from fxexport.errors import FxExportError, ModelError
+from fxexport.verify.ties import trace_ties
+from tests.support.contract import in_contract
+from tests.support.harness import _session, compare, flatten
+
+__all__ = ["KINDS", "ZooRow", "outcome_of"]
+
+KINDS = (
+    "crash", "no answer", "does not load", "wrong", "fails", "narrow", "refused", "right",
+    "not made",
+)  # fmt: skip
+"""What becomes of a model, the worst first:
+
+crash: an error that is not for the user. no answer: over the time limit, or the process ended.
+does not load, wrong: as they say. fails: ONNX Runtime raises within the contract.
+narrow: right, but the contract leaves out a size that PyTorch takes.
+refused: the export names a reason. right: PyTorch's values at every size that PyTorch takes.
+not made: there is no such model that PyTorch runs; it counts nowhere.
+"""
+
+# How much farther from the result in float64 than PyTorch's own the file's may be.
+_OWN_ROUNDING = 20.0
+
+
+@dataclass
+class ZooRow:
+    """What became of one model.
+
+    Attributes:
+        source: the package.
+        family: the kind of model.
+        name: the model.
+        kind: one of `KINDS`.
+        details: the reason, or the difference with its size.
+        seconds: how long the export took, without any comparison.
+        compared: at how many sizes values were compared.
+    """
+
+    source: str
+    family: str
+    name: str
+    kind: str
+    details: str = ""
+    seconds: float = 0.0
+    compared: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row as plain data."""
+        return asdict(self)
+
+
+def outcome_of(model: ZooModel) -> ZooRow:
+    """Makes a model, exports it with every dimension dynamic, and compares."""
+    row = ZooRow(model.source, model.family, model.name, "right")
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        try:
+            made = model.make()
+            made.inputs[0].call(made.model)
+        except Exception as error:
+            row.kind, row.details = "not made", f"{type(error).__name__}: {_line(error)}"
+            return row
+        start = time.perf_counter()
+        exported = _exported(made, row)
+        row.seconds = round(time.perf_counter() - start, 1)
+        if exported is not None:
+            _compare(made, exported, row)
+    return row
+
+
+def _exported(made: Made, row: ZooRow) -> fxexport.Exported | None:
+    example = copy.deepcopy(made.inputs[0])
+    try:
+        return fxexport.export(
+            made.model, example.args, kwargs=example.kwargs, dynamic=True, verify=False
+        )
+    except ModelError as error:
+        row.kind, row.details = "crash", f"the model is said to raise: {_line(error)}"
+    except FxExportError as error:
+        row.kind, row.details = "refused", _line(error)
+    except Exception as error:
+        row.kind, row.details = "crash", f"{type(error).__name__}: {_line(error)}"
+    return None
+
+
+def _compare(made: Made, exported: fxexport.Exported, row: ZooRow) -> None:
+    try:
+        session = _session(exported.model)
+    except Exception as error:
+        row.kind, row.details = "does not load", _line(error)
+        return
+    left_out: list[str] = []
+    for inputs in made.inputs:
+        try:
+            expected = list(flatten(copy.deepcopy(inputs).call(made.model)))
+        except Exception:
+            continue  # PyTorch does not take this size
+        values = _values(inputs)
+        if not in_contract(exported.graph, values):
+            left_out.append(inputs.size)
+            continue
+        try:
+            got = _run(session, exported, values)
+        except Exception as error:
+            row.kind, row.details = "fails", f"{inputs.size}: {_line(error)}"
+            return
+        row.compared += 1
+        difference = compare(expected, got)
+        if difference and not (
+            _as_exact(made.model, inputs, expected, got) or _by_ties(exported, values)
+        ):
+            row.kind, row.details = "wrong", f"{inputs.size}: {difference}"
+            return
+    if left_out:
+        row.kind = "narrow"
+        row.details = f"not in the contract: {', '.join(left_out)}: {_contract(exported)}"
+
+
+def _values(inputs: Inputs) -> list[Any]:
+    return [*flatten(inputs.args), *flatten(inputs.kwargs or {})]
+
+
+def _contract(exported: fxexport.Exported) -> str:
+    shapes = [f"{spec.name} {list(map(str, spec.shape))}" for spec in exported.graph.inputs]
+    return "; ".join([*shapes, *(constraint.text for constraint in exported.graph.constraints)])
+
+
+def _run(session: Any, exported: fxexport.Exported, values: Sequence[Any]) -> list[Any]:
+    present = {value.name for value in session.get_inputs()}
+    feed = {
+        spec.name: value.contiguous().numpy()
+        for spec, value in zip(exported.graph.inputs, values, strict=True)
+        if spec.name in present
+    }
+    return list(session.run([spec.name for spec in exported.graph.outputs], feed))
+
+
+def _as_exact(
+    model: nn.Module, inputs: Inputs, expected: Sequence[Any], got: Sequence[Any]
+) -> bool:
+    """Whether the file is about as near to the result in float64 as PyTorch is."""
+    try:
+        exact = list(flatten(_doubled(inputs).call(copy.deepcopy(model).double())))
+    except Exception:
+        return False
+    if not len(exact) == len(expected) == len(got):
+        return False
+    return all(map(_is_near, exact, expected, got))
+
+
+def _by_ties(exported: fxexport.Exported, values: Sequence[Any]) -> bool:
+    """Whether every output hangs on the order of equal elements: the routers of new experts."""
+    try:
+        return all(found.ties for found in trace_ties(exported.graph, copy.deepcopy(list(values))))
+    except Exception:
+        return False
+
+
+def _is_near(exact: Any, want: Any, have: Any) -> bool:
+    wide = [torch.as_tensor(value).double() for value in (exact, want, have)]
+    if len({value.shape for value in wide}) > 1:
+        return False
+    if wide[0].numel() == 0:
+        return True
+    own, other = (float((value - wide[0]).abs().max()) for value in wide[1:])
+    return other <= _OWN_ROUNDING * own
+
+
+def _doubled(inputs: Inputs) -> Inputs:
+    def wide(value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return value.double() if value.is_floating_point() else value
+        if isinstance(value, (list, tuple)):
+            return type(value)(map(wide, value))
+        return {k: wide(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+    return Inputs(inputs.size, wide(inputs.args), wide(inputs.kwargs))
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

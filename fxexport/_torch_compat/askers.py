@@ -1,0 +1,52 @@
+"""Tells from Python's stack what PyTorch asks about a size for."""
+
+from __future__ import annotations
+
+import sys
+import types
+
+__all__ = ["asked_for_a_slice", "asked_for_broadcasting", "asked_for_layout"]
+
+
+def asked_for_layout() -> bool:
+    """Whether PyTorch asks about a size only to know how a tensor lies in memory."""
+    return _asked_by(_LAYOUT_QUESTIONS)
+
+
+def asked_for_broadcasting() -> bool:
+    """Whether PyTorch asks about a size to know in what shape operands meet."""
+    return _asked_by(_BROADCASTING_QUESTIONS)
+
+
+def asked_for_a_slice() -> bool:
+    """Whether PyTorch asks about the ends of a slice."""
+    return _asked_by(_SLICES, 11)
+
+
+def _asked_by(names: frozenset[str], frames: int = 30) -> bool:
+    frame: types.FrameType | None = sys._getframe(1)
+    for _ in range(frames):
+        if frame is None:
+            break
+        if frame.f_code.co_name in names:
+            return True
+        frame = frame.f_back
+    return False
+
+
+# check_contiguous_sizes_strides, is_contiguous and the like of torch._prims_common; the last is of
+# torch._subclasses.fake_impls.
+_LAYOUT_QUESTIONS = frozenset(
+    {
+        "check_contiguous_sizes_strides",
+        "is_channels_last_contiguous_2d",
+        "is_channels_last_contiguous_3d",
+        "is_non_overlapping_and_dense_or_false",
+        "compute_elementwise_output_logical_to_physical_perm",
+        "_is_contiguous_with_hinted_checks",
+    }
+)
+# torch._subclasses.fake_impls
+_SLICES = frozenset({"_compute_slice_index", "slice_forward"})
+# torch._subclasses.fake_impls, torch._refs
+_BROADCASTING_QUESTIONS = frozenset({"infer_size", "_broadcast_shapes", "check_inplace_broadcast"})

@@ -1,0 +1,124 @@
+"""Private PyTorch API on fake and functional tensors, and real values read past all modes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch._subclasses.fake_tensor import (
+    FakeTensor,
+    FakeTensorMode,
+    in_kernel_invocation_manager,
+)
+from torch.utils._python_dispatch import _disable_current_modes
+from torch.utils._pytree import tree_map
+
+from fxexport._torch_compat.modes import no_functional_mode, only_mode, without_function_modes
+
+if TYPE_CHECKING:
+    from fxexport._torch_compat.size_env import SizeEnv
+
+__all__ = [
+    "another_fake",
+    "fake_beside",
+    "fake_like",
+    "fake_mode",
+    "fake_of_real",
+    "fresh_size",
+    "inner_of",
+    "map_tensors",
+    "real_list",
+    "real_truth",
+    "remember_item",
+    "replace_inner",
+]
+
+
+def fake_mode(env: SizeEnv) -> FakeTensorMode:
+    """The mode of fake tensors whose sizes are an environment's.
+
+    Its own cache is off: a result from it would skip the kernel, and with it the facts that the
+    kernel learns, which are forgotten where a branch ends.
+    """
+    mode = FakeTensorMode(shape_env=env)
+    mode.cache_enabled = False
+    return mode
+
+
+def another_fake(tensor: torch.Tensor) -> torch.Tensor:
+    """A fake tensor like another one, with its sizes and strides; anything else as it is.
+
+    PyTorch's own ways (`detach`, `empty_strided`) ask about every size, in milliseconds.
+    """
+    if not isinstance(tensor, FakeTensor):
+        return tensor
+    with in_kernel_invocation_manager(tensor.fake_mode):
+        return FakeTensor(tensor.fake_mode, tensor, tensor.fake_device)
+
+
+def fake_like(tensor: torch.Tensor, sizes: Sequence[int | torch.SymInt]) -> torch.Tensor:
+    """A fake tensor of the same dtype and device with other symbols for its sizes."""
+    return torch.empty(sizes, dtype=tensor.dtype, device=tensor.device)
+
+
+def fake_beside(tensor: torch.Tensor, sizes: Sequence[Any]) -> torch.Tensor:
+    """`fake_like`, made in the fake mode of the tensor itself: for use after capture."""
+    mode: FakeTensorMode = tensor.fake_mode  # type: ignore[attr-defined]
+    with mode:
+        return fake_like(tensor, sizes)
+
+
+def fresh_size(tensor: torch.Tensor) -> torch.SymInt:
+    """A new size that nothing is known about, beside a tensor of a graph: for use after capture."""
+    env: SizeEnv = tensor.fake_mode.shape_env  # type: ignore[attr-defined]
+    with env.ignore_fresh_unbacked_symbols():
+        size: torch.SymInt = env.create_unbacked_symint()
+    env.mark_size(size.node.expr)
+    return size
+
+
+def inner_of(tensor: torch.Tensor) -> torch.Tensor:
+    """The fake tensor inside a functional one, after pending writes to its base."""
+    with no_functional_mode():
+        torch._sync(tensor)  # type: ignore[attr-defined]
+        return torch._from_functional_tensor(tensor.elem)  # type: ignore[attr-defined]
+
+
+def replace_inner(tensor: torch.Tensor, fake: torch.Tensor) -> None:
+    """Gives a functional tensor that is no view another value; its views are regenerated."""
+    with no_functional_mode():
+        elem = tensor.elem  # type: ignore[attr-defined]
+        torch._functionalize_replace(elem, fake)
+        torch._functionalize_commit_update(elem)
+        torch._functionalize_sync(elem)
+
+
+def fake_of_real(tensor: torch.Tensor, mode: FakeTensorMode) -> torch.Tensor:
+    """A fake tensor with the static shape of a real one; the data is not touched."""
+    # A weight without data is captured as if it lay in memory.
+    device = torch.device("cpu") if tensor.device.type == "meta" else tensor.device
+    with only_mode(mode):
+        return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=device)
+
+
+def map_tensors(function: Callable[[Any], object], values: object) -> Any:
+    """Applies a function to every leaf of nested arguments."""
+    return tree_map(function, values)
+
+
+def real_truth(tensor: torch.Tensor) -> bool:
+    """The truth of a real one-element tensor, read outside all modes."""
+    with _disable_current_modes(), without_function_modes():
+        return bool(tensor.detach().reshape(()).item())
+
+
+def real_list(tensor: torch.Tensor) -> list[Any] | int | float | bool:
+    """The values of a real tensor as nested lists, read outside all modes."""
+    with _disable_current_modes(), without_function_modes():
+        return tensor.detach().tolist()
+
+
+def remember_item(fake: torch.Tensor, number: torch.SymInt) -> None:
+    """Makes ``item()`` of a fake tensor with one element give a number that is known already."""
+    fake.item_memo = number  # type: ignore[attr-defined]

@@ -1,0 +1,175 @@
+"""Functions of PyTorch written with others, since their own kernels say nothing of their steps."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fxexport.errors import UnsupportedError
+from fxexport.source.frames import user_location
+
+__all__ = [
+    "corrcoef",
+    "cov",
+    "embedding_bag",
+    "fake_quantize",
+    "fake_quantize_channels",
+    "grouped_mm",
+    "histc",
+]
+
+
+def fake_quantize(
+    x: Tensor, scale: float | Tensor, zero_point: int | Tensor, quant_min: int, quant_max: int
+) -> Tensor:
+    """`torch.fake_quantize_per_tensor_affine`."""
+    step = scale if isinstance(scale, Tensor) else torch.tensor(scale, dtype=torch.float32)
+    rounded = torch.round(x * (1.0 / step.to(x.dtype))) + zero_point
+    return ((rounded.clamp(quant_min, quant_max) - zero_point) * step).to(x.dtype)
+
+
+def fake_quantize_channels(
+    x: Tensor, scale: Tensor, zero_point: Tensor, axis: int, quant_min: int, quant_max: int
+) -> Tensor:
+    """`torch.fake_quantize_per_channel_affine`."""
+    shape = [1] * x.dim()
+    shape[axis] = -1
+    return fake_quantize(
+        x, scale.reshape(shape), zero_point.reshape(shape).to(x.dtype), quant_min, quant_max
+    )
+
+
+def embedding_bag(
+    weight: Tensor,
+    indices: Tensor,
+    offsets: Tensor,
+    scale_grad_by_freq: bool = False,
+    mode: int = 0,
+    sparse: bool = False,
+    per_sample_weights: Tensor | None = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> tuple[Tensor, object, object, object]:
+    """`torch.embedding_bag`: rows of the bags that begin at `offsets`, summed (0), averaged or max.
+
+    Only the first result is made; the others are for the backward pass.
+    """
+    starts = offsets[:-1] if include_last_offset else offsets
+    positions = torch.arange(indices.shape[0], device=indices.device)
+    bag = (positions[:, None] >= starts[None, :]).sum(1) - 1
+    rows = weight[indices]
+    counted = torch.ones_like(indices, dtype=weight.dtype)
+    if padding_idx is not None and padding_idx >= 0:
+        counted = (indices != padding_idx).to(weight.dtype)
+    number = weight.new_zeros(starts.shape[0]).index_add(0, bag, counted)[:, None]
+    empty = weight.new_zeros(starts.shape[0], weight.shape[1])
+    if mode == 2:
+        lowest = torch.full_like(empty, float("-inf"))
+        hidden = torch.where(counted[:, None] > 0, rows, float("-inf"))
+        largest = lowest.scatter_reduce(0, bag[:, None].expand_as(rows), hidden, "amax")
+        return torch.where(number > 0, largest, 0.0), None, None, None
+    if per_sample_weights is not None:
+        rows = rows * per_sample_weights[:, None]
+    rows = rows * counted[:, None]
+    if include_last_offset:
+        # PyTorch's sums end at the last offset, while its means divide by all that follows.
+        rows = torch.where((positions < offsets[-1])[:, None], rows, 0.0)
+    total = empty.index_add(0, bag, rows)
+    return (total if mode == 0 else total / number.clamp(min=1)), None, None, None
+
+
+def cov(
+    x: Tensor,
+    *,
+    correction: Any = 1,
+    fweights: Tensor | None = None,
+    aweights: Tensor | None = None,
+) -> Tensor:
+    """`torch.cov`: of rows of variables, one observation a column."""
+    rows = x if x.dim() > 1 else x.reshape(1, -1)
+    rows = rows if rows.is_floating_point() else rows.to(torch.get_default_dtype())
+    weights = fweights if aweights is None else aweights
+    if fweights is not None and aweights is not None:
+        weights = fweights * aweights
+    weighted = rows if weights is None else rows * weights
+    total = rows.shape[1] if weights is None else weights.sum()
+    centred = rows - (weighted.sum(1) / total)[:, None]
+    weighted = centred if weights is None else centred * weights
+    if aweights is not None and weights is not None:
+        divisor = total - correction * (weights * aweights).sum() / total
+    else:
+        divisor = total - correction
+    divisor = torch.as_tensor(divisor, dtype=centred.dtype).clamp(min=0)
+    return (centred @ weighted.t() / divisor).squeeze()
+
+
+def corrcoef(x: Tensor) -> Tensor:
+    """`torch.corrcoef`: covariances divided by both deviations."""
+    found = cov(x)
+    if found.dim() == 0:
+        return found / found
+    deviations = found.diagonal().sqrt()
+    return (found / deviations[:, None] / deviations[None, :]).clamp(-1, 1)
+
+
+def grouped_mm(
+    x: Tensor,
+    weight: Tensor,
+    offs: Tensor | None = None,
+    bias: Tensor | None = None,
+    out_dtype: torch.dtype | None = None,
+) -> Tensor:
+    """`torch.nn.functional.grouped_mm`: rows of x times the matrix of the group that they are in.
+
+    All rows go through all matrices, as no backend has a product of pieces whose sizes the data
+    decide; then each row's own is taken.
+
+    Args:
+        x: [rows, k], or [groups, rows, k] without `offs`.
+        weight: [groups, k, n].
+        offs: [groups], where each group ends among the rows.
+        bias: none, as in PyTorch.
+        out_dtype: of the result; by default that of x.
+
+    Raises:
+        UnsupportedError: one of the forms that a backward pass needs.
+    """
+    if bias is not None or weight.dim() != 3 or x.dim() != (3 if offs is None else 2):
+        raise UnsupportedError(
+            "grouped_mm takes rows and one matrix for each group here, without a bias",
+            location=user_location(),
+        )
+    dtype = out_dtype or x.dtype
+    if offs is None:
+        return torch.matmul(x, weight).to(dtype)
+    every = torch.matmul(x[None], weight)
+    row = torch.arange(x.shape[0], device=x.device)
+    group = (row[:, None] >= offs[None, :]).sum(1).clamp(max=weight.shape[0] - 1)
+    return torch.gather(every, 0, group[None, :, None].expand(1, -1, every.shape[2]))[0].to(dtype)
+
+
+def histc(x: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
+    """`torch.histc`: how many elements lie in each of some equal bins; the last has its end.
+
+    Args:
+        x: any shape.
+        bins: how many.
+        min: where the first begins; with a `max` that is the same, the smallest element.
+        max: where the last ends; others are not counted.
+    """
+    flat = x.reshape(-1)
+    low: torch.Tensor | float = min
+    high: torch.Tensor | float = max
+    if min == max:
+        # Beside an end that is no element: there may be none. Bins lie around one number alone.
+        low = torch.cat([flat, flat.new_full((1,), math.inf)]).min()
+        high = torch.cat([flat, flat.new_full((1,), -math.inf)]).max()
+        low, high = torch.where(low == high, low - 1, low), torch.where(low == high, high + 1, high)
+    position = ((flat - low) / (high - low) * bins).to(torch.int64)
+    inside = (flat >= low) & (flat <= high)
+    counted = torch.where(inside, torch.ones_like(flat), torch.zeros_like(flat))
+    position = torch.where(inside, position.clamp(max=bins - 1), 0)
+    return flat.new_zeros(bins).index_add(0, position, counted)

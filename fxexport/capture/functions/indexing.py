@@ -1,0 +1,157 @@
+"""Subscripts of tensors with numbers that are known only when the model runs.
+
+PyTorch's C++ index parser refuses a symbolic int ("only integers, slices … got SymInt") and reads
+tensors used as bounds; such subscripts are taken apart here into select, slice, unsqueeze and,
+for index tensors, PyTorch's own indexing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import torch
+
+from fxexport import _torch_compat as compat
+
+__all__ = ["get_item", "needs_taking_apart", "set_item"]
+
+# Told a condition on sizes without which PyTorch raises, in words as well.
+Needs: TypeAlias = "Callable[[bool | torch.SymBool, str], None]"
+
+
+def _is_scalar_tensor(value: object) -> bool:
+    return (
+        isinstance(value, torch.Tensor)
+        and value.dim() == 0
+        and not value.dtype.is_floating_point
+        and value.dtype not in (torch.bool, torch.uint8)
+        # Inside of torch.vmap each stands for many numbers: PyTorch indexes with the tensor.
+        and not compat.is_batched(value)
+    )
+
+
+def _parts(index: object) -> tuple[Any, ...]:
+    """The parts of a subscript; a list with numbers known only at run time as a tensor of them."""
+    parts = tuple(index) if isinstance(index, tuple) else (index,)
+    return tuple(_as_tensor(part) if _is_unknown_list(part) else part for part in parts)
+
+
+def _is_unknown_list(part: object) -> bool:
+    return isinstance(part, list) and any(
+        isinstance(item, torch.SymInt) or _is_scalar_tensor(item) for item in part
+    )
+
+
+def _as_tensor(items: list[Any]) -> torch.Tensor:
+    return torch.stack(
+        [
+            item if isinstance(item, torch.Tensor) else torch.scalar_tensor(item, dtype=torch.int64)
+            for item in items
+        ]
+    )
+
+
+def needs_taking_apart(index: object) -> bool:
+    """Whether a subscript has a part that PyTorch would read or refuse."""
+    for part in index if isinstance(index, tuple) else (index,):
+        if isinstance(part, (torch.SymInt, torch.SymBool)) or _is_scalar_tensor(part):
+            return True
+        if _is_unknown_list(part):
+            return True
+        if isinstance(part, slice) and any(
+            isinstance(bound, torch.Tensor) for bound in (part.start, part.stop, part.step)
+        ):
+            return True
+    return False
+
+
+def _number(value: object) -> Any:
+    return value.item() if isinstance(value, torch.Tensor) else value
+
+
+def _expanded(tensor: torch.Tensor, parts: tuple[Any, ...]) -> list[Any]:
+    """The parts with an ellipsis written out."""
+    taken = sum(
+        part.dim()
+        if isinstance(part, torch.Tensor) and part.dtype in (torch.bool, torch.uint8)
+        else 1
+        for part in parts
+        if part is not None and part is not Ellipsis and not isinstance(part, bool)
+    )
+    if not any(part is Ellipsis for part in parts):
+        return list(parts)
+    at = next(k for k, part in enumerate(parts) if part is Ellipsis)
+    return [*parts[:at], *[slice(None)] * (tensor.dim() - taken), *parts[at + 1 :]]
+
+
+def get_item(tensor: torch.Tensor, index: object) -> torch.Tensor:
+    """``tensor[index]`` for a subscript that needs taking apart."""
+    result = tensor
+    dim = 0
+    left: list[Any] = []
+    for part in _expanded(tensor, _parts(index)):
+        if (
+            isinstance(part, (int, torch.SymInt)) and not isinstance(part, bool)
+        ) or _is_scalar_tensor(part):
+            result = result.select(dim, _number(part))
+        elif part is None:
+            result = result.unsqueeze(dim)
+            left.append(slice(None))
+            dim += 1
+        elif isinstance(part, slice):
+            result = _sliced(result, dim, part)
+            left.append(slice(None))
+            dim += 1
+        else:
+            left.append(part)
+            dim += part.dim() if isinstance(part, torch.Tensor) and part.dtype == torch.bool else 1
+    if any(not isinstance(part, slice) for part in left):
+        return result[tuple(left)]
+    return result
+
+
+def _sliced(tensor: torch.Tensor, dim: int, part: slice) -> torch.Tensor:
+    if part == slice(None):
+        return tensor
+    start, stop, step = (_number(bound) for bound in (part.start, part.stop, part.step))
+    index = (*[slice(None)] * dim, slice(start, stop, step))
+    return tensor[index]
+
+
+def set_item(tensor: torch.Tensor, index: Any, value: Any, needs: Needs) -> None:
+    """``tensor[index] = value`` for a subscript that needs taking apart.
+
+    Args:
+        tensor: what is written to.
+        index: the subscript.
+        value: a tensor or number.
+        needs: is told what must hold of sizes.
+    """
+    parts = _expanded(tensor, _parts(index))
+    plain = [
+        p
+        for p in parts
+        if (isinstance(p, torch.Tensor) and not _is_scalar_tensor(p)) or isinstance(p, list)
+    ]
+    if plain:
+        # With index tensors, numbers broadcast like index tensors of no dimensions.
+        as_tensors = tuple(
+            torch.scalar_tensor(part, dtype=torch.int64)  # type: ignore[arg-type]
+            if isinstance(part, torch.SymInt)
+            else part
+            for part in parts
+        )
+        tensor[as_tensors] = value
+        return
+    view = get_item(tensor, tuple(parts))
+    if isinstance(value, torch.Tensor):
+        # Leading dimensions of size 1 are dropped, as in an ordinary assignment.
+        for size in value.shape[: max(value.dim() - view.dim(), 0)]:
+            if isinstance(size, int) and size != 1:
+                break  # PyTorch says how the shapes do not fit.
+            needs(size == 1, "the first dimensions of what is stored are 1")
+            value = value.select(0, 0)
+        view.copy_(value)
+    else:
+        view.fill_(value)

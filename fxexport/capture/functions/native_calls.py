@@ -1,0 +1,84 @@
+"""Calls of functions in C or C++, which must know what is there, and the items of lists."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from fxexport.capture.operators.operators import Operators
+from fxexport.capture.operators.reading import whole_all
+from fxexport.capture.operators.writing import is_buffer, noting_changes
+from fxexport.capture.recording.types import Function, OpArgs, OpKwargs
+from fxexport.capture.session.list_runs import is_open
+from fxexport.capture.values.maybe import holds_maybe
+from fxexport.source.exceptions import note_raised
+
+__all__ = ["NativeCalls"]
+
+
+class NativeCalls:
+    """Calls functions that are no Python."""
+
+    def __init__(self, operators: Operators) -> None:
+        self._operators = operators
+
+    def with_flags(self, function: Function, *args: object, **kwargs: object) -> Any:
+        """A function of PyTorch's C++: a flag known only at run time gets a call for each path."""
+        whole_all(self._operators.session, (*args, *kwargs.values()))
+        if holds_maybe((args, kwargs)) is not None:
+            return self._operators.with_certain(
+                functools.partial(self.with_flags, function), args, kwargs
+            )
+        if any(is_open(value) for value in (*args, *kwargs.values())):
+            return self._with_open_list(function, args, kwargs)
+        flag = next((v for v in (*args, *kwargs.values()) if type(v) is torch.SymBool), None)
+        if flag is None:
+            return function(*args, **kwargs)
+
+        def called(choice: bool) -> Any:
+            try:
+                return self.with_flags(
+                    function,
+                    *(choice if value is flag else value for value in args),
+                    **{key: choice if value is flag else value for key, value in kwargs.items()},
+                )
+            except (TypeError, ValueError, RuntimeError) as error:
+                # Arguments can exclude each other (a mask, is_causal); the other path allows them.
+                raise note_raised(error) from None
+
+        return self._operators.if_exp(flag, lambda: called(True), lambda: called(False))
+
+    def _with_open_list(
+        self, function: Callable[..., object], args: OpArgs, kwargs: OpKwargs
+    ) -> object:
+        """A function of PyTorch's C++ that gets a list of dynamic length."""
+        lists = self._operators.lists
+        if lists.joins(function):
+            first, *others = args or (kwargs.pop("tensors"),)
+            return lists.join(function, first, *others, **kwargs)
+        if function in (torch.tensor, torch.as_tensor, torch.asarray):
+            return lists.tensor(*args, **{k: v for k, v in kwargs.items() if k != "requires_grad"})
+        return self.with_closed(function, *args, **kwargs)
+
+    def with_closed(
+        self, function: Callable[..., object], *args: object, **kwargs: object
+    ) -> object:
+        """A function that takes lists apart by itself: it must know their items."""
+        whole_all(self._operators.session, (*args, *kwargs.values()))
+        text = isinstance(getattr(function, "__self__", None), str)
+        if not text and holds_maybe((args, kwargs)) is not None:
+            return self._operators.with_certain(
+                functools.partial(self.with_closed, function), args, kwargs
+            )
+        closed = self._operators.lists.closed
+        session = self._operators.session
+        owner = getattr(function, "__self__", None)
+        with noting_changes(session, (owner, *args, *kwargs.values())):
+            result = function(
+                *(closed(value) for value in args),
+                **{key: closed(value) for key, value in kwargs.items()},
+            )
+        return session.journal.made(result) if is_buffer(result) else result

@@ -1,0 +1,232 @@
+"""Python's functions on numbers, and its reductions, where a number is known only at run time."""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import math
+from typing import Any
+
+import torch
+
+from fxexport.capture.functions.iterable_functions import index_of, items_of
+from fxexport.capture.operators import staged_functions
+from fxexport.capture.operators.dynamic_iterables import Dynamic, Filtered, rows
+from fxexport.capture.operators.iteration import is_staged
+from fxexport.capture.operators.operators import Operators
+from fxexport.capture.recording.types import Function, OpArgs, OpKwargs
+from fxexport.capture.session.list_runs import is_open, length_of
+from fxexport.capture.session.session import is_symbolic, sym_type
+from fxexport.capture.values.uncertain_keys import is_iterator
+from fxexport.errors import UnsupportedError
+from fxexport.source.frames import user_location
+
+__all__ = ["MATH_FUNCTIONS", "NumberFunctions"]
+
+MATH_FUNCTIONS = ("sqrt", "exp", "log", "log2", "sin", "cos", "tan", "tanh", "atan")
+_EXACT = ("floor", "ceil", "trunc", "isnan", "isinf", "isfinite")
+
+
+class NumberFunctions:
+    """The replacements of min, sum, int, round and kin."""
+
+    def __init__(self, operators: Operators) -> None:
+        self._operators = operators
+
+    def table(self) -> dict[object, Function]:
+        """What to call instead of Python's functions."""
+        return {
+            builtins.min: self._min,
+            builtins.max: self._max,
+            builtins.sum: self._sum,
+            builtins.any: self._any,
+            builtins.all: self._all,
+            builtins.abs: abs,
+            builtins.int: self._int,
+            builtins.float: self._float,
+            builtins.bool: self._bool,
+            builtins.round: self._round,
+            builtins.divmod: lambda a, b: (a // b, a % b),
+            math.prod: self._prod,
+            functools.reduce: self._reduce,
+            **{
+                getattr(math, name): functools.partial(self._math, name)
+                for name in (*_EXACT, *MATH_FUNCTIONS)
+            },
+        }
+
+    def _min(self, *args: object, **kwargs: object) -> object:
+        return self._extreme(min, torch.sym_min, lambda a, b: b < a, args, kwargs)
+
+    def _max(self, *args: object, **kwargs: object) -> object:
+        return self._extreme(max, torch.sym_max, lambda a, b: b > a, args, kwargs)
+
+    def _extreme(
+        self, plain: Function, symbolic: Function, better: Function, args: OpArgs, kwargs: OpKwargs
+    ) -> object:
+        if len(args) == 1 and isinstance(args[0], torch.Tensor) and args[0].dim() == 1:
+            return args[0].min() if plain is min else args[0].max()
+        if len(args) == 1 and not kwargs and _is_staged(args[0]):
+            least_or_most = staged_functions.min_of if plain is min else staged_functions.max_of
+            return self._operators.call(least_or_most)(args[0])
+        key = kwargs.get("key")
+        key_of = _same if key is None else self._operators.convert(key)
+        items, keys = [], []
+        for item in items_of(self._operators, args[0]) if len(args) == 1 else args:
+            items.append(item)
+            keys.append(key_of(item))
+        if not any(is_symbolic(k) or isinstance(k, torch.Tensor) for k in keys):
+            if not items:
+                return plain(items, **kwargs)
+            return items[keys.index(plain(keys))]
+        best, best_key = items[0], keys[0]
+        for item, item_key in zip(items[1:], keys[1:], strict=True):
+            if key is None and all(sym_type(v) is int for v in (item, best)):
+                best = best_key = symbolic(best, item)
+                continue
+            choose = better(best_key, item_key)
+            new, old = ((item, item_key), (best, best_key))
+            best, best_key = self._operators.if_exp(
+                choose, functools.partial(_same, new), functools.partial(_same, old)
+            )
+        return best
+
+    def _sum(self, iterable: Any, start: Any = 0) -> object:
+        if isinstance(iterable, torch.Tensor) and isinstance(rows(iterable), Dynamic):
+            dtype = torch.int64 if iterable.dtype == torch.bool else iterable.dtype
+            total = iterable.sum(0, dtype=dtype) + start
+            return self._of_some("sum", total, start, iterable.shape[0])
+        if _is_staged(iterable):
+            total = self._operators.call(staged_functions.sum_of)(iterable, start)
+            return self._of_items("sum", total, start, iterable)
+        total = start
+        for item in items_of(self._operators, iterable):
+            total = total + self._operators.number(item)
+        return total
+
+    def _of_items(self, name: str, total: object, start: object, iterable: object) -> object:
+        length: Any = None
+        if isinstance(iterable, Dynamic):
+            length = iterable.length
+        elif is_open(iterable):
+            length = length_of(iterable)
+        return total if length is None else self._of_some(name, total, start, length)
+
+    def _of_some(self, name: str, total: object, start: object, length: Any) -> object:
+        """A sum or product of a dynamic number of items; of none it is the start, as it is."""
+        if isinstance(total, torch.Tensor) and not isinstance(start, torch.Tensor):
+            # A number and a tensor without dimensions are used alike.
+            other = total.dim() > 0
+        else:
+            other = sym_type(total) is not sym_type(start)
+        if other:
+            self._operators.lists.take_for_granted(
+                length > 0, f"{name}() gets at least one item; of none it is {start!r}"
+            )
+        return total
+
+    def _prod(self, iterable: object, *, start: object = 1) -> object:
+        if _is_staged(iterable):
+            total = self._operators.call(staged_functions.product_of)(iterable, start)
+            return self._of_items("prod", total, start, iterable)
+        total = start
+        for item in items_of(self._operators, iterable):
+            total = total * item
+        return total
+
+    def _any(self, iterable: object) -> object:
+        if _is_lazy(iterable):
+            return self._operators.call(staged_functions.any_of)(iterable)
+        return self._quantify(iterable, self._operators.or_, stop=True)
+
+    def _all(self, iterable: object) -> object:
+        if _is_lazy(iterable):
+            return self._operators.call(staged_functions.all_of)(iterable)
+        return self._quantify(iterable, self._operators.and_, stop=False)
+
+    def _quantify(self, iterable: Any, connect: Function, stop: bool) -> object:
+        if isinstance(iterable, torch.Tensor) and iterable.dim() == 1:
+            truth = iterable != 0
+            return (truth.any() if stop else truth.all()).item()
+        total: object = not stop
+        for item in items_of(self._operators, iterable):
+            value = self._operators.as_bool(item)
+            if value is stop:
+                return stop
+            if value is not (not stop):
+                total = (
+                    value if total is (not stop) else connect(lambda a=total: a, lambda b=value: b)
+                )
+        return total.item() if isinstance(total, torch.Tensor) else total
+
+    def _int(self, value: Any = 0, *base: Any) -> object:
+        value = index_of(value)
+        if isinstance(value, torch.SymBool):
+            return torch.sym_ite(value, 1, 0)
+        return torch.sym_int(value) if is_symbolic(value) else int(value, *base)
+
+    def _float(self, value: Any = 0.0) -> Any:
+        value = index_of(value)
+        if isinstance(value, torch.SymBool):
+            value = torch.sym_ite(value, 1, 0)
+        return torch.sym_float(value) if is_symbolic(value) else float(value)
+
+    def _bool(self, value: object = False) -> object:
+        truth = self._operators.as_bool(value)
+        return truth.item() if isinstance(truth, torch.Tensor) else truth
+
+    def _round(self, value: Any, ndigits: int | None = None) -> object:
+        if isinstance(value, torch.Tensor):
+            return value.round() if ndigits is None else value.round(decimals=ndigits)
+        if isinstance(value, torch.SymInt):
+            return value
+        if isinstance(value, torch.SymFloat) and ndigits is not None:
+            raise UnsupportedError(
+                "round(x, n) of a number that is known only when the model runs",
+                location=user_location(),
+                hint="use torch.round(x, decimals=n) on a tensor",
+            )
+        return round(value) if ndigits is None else round(value, ndigits)
+
+    def _math(self, name: str, value: object) -> Any:
+        function = getattr(math, name)
+        value = index_of(value)
+        if not is_symbolic(value):
+            return function(value)
+        if name in ("floor", "ceil", "trunc"):
+            return value if isinstance(value, torch.SymInt) else function(value)
+        number = self._float(value)
+        if name == "isnan":
+            return number != number
+        if name in ("isinf", "isfinite"):
+            inside = self._operators.and_(lambda: number < math.inf, lambda: number > -math.inf)
+            if name == "isfinite":
+                return inside
+            return self._operators.and_(
+                lambda: number == number, lambda: self._operators.not_(inside)
+            )
+        return self._operators.session.recorder.scalar_op(function, number)
+
+    def _reduce(self, function: object, iterable: object, *initial: object) -> object:
+        if initial and _is_staged(iterable):
+            return self._operators.call(staged_functions.reduced)(function, iterable, *initial)
+        items = items_of(self._operators, iterable)
+        return functools.reduce(self._operators.convert(function), items, *initial)
+
+
+def _is_staged(iterable: object) -> bool:
+    """Whether its length, or which of its items there are, is known only when the model runs."""
+    if isinstance(iterable, torch.Tensor):
+        return iterable.dim() > 0 and is_staged(rows(iterable))
+    return isinstance(iterable, Filtered) or is_open(iterable) or is_staged(iterable)
+
+
+def _is_lazy(iterable: object) -> bool:
+    """Whether the items are made as they are asked for, so that not all of them may be."""
+    return is_iterator(iterable) or (
+        not isinstance(iterable, torch.Tensor) and _is_staged(iterable)
+    )
+
+
+def _same(value: object) -> object:
+    return value

@@ -1,0 +1,155 @@
+"""Python's functions that look at objects, where a value may be symbolic or not be there."""
+
+from __future__ import annotations
+
+import builtins
+import copy
+import functools
+import operator
+from typing import Any
+
+import torch
+
+from fxexport import _torch_compat as compat
+from fxexport.capture.operators.dynamic_iterables import Dynamic
+from fxexport.capture.operators.operators import Operators
+from fxexport.capture.operators.special_methods import attribute_function
+from fxexport.capture.recording.types import Function
+from fxexport.capture.session.journal import UNSET, AttributeSlot
+from fxexport.capture.session.session import Poison, is_symbolic, sym_type
+from fxexport.capture.values.maybe import Maybe
+from fxexport.capture.values.symbolic_text import refuse_open_text
+from fxexport.errors import UnsupportedError
+from fxexport.source.frames import user_location
+
+__all__ = ["ObjectFunctions"]
+
+
+# Functions that do what ``a op= b`` does.
+_IN_PLACE = {
+    "iadd": "Add",
+    "iconcat": "Add",
+    "imul": "Mult",
+    "ior": "BitOr",
+    "iand": "BitAnd",
+    "ixor": "BitXor",
+    "isub": "Sub",
+}
+
+
+class ObjectFunctions:
+    """The replacements of isinstance, type, str, getattr, copy and kin."""
+
+    def __init__(self, operators: Operators) -> None:
+        self._operators = operators
+
+    def table(self) -> dict[object, Function]:
+        """What to call instead of Python's functions."""
+        operators = self._operators
+        return {
+            builtins.isinstance: self._isinstance,
+            builtins.type: self._type,
+            builtins.str: self._str,
+            builtins.repr: self._repr,
+            builtins.print: self._print,
+            builtins.getattr: self._getattr,
+            builtins.hasattr: self._hasattr,
+            builtins.setattr: lambda owner, name, value: operators.set_attr(value, owner, name),
+            builtins.delattr: lambda owner, name: operators.del_attr(owner, name),
+            copy.copy: self._copied(copy.copy),
+            copy.deepcopy: self._copied(copy.deepcopy),
+            operator.not_: lambda value: operators.not_(value),
+            operator.contains: lambda items, item: operators.contains(item, items),
+            operator.getitem: lambda items, key: operators.get_item(items, key),
+            operator.setitem: lambda items, key, value: operators.set_item(value, items, key),
+            operator.delitem: lambda items, key: operators.del_item(items, key),
+            **{
+                getattr(operator, name): functools.partial(operators.augment, symbol)
+                for name, symbol in _IN_PLACE.items()
+            },
+            object.__setattr__: self.set_plainly,
+        }
+
+    def _copied(self, function: Function) -> Function:
+        return lambda value, *args: self._operators.fresh(function(value, *args))
+
+    def set_plainly(self, owner: object, name: str, value: object) -> None:
+        """``object.__setattr__``."""
+        self._operators.session.aliases.about_to_write(owner)
+        self._operators.session.journal.touch(AttributeSlot(owner, name))
+        object.__setattr__(owner, name, value)
+
+    def _isinstance(self, value: object, kinds: Any) -> bool | torch.SymBool:
+        if isinstance(value, Poison):
+            raise value.refuse()
+        if is_symbolic(value):
+            kind = sym_type(value)
+            assert kind is not None
+            return isinstance(kind(0), kinds) or isinstance(value, kinds)
+        if isinstance(value, Dynamic):
+            return isinstance(range(0), kinds)
+        value = self._operators.read(value)
+        if isinstance(value, Maybe):
+            inside, without = self._isinstance(value.value, kinds), isinstance(None, kinds)
+            if inside == without:
+                return inside
+            return value.present if inside else torch.sym_not(value.present)
+        return isinstance(value, kinds)
+
+    def _type(self, *args: object) -> object:
+        args = tuple(map(self._operators.read, args))
+        if len(args) == 1:
+            if isinstance(args[0], Maybe):
+                raise UnsupportedError(
+                    "the type of a value that may be None",
+                    location=user_location(),
+                    hint="test it with `is None` or isinstance()",
+                )
+            if isinstance(args[0], compat.FunctionalTensor):
+                return torch.Tensor
+            if is_symbolic(args[0]):
+                return sym_type(args[0])
+        return type(*args)
+
+    def _str(self, *args: object) -> object:
+        args = tuple(map(self._operators.read, args))
+        return str(self._operators.formatted(*args)) if len(args) == 1 else str(*args)
+
+    def _repr(self, value: object) -> object:
+        value = self._operators.read(value)
+        shown = self._operators.formatted(value)
+        return repr(value) if shown is value else shown
+
+    def _getattr(self, owner: object, name: str, *default: object) -> object:
+        refuse_open_text(name)
+        owner = self._operators.read(owner)
+        if isinstance(owner, Maybe):
+            return self._operators.with_certain(self._getattr, (owner, name, *default), {})
+        value = self._attribute(owner, name, *default)
+        if default and isinstance(value, Maybe) and value.absent is UNSET:
+            return self._operators.if_exp(value.present, lambda: value.value, lambda: default[0])
+        return self._operators.read(value)
+
+    def _hasattr(self, owner: object, name: str) -> object:
+        owner = self._operators.read(owner)
+        if isinstance(owner, Maybe):
+            return self._operators.with_certain(self._hasattr, (owner, name), {})
+        value = self._attribute(owner, name, UNSET)
+        if isinstance(value, Maybe) and value.absent is UNSET:
+            return value.present
+        return value is not UNSET
+
+    def _attribute(self, owner: object, name: str, *default: object) -> object:
+        """``getattr(owner, name, *default)``; a property is called as other functions are."""
+        if not default:
+            return self._operators.get_attr(owner, name)
+        if not isinstance(attribute_function(owner, name), property):
+            return getattr(owner, name, *default)
+        try:
+            with self._operators.session.tries.catching(("AttributeError",)):
+                return self._operators.get_attr(owner, name)
+        except AttributeError:
+            return default[0]
+
+    def _print(self, *args: object, **kwargs: object) -> None:
+        self._operators.session.note("note", "print() runs at export only; the file prints nothing")

@@ -1,0 +1,372 @@
+"""Functions of PyTorch that would read a value, or bake a size in, before any op is seen."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from fxexport import _torch_compat as compat
+from fxexport.capture.functions import composed_functions as written_out
+from fxexport.capture.functions import indexing
+from fxexport.capture.functions.nonempty_functions import nonempty_functions
+from fxexport.capture.functions.packed_sequences import PackedSequences
+from fxexport.capture.functions.piece_arguments import PIECES
+from fxexport.capture.functions.pieces import PieceFunctions
+from fxexport.capture.functions.sized_functions import NUMBERS_ONLY, SIZED_FUNCTIONS
+from fxexport.capture.functions.slicing_functions import SlicingFunctions, as_number
+from fxexport.capture.functions.undecided_calls import Call, UndecidedCalls
+from fxexport.capture.operators.dynamic_iterables import Dynamic, rows
+from fxexport.capture.operators.operators import Operators
+from fxexport.capture.recording.types import Function, OpArgs, OpKwargs
+from fxexport.capture.session.session import SYM, is_symbolic, sym_type
+from fxexport.errors import UnsupportedError
+from fxexport.source.frames import user_location
+
+__all__ = ["FunctionMode"]
+
+_SIZED = (
+    torch.zeros, torch.ones, torch.empty, torch.full, torch.rand, torch.randn, torch.eye,
+    torch.arange, torch.Tensor.view, torch.Tensor.reshape, torch.Tensor.expand,
+    torch.Tensor.repeat, torch.Tensor.new_zeros, torch.Tensor.new_ones, torch.Tensor.new_full,
+    torch.Tensor.new_empty, torch.reshape, torch.Tensor.select, torch.select,
+    torch.topk, torch.Tensor.topk,
+)  # fmt: skip
+
+_OPERATORS = (torch._ops.OpOverloadPacket, torch._ops.OpOverload)
+
+
+class FunctionMode(TorchFunctionMode):
+    """Sees PyTorch's functions with the arguments that the program gave."""
+
+    def __init__(self, operators: Operators) -> None:
+        super().__init__()
+        self._operators = operators
+        self._session = operators.session
+        self._undecided_calls = UndecidedCalls(self._session)
+        tensor: Any = torch.Tensor
+        self._table: dict[object, Callable[..., object]] = {
+            tensor.__getitem__: self._get_item,
+            tensor.__setitem__: self._set_item,
+            torch.tensor: self._tensor,
+            torch.as_tensor: self._as_tensor,
+            torch.asarray: self._as_tensor,
+            tensor.new_tensor: lambda self_, *a, **k: self._tensor(
+                *a, **{"dtype": self_.dtype, **k}
+            ),
+            tensor.__bool__: self._truth,
+            torch.is_nonzero: self._nonzero,
+            tensor.is_nonzero: self._nonzero,
+            tensor.__len__: self._len,
+            tensor.__iter__: self._iter,
+            tensor.tolist: self._tolist,
+            torch.equal: self._equal,
+            tensor.equal: self._equal,
+            torch.allclose: self._allclose,
+            tensor.allclose: self._allclose,
+            tensor.__contains__: lambda items, item: (items == item).any().item(),
+            tensor.data.__get__: lambda self_: self_.detach(),
+            tensor.data.__set__: self._set_data,
+            tensor.fill_diagonal_: self._fill_diagonal,
+            tensor.requires_grad_: lambda self_, *a, **k: self_,
+        }
+        for name in ("__int__", "__float__", "__index__", "numpy", "__array__", "__complex__"):
+            self._table[getattr(tensor, name)] = self._reader(name)
+        function: Any
+        in_place = torch.ops.aten.squeeze_
+        overloads = [getattr(in_place, name) for name in in_place.overloads()]
+        for function in (tensor.squeeze_, in_place, *overloads):
+            self._table[function] = self._squeeze_in_place
+        self._pieces = PieceFunctions(operators)
+        for function in PIECES:
+            self._table[function] = functools.partial(self._in_pieces, function)
+        for function in _SIZED:
+            self._table[function] = self._sized(function)
+        for function, other in SIZED_FUNCTIONS.items():
+            self._table[function] = self._written_otherwise(function, other)
+        self._table |= SlicingFunctions(self._session, self._raw).table()
+        self._packed = PackedSequences(self._session)
+        for pack in (
+            torch._VF._pack_padded_sequence,
+            getattr(torch, "_pack_padded_sequence", None),
+        ):
+            self._table[pack] = self._packed.pack
+        for pad in (torch._VF._pad_packed_sequence, getattr(torch, "_pad_packed_sequence", None)):
+            self._table[pad] = self._packed.pad
+        # By name: the package that has them may not be there.
+        self._custom = {"torchvision.roi_align": self._roi_align}
+        self._table[torch.fake_quantize_per_tensor_affine] = written_out.fake_quantize
+        self._table[torch.fake_quantize_per_channel_affine] = written_out.fake_quantize_channels
+        self._table[torch.embedding_bag] = written_out.embedding_bag
+        self._table[compat.GROUPED_MM] = written_out.grouped_mm
+        self._table.update(nonempty_functions(self._operators, self._raw))
+        for name in ("histc", "cov", "corrcoef"):
+            for owner in (torch, tensor):
+                self._table[getattr(owner, name)] = getattr(written_out, name)
+        # Checks of the result would need it when the model is captured; the file does not raise.
+        linalg = torch.linalg
+        for unchecked, functions in (
+            (linalg.inv_ex, (linalg.inv, torch.inverse, tensor.inverse)),
+            (linalg.solve_ex, (linalg.solve,)),
+            (linalg.cholesky_ex, (linalg.cholesky,)),
+        ):
+            for function in functions:
+                self._table[function] = self._without_check(unchecked)
+
+    def __torch_function__(
+        self,
+        func: Function,
+        types: object,
+        args: OpArgs = (),
+        kwargs: OpKwargs | None = None,
+    ) -> object:
+        kwargs = kwargs or {}
+        if "generator" in kwargs:
+            if isinstance(func, torch._ops.OpOverload):
+                func = func.overloadpacket  # the overload without a generator
+            kwargs = self._without_generator(kwargs)
+        special = self._table.get(func) if func.__hash__ is not None else None
+        if special is None and isinstance(func, _OPERATORS):
+            special = self._custom.get(str(func).removesuffix(".default"))
+        if special is None:
+            return self._undecided_calls(Call(func, args, kwargs, lambda: func(*args, **kwargs)))
+        with self:
+            return special(*args, **kwargs)
+
+    def _without_generator(self, kwargs: OpKwargs) -> OpKwargs:
+        """The arguments for the form of a function that takes sizes known only at run time."""
+        if kwargs["generator"] is not None:
+            self._session.note(
+                "assumption", "a generator is given here; the file draws numbers of its own instead"
+            )
+        return {name: value for name, value in kwargs.items() if name != "generator"}
+
+    # PyTorch leaves the mode while it calls __torch_function__; `raw` is the plain function.
+    def _raw(self, function: Function, *args: object, **kwargs: object) -> Any:
+        def call() -> Any:
+            with compat.without_function_modes():
+                return function(*args, **kwargs)
+
+        return self._undecided_calls(Call(function, args, kwargs, call))
+
+    def _get_item(self, tensor: torch.Tensor, index: object) -> object:
+        if type(index) is int and index == 0:
+            number = self._packed.first_size(tensor)
+            if number is not None:
+                return number
+        if indexing.needs_taking_apart(index):
+            return indexing.get_item(tensor, index)
+        return self._raw(torch.Tensor.__getitem__, tensor, index)
+
+    def _set_item(self, tensor: torch.Tensor, index: object, value: object) -> None:
+        tensor = self._session.tensors.lift(tensor)
+        if is_symbolic(value):
+            value = torch.scalar_tensor(value, dtype=tensor.dtype)  # type: ignore[arg-type]
+        if indexing.needs_taking_apart(index):
+            indexing.set_item(tensor, index, value, self._session.needs)
+        else:
+            with self._session.tensors.stores():
+                self._raw(torch.Tensor.__setitem__, tensor, index, value)
+
+    def _sized(self, function: Function) -> Function:
+        def call(*args: object, **kwargs: object) -> Any:
+            own = (
+                1
+                if args and isinstance(args[0], torch.Tensor) and function not in _SIZED[:8]
+                else 0
+            )
+            args = (*args[:own], *(as_number(arg) for arg in args[own:]))
+            return self._raw(function, *args, **{key: as_number(v) for key, v in kwargs.items()})
+
+        return call
+
+    def _written_otherwise(self, function: Function, other: Function) -> Callable[..., object]:
+        def call(*args: object, **kwargs: object) -> object:
+            if function in NUMBERS_ONLY:
+                args = tuple(map(as_number, args))
+                kwargs = {key: as_number(value) for key, value in kwargs.items()}
+            return (other if _has_symbol((*args, *kwargs.values())) else plain)(*args, **kwargs)
+
+        plain = functools.partial(self._raw, function)
+        return call
+
+    def _roi_align(
+        self, x: torch.Tensor, rois: Any, scale: Any, *args: object, **kwargs: object
+    ) -> object:
+        """Detection models compute the scale from sizes; an operator's float cannot be symbolic."""
+        if is_symbolic(scale):
+            rois = torch.cat([rois[:, :1], rois[:, 1:] * scale], 1)
+            scale = 1.0
+        return self._raw(torch.ops.torchvision.roi_align, x, rois, scale, *args, **kwargs)
+
+    def _without_check(self, function: Function) -> Function:
+        """A function of linear algebra that does not raise where there is no result."""
+
+        def call(*args: object, **kwargs: object) -> Any:
+            self._session.note(
+                "assumption",
+                "the matrix must have a result here: PyTorch raises where it has none, the file "
+                "does not",
+            )
+            return self._raw(function, *args, **kwargs)[0]
+
+        return call
+
+    def _squeeze_in_place(
+        self, tensor: torch.Tensor, *args: object, **kwargs: object
+    ) -> torch.Tensor:
+        """One call for each dimension that goes: PyTorch crashes on a symbolic one that stays."""
+        dims = args[0] if args else kwargs.get("dim", range(tensor.dim()))
+        dims = dims if isinstance(dims, (tuple, list, range)) else (dims,)
+        if not tensor.dim():
+            return tensor
+        self._session.about_to_squeeze(tensor, dims)
+        ones = {dim % tensor.dim() for dim in dims if self._session.known(tensor.shape[dim] == 1)}
+        for dim in sorted(ones, reverse=True):
+            self._raw(torch.Tensor.squeeze_, tensor, dim)
+        return tensor
+
+    def _in_pieces(self, function: Function, *args: object, **kwargs: object) -> object:
+        found = self._pieces.in_plain_code(function, *args, **kwargs)
+        return self._raw(function, *args, **kwargs) if found is None else found
+
+    def _set_data(self, tensor: torch.Tensor, value: torch.Tensor) -> None:
+        raise UnsupportedError(
+            "`.data` is assigned, which gives a tensor other memory",
+            location=user_location(),
+            hint="copy into it (y.copy_(x)), or assign the new tensor to the name",
+        )
+
+    def _fill_diagonal(self, tensor: torch.Tensor, value: Any, wrap: bool = False) -> torch.Tensor:
+        if tensor.dim() == 2 and not wrap:
+            tensor.diagonal().fill_(value)
+            return tensor
+        return self._raw(torch.Tensor.fill_diagonal_, tensor, value, wrap)
+
+    # -- tensors made of numbers -----------------------------------------------------------------
+
+    def _tensor(
+        self,
+        data: Any,
+        *,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+        **kwargs: object,
+    ) -> object:
+        if not _has_dynamic(data):
+            return self._raw(torch.tensor, data, dtype=dtype, device=device, **kwargs)
+        if dtype is None:
+            dtype = _common_dtype(data)
+        return _built(data, dtype, device)
+
+    def _as_tensor(
+        self,
+        data: Any,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+        **kwargs: object,
+    ) -> object:
+        if isinstance(data, torch.Tensor):
+            return data.to(dtype=dtype or data.dtype)
+        return self._tensor(data, dtype=dtype, device=device)
+
+    # -- values that are read --------------------------------------------------------------------
+
+    def _truth(self, tensor: torch.Tensor) -> bool:
+        return self._operators.truth(tensor)
+
+    def _nonzero(self, tensor: torch.Tensor) -> object:
+        return self._operators.as_bool(tensor)
+
+    def _len(self, tensor: torch.Tensor) -> object:
+        if tensor.dim() == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return tensor.shape[0]
+
+    def _iter(self, tensor: torch.Tensor) -> object:
+        return iter(rows(tensor))
+
+    def _is_stored(self, tensor: torch.Tensor) -> bool:
+        return (
+            not isinstance(tensor, compat.FunctionalTensor)
+            and not self._session.tensors.was_written(tensor)
+            and tensor.device.type != "meta"
+        )
+
+    def _tolist(self, tensor: torch.Tensor) -> Any:
+        if self._is_stored(tensor):
+            return compat.real_list(tensor)
+        if tensor.dim() == 0:
+            return tensor.item()
+        items = rows(tensor)
+        if isinstance(items, Dynamic):
+            raise UnsupportedError(
+                "tolist() of a tensor whose size is known only when the model runs",
+                location=user_location(),
+                hint="keep it a tensor",
+            )
+        return self._session.journal.made([self._tolist(item) for item in items])
+
+    def _reader(self, name: str) -> Function:
+        def read(tensor: torch.Tensor, *args: object, **kwargs: object) -> Any:
+            if self._is_stored(tensor):
+                with compat.no_dispatch_modes():
+                    return self._raw(getattr(torch.Tensor, name), tensor, *args, **kwargs)
+            raise UnsupportedError(
+                f"the value of a tensor is read here ({name.strip('_')}); it is known only when "
+                "the model runs",
+                location=user_location(),
+                hint="compute with the tensor itself, or use .item() in a condition or a size",
+            )
+
+        return read
+
+    def _equal(self, a: torch.Tensor, b: torch.Tensor) -> object:
+        if a.dim() != b.dim():
+            return False
+        same_shape = self._operators.eq(tuple(a.shape), tuple(b.shape))
+        return self._operators.and_(lambda: same_shape, lambda: (a == b).all().item())
+
+    def _allclose(self, a: torch.Tensor, b: torch.Tensor, *args: Any, **kwargs: Any) -> object:
+        return torch.isclose(a, b, *args, **kwargs).all().item()
+
+
+def _has_symbol(values: Iterable[object]) -> bool:
+    """Whether numbers, or sizes of tensors, are known only when the model runs."""
+    for value in values:
+        sizes = value.shape if isinstance(value, torch.Tensor) else ()
+        inner = value if isinstance(value, (list, tuple)) else ()
+        if is_symbolic(value) or any(map(is_symbolic, sizes)) or _has_symbol(inner):
+            return True
+    return False
+
+
+def _has_dynamic(data: Any) -> bool:
+    if isinstance(data, (list, tuple)):
+        return any(_has_dynamic(item) for item in data)
+    return isinstance(data, (torch.Tensor, *SYM))
+
+
+def _common_dtype(data: Any) -> torch.dtype:
+    if isinstance(data, torch.Tensor):
+        return data.dtype
+    if isinstance(data, (list, tuple)):
+        dtypes = [_common_dtype(item) for item in data]
+        result = dtypes[0] if dtypes else torch.get_default_dtype()
+        for dtype in dtypes[1:]:
+            result = torch.promote_types(result, dtype)
+        return result
+    kind = sym_type(data)
+    return {bool: torch.bool, int: torch.int64}.get(kind, torch.get_default_dtype())  # type: ignore[arg-type]
+
+
+def _built(data: Any, dtype: torch.dtype, device: torch.device | str | None) -> torch.Tensor:
+    """A tensor from nested lists, number by number: nothing is read."""
+    if isinstance(data, (list, tuple)):
+        return torch.stack([_built(item, dtype, device) for item in data])
+    if isinstance(data, torch.Tensor):
+        return data.detach().clone().to(dtype)
+    return torch.scalar_tensor(data, dtype=dtype, device=device)

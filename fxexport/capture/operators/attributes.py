@@ -1,0 +1,88 @@
+"""What reads and writes of attributes become in rewritten code."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from types import FunctionType
+from typing import Any
+
+import torch
+
+from fxexport.capture.operators.calls import Calls
+from fxexport.capture.operators.conditionals import Conditionals
+from fxexport.capture.operators.reading import read
+from fxexport.capture.operators.special_methods import attribute_function, special_method
+from fxexport.capture.session.journal import UNSET, AttributeSlot, put_attribute
+from fxexport.capture.session.session import Session
+from fxexport.capture.values.maybe import Maybe, force
+from fxexport.source.exceptions import errors_of_the_program
+
+__all__ = ["Attributes"]
+
+
+class Attributes:
+    """The operators on attributes; functions of properties are called as any other is."""
+
+    def __init__(self, session: Session, conditionals: Conditionals, calls: Calls) -> None:
+        self._session = session
+        self._conditionals = conditionals
+        self._calls = calls
+
+    def get_attr(self, owner: object, name: str) -> Any:
+        """``owner.name``."""
+        if type(owner) is Maybe:
+            owner = force(owner)
+        known = attribute_function(owner, name)
+        if isinstance(known, property):
+            bound: Any = owner
+            return self._calls.call(known.fget)(bound.__self__ if type(owner) is super else owner)
+        if known is not None:
+            return self._cached(known, owner, name)
+        with errors_of_the_program():
+            value = getattr(owner, name)
+        return read(value) if type(value) is Maybe else value
+
+    def _cached(self, known: cached_property[Any], owner: object, name: str) -> Any:
+        """A cached property, computed unless it has been already."""
+        held = getattr(owner, "__dict__", {}).get(name, UNSET)
+        if isinstance(held, Maybe) and held.absent is UNSET:
+            compute = self._calls.call(known.func)
+            value = self._conditionals.if_exp(
+                held.present, lambda: held.value, lambda: compute(owner)
+            )
+        elif held is UNSET:
+            value = self._calls.call(known.func)(owner)
+        else:
+            return held
+        self._session.journal.touch(AttributeSlot(owner, name))
+        vars(owner)[name] = value
+        return value
+
+    def set_attr(self, value: object, owner: object, name: str) -> None:
+        """``owner.name = value``."""
+        owner = force(owner)
+        session = self._session
+        session.check_changeable(owner)
+        session.aliases.about_to_write(owner)
+        known = getattr(type(owner), name, None)
+        if isinstance(known, property) and type(known.fset) is FunctionType:
+            self._calls.call(known.fset)(owner, value)
+            return
+        own = special_method(owner, "__setattr__")
+        if own is not None and own.__func__.__code__.co_filename != "<string>":
+            self._calls.call(own)(name, value)
+            return
+        if isinstance(owner, torch.Tensor) and not hasattr(type(owner), name):
+            session.tensors.tag(owner)
+        session.journal.touch(AttributeSlot(owner, name))
+        with errors_of_the_program():
+            (put_attribute if isinstance(owner, torch.nn.Module) else setattr)(owner, name, value)
+
+    def del_attr(self, owner: object, name: str) -> None:
+        """``del owner.name``."""
+        owner = force(owner)
+        self._session.check_changeable(owner)
+        self._session.aliases.about_to_write(owner)
+        self._session.journal.touch(AttributeSlot(owner, name))
+        force(getattr(owner, name, None))
+        delattr(owner, name)

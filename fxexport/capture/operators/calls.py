@@ -1,0 +1,126 @@
+"""What calls become: the callee is rewritten or replaced, or is given certain values."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from typing import Any, Protocol
+
+import torch
+
+from fxexport.capture.operators.conditionals import Conditionals
+from fxexport.capture.operators.reading import whole_all
+from fxexport.capture.operators.special_methods import Context, special_method
+from fxexport.capture.operators.writing import is_buffer, noting_changes
+from fxexport.capture.python.pass_through import takes_anything
+from fxexport.capture.recording.types import Function
+from fxexport.capture.session.journal import UNSET
+from fxexport.capture.session.session import Session
+from fxexport.capture.values.maybe import Maybe, force, holds_maybe, narrowed, one_of
+from fxexport.capture.values.uncertain_keys import is_uncertain
+from fxexport.source.exceptions import note_raised
+
+__all__ = ["Callees", "Calls"]
+
+
+class Callees(Protocol):
+    """Finds what rewritten code calls instead of a function."""
+
+    def callable_for(self, function: object) -> Function:
+        """What to call instead of a function."""
+
+    def is_read(self, function: object) -> bool:
+        """Whether what `callable_for` gave is rewritten code, or code of ours that calls it."""
+
+
+class Calls:
+    """The operators that call functions."""
+
+    def __init__(self, session: Session, callees: Callees, conditionals: Conditionals) -> None:
+        self._session = session
+        self._callees = callees
+        self._conditionals = conditionals
+
+    def call(self, function: object) -> Function:
+        """What to call instead of a function."""
+        found = self._callees.callable_for(force(function))
+        if self._callees.is_read(found):
+            return found
+        return functools.partial(self._outside, found)
+
+    def _outside(self, function: Function, *args: object, **kwargs: object) -> object:
+        """A call of code that is not rewritten: it must be given certain values."""
+        if takes_anything(function):
+            if function.__name__ in ("extend", "extendleft", "update"):
+                whole_all(self._session, args)
+            return function(*args, **kwargs)
+        given = (*args, *kwargs.values())
+        whole_all(self._session, given)
+        with noting_changes(self._session, given):
+            result = self.with_certain(function, args, kwargs)
+        return self._session.journal.made(result) if is_buffer(result) else result
+
+    def with_certain(
+        self, function: Function, args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> object:
+        """One call for each case of arguments that may be there or not."""
+        maybe = holds_maybe((args, kwargs))
+        if maybe is None:
+            return function(*args, **kwargs)
+        choice = narrowed(maybe)
+        if maybe.absent is not None:
+            choice = force(maybe)
+
+        def given(value: object) -> Any:
+            return self.with_certain(
+                function, one_of(args, maybe, value), one_of(kwargs, maybe, value)
+            )
+
+        if not isinstance(choice, Maybe):
+            return given(choice)
+
+        def without() -> object:
+            try:
+                return given(None)
+            except (TypeError, AttributeError, ValueError, RuntimeError) as error:
+                raise note_raised(error) from None
+
+        return self._conditionals.if_exp(maybe.present, lambda: given(maybe.value), without)
+
+    def call_with_keys(self, function: object) -> Function:
+        """What to call instead of a function that is given ``**value``, for each set of keys."""
+        found = self.call(function)
+
+        def called(*args: object, **kwargs: object) -> Any:
+            name = next((name for name, item in kwargs.items() if is_uncertain(item)), None)
+            if name is None:
+                return found(*args, **kwargs)
+            others = {key: item for key, item in kwargs.items() if key != name}
+            item = narrowed(kwargs[name])
+            if item is UNSET:
+                return called(*args, **others)
+            if not is_uncertain(item):
+                return called(*args, **{**kwargs, name: item})
+            given = {**kwargs, name: item.value}
+            return self._conditionals.if_exp(
+                item.present, lambda: called(*args, **given), lambda: called(*args, **others)
+            )
+
+        return called
+
+    def own_truth(self, value: object) -> object:
+        """What ``__bool__`` or ``__len__`` of a class of the program gives; else the value."""
+        own = special_method(value, "__bool__") or special_method(value, "__len__")
+        return value if own is None else self.call(own)()
+
+    def context(self, manager: object) -> object:
+        """The manager of a with statement."""
+        there = force(manager)
+        if isinstance(there, torch.autograd.profiler.record_function):
+            return contextlib.nullcontext(there)
+        if special_method(there, "__enter__") is None:
+            return there
+        kinds: tuple[str, ...] = ("Exception",)
+        if isinstance(there, contextlib.suppress):
+            kinds = tuple(kind.__name__ for kind in vars(there)["_exceptions"])
+        return Context(self.call, there, self._session.tries.catching(kinds))

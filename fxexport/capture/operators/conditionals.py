@@ -1,0 +1,135 @@
+"""What if statements, conditional expressions, asserts and raises become in rewritten code."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from fxexport.capture.operators.reading import read
+from fxexport.capture.operators.variables import slots_of
+from fxexport.capture.session.session import Poison, Session
+from fxexport.capture.staging.branch import condition_of, stage_branch
+from fxexport.capture.values.maybe import dynamic_inside, is_dynamic, narrowed
+from fxexport.errors import FxExportError, UnsupportedError
+from fxexport.source.exceptions import note_raised
+from fxexport.source.frames import user_location
+
+__all__ = ["Conditionals"]
+
+_Path = Callable[[], object]
+
+
+class Conditionals:
+    """The operators that decide."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def if_stmt(
+        self,
+        test: object,
+        then: _Path,
+        other: _Path,
+        names: tuple[str, ...],
+        globals_: tuple[str, ...],
+    ) -> None:
+        """An if statement that falls through."""
+        condition = condition_of(self._session, test)
+        if isinstance(condition, bool):
+            (then if condition else other)()
+        else:
+            stage_branch(
+                self._session, condition, then, other, slots_of((then, other), names, globals_)
+            )
+
+    def if_return(
+        self,
+        test: object,
+        then: _Path,
+        other: _Path,
+        names: tuple[str, ...],
+        globals_: tuple[str, ...],
+    ) -> object:
+        """An if statement both paths of which return."""
+        condition = condition_of(self._session, test)
+        if isinstance(condition, bool):
+            return (then if condition else other)()
+        slots = slots_of((then, other), names, globals_)
+        return read(stage_branch(self._session, condition, then, other, slots))
+
+    def if_exp(self, test: object, then: _Path, other: _Path, names: tuple[str, ...] = ()) -> Any:
+        """``a if c else b``."""
+        condition = condition_of(self._session, test)
+        if isinstance(condition, bool):
+            return (then if condition else other)()
+        slots = slots_of((then, other), names)
+        return read(stage_branch(self._session, condition, then, other, slots))
+
+    def truth(self, value: object) -> bool:
+        """A condition where both paths cannot be kept.
+
+        Raises:
+            UnsupportedError: it is known only when the model runs.
+        """
+        condition = condition_of(self._session, value)
+        if isinstance(condition, bool):
+            return condition
+        raise self._session.unread(
+            "a condition that is known only when the model runs, in a comprehension, a generator, "
+            "a match statement or code that runs as it is",
+            "write it as an if statement in a for loop or function",
+        )
+
+    def match_subject(self, value: object) -> object:
+        """The subject of a match statement, which Python compares by itself.
+
+        Raises:
+            UnsupportedError: it is known only when the model runs.
+        """
+        value = narrowed(value)
+        if isinstance(value, Poison):
+            raise value.refuse()
+        if is_dynamic(value) or (isinstance(value, (tuple, list)) and dynamic_inside(value)):
+            raise UnsupportedError(
+                "a match statement on a value that is known only when the model runs",
+                location=user_location(),
+                hint="write it as if/elif",
+            )
+        return value
+
+    def assert_stmt(self, test: object, message: Callable[[], tuple[object, ...]]) -> None:
+        """An assert: where it cannot be decided, the file assumes that it holds."""
+
+        def fail() -> None:
+            raise raising(AssertionError(*message()))
+
+        self.if_stmt(test, lambda: None, fail, (), ())
+
+    @contextlib.contextmanager
+    def trying(self, caught: tuple[str, ...]) -> Iterator[None]:
+        """Around the body of a try statement whose handlers catch these.
+
+        Raises:
+            UnsupportedError: whether the body raises depends on sizes.
+        """
+        session = self._session
+        before = session.env.num_deferred_runtime_asserts
+        with session.tries.catching(caught) as about_sizes:
+            yield
+            if about_sizes and session.env.num_deferred_runtime_asserts > before:
+                raise UnsupportedError(
+                    "whether this raises depends on the input's sizes; a try around it may catch "
+                    "it",
+                    location=user_location(),
+                    hint="test the sizes with an if instead of catching the exception",
+                )
+
+
+def raising(error: object) -> Any:
+    """Marks an exception, or one of a class, as raised by a raise statement of the program."""
+    if isinstance(error, type) and issubclass(error, BaseException):
+        error = error()
+    if isinstance(error, Exception) and not isinstance(error, FxExportError):
+        note_raised(error)
+    return error

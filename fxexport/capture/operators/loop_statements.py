@@ -1,0 +1,386 @@
+"""What while and for statements become in rewritten code.
+
+A loop that Python can run by itself is written out; one that depends on tensors or dynamic sizes
+is staged, and so is a long one or one that a tensor may end, from its beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from fxexport.capture.operators.dynamic_iterables import Dynamic, Filtered, draws_alone
+from fxexport.capture.operators.iteration import Iteration
+from fxexport.capture.operators.logic import Logic
+from fxexport.capture.operators.variables import flag_of, slots_of
+from fxexport.capture.recording.types import Size, Undecided
+from fxexport.capture.session.journal import Slot
+from fxexport.capture.session.session import Session, is_symbolic
+from fxexport.capture.sizes.proofs import proof
+from fxexport.capture.staging.branch import condition_of, stage_branch
+from fxexport.capture.staging.loop import stage_loop
+from fxexport.capture.staging.widening import NeedsFirstIteration
+from fxexport.capture.values.uncertain_keys import is_iterator
+from fxexport.errors import UnsupportedError
+from fxexport.source.frames import user_location
+
+__all__ = ["LoopStatements"]
+
+# A loop of known length is written out up to here; a longer one is tried as a Loop first.
+UNROLL_LIMIT = 16
+# A loop that Python alone decides stops somewhere; one that does not is a mistake.
+ITERATION_LIMIT = 20_000
+
+_Thunk = Callable[[], Any]
+_Body = Callable[[Any], None]
+
+
+class _Exhausted(Exception):
+    """There are no more items to loop over."""
+
+
+def _drawn(draw: _Thunk) -> Any:
+    try:
+        return draw()
+    except StopIteration:
+        raise _Exhausted from None
+
+
+class LoopStatements:
+    """The operators that repeat."""
+
+    def __init__(self, session: Session, logic: Logic, iteration: Iteration) -> None:
+        self._session = session
+        self._logic = logic
+        self._iteration = iteration
+
+    def while_stmt(
+        self,
+        test: _Thunk,
+        body: _Thunk,
+        names: tuple[str, ...],
+        globals_: tuple[str, ...],
+        break_name: str | None,
+    ) -> None:
+        """A while statement; `break_name` is the variable that a break sets."""
+        slots = slots_of((test, body), names, globals_)
+        broken = flag_of(body, break_name)
+
+        def going() -> object:
+            if broken is None:
+                return test()
+            return self._logic.and_(lambda: self._logic.not_(broken.get()), test)
+
+        self.repeat_while(going, body, slots)
+
+    def repeat_while(self, going: _Thunk, body: _Thunk, slots: list[Slot]) -> None:
+        """A while loop; `slots` are the variables that it may bind."""
+        try:
+            self._while(going, body, slots, may_stage=True)
+        except UnsupportedError as error:
+            self._session.collect(error, slots)
+
+    def _while(self, going: _Thunk, body: _Thunk, slots: list[Slot], may_stage: bool) -> None:
+        """Python's while as long as the condition is known; otherwise a Loop from the start."""
+        session = self._session
+        iterations = 0
+        with session.transaction(slots) as attempt:
+            while (condition := condition_of(session, going())) is not False:
+                long = not isinstance(condition, bool) or iterations >= UNROLL_LIMIT
+                if iterations and may_stage and long and attempt.recorded:
+                    attempt.roll_back()
+                    break
+                if not isinstance(condition, bool):
+                    self._staged_while(condition, body, going, slots)
+                    return
+                body()
+                iterations += 1
+                if iterations > ITERATION_LIMIT:
+                    raise UnsupportedError(
+                        f"this loop made {ITERATION_LIMIT} iterations at export and did not end",
+                        location=user_location(),
+                    )
+            else:
+                if iterations > 1 and attempt.recorded:
+                    session.note("unrolled", f"this loop is written out: {iterations} iterations")
+                return
+        try:
+            with session.trial():
+                stage_loop(
+                    session, lambda _: body(), going, slots, None, condition_of(session, going())
+                )
+        except (UnsupportedError, NeedsFirstIteration):
+            self._while(going, body, slots, may_stage=False)
+
+    def _staged_while(
+        self, condition: Undecided, body: _Thunk, going: _Thunk, slots: list[Slot]
+    ) -> None:
+        try:
+            stage_loop(self._session, lambda _: body(), going, slots, None, condition)
+        except NeedsFirstIteration as reason:
+            self._peeled_while(condition, body, going, slots, reason)
+
+    def _peeled_while(
+        self,
+        condition: Undecided,
+        body: _Thunk,
+        going: _Thunk,
+        slots: list[Slot],
+        error: NeedsFirstIteration,
+    ) -> None:
+        """The first iteration in a branch of its own, then the loop inside that branch."""
+
+        def once() -> None:
+            body()
+            stage_loop(
+                self._session,
+                lambda _: body(),
+                going,
+                slots,
+                None,
+                condition_of(self._session, going()),
+            )
+
+        try:
+            stage_branch(self._session, condition, once, lambda: None, slots)
+        except NeedsFirstIteration as again:
+            raise UnsupportedError(
+                f"a value changes its kind in this loop: {again}", location=user_location()
+            ) from error
+
+    def for_stmt(
+        self,
+        iterable: object,
+        body: _Body,
+        names: tuple[str, ...],
+        globals_: tuple[str, ...],
+        break_name: str | None,
+    ) -> None:
+        """A for statement; `break_name` is the variable that a break sets."""
+        slots = slots_of((body,), names, globals_)
+        self.repeat_for(iterable, body, slots, flag_of(body, break_name))
+
+    def repeat_for(
+        self, iterable: object, body: _Body, slots: list[Slot], broken: Slot | None
+    ) -> None:
+        """A for loop; `broken` holds whether it has been left."""
+        try:
+            self.run_for(iterable, body, slots, broken)
+        except UnsupportedError as error:
+            self._session.collect(error, slots)
+
+    def run_for(
+        self, iterable: object, body: _Body, slots: list[Slot], broken: Slot | None
+    ) -> None:
+        """A for loop whose refusals are raised at once: see `repeat_for`."""
+        source = self._iteration.consumed(self._iteration.source_of(iterable))
+        if isinstance(source, Filtered):
+            self._for_filtered(source, body, slots, broken)
+        elif isinstance(source, Dynamic):
+            with self._session.iterating(source.lists):
+                self._for_dynamic(source, body, slots, broken)
+        else:
+            self._python_for(source, body, slots, broken)
+
+    def _for_filtered(
+        self, source: Filtered, body: _Body, slots: list[Slot], broken: Slot | None
+    ) -> None:
+        """``for … in filter(…)``: a loop with an if in it."""
+
+        def where_it_holds(item: object) -> None:
+            condition = condition_of(self._session, source.test(item))
+            if isinstance(condition, bool):
+                if condition:
+                    body(source.make(item))
+            else:
+                stage_branch(
+                    self._session, condition, lambda: body(source.make(item)), lambda: None, slots
+                )
+
+        self.run_for(source.items, where_it_holds, slots, broken)
+
+    def _for_dynamic(
+        self, iterable: Dynamic, body: _Body, slots: list[Slot], broken: Slot | None
+    ) -> None:
+        length = iterable.length
+        if is_symbolic(length):
+            none_at_all: Any = length < 1
+            if self._session.known(none_at_all):
+                reason = proof(self._session, none_at_all, True)
+                self._session.note("folded", f"this loop makes no iteration: {reason}")
+                return
+            self._staged_for(iterable, length, 0, body, slots, broken)
+        else:
+            self._python_for(
+                range(length), lambda k: body(iterable.item(k)), slots, broken, may_stage=False
+            )
+
+    def _staged_for(
+        self,
+        source: Dynamic,
+        length: Size,
+        start: int,
+        body: _Body,
+        slots: list[Slot],
+        broken: Slot | None,
+    ) -> None:
+        session = self._session
+        count = length - start if start else length
+
+        def run_iteration(k: Size) -> None:
+            body(source.item(k + start if start else k))
+
+        def going() -> object:
+            return True if broken is None else self._logic.not_(broken.get())
+
+        first = condition_of(session, going())
+        if first is False:
+            return
+        with session.transaction() as attempt:
+            try:
+                stage_loop(session, run_iteration, going, slots, count, first)
+                return
+            except NeedsFirstIteration as error:
+                attempt.roll_back()
+                reason = str(error)
+        if start >= 2:
+            raise UnsupportedError(
+                f"a value changes its kind in this loop: {reason}", location=user_location()
+            )
+        known = session.known(length > start)
+        if known is False:
+            return
+        if known is None:
+            text = f"this loop makes at least {start + 1} iteration(s)"
+            said = f"{text}: without them, a value stays what it was ({reason})"
+            session.take_for_granted(length > start, text, said=said)
+        run_iteration(0)
+        self._staged_for(source, length, start + 1, body, slots, broken)
+
+    def _python_for(
+        self,
+        iterable: Iterable[Any],
+        body: _Body,
+        slots: list[Slot],
+        broken: Slot | None,
+        may_stage: bool = True,
+    ) -> None:
+        """A loop over known items: written out, unless it is long or left early at run time.
+
+        As in Python, whether it has been left is asked before an item is drawn.
+        """
+        session = self._session
+        staged = iterable if may_stage and isinstance(iterable, range) else None
+        iterations, long = 0, False
+        with session.transaction(slots) as attempt:
+            draw = iter(iterable).__next__
+            while True:
+                left = condition_of(session, broken.get()) if broken is not None else False
+                if left is True:
+                    break
+                if staged is not None and 0 < iterations < len(staged) and attempt.recorded:
+                    long = left is not False or len(staged) > UNROLL_LIMIT
+                    if long:
+                        attempt.roll_back()
+                        break
+                try:
+                    if left is False:
+                        body(_drawn(draw))
+                    else:
+                        self._iteration_unless(left, body, iterable, draw, slots)
+                except _Exhausted:
+                    break
+                iterations += 1
+        if long and staged is not None:
+            self._long_for(staged, body, slots, broken)
+            return
+        if iterations > 1 and attempt.recorded:
+            session.note("unrolled", f"this loop is written out: {iterations} iterations")
+
+    def _iteration_unless(
+        self,
+        left: Undecided,
+        body: _Body,
+        iterable: Iterable[Any],
+        draw: _Thunk,
+        slots: list[Slot],
+    ) -> None:
+        """One iteration, which is made only if the loop has not been left.
+
+        Raises:
+            _Exhausted: there are no more items.
+        """
+        session = self._session
+        going = condition_of(session, self._logic.not_(left))
+        if going is False:
+            return
+        if going is True:
+            body(_drawn(draw))
+            return
+        if not is_iterator(iterable):
+            # Drawing an item changes nothing.
+            item = _drawn(draw)
+            stage_branch(session, going, lambda: body(item), lambda: None, slots)
+            return
+        if not draws_alone(session, iterable):
+            item = self._drawn_unasked(iterable, draw)
+            stage_branch(session, going, lambda: body(item), lambda: None, slots)
+            return
+        ended = False
+
+        def draw_and_run() -> None:
+            nonlocal ended
+            session.journal.advance(iterable)
+            try:
+                item = _drawn(draw)
+            except _Exhausted:
+                ended = True
+                return
+            body(item)
+
+        with session.transaction(slots) as attempt:
+            stage_branch(session, going, draw_and_run, lambda: None, slots)
+            if ended:
+                # Python finds that there is no item, which changes nothing.
+                attempt.roll_back()
+                raise _Exhausted
+
+    def _drawn_unasked(self, iterable: object, draw: _Thunk) -> Any:
+        """The next item of an iterator with variables of its own, also where the loop is left.
+
+        Raises:
+            UnsupportedError: drawing it changes something outside, or its place is asked for later.
+        """
+        session = self._session
+        with session.journal.scope() as writes:
+            item = _drawn(draw)
+        if writes.old:
+            raise UnsupportedError(
+                "a loop that may have been left goes on with an iterator, and making its next "
+                "item changes something",
+                location=user_location(),
+                hint="loop over a list or a range, and change things in the loop's body",
+            )
+        # Where it stands afterwards depends on when the loop was left.
+        session.journal.out_of_step(iterable)
+        return item
+
+    def _long_for(self, items: range, body: _Body, slots: list[Slot], broken: Slot | None) -> None:
+        """A loop of known length as a Loop; written out if it cannot be one."""
+        source = Dynamic(len(items), lambda k: items.start + k * items.step, "range(...)")
+
+        def going() -> object:
+            return True if broken is None else self._logic.not_(broken.get())
+
+        try:
+            with self._session.trial():
+                stage_loop(
+                    self._session,
+                    lambda k: body(source.item(k)),
+                    going,
+                    slots,
+                    len(items),
+                    condition_of(self._session, going()),
+                )
+        except (UnsupportedError, NeedsFirstIteration):
+            self._python_for(items, body, slots, broken, may_stage=False)

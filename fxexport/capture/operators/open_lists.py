@@ -1,0 +1,321 @@
+"""Lists whose length is known only when the model runs: what Python's own lists do.
+
+An open list holds Spreads beside ordinary items. What concerns only the ordinary ones at its ends
+happens in the Python list itself; for everything else the whole becomes one run of items first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias, cast
+
+import torch
+
+from fxexport.capture.operators.calls import Calls
+from fxexport.capture.operators.conditionals import Conditionals
+from fxexport.capture.operators.dynamic_iterables import Dynamic
+from fxexport.capture.operators.staged_functions import (
+    count_of,
+    index_of,
+    reversed_of,
+    slice_of,
+    stepped_slice_of,
+)
+from fxexport.capture.recording.types import Function, Size
+from fxexport.capture.session.list_runs import Spread, Views, is_open, length_of, refuse_open
+from fxexport.capture.session.session import Session, is_symbolic
+from fxexport.capture.staging.patterns import DTYPE_OF, Number, TensorOf
+from fxexport.capture.staging.sequence_items import item_of, join, single, with_item, without
+from fxexport.capture.staging.widening import Widening
+from fxexport.capture.values.containers import rebuild_like
+from fxexport.capture.values.kinds import Mismatch
+from fxexport.capture.values.maybe import is_dynamic
+from fxexport.errors import UnsupportedError
+from fxexport.source.frames import user_location
+
+__all__ = ["OpenLists"]
+
+
+# A list or deque, or for reading a tuple or ModuleList: what is done with each depends on which.
+_Items: TypeAlias = Any
+
+
+class OpenLists:
+    """The operations on open lists, for the operators of one capture.
+
+    Args:
+        session: the capture.
+        conditionals: stage a choice between indices.
+        calls: call the functions that are written in Python.
+    """
+
+    def __init__(self, session: Session, conditionals: Conditionals, calls: Calls) -> None:
+        self._session = session
+        self._conditionals = conditionals
+        self._calls = calls
+        self._methods: dict[str, Function] = {
+            "insert": self.insert,
+            "pop": self.pop,
+            "popleft": lambda items: self.pop(items, 0),
+            "reverse": lambda items: self._assign(items, self._python(reversed_of, items)),
+            "index": lambda items, item: self._python(index_of, items, item),
+            "count": lambda items, item: self._python(count_of, items, item),
+            "remove": lambda items, item: self.pop(items, self._python(index_of, items, item)),
+        }
+        # Functions that join the tensors of a list, and whether they stack them.
+        self._joins = {
+            torch.stack: True,
+            torch.cat: False,
+            torch.concat: False,
+            torch.concatenate: False,
+        }
+
+    def method(self, name: str, items: object) -> Function | None:
+        """What a method of an open list becomes; None where Python's own does."""
+        if name in ("append", "clear", "copy", "appendleft", "__len__"):
+            return None
+        own = self._methods.get(name)
+        if own is None:
+            raise refuse_open(f"used with {name}()")
+        return lambda *args: own(items, *args)
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def dynamic(self, items: Sequence[Any]) -> Dynamic:
+        """The list as something to loop over; the loop sees its items as they are now."""
+        spread = self._to_read(items)
+        return Dynamic(
+            spread.length,
+            lambda k: item_of(self._session, spread, k),
+            "a list",
+            [items],
+            views=spread.views,
+        )
+
+    def get(self, items: _Items, key: Size | slice) -> object:
+        """``items[key]``."""
+        if isinstance(key, slice):
+            return self._slice(items, key)
+        position = _position(items, key)
+        if position is not None:
+            return items[position]
+        self._inside(items, key)
+        spread = self._to_read(items)
+        if spread.views is not None:
+            key = self.from_start(key, spread.length)
+        return item_of(self._session, spread, key)
+
+    def _slice(self, items: _Items, key: slice) -> object:
+        if key == slice(None):
+            return self._session.journal.made(items[:])
+        if key == slice(None, None, -1):
+            return self._of_type(items, self._python(reversed_of, items))
+        if is_dynamic(key.step):
+            raise refuse_open("sliced with a step that is known only then as well")
+        if key.step not in (None, 1):
+            bounds = key.start, key.stop, key.step
+            return self._of_type(items, self._python(stepped_slice_of, items, *bounds))
+        plain = self._plain_slice(items, key) if is_open(items) else None
+        if plain is not None:
+            return self._session.journal.made(plain)
+        return self._of_type(items, self._python(slice_of, items, key.start, key.stop))
+
+    def _plain_slice(self, items: _Items, key: slice) -> object:
+        """A slice whose bounds lie among the ordinary items at the ends."""
+        bounds = []
+        for bound, whole in ((key.start, 0), (key.stop, len(items))):
+            position = whole if bound is None else _position(items, bound)
+            if position is None:
+                return None
+            bounds.append(position)
+        return items[bounds[0] : bounds[1]]
+
+    def _of_type(self, items: _Items, made: list[object]) -> object:
+        return tuple(made) if isinstance(items, tuple) else made
+
+    def join(
+        self, function: Function, items: _Items, dim: int = 0, *, out: object = None
+    ) -> object:
+        """``torch.stack`` and ``torch.cat`` of an open list."""
+        stacked = self._joins[function]
+        try:
+            leaf = Widening(self._session).element_of(list(items))
+        except Mismatch as reason:
+            raise refuse_open(f"joined, and {reason}") from None
+        if not isinstance(leaf, TensorOf) or out is not None:
+            raise refuse_open("joined, and its items are no tensors" if out is None else "out=")
+        self._not_empty(items, f"torch.{function.__name__}", "RuntimeError")
+        rank = len(leaf.dims) + stacked
+        if not -rank <= dim < rank:
+            raise IndexError(f"Dimension out of range (got {dim}, and there are {rank})")
+        return join(self._session, list(items), dim % rank, stacked, leaf)
+
+    def tensor(self, items: _Items, dtype: torch.dtype | None = None, device: object = None) -> Any:
+        """``torch.tensor`` of an open list of numbers."""
+        spread = self.single(items)
+        kind = spread.element.kind if isinstance(spread.element, Number) else None
+        if kind is None:
+            raise refuse_open("made a tensor, and its items are no numbers")
+        if dtype is None:
+            # PyTorch gives float32 for an empty list, whatever its items would have been.
+            if kind is not float:
+                self._not_empty(items, "torch.tensor")
+            dtype = torch.get_default_dtype() if kind is float else DTYPE_OF[kind]
+        # With one item more there is something to join even where the list is empty.
+        start = torch.zeros((), dtype=DTYPE_OF[kind])
+        leaf = TensorOf(DTYPE_OF[kind], ())
+        return join(self._session, [start, spread], 0, True, leaf)[1:].to(dtype)
+
+    def joins(self, function: object) -> bool:
+        """Whether a function joins the tensors of a list."""
+        return function in self._joins
+
+    def closed(self, items: _Items) -> object:
+        """A list with its items one by one; anything else as it is.
+
+        Raises:
+            UnsupportedError: the number of items is known only when the model runs.
+        """
+        if not is_open(items):
+            return items
+        if is_symbolic(length_of(items)):
+            raise refuse_open("given to a function that needs its items one by one")
+        out: list[object] = []
+        for item in items:
+            if not isinstance(item, Spread):
+                out.append(item)
+                continue
+            out.extend(item_of(self._session, item, k) for k in range(item.length))
+        return rebuild_like(items, out)
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def set(self, items: _Items, key: Size | slice, value: object) -> None:
+        """``items[key] = value``."""
+        if isinstance(key, slice):
+            raise refuse_open("assigned to by a slice")
+        position = _position(items, key)
+        if position is not None:
+            items[position] = value
+            return
+        self._inside(items, key)
+        spread = self.single(items)
+        index = self.from_start(key, spread.length)
+        self._put(
+            items, with_item(self._session, without(self._session, spread, index), value, index)
+        )
+
+    def delete(self, items: _Items, key: Size | slice) -> None:
+        """``del items[key]``."""
+        if isinstance(key, slice):
+            raise refuse_open("shortened by del with a slice")
+        self.pop(items, key)
+
+    def pop(self, items: _Items, key: Size = -1) -> object:
+        """``items.pop(key)``."""
+        position = _position(items, key)
+        if position is not None:
+            value = items[position]
+            del items[position]
+            return value
+        self._inside(items, key)
+        spread = self.single(items)
+        value = item_of(self._session, spread, key)
+        self._put(items, without(self._session, spread, key))
+        return value
+
+    def insert(self, items: _Items, key: Size, value: object) -> None:
+        """``items.insert(key, value)``; a key outside means the nearest end, as in Python."""
+        if isinstance(key, int) and key == 0:
+            items.insert(0, value)
+            return
+        spread = self.single(items)
+        index = self.from_start(key, spread.length)
+        index = torch.sym_max(0, torch.sym_min(index, spread.length))
+        self._put(items, with_item(self._session, spread, value, index))
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def single(self, items: Iterable[object]) -> Spread:
+        """The list as one run of items, written into the present frame."""
+        try:
+            return single(self._session, items)
+        except Mismatch as reason:
+            raise UnsupportedError(
+                f"the items of a list of varying length differ: {reason}",
+                location=user_location(),
+                hint="keep values of one kind, dtype and rank in it",
+            ) from None
+
+    def _to_read(self, items: Iterable[object]) -> Spread:
+        """The list as one run of items, which stay views of a tensor where they are."""
+        parts = list(items)
+        if len(parts) == 1 and isinstance(parts[0], Spread):
+            return parts[0]
+        return self.single(parts)
+
+    def _put(self, items: _Items, spread: Spread) -> None:
+        items.clear()
+        items.append(spread)
+
+    def _assign(self, items: _Items, values: list[object]) -> None:
+        items[:] = values
+
+    def _python(self, function: object, *args: object) -> Any:
+        return self._calls.call(function)(*args)
+
+    def from_start(self, key: Size, length: Size) -> Size:
+        """An index that may count from the end, as one that counts from the start."""
+        if not is_symbolic(key):
+            return key + length if key < 0 else key
+        negative = self._session.known(key < 0)
+        if negative is None:
+            index = self._conditionals.if_exp(key < 0, lambda: key + length, lambda: key)
+            return cast("Size", index)
+        return key + length if negative else key
+
+    def _inside(self, items: Iterable[object], key: Size) -> None:
+        length = length_of(items)
+        if not is_symbolic(key) and not is_symbolic(length) and not -length <= key < length:
+            raise IndexError("list index out of range")
+        views = _views(items)
+        conditions: list[bool | torch.SymBool] = [key < length, key >= -length]
+        if views is not None and isinstance(key, int):
+            conditions = [views.has(key if key >= 0 else -key - 1)]
+        for condition in conditions:
+            self.take_for_granted(condition, "this index is inside the list", "IndexError")
+
+    def _not_empty(self, items: Iterable[object], what: str, error: str = "") -> None:
+        if not is_symbolic(length_of(items)):
+            return
+        views = _views(items)
+        some = length_of(items) > 0 if views is None else views.has(0)
+        self.take_for_granted(some, f"{what} gets a list that is not empty", error)
+
+    def take_for_granted(self, condition: bool | torch.SymBool, text: str, error: str = "") -> None:
+        """Assumes a condition without which Python raises; the file raises as well."""
+        known = self._session.known(condition)
+        if known is False:
+            raise IndexError(f"never true in the declared ranges: {text}")
+        if known is None:
+            self._session.take_for_granted(condition, text, error)
+
+
+def _views(items: Iterable[object]) -> Views | None:
+    """The items of a list all of which are views of one tensor."""
+    parts = list(items)
+    return parts[0].views if len(parts) == 1 and isinstance(parts[0], Spread) else None
+
+
+def _position(items: _Items, key: Size) -> int | None:
+    """The position in the Python list of an item that no run stands before (or after)."""
+    if not isinstance(key, int):
+        return None
+    spreads = [k for k, item in enumerate(items) if isinstance(item, Spread)]
+    if not spreads:
+        return key
+    if 0 <= key < spreads[0]:
+        return key
+    if key < 0 and len(items) + key > spreads[-1]:
+        return len(items) + key
+    return None

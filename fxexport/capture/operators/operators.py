@@ -1,0 +1,172 @@
+"""The operators that rewritten code calls, all in one object.
+
+Each does what Python does where everything is known, and stages where it is not. What they do
+stands in the other modules of this folder, one subject in each; here they are put together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from fxexport import _torch_compat as compat
+from fxexport.capture.operators.arithmetic import Arithmetic
+from fxexport.capture.operators.attributes import Attributes
+from fxexport.capture.operators.calls import Calls
+from fxexport.capture.operators.comparisons import Comparisons
+from fxexport.capture.operators.comprehensions import Comprehensions
+from fxexport.capture.operators.conditionals import Conditionals, raising
+from fxexport.capture.operators.dict_methods import DictMethods
+from fxexport.capture.operators.identity import keep_apart
+from fxexport.capture.operators.iteration import Iteration
+from fxexport.capture.operators.logic import Logic
+from fxexport.capture.operators.loop_statements import LoopStatements
+from fxexport.capture.operators.open_lists import OpenLists
+from fxexport.capture.operators.reading import read
+from fxexport.capture.operators.starred_calls import StarredCalls
+from fxexport.capture.operators.subscripts import Subscripts
+from fxexport.capture.operators.variables import cells_of, slots_of
+from fxexport.capture.python.converter import Converter, Entering, ReplacementFor
+from fxexport.capture.recording.types import Function
+from fxexport.capture.session.session import Session, expression, is_symbolic
+from fxexport.capture.sizes.proofs import expression_text
+from fxexport.capture.values.maybe import Maybe, force, narrowed
+from fxexport.capture.values.symbolic_text import text_of
+from fxexport.capture.values.uncertain_keys import settled
+
+__all__ = ["Operators"]
+
+
+class Operators:
+    """The object that rewritten code knows as ``_fx_``.
+
+    Attributes:
+        session: the capture.
+        convert: what a callable becomes in rewritten code.
+        with_certain: one call for each case of arguments that may be there or not.
+        repeat_for: a for loop over variables that the caller names.
+        repeat_while: a while loop over such.
+        lists: what lists of varying length do.
+        dicts: what the methods of dicts do.
+        iteration: what is iterated over, and how.
+        membership: what looks for an item.
+
+    The other attributes are the operators, by the names that rewritten code calls them by.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        entering: Entering,
+        replacements: Callable[[Operators], ReplacementFor],
+    ) -> None:
+        """Puts the operators of one capture together.
+
+        Args:
+            session: the capture.
+            entering: is entered around the call of a module.
+            replacements: makes the finder of functions to call instead of others, which may use
+                the operators.
+        """
+        self.session = session
+        converter = Converter(self, entering, session.unread_functions)
+        conditionals = Conditionals(session)
+        calls = Calls(session, converter, conditionals)
+        session.own_truth = calls.own_truth
+        attributes = Attributes(session, conditionals, calls)
+        self.lists = OpenLists(session, conditionals, calls)
+        subscripts = Subscripts(session, conditionals, calls, self.lists)
+        self.iteration = Iteration(session, calls, self.lists, conditionals.truth)
+        self.dicts = DictMethods(session, conditionals, subscripts, self.iteration)
+        logic = Logic(session)
+        arithmetic = Arithmetic(session, calls, self.iteration)
+        comparisons = Comparisons(session, conditionals, calls, logic, arithmetic)
+        loops = LoopStatements(session, logic, self.iteration)
+        comprehensions = Comprehensions(session, conditionals, self.iteration, loops)
+
+        self.convert = converter.callable_for
+        self.with_certain = calls.with_certain
+        self.repeat_for = loops.repeat_for
+        self.repeat_while = loops.repeat_while
+
+        # Decisions
+        self.if_stmt = conditionals.if_stmt
+        self.if_return = conditionals.if_return
+        self.if_exp = conditionals.if_exp
+        self.truth = conditionals.truth
+        self.match_subject = conditionals.match_subject
+        self.assert_stmt = conditionals.assert_stmt
+        self.trying = conditionals.trying
+        self.raising = raising
+        self.and_, self.or_, self.not_ = logic.and_, logic.or_, logic.not_
+        self.and_value, self.or_value = logic.and_value, logic.or_value
+        self.as_bool = logic.as_bool
+        # Comparisons and arithmetic
+        self.eq, self.ne = comparisons.eq, comparisons.ne
+        self.is_, self.is_not = comparisons.is_, comparisons.is_not
+        self.membership = comparisons.membership
+        self.contains, self.lacks = self.membership.contains, self.membership.lacks
+        self.chain = comparisons.chain
+        self.number, self.bitwise = arithmetic.number, arithmetic.bitwise
+        self.add, self.multiply = arithmetic.add, arithmetic.multiply
+        self.augment = arithmetic.augment
+        # Loops
+        self.for_stmt, self.while_stmt = loops.for_stmt, loops.while_stmt
+        self.iterate, self.generator = self.iteration.iterate, self.iteration.generator
+        self.unpack = self.iteration.unpack
+        self.listed = self.starred = self.iteration.listed
+        self.list_comp = comprehensions.list_comp
+        self.comp_for, self.comp_if = comprehensions.comp_for, comprehensions.comp_if
+        self.comp_add = comprehensions.comp_add
+        # Calls, attributes and subscripts
+        self.call, self.call_with_keys = calls.call, calls.call_with_keys
+        self.call_with_stars = StarredCalls(calls, self.lists).call
+        self.context = calls.context
+        self.get_attr, self.set_attr = attributes.get_attr, attributes.set_attr
+        self.del_attr = attributes.del_attr
+        self.get_item, self.set_item = subscripts.get_item, subscripts.set_item
+        self.del_item = subscripts.del_item
+        # Values
+        self.read = read
+        self.slice = slice
+        self.keys_given = force
+        # Last, since what it makes uses all of these.
+        self._replacement_for = replacements(self)
+
+    def replacement_for(self, function: object) -> Function | None:
+        """What to call instead of a function that is not rewritten; None for nothing else."""
+        return self._replacement_for(function)
+
+    def entered(self, reader: FunctionType) -> None:
+        """A function begins: the branches and loops around its call do not merge its variables."""
+        for cell in cells_of(reader).values():
+            self.session.journal.made_cell(cell)
+
+    def outer_writes(self, reader: FunctionType, globals_: tuple[str, ...]) -> None:
+        """Variables of enclosing functions, and globals, that the function called now may bind."""
+        names = tuple(name for name in cells_of(reader) if name != "_fx_")
+        for slot in slots_of((reader,), names, globals_):
+            self.session.journal.touch(slot)
+
+    def fresh(self, value: Any) -> Any:
+        """Notes that an object is new: a display, or what a constructor gave."""
+        if isinstance(value, (set, dict)) and len(value) > 1:
+            seen: list[object] = []
+            for key in value:
+                keep_apart(self.session, key, seen)
+                seen.append(key)
+        return self.session.journal.made(value)
+
+    def mapping(self, value: object) -> object:
+        """``**value`` in a dict."""
+        return settled(force(value))
+
+    def formatted(self, value: object) -> object:
+        """A value in an f-string, and for `str` and `repr`."""
+        value = narrowed(value)
+        if is_symbolic(value):
+            return text_of(expression_text(expression(value), self.session.names) or "...")
+        if isinstance(value, compat.FunctionalTensor):
+            return text_of(f"a tensor of {value.dim()} dimensions")
+        return text_of("what may be None") if isinstance(value, Maybe) else value

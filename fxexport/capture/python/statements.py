@@ -1,0 +1,341 @@
+"""Rewrites a function's syntax so that what may depend on tensors or sizes asks us.
+
+`if`, `while` and `for` become calls of operators on closures; and, or, not, comparisons, calls,
+conditional expressions and stores go through operators too. The result is compiled under the
+user's file name with the user's line numbers, so tracebacks and reports name the user's code.
+
+All operators are methods of one object, a free variable called ``_fx_`` in the new function.
+Closures read and write the function's variables through ``nonlocal``; the operators reach the
+same variables through the closures' cells.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import sys
+from collections.abc import Mapping, Sequence
+
+from fxexport.capture.python.assignments import Assignments
+from fxexport.capture.python.expressions import ExpressionRewriter
+from fxexport.capture.python.jumps import always_raises, lower_jumps
+from fxexport.capture.python.new_nodes import (
+    RUNTIME,
+    constant,
+    load,
+    names_tuple,
+    operator_call,
+)
+from fxexport.capture.python.scoping import (
+    FunctionNode,
+    FunctionScope,
+    Mangle,
+    argument_names,
+    bound,
+    contains,
+)
+
+__all__ = ["RUNTIME", "rewrite_function"]
+
+
+def rewrite_function(node: FunctionNode, class_name: str | None) -> FunctionNode:
+    """Returns the rewritten function (a new tree).
+
+    Args:
+        node: the function as parsed.
+        class_name: the class whose body it stands in, for private names; None outside classes.
+    """
+    node = copy.deepcopy(node)
+    if class_name is not None:
+        node = Mangle(class_name).visit(node)
+    rewritten = _FunctionRewriter(node).rewritten(node, top=True)
+    return ast.fix_missing_locations(rewritten)
+
+
+def _exception_names(handler: ast.ExceptHandler) -> str:
+    """What a handler catches, as text; empty for everything."""
+    return ast.unparse(handler.type) if handler.type is not None else ""
+
+
+# What a node becomes.
+_Rewritten = ast.AST | list[ast.stmt] | None
+
+
+class _FunctionRewriter(ExpressionRewriter):
+    """Rewrites one function; functions defined inside it get rewriters of their own."""
+
+    def __init__(self, node: FunctionNode) -> None:
+        super().__init__(FunctionScope(node))
+        self._assignments = Assignments(self)
+        self._break_flags: Mapping[ast.stmt, str] = {}
+
+    def rewritten(self, node: FunctionNode, top: bool = False) -> FunctionNode:
+        """The function with its body rewritten, where it is.
+
+        Args:
+            node: the function that the rewriter is for.
+            top: whether it is compiled by itself, so that its maker keeps its defaults.
+        """
+        self._strip_signature(node, top)
+        if isinstance(node, ast.Lambda):
+            node.body = self.visit(node.body)
+            return node
+        if not self.scope.generator:
+            node.body, self._break_flags = lower_jumps(node.body)
+        # Flags of lowered jumps are variables like any other.
+        self.scope.locals |= {n for n in bound(node.body).names if n.startswith("_fx_")}
+        self.scope.staged = self._staged_names(node.body)
+        body = self.block(node.body)
+        node.body = [
+            *self._declarations(node),
+            *self._entry(node),
+            *self._outer_writes(node),
+            *body,
+        ]
+        return node
+
+    def _strip_signature(self, node: FunctionNode, top: bool) -> None:
+        """Annotations are never evaluated; the outer function's defaults are kept by its maker."""
+        args = node.args
+        for arg in [*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg]:
+            if arg is not None:
+                arg.annotation = None
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+            if sys.version_info >= (3, 12):
+                node.type_params = []
+        if top:
+            none = constant(None, node)
+            args.defaults = [none for _ in args.defaults]
+            args.kw_defaults = [default and none for default in args.kw_defaults]
+            if not isinstance(node, ast.Lambda):
+                node.decorator_list = []
+
+    def _staged_names(self, body: Sequence[ast.stmt]) -> set[str]:
+        """Names that an if or a loop may bind: reading them may find a value that has no join."""
+        names: set[str] = set()
+        for statement in body:
+            for node in ast.walk(statement):
+                if isinstance(node, (ast.If, ast.For, ast.While)):
+                    names |= bound([node]).names
+        return (names & self.scope.locals) | (names & self.scope.outer)
+
+    def _declarations(self, node: ast.FunctionDef) -> list[ast.stmt]:
+        """Makes every local a variable of this function, whichever closure binds it."""
+        bound_here = set(argument_names(node.args))
+        names = sorted(self.scope.locals - bound_here)
+        if not names:
+            return []
+        targets = ", ".join(names)
+        text = f"if False:\n    {targets} = " + ", ".join("None" for _ in names)
+        declaration = ast.parse(text).body[0]
+        for inner in ast.walk(declaration):
+            ast.copy_location(inner, node)
+        return [declaration]
+
+    def _entry(self, node: ast.FunctionDef) -> list[ast.stmt]:
+        """Says that the variables which ifs and loops bind are new at each call."""
+        names = sorted(self.scope.staged & self.scope.locals)
+        if not names:
+            return []
+        call = operator_call("entered", [self._reader(names, node)], node)
+        return [ast.copy_location(ast.Expr(call), node)]
+
+    def _outer_writes(self, node: ast.FunctionDef) -> list[ast.stmt]:
+        """Says which variables of other functions this one may write."""
+        if not self.scope.outer and not self.scope.globals:
+            return []
+        reader = self._reader(sorted(self.scope.outer), node)
+        call = operator_call(
+            "outer_writes", [reader, names_tuple(sorted(self.scope.globals), node)], node
+        )
+        return [ast.copy_location(ast.Expr(call), node)]
+
+    def _reader(self, names: Sequence[str], like: ast.AST) -> ast.expr:
+        """A lambda, never called, whose closure holds the cells of some variables."""
+        loads: list[ast.expr] = [load(name, like) for name in names]
+        return self.thunk(ast.copy_location(ast.Tuple(loads, ast.Load()), like), like)
+
+    # -- statements ----------------------------------------------------------------------------
+
+    def block(self, block: Sequence[ast.stmt]) -> list[ast.stmt]:
+        out: list[ast.stmt] = []
+        for statement in block:
+            saved, self.hoisted = self.hoisted, []
+            result = self.visit(statement)
+            out.extend(self.hoisted)
+            self.hoisted = saved
+            if isinstance(result, list):
+                out.extend(result)
+            elif result is not None:
+                out.append(result)
+        return out
+
+    def _stays(self, node: ast.stmt) -> bool:
+        """Whether a generator's statement stays as it is: no closure can yield or jump for it."""
+        return self.scope.generator and contains(
+            [node], ast.Yield, ast.YieldFrom, ast.Await, ast.Return, ast.Break, ast.Continue
+        )
+
+    def visit_If(self, node: ast.If) -> _Rewritten:
+        if self._stays(node):
+            node.test = operator_call("truth", [self.test(node.test)], node)
+            node.body, node.orelse = self.block(node.body), self.block(node.orelse)
+            return node
+        test = self.test(node.test)
+        returns = self._returns(node)
+        names = self.bindings([*node.body, *node.orelse])
+        global_names = self.bound_globals([*node.body, *node.orelse])
+        then = self.closure(self.scope.fresh("then"), self.block(node.body), node)
+        other = self.closure(self.scope.fresh("else"), self.block(node.orelse), node)
+        call = operator_call(
+            "if_return" if returns else "if_stmt",
+            [
+                test,
+                load(then.name, node),
+                load(other.name, node),
+                names_tuple(names, node),
+                names_tuple(global_names, node),
+            ],
+            node,
+        )
+        last: ast.stmt = ast.Return(call) if returns else ast.Expr(call)
+        return [then, other, ast.copy_location(last, node)]
+
+    @staticmethod
+    def _returns(node: ast.If) -> bool:
+        return contains([*node.body, *node.orelse], ast.Return)
+
+    def visit_While(self, node: ast.While) -> _Rewritten:
+        if self._stays(node):
+            node.test = operator_call("truth", [self.test(node.test)], node)
+            node.body, node.orelse = self.block(node.body), self.block(node.orelse)
+            return node
+        names = self.bindings([node.test, *node.body])
+        global_names = self.bound_globals(node.body)
+        saved, self.hoisted = self.hoisted, []
+        test_body: list[ast.stmt] = [ast.copy_location(ast.Return(self.test(node.test)), node)]
+        test_body = [*self.hoisted, *test_body]
+        self.hoisted = saved
+        test = self.closure(self.scope.fresh("test"), test_body, node.test)
+        body = self.closure(self.scope.fresh("body"), self.block(node.body), node)
+        call = operator_call(
+            "while_stmt",
+            [
+                load(test.name, node),
+                load(body.name, node),
+                names_tuple(names, node),
+                names_tuple(global_names, node),
+                constant(self._break_flags.get(node), node),
+            ],
+            node,
+        )
+        return [test, body, ast.copy_location(ast.Expr(call), node)]
+
+    def visit_For(self, node: ast.For) -> _Rewritten:
+        if self._stays(node):
+            node.iter = operator_call("iterate", [self.visit(node.iter)], node)
+            node.body, node.orelse = self.block(node.body), self.block(node.orelse)
+            return node
+        item = self.scope.fresh("item")
+        bind = ast.Assign([node.target], ast.Name(item, ast.Load()))
+        for inner in (bind, bind.value):
+            ast.copy_location(inner, node)
+        names = self.bindings([bind, *node.body])
+        global_names = self.bound_globals([bind, *node.body])
+        iterable = self.visit(node.iter)
+        body = self.closure(
+            self.scope.fresh("body"), self.block([bind, *node.body]), node, argument=item
+        )
+        call = operator_call(
+            "for_stmt",
+            [
+                iterable,
+                load(body.name, node),
+                names_tuple(names, node),
+                names_tuple(global_names, node),
+                constant(self._break_flags.get(node), node),
+            ],
+            node,
+        )
+        return [body, ast.copy_location(ast.Expr(call), node)]
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> _Rewritten:
+        node.decorator_list = [self.visit(part) for part in node.decorator_list]
+        node.args.defaults = [self.visit(part) for part in node.args.defaults]
+        node.args.kw_defaults = [part and self.visit(part) for part in node.args.kw_defaults]
+        return _FunctionRewriter(node).rewritten(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> _Rewritten:
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> _Rewritten:
+        for k, statement in enumerate(node.body):
+            if isinstance(statement, ast.FunctionDef):
+                node.body[k] = self.visit(Mangle(node.name).visit(statement))
+        return node
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        node.args.defaults = [self.visit(part) for part in node.args.defaults]
+        node.args.kw_defaults = [part and self.visit(part) for part in node.args.kw_defaults]
+        return _FunctionRewriter(node).rewritten(node)
+
+    def visit_With(self, node: ast.With) -> _Rewritten:
+        for item in node.items:
+            manager = self.visit(item.context_expr)
+            item.context_expr = operator_call("context", [manager], item.context_expr)
+        node.body = self.block(node.body)
+        return node
+
+    def visit_Try(self, node: ast.Try) -> _Rewritten:
+        # A handler that raises again leaves an error an error.
+        catching = [handler for handler in node.handlers if not always_raises(handler.body)]
+        node.body, node.orelse = self.block(node.body), self.block(node.orelse)
+        node.finalbody = self.block(node.finalbody)
+        for handler in node.handlers:
+            handler.body = self.block(handler.body)
+        if catching:
+            caught = names_tuple([_exception_names(handler) for handler in catching], node)
+            context = ast.withitem(operator_call("trying", [caught], node), None)
+            node.body = [ast.copy_location(ast.With([context], node.body), node)]
+        return node
+
+    def visit_Match(self, node: ast.Match) -> _Rewritten:
+        node.subject = operator_call("match_subject", [self.visit(node.subject)], node)
+        for case in node.cases:
+            if case.guard is not None:
+                case.guard = operator_call("truth", [self.visit(case.guard)], case.guard)
+            case.body = self.block(case.body)
+        return node
+
+    def visit_Return(self, node: ast.Return) -> _Rewritten:
+        node.value = node.value and self.visit(node.value)
+        return node
+
+    def visit_Raise(self, node: ast.Raise) -> _Rewritten:
+        if node.exc is not None:
+            node.exc = operator_call("raising", [self.visit(node.exc)], node)
+        return node
+
+    def visit_Assert(self, node: ast.Assert) -> _Rewritten:
+        parts = [self.visit(node.msg)] if node.msg else []
+        message = ast.copy_location(ast.Tuple(parts, ast.Load()), node)
+        test = self.test(node.test)
+        call = operator_call("assert_stmt", [test, self.thunk(message, node)], node)
+        return ast.copy_location(ast.Expr(call), node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> _Rewritten:
+        if node.value is None:
+            return None
+        return self.visit(
+            ast.copy_location(ast.Assign(targets=[node.target], value=node.value), node)
+        )
+
+    def visit_Assign(self, node: ast.Assign) -> _Rewritten:
+        return self._assignments.assign(node)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> _Rewritten:
+        return self._assignments.augment(node)
+
+    def visit_Delete(self, node: ast.Delete) -> _Rewritten:
+        return self._assignments.delete(node)

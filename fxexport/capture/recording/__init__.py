@@ -1,0 +1,1 @@
+"""Recording: functional ATen operators on fake tensors become nodes of the graph."""

@@ -1,0 +1,395 @@
+"""The tensors that the user's program holds while it is captured.
+
+They are functional tensors (PyTorch's own functionalization) around fake tensors. Real tensors
+that the program reaches (parameters, buffers, constants in closures) are lifted when an op first
+meets them; composite operators that have a coarse ONNX form are recorded whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from typing import Protocol, TypeVar, cast
+
+import torch
+from torch.utils.weak import WeakIdKeyDictionary
+
+from fxexport import _torch_compat as compat
+from fxexport.capture.recording.broadcasting import brought_together
+from fxexport.capture.recording.recorder import Recorder
+from fxexport.capture.recording.requirements import requirements_of
+from fxexport.capture.recording.types import OpArgs, OpKwargs, OpResult, Value
+from fxexport.errors import UnsupportedError
+from fxexport.source.frames import user_location
+
+__all__ = ["TensorMode"]
+
+
+_T = TypeVar("_T")
+
+
+class Watch(Protocol):
+    """Who is told what happens to the tensors of the program; each may refuse."""
+
+    def about_to_write(self, base: torch.Tensor) -> None:
+        """The contents of a tensor that is no view change."""
+
+    def about_to_read(self, tensor: torch.Tensor) -> None:
+        """An operator takes a tensor."""
+
+    def about_to_reshape(self, tensor: torch.Tensor, name: str) -> None:
+        """The operator `name` gives a tensor other sizes, or other memory, in place."""
+
+    def about_to_squeeze(self, tensor: torch.Tensor, dims: Iterable[int]) -> None:
+        """An operator takes dimensions away if their size is 1."""
+
+    def needs(self, condition: bool | torch.SymBool, text: str) -> None:
+        """PyTorch raises where a condition on sizes does not hold."""
+
+    def reads_under_another_name(self, real: torch.Tensor) -> None:
+        """A real tensor is met whose memory has been written through another one."""
+
+    def may_share(self, tensor: torch.Tensor, source: torch.Tensor) -> None:
+        """Whether `tensor` is a view of `source` or a copy depends on sizes."""
+
+
+# Operators that give a view where the strides allow it, and a copy elsewhere.
+_VIEW_OR_COPY = frozenset(
+    f"aten::{name}" for name in ("contiguous", "reshape", "reshape_as", "flatten", "ravel")
+)
+_OTHER_MEMORY = frozenset(f"aten::{name}_" for name in ("set", "resize", "resize_as"))
+_COPY = torch.ops.aten.copy_.default
+# What gives a tensor of another rank where a size is 1.
+_SQUEEZES = frozenset(f"aten::{name}" for name in ("squeeze", "squeeze_", "squeeze_copy"))
+
+
+def _squeezed(tensor: torch.Tensor, dim: int | Sequence[int] | None = None) -> Sequence[int]:
+    """The dimensions that such an operator looks at."""
+    if dim is None or not tensor.dim():
+        return range(tensor.dim())
+    return (dim,) if isinstance(dim, int) else dim
+
+
+class TensorMode(compat.UserMode):
+    """The topmost dispatch mode: lifts, keeps composites whole, follows views and writes."""
+
+    def __init__(
+        self,
+        fake_mode: compat.FakeTensorMode,
+        recorder: Recorder,
+        keep_composite: Callable[[torch._ops.OpOverload], bool],
+        name_of: Callable[[torch.Tensor], str],
+        watch: Watch,
+        now: Callable[[], int],
+    ) -> None:
+        super().__init__()
+        self.fake_mode = fake_mode
+        self.functional = compat.FunctionalTensorMode()
+        self.recorder = recorder
+        self.keep_composite = keep_composite
+        self.name_of = name_of
+        self.watch = watch
+        self._now = now
+        self._born: MutableMapping[torch.Tensor, int] = WeakIdKeyDictionary()
+        self._tagged: MutableMapping[torch.Tensor, bool] = WeakIdKeyDictionary()
+        self._lifted: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._base_of: MutableMapping[torch.Tensor, torch.Tensor] = WeakIdKeyDictionary()
+        # address of the memory -> the real tensors in it
+        self._memory: dict[int, list[torch.Tensor]] = {}
+        # what stands in for state -> the fake tensor that it began with
+        self._first: MutableMapping[torch.Tensor, torch.Tensor] = WeakIdKeyDictionary()
+        self._quiet = 0
+        # How many of PyTorch's operators are being worked out just now.
+        self.dispatching = 0
+        # Whether a store is under way that may ask how sizes compare.
+        self.storing = False
+
+    @contextlib.contextmanager
+    def active(self) -> Iterator[None]:
+        """All modes of a capture, in their order."""
+        with (
+            self.recorder.env.ignore_fresh_unbacked_symbols(),
+            self.fake_mode,
+            self.recorder,
+            self.functional,
+            self,
+        ):
+            yield
+
+    # -- between functional and fake -----------------------------------------------------------
+
+    def wrap(self, fake: torch.Tensor) -> torch.Tensor:
+        """A fresh functional tensor around a fake one."""
+        with self.functional:
+            tensor = compat.FunctionalTensor.to_functional(fake)
+        self._born[tensor] = self._now()
+        return tensor
+
+    def tag(self, tensor: torch.Tensor) -> None:
+        """Notes that the program gave a tensor an attribute of its own."""
+        self._tagged[tensor] = True
+
+    def is_tagged(self, tensor: Value) -> bool:
+        """Whether a tensor has attributes that a merged one would lack."""
+        return isinstance(tensor, torch.Tensor) and tensor in self._tagged
+
+    def born(self, tensor: torch.Tensor) -> int:
+        """The journal's number when a tensor of the program was made; 0 for one from outside."""
+        return self._born.get(tensor, 0)
+
+    def inner(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The fake tensor that a tensor of the program holds now."""
+        tensor = self.lift(tensor)
+        self._quiet += 1
+        try:
+            return compat.inner_of(tensor)
+        finally:
+            self._quiet -= 1
+
+    def replace(self, tensor: torch.Tensor, fake: torch.Tensor) -> None:
+        """Makes a base tensor hold another value; its views follow."""
+        self._quiet += 1
+        try:
+            compat.replace_inner(tensor, fake)
+        finally:
+            self._quiet -= 1
+
+    def base_of(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The tensor that a view looks into; a tensor that is no view itself."""
+        return self._base_of.get(tensor, tensor)
+
+    def lift(self, value: _T) -> _T:
+        """A functional tensor for a real one, the same one each time; others as they are."""
+        if not isinstance(value, torch.Tensor) or isinstance(value, compat.FunctionalTensor):
+            return value
+        held = self._lifted.get(id(value))
+        if held is None:
+            if isinstance(value, compat.FakeTensor):
+                lifted = self.wrap(value)
+            else:
+                self.note_memory(value)
+                if any(self.was_written(other) for other in self.sharing_memory(value)):
+                    self.watch.reads_under_another_name(value)
+                fake = compat.fake_of_real(value, self.fake_mode)
+                self.recorder.add_weight(self.name_of(value), value, fake)
+                lifted = self.wrap(fake)
+                self._born[lifted] = 0  # whenever it is met, it was there before
+            held = self._lifted[id(value)] = (value, lifted)
+        return cast("_T", held[1])
+
+    def was_written(self, value: torch.Tensor) -> bool:
+        """Whether a real tensor has been given another value by the program."""
+        held = self._lifted.get(id(value))
+        if held is None:
+            return False
+        if held[1] in self._first:
+            return self.inner(held[1]) is not self._first[held[1]]
+        fake = self.recorder.weight_fake(self.name_of(value))
+        return fake is not None and self.inner(held[1]) is not fake
+
+    def written_weights(self) -> list[tuple[str, torch.Tensor]]:
+        """The parameters, buffers and constants that the program has written to, with names."""
+        return [
+            (self.name_of(tensor), tensor)
+            for tensor, _ in list(self._lifted.values())
+            if not isinstance(tensor, compat.FakeTensor) and self.was_written(tensor)
+        ]
+
+    def note_memory(self, real: torch.Tensor) -> None:
+        """Remembers where a real tensor lies; a tensor without data lies nowhere."""
+        if real.layout != torch.strided or real.device.type == "meta":
+            return
+        address = real.untyped_storage().data_ptr()
+        if address and all(other is not real for other in self._memory.setdefault(address, [])):
+            self._memory[address].append(real)
+
+    def sharing_memory(self, real: torch.Tensor) -> list[torch.Tensor]:
+        """Other real tensors in the same memory, views for example."""
+        if real.layout != torch.strided or real.device.type == "meta":
+            return []
+        address = real.untyped_storage().data_ptr()
+        return [other for other in self._memory.get(address, []) if other is not real]
+
+    def stand_in(self, real: torch.Tensor, functional: torch.Tensor) -> None:
+        """Makes every use of a real tensor one of another tensor of the program."""
+        self._lifted[id(real)] = (real, functional)
+        self._first[functional] = self.inner(functional)
+
+    def is_lifted(self, value: torch.Tensor) -> bool:
+        """Whether a tensor is one of the program's, or a real one that it has met."""
+        return isinstance(value, compat.FunctionalTensor) or id(value) in self._lifted
+
+    def is_same(self, a: torch.Tensor, b: torch.Tensor) -> bool:
+        """Whether two tensors, real or the program's, are one."""
+        return a is b or (self.is_lifted(a) and self.is_lifted(b) and self.lift(a) is self.lift(b))
+
+    def is_untouched(self, value: torch.Tensor) -> bool:
+        """Whether a real tensor, or one that stands in for one, holds what it held at first."""
+        if isinstance(value, compat.FunctionalTensor):
+            return value in self._first and self.inner(value) is self._first[value]
+        return not self.was_written(value)
+
+    def real_of(self, base: torch.Tensor) -> torch.Tensor | None:
+        """The real tensor that a tensor of the program was lifted from."""
+        return next((real for real, lifted in self._lifted.values() if lifted is base), None)
+
+    # -- dispatch --------------------------------------------------------------------------------
+
+    def __torch_dispatch__(
+        self,
+        func: torch._ops.OpOverload,
+        types: Value,
+        args: OpArgs = (),
+        kwargs: OpKwargs | None = None,
+    ) -> OpResult:
+        kwargs = kwargs or {}
+        if self._quiet or func in compat.METADATA_OPS:
+            return func(*args, **kwargs)
+        if not isinstance(func, torch._ops.OpOverload):
+            return func(*args, **kwargs)
+        if func.namespace == "profiler":
+            return None  # of `record_function`, which the file has no use for
+        if func is compat.LINALG_CHECK:
+            raise UnsupportedError(
+                "a function of torch.linalg raises here where a matrix has no result, which the "
+                "file cannot do",
+                location=user_location(),
+                hint="call the function whose name ends in _ex: it does not raise",
+            )
+        self.dispatching += 1
+        try:
+            out = self._dispatched(func, args, kwargs)
+        finally:
+            self.dispatching -= 1
+        for condition, text in requirements_of(func, args, kwargs, out):
+            self.watch.needs(condition, text)
+        return out
+
+    def _dispatched(self, func: torch._ops.OpOverload, args: OpArgs, kwargs: OpKwargs) -> OpResult:
+        args = _with_tensor(func, tuple(args))
+        args, kwargs = compat.map_tensors(self.lift, (args, dict(kwargs)))
+        if func._schema.name == "aten::lift_fresh":
+            self._born[args[0]] = self._now()  # of torch.tensor([...]), made by the program
+        for tensor in compat.tensors_among(args, kwargs):
+            self.watch.about_to_read(tensor)
+        args = brought_together(func, args, kwargs, self._together)
+        if self.keep_composite(func):
+            return self._record_whole(func, args, kwargs)
+        if compat.is_composite(func):
+            with self:
+                result = func.decompose(*args, **kwargs)
+            if result is not NotImplemented:
+                if func._schema.name in _VIEW_OR_COPY:
+                    self._view_or_copy(result, args[0])
+                return result
+        functional = compat.functional_variant(func)
+        if functional is not None and self.keep_composite(functional):
+            # In place on the outside, one coarse operator on the inside.
+            result = self._record_whole(functional, args, kwargs)
+            with self:  # a write like any other: it is noted, and taken back
+                return torch.ops.aten.copy_.default(args[0], result)
+        if func._schema.name in _SQUEEZES:
+            self.watch.about_to_squeeze(args[0], _squeezed(args[0], *args[1:], **kwargs))
+        if torch.Tag.inplace_view in func.tags or func._schema.name in _OTHER_MEMORY:
+            self.watch.about_to_reshape(args[0], func._schema.name.removeprefix("aten::"))
+        writes = compat.written_arguments(func, args, kwargs)
+        for tensor in writes:
+            self.watch.about_to_write(self.base_of(tensor))
+        if functional is not None and compat.written_by_python(func):
+            return self._written(args[0], functional(*args, **kwargs))
+        with self.stores() if func is _COPY else contextlib.nullcontext():
+            out = func(*args, **kwargs)
+        for view, source in compat.views_in(func, args, kwargs, out):
+            if view is not source:
+                self._base_of[view] = self.base_of(source)
+        now = self._now()
+        for tensor in writes:
+            self._born.setdefault(tensor, 0)
+        for made in out if isinstance(out, (list, tuple)) else (out,):
+            if isinstance(made, torch.Tensor) and made not in self._born:
+                self._born[made] = now
+        return out
+
+    @contextlib.contextmanager
+    def stores(self) -> Iterator[None]:
+        """Around `x[i] = y` and `copy_`: before torch 2.13 they compare sizes themselves."""
+        before, self.storing = self.storing, True
+        try:
+            yield
+        finally:
+            self.storing = before
+
+    def _together(
+        self, tensors: Sequence[torch.Tensor], dims: Sequence[Sequence[int]]
+    ) -> Sequence[torch.Tensor]:
+        """Tensors broadcast in some dimensions of each, which meet from the last one on.
+
+        They stay as they are where PyTorch's own operator knows how their sizes meet.
+        """
+        shapes = [[t.shape[d] for d in own] for t, own in zip(tensors, dims, strict=True)]
+        if not self.recorder.broadcasting.joined(shapes):
+            return tensors
+        # A size that is 1 here is expanded there: that it is the other one's is no fact.
+        with self, self.recorder.env.untold():
+            # What an elementwise operator gives for flags of these shapes says the sizes.
+            flags = [torch.zeros(shape, dtype=torch.bool) for shape in shapes]
+            sizes = functools.reduce(torch.logical_or, flags).shape
+            expanded = []
+            for tensor, own in zip(tensors, dims, strict=True):
+                shape = list(tensor.shape)
+                new = len(sizes) - len(own)
+                for dim, size in zip(own, sizes[new:], strict=True):
+                    shape[dim] = size
+                expanded.append(tensor.expand(*sizes[:new], *shape))
+            return expanded
+
+    def _written(self, tensor: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        """Gives a tensor, view or not, the value that an operator in place leaves in it."""
+        if value.dtype != tensor.dtype:
+            value = value.to(tensor.dtype)
+        if value.dim() != tensor.dim():
+            return torch.ops.aten.copy_.default(tensor, value)  # PyTorch's own error
+        self.replace(tensor, self.inner(value))
+        return tensor
+
+    def _view_or_copy(self, result: torch.Tensor, source: torch.Tensor) -> None:
+        """Tells the watch where sizes decide whether a result is a view of its source."""
+        if self.base_of(result) is self.base_of(source):
+            return
+        if any(isinstance(size, torch.SymInt) for size in source.shape):
+            self.watch.may_share(result, source)
+
+    def _record_whole(
+        self, func: torch._ops.OpOverload, args: OpArgs, kwargs: OpKwargs
+    ) -> OpResult:
+        """Records a composite operator as one node."""
+        args, kwargs = compat.map_tensors(self._inner_or_same, (args, kwargs))
+        with compat.only_mode(self.fake_mode):
+            out = self.recorder.of_composite(func, args, kwargs)
+            out = self.recorder.record(func, args, kwargs, out)
+        return compat.map_tensors(lambda t: self.wrap(t) if isinstance(t, torch.Tensor) else t, out)
+
+    def _inner_or_same(self, value: Value) -> Value:
+        return self.inner(value) if isinstance(value, torch.Tensor) else value
+
+
+def _with_tensor(func: torch._ops.OpOverload, args: OpArgs) -> OpArgs:
+    """The arguments, with a tensor where an operator on one is given a number alone.
+
+    `torch.vmap` makes tensors of numbers (``row * 2``), which PyTorch hands on as numbers again.
+    """
+    given = args[0] if args else None
+    if type(given) not in _DTYPES or compat.tensors_among(args, {}):
+        return args
+    if str(func._schema.arguments[0].type) != "Tensor":
+        return args
+    return (torch.scalar_tensor(given, dtype=_DTYPES[type(given)]), *args[1:])  # type: ignore[arg-type]
+
+
+_DTYPES: dict[type, torch.dtype] = {
+    bool: torch.bool,
+    int: torch.int64,
+    float: torch.float64,
+    complex: torch.complex128,
+}

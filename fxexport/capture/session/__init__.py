@@ -1,0 +1,1 @@
+"""What one capture works with: modes, who wrote what, facts, memory, findings."""

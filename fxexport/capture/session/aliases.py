@@ -1,0 +1,113 @@
+"""Which objects are one object on some paths through the program, and two on others.
+
+What a branch merges becomes a new object; on one path Python has the very object that went in. As
+long as nothing else refers to that object, the program cannot tell. Otherwise a write to either
+would have to be seen through the other on one path only, and is refused; so is asking whether they
+are identical.
+"""
+
+from __future__ import annotations
+
+import sys
+from weakref import WeakSet
+
+from fxexport.capture.recording.types import Value
+from fxexport.capture.session.journal import Journal
+from fxexport.capture.session.notes import Notes
+from fxexport.errors import UnsupportedError
+from fxexport.source.frames import user_location
+
+__all__ = ["Alias", "Aliases"]
+
+
+class Alias:
+    """A merged object, and one that it may be.
+
+    Attributes:
+        strict: whether others hold the sources of the merged object in any case.
+    """
+
+    def __init__(self, merged: Value, source: Value, strict: bool) -> None:
+        self.merged, self.source, self.strict = merged, source, strict
+
+    def references_to(self, value: Value) -> int:
+        """How many references to an object the note itself holds."""
+        return int(self.merged is value) + int(self.source is value)
+
+
+class Aliases:
+    """The merged objects of one capture and what each was made of."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self.notes = Notes[Alias](lambda alias: (alias.merged, alias.source))
+        # Also those that have been taken back and are kept until a branch or loop is merged.
+        self._alive: WeakSet[Alias] = WeakSet()
+
+    def note(self, merged: Value, sources: list[Value], strict: bool = False) -> None:
+        """Notes what a merged object may be; `strict` if others hold its sources in any case."""
+        known = self._sources_of(merged)
+        for source in sources:
+            if source is not merged and not any(source is other for other in known):
+                alias = Alias(merged, source, strict)
+                self._alive.add(alias)
+                self.notes.add(alias)
+
+    def may_be_one(self, a: Value, b: Value) -> bool:
+        """Whether two different objects may be one and the same in Python."""
+        return not self._candidates(a).isdisjoint(self._candidates(b))
+
+    def _sources_of(self, merged: Value) -> list[Value]:
+        return [alias.source for alias in self.notes.about(merged) if alias.merged is merged]
+
+    def _candidates(self, value: Value) -> set[int]:
+        found: set[int] = set()
+        queue = [value]
+        while queue:
+            item = queue.pop()
+            if id(item) not in found:
+                found.add(id(item))
+                queue.extend(self._sources_of(item))
+        return found
+
+    def about_to_write(self, container: Value) -> None:
+        """To be called before a container or object is written to.
+
+        Raises:
+            UnsupportedError: on one path another name sees the write, on another it does not.
+        """
+        about = self.notes.about(container)
+        others = [
+            *(alias.source for alias in about if alias.merged is container),
+            *(alias.merged for alias in about if alias.source is container),
+        ]
+        strict = any(alias.strict for alias in about if alias.merged is container)
+        if others and (strict or any(self._is_held(other) for other in others)):
+            raise UnsupportedError(
+                f"a {type(container).__name__} is changed that is also known by another name on "
+                "one path through a branch or loop and not on the other",
+                location=user_location(),
+                hint="make a copy in the branch or loop",
+            )
+
+    def _is_held(self, value: Value) -> bool:
+        """Whether anything but our own records refers to an object."""
+        own = sum(alias.references_to(value) for alias in self._alive)
+        own += self._journal.references_to(value)
+        # The caller's list and loop variable, this parameter, and getrefcount's own.
+        return sys.getrefcount(value) - own > _BASE
+
+
+def _measured() -> int:
+    """What getrefcount says in `_is_held`, called as it is, of an object that nobody else holds."""
+
+    def inside(value: Value) -> int:
+        return sys.getrefcount(value)
+
+    others = [object()]
+    counts: list[int] = []
+    any(counts.append(inside(other)) for other in others)  # type: ignore[func-returns-value]
+    return counts[0]
+
+
+_BASE = _measured()

@@ -1,0 +1,109 @@
+"""What stands in a Python list for items whose number is known only when the model runs."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import NoReturn, Protocol, TypeGuard
+
+import torch
+
+from fxexport.capture.recording.types import Size, Value
+from fxexport.errors import UnsupportedError
+from fxexport.graph.sequences import SequenceVal
+from fxexport.source.frames import user_location
+
+__all__ = ["Pattern", "Spread", "Views", "closed_items", "is_open", "length_of", "refuse_open"]
+
+
+class Pattern:
+    """What all values of one slot, or all items of a list, have in common (see staging)."""
+
+
+class Views(Protocol):
+    """Items that are views of one tensor: the rows of ``unbind``, the pieces of ``split``."""
+
+    @property
+    def source(self) -> Value:
+        """The tensor."""
+
+    def item(self, k: Size) -> Value:
+        """The view at an index from 0 to the last one, made where it is read."""
+
+    def columns(self) -> list[SequenceVal]:
+        """Copies of all of them as a sequence, written into the present frame."""
+
+    def are(self, count: int) -> bool | torch.SymBool:
+        """Whether there are just so many."""
+
+    def has(self, k: int) -> bool | torch.SymBool:
+        """Whether there are more than `k`."""
+
+
+class Spread:
+    """A run of items in a list, tuple or deque.
+
+    The container stays a Python object with its identity; ``[a, <Spread>, b]`` is a list of
+    `length` + 2 items. Only the operators of this package understand it; whatever else meets one
+    is refused.
+
+    Attributes:
+        element: the pattern of an item.
+        length: number of items (int or SymInt).
+        views: how items are made that the graph does not keep yet; None for a run that it keeps.
+    """
+
+    def __init__(self, element: Pattern, columns: list[SequenceVal] | Views, length: Size) -> None:
+        self.element = element
+        self.length = length
+        self._columns = columns if isinstance(columns, list) else None
+        self.views = None if isinstance(columns, list) else columns
+
+    @property
+    def columns(self) -> list[SequenceVal]:
+        """A sequence of the graph for each tensor or number in an item."""
+        if self.views is not None:
+            return self.views.columns()
+        assert self._columns is not None
+        return self._columns
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Callable[..., Value], types: Value, args: Value = (), kwargs: Value = None
+    ) -> NoReturn:
+        raise refuse_open(f"given to {getattr(func, '__name__', func)}")
+
+
+def is_open(value: Value) -> TypeGuard[list[Value] | tuple[Value, ...] | deque[Value]]:
+    """Whether a value is a list, tuple or deque whose length is known only at run time."""
+    return isinstance(value, (list, tuple, deque)) and any(
+        isinstance(item, Spread) for item in value
+    )
+
+
+def length_of(items: Iterable[Value]) -> Size:
+    """The length of an open list."""
+    total: Size = 0
+    for item in items:
+        total = total + (item.length if isinstance(item, Spread) else 1)
+    return total
+
+
+def closed_items(items: Iterable[Value]) -> list[Value]:
+    """The items of a list that is not open.
+
+    Raises:
+        UnsupportedError: it is open.
+    """
+    if is_open(items):
+        raise refuse_open("used where Python needs all its items at once")
+    return list(items)
+
+
+def refuse_open(what: str) -> UnsupportedError:
+    """The refusal for a use that an open list does not support."""
+    return UnsupportedError(
+        f"a list whose length is known only when the model runs is {what}",
+        location=user_location(),
+        hint="loop over it, index it, or join it with torch.stack or torch.cat first",
+    )

@@ -1,0 +1,375 @@
+"""Which tensors share memory on some paths or all, and what may therefore not be written to.
+
+On some path, a merged or carried tensor shares the memory of those that it stands for in PyTorch;
+lists of varying length hold copies where Python's hold the objects themselves. Where a write would
+not reach such a copy in the graph, the write is refused, or the tensor is noted as lost: its value
+is no longer valid, and reading it is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import weakref
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch.utils.weak import WeakIdKeyDictionary
+
+from fxexport import _torch_compat as compat
+from fxexport.capture.recording.tensor_mode import TensorMode
+from fxexport.capture.recording.types import Value
+from fxexport.capture.session.aliases import Alias, Aliases
+from fxexport.capture.session.journal import ContentsSlot, Journal
+from fxexport.capture.session.notes import Notes
+from fxexport.errors import UnsupportedError
+from fxexport.source.frames import user_location
+from fxexport.source.location import SourceLocation
+
+__all__ = ["Remembered", "Sharing"]
+
+
+class Lost(NamedTuple):
+    """A tensor whose value is no longer valid after a write under another name, and that line."""
+
+    tensor: weakref.ref[torch.Tensor]
+    location: SourceLocation | None
+
+
+class Shared(NamedTuple):
+    """A merged tensor, and those that it may share memory with in PyTorch."""
+
+    merged: weakref.ref[torch.Tensor]
+    sources: tuple[weakref.ref[torch.Tensor], ...]
+
+    def alive(self) -> list[torch.Tensor]:
+        """The sources that still exist."""
+        return _alive(*self.sources)
+
+
+class Held(NamedTuple):
+    """A tensor that is an item of a list of varying length, and that list."""
+
+    tensor: weakref.ref[torch.Tensor]
+    holder: weakref.ref[Value]
+
+
+class Frozen(NamedTuple):
+    """An object that is an item of a list of varying length, and that list."""
+
+    value: Value
+    holder: weakref.ref[Value]
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What was noted in a part of the program."""
+
+    lost: list[Lost] = field(default_factory=list)
+    shared: list[Shared] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
+    frozen: list[Frozen] = field(default_factory=list)
+    aliases: list[Alias] = field(default_factory=list)
+
+
+class Sharing:
+    """The part of a capture's state that knows about shared memory.
+
+    Attributes:
+        journal: notes the writes.
+        tensors: the program's tensors.
+        aliases: objects other than tensors.
+    """
+
+    journal: Journal
+    tensors: TensorMode
+    aliases: Aliases
+
+    def __init__(self) -> None:
+        # Each is found by the objects that it is about, while they are there.
+        self._lost = Notes[Lost](lambda note: _alive(note.tensor))
+        self._shared = Notes[Shared](lambda note: _alive(note.merged, *note.sources))
+        self._held = Notes[Held](lambda note: _alive(note.tensor))
+        self._frozen = Notes[Frozen](lambda note: (note.value,))
+        # tensor -> the operator that has given it other sizes in place
+        self._reshaped: MutableMapping[torch.Tensor, str] = WeakIdKeyDictionary()
+        # The lists that are being looped over, innermost last.
+        self._iterated: list[Value] = []
+
+    # -- what is noted in one part of the program ------------------------------------------------
+
+    def mark(self) -> tuple[int, ...]:
+        """How much is noted now; for `since` and `take_back`."""
+        return tuple(map(len, self._books()))
+
+    def savepoint(self) -> Callable[[], None]:
+        """Returns a function that takes back what is noted from now on."""
+        return functools.partial(self.take_back, self.mark())
+
+    def since(self, mark: tuple[int, ...]) -> Remembered:
+        """What has been noted since."""
+        lost, shared, held, frozen, aliases = mark
+        return Remembered(
+            self._lost.since(lost),
+            self._shared.since(shared),
+            self._held.since(held),
+            self._frozen.since(frozen),
+            self.aliases.notes.since(aliases),
+        )
+
+    def take_back(self, mark: tuple[int, ...]) -> None:
+        """Takes back what has been noted since."""
+        for book, length in zip(self._books(), mark, strict=True):
+            book.take_back(length)
+
+    def remember(self, noted: Remembered) -> None:
+        """Notes again what was noted in a part of the program that has been taken back.
+
+        What is lost is left to `lose`: until values are merged, each is read as its part left it.
+        """
+        self._shared.add(*noted.shared)
+        self._held.add(*noted.held)
+        self._frozen.add(*noted.frozen)
+        self.aliases.notes.add(*noted.aliases)
+
+    def lose(self, notes: Iterable[Lost]) -> None:
+        """Notes that tensors are lost which were lost in a part that has been taken back."""
+        for note in notes:
+            tensor = note.tensor()
+            if tensor is not None:
+                self._lose(tensor, note.location)
+
+    def _books(self) -> tuple[Notes[Any], ...]:
+        return (self._lost, self._shared, self._held, self._frozen, self.aliases.notes)
+
+    # -- tensors ---------------------------------------------------------------------------------
+
+    def contents(self, tensor: torch.Tensor) -> ContentsSlot:
+        """The slot of the values of a tensor that is no view."""
+        return ContentsSlot(
+            tensor,
+            lambda t: self.tensors.wrap(self.tensors.inner(t)),
+            lambda t, value: self.tensors.replace(t, self.tensors.inner(value)),
+            self.tensors.born(tensor),
+        )
+
+    def about_to_reshape(self, tensor: torch.Tensor, name: str) -> None:
+        """Refuses operators in place that change what cannot be given back after a branch."""
+        plain = name.rstrip("_")
+        if plain in ("set", "resize", "resize_as"):
+            hint = "assign a new tensor to the name instead"
+            raise UnsupportedError(
+                f"{name} gives a tensor other memory in place", location=user_location(), hint=hint
+            )
+        if self.tensors.born(tensor) < self.journal.opened:
+            raise UnsupportedError(
+                f"{name} changes the sizes of a tensor from outside a branch or loop in place",
+                location=user_location(),
+                hint=f"write y = y.{plain}(...) instead",
+            )
+        self._reshaped[tensor] = name
+
+    def may_share(self, tensor: torch.Tensor, source: torch.Tensor) -> None:
+        """Remembers a copy that is a view where some size is 1, to refuse later writes."""
+        self.merged_from(tensor, source)
+
+    def about_to_write(self, base: torch.Tensor) -> None:
+        """Notes a write: what shares the memory on some paths is lost after it."""
+        for shared in self._shared.about(base):
+            merged, sources = shared.merged(), shared.alive()
+            if base is merged:
+                for source in sources:
+                    self._lose(source)
+            elif merged is not None and any(base is source for source in sources):
+                self._lose(merged)
+        name = self._reshaped.get(base)
+        if name is not None and self.tensors.born(base) < self.journal.opened:
+            raise UnsupportedError(
+                f"a tensor is written in place in a branch or loop after {name} has changed its "
+                "sizes in place",
+                location=user_location(),
+                hint=f"write y = y.{name.rstrip('_')}(...) instead",
+            )
+        real = self.tensors.real_of(base)
+        if real is not None and self.tensors.sharing_memory(real):
+            self.reads_under_another_name(real)
+        for held in self._held.about(base):
+            if held.tensor() is base and held.holder() is not None:
+                raise _item_changed("a tensor is written in place")
+        self.journal.touch(self.contents(base))
+
+    def _lose(self, base: torch.Tensor, location: SourceLocation | None = None) -> None:
+        if not any(lost.tensor() is base for lost in self._lost.about(base)):
+            self._lost.add(Lost(weakref.ref(base), location or user_location()))
+
+    def is_lost(self, tensor: Value, elsewhere: Iterable[Lost] = ()) -> Lost | None:
+        """What is noted where a tensor was perhaps written under another name.
+
+        Args:
+            tensor: anything; only tensors are lost.
+            elsewhere: further notes, of a part of the program that has been taken back.
+
+        Returns:
+            The note; None for a tensor that holds what it should.
+        """
+        if not isinstance(tensor, compat.FunctionalTensor):
+            return None
+        base = self.tensors.base_of(tensor)
+        notes = (*self._lost.about(base), *elsewhere)
+        return next((lost for lost in notes if lost.tensor() is base), None)
+
+    def lose_as(self, tensors: Iterable[torch.Tensor], notes: Iterable[Lost | None]) -> None:
+        """New tensors are lost where those that they stand for were (`is_lost` said)."""
+        for tensor, lost in zip(tensors, notes, strict=False):
+            if lost is not None:
+                self._lose(self.tensors.base_of(tensor), lost.location)
+
+    def about_to_read(self, tensor: torch.Tensor) -> None:
+        """Refuses a read of what was perhaps written under another name."""
+        found = self.is_lost(tensor) if len(self._lost) else None
+        if found is not None:
+            raise UnsupportedError(
+                "a tensor is written in place that shares memory with another one on some paths "
+                "through the model (a branch, a loop, sizes of 1) and not on others, and the other "
+                "one is read afterwards",
+                location=found.location,
+                hint="make a new tensor instead (y = y + 1), or clone() it where it is made",
+            )
+
+    def held_by(self, tensor: torch.Tensor, holder: Value) -> None:
+        """Remembers that a list of varying length holds a tensor: it may not be written to."""
+        base = self.tensors.base_of(self.tensors.lift(tensor))
+        self._held.add(Held(weakref.ref(base), weakref.ref(holder)))
+
+    def freeze(self, value: Value, holder: Value) -> None:
+        """Remembers that an object is an item of a list of varying length."""
+        if isinstance(value, torch.Tensor):
+            return
+        if isinstance(value, (list, dict, set)) or hasattr(value, "__dict__"):
+            self._frozen.add(Frozen(value, weakref.ref(holder)))
+        for part in _parts_inside(value):
+            self.freeze(part, holder)
+
+    def check_changeable(self, value: Value) -> None:
+        """To be called before a container or object changes.
+
+        Raises:
+            UnsupportedError: a list of varying length holds it.
+        """
+        if any(value is iterated for iterated in self._iterated):
+            raise UnsupportedError(
+                "a list changes while a loop of unknown length goes over it",
+                location=user_location(),
+                hint="loop over a copy of it",
+            )
+        notes = self._frozen.about(value)
+        if any(frozen.value is value and frozen.holder() is not None for frozen in notes):
+            raise _item_changed(f"a {type(value).__name__} changes")
+
+    @contextlib.contextmanager
+    def iterating(self, containers: Sequence[Value]) -> Iterator[None]:
+        """While a loop that is staged goes over lists."""
+        self._iterated.extend(containers)
+        try:
+            yield
+        finally:
+            del self._iterated[len(self._iterated) - len(containers) :]
+
+    def reads_under_another_name(self, real: torch.Tensor) -> None:
+        """Refuses a write that two of the model's own tensors see."""
+        raise UnsupportedError(
+            "a tensor that the model keeps is written in place, and another one that it keeps is a "
+            "view of it, or shares its memory otherwise",
+            location=user_location(),
+            hint="keep one of them, and make the view in forward",
+        )
+
+    def merged_from(self, merged: torch.Tensor, *sources: Value) -> None:
+        """Remembers what a merged tensor may share memory with, to refuse later writes."""
+        merged = self.tensors.base_of(merged)
+        bases = [self.tensors.base_of(s) for s in sources if isinstance(s, compat.FunctionalTensor)]
+        bases = [base for base in bases if base is not merged]
+        if bases:
+            self._shared.add(Shared(weakref.ref(merged), tuple(map(weakref.ref, bases))))
+
+    def may_be_one(self, a: Value, b: Value) -> bool:
+        """Whether two different objects may be one and the same in Python on some path."""
+        if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor):
+            return self.aliases.may_be_one(a, b)
+        return not self._bases(a).isdisjoint(self._bases(b))
+
+    def _bases(self, tensor: torch.Tensor) -> set[int]:
+        """The tensors that a merged one may be, or look into."""
+        found: set[int] = set()
+        queue = [self.tensors.base_of(tensor)]
+        while queue:
+            item = queue.pop()
+            if id(item) in found:
+                continue
+            found.add(id(item))
+            for shared in self._shared.about(item):
+                if shared.merged() is item:
+                    queue.extend(shared.alive())
+        return found
+
+    def outer_sources(self, base: torch.Tensor, since: int) -> list[torch.Tensor]:
+        """The tensors made before `since` whose memory a tensor is in, or may be in."""
+        if self.tensors.born(base) < since:
+            return [base]
+        found = {
+            id(source): source
+            for shared in self._shared.about(base)
+            if shared.merged() is base
+            for source in shared.alive()
+            if self.tensors.born(source) < since
+        }
+        return list(found.values())
+
+    def share_as(
+        self,
+        tensors: Sequence[torch.Tensor],
+        before: Sequence[Value],
+        since: int,
+        lost: Sequence[Lost],
+    ) -> None:
+        """New tensors stand for others: what these share, they may share.
+
+        Args:
+            tensors: merged or carried tensors.
+            before: what each of them stands for on one path, or at the end of an iteration.
+            since: the journal's number when that path or iteration began.
+            lost: what is lost on that path or in that iteration, beside what is lost here.
+        """
+        groups: dict[int, list[torch.Tensor]] = {}
+        for tensor, old in zip(tensors, before, strict=False):
+            if not isinstance(old, compat.FunctionalTensor) or tensor is old:
+                continue
+            base = self.tensors.base_of(old)
+            groups.setdefault(id(base), []).append(tensor)
+            self.merged_from(tensor, *self.outer_sources(base, since))
+            self.lose_as([tensor], [self.is_lost(old, lost)])
+        for group in groups.values():
+            for tensor in group:
+                self.merged_from(tensor, *(other for other in group if other is not tensor))
+
+
+def _alive(*refs: weakref.ref[torch.Tensor]) -> list[torch.Tensor]:
+    return [value for ref in refs if (value := ref()) is not None]
+
+
+def _parts_inside(value: Value) -> list[Value]:
+    """What a plain container holds."""
+    if isinstance(value, dict):
+        return list(value.values())
+    return list(value) if isinstance(value, (list, tuple)) else []
+
+
+def _item_changed(what: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{what} that is an item of a list whose length is known only when the model runs",
+        location=user_location(),
+        hint="make a new one and put it into the list: items[i] = items[i] + 1; "
+        "or append a clone()",
+    )

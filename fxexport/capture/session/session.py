@@ -1,0 +1,368 @@
+"""What one capture works with: the modes, the journal, the report, and small services on them."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+from collections.abc import Callable, Iterable, Iterator, Set
+from contextlib import AbstractContextManager
+from types import FrameType
+from typing import Protocol
+
+import sympy
+import torch
+
+from fxexport import _torch_compat as compat
+from fxexport.capture.recording.recorder import Decomposer, Recorder
+from fxexport.capture.recording.tensor_mode import TensorMode
+from fxexport.capture.recording.types import (
+    SYM,
+    Operand,
+    Size,
+    SymbolicNumber,
+    Undecided,
+    Value,
+    expression,
+    is_symbolic,
+    number,
+    sym_type,
+)
+from fxexport.capture.session.aliases import Aliases
+from fxexport.capture.session.example_sizes import hold_to_example
+from fxexport.capture.session.implications import Facts
+from fxexport.capture.session.journal import Journal, Slot
+from fxexport.capture.session.memory import Sharing
+from fxexport.capture.session.ranks import settle_one
+from fxexport.capture.session.refusals import PinNeeded, Poison
+from fxexport.capture.session.transaction import Body, Ledger, Transaction
+from fxexport.capture.session.tries import Tries
+from fxexport.capture.session.unread_functions import UnreadFunctions
+from fxexport.errors import UnsupportedError
+from fxexport.graph.guards import message_at
+from fxexport.graph.ops import guard
+from fxexport.report.model import FindingKind, Report
+from fxexport.source.frames import user_location
+from fxexport.source.location import SourceLocation
+
+__all__ = [
+    "SYM",
+    "PinNeeded",
+    "Poison",
+    "Session",
+    "SizePolicy",
+    "expression",
+    "is_symbolic",
+    "number",
+    "sym_type",
+]
+
+# Protocol buffers are read up to 100 levels; an If or a Loop in another one takes three.
+_DEEPEST = 30
+
+
+class SizePolicy(Protocol):
+    """Decides what PyTorch asks about sizes and cannot prove."""
+
+    def __call__(
+        self, session: Session, expr: sympy.Basic, fallback: bool | None = None
+    ) -> sympy.Basic | bool:
+        """The value of an expression; `fallback` is what it counts as where the program asks."""
+
+
+class Session(Sharing):
+    """The state of one capture."""
+
+    def __init__(
+        self,
+        report: Report,
+        policy: SizePolicy,
+        prove: compat.Prover,
+        decomposition_for: Decomposer,
+        keep_composite: Callable[[torch._ops.OpOverload], bool],
+        name_of: Callable[[torch.Tensor], str],
+    ) -> None:
+        super().__init__()
+        self.report = report
+        self.env = compat.SizeEnv(functools.partial(policy, self), prove)
+        self.fake_mode = compat.fake_mode(self.env)
+        # symbol of an input dimension -> its size in the example
+        self.example_sizes: dict[sympy.Symbol, int] = {}
+        # those of them that the user asked to be dynamic
+        self.asked: set[sympy.Symbol] = set()
+        self.recorder = Recorder(self.env, decomposition_for, self.example_sizes.keys(), self._need)
+        self.journal = Journal(user_location)
+        self.tensors = TensorMode(
+            self.fake_mode,
+            self.recorder,
+            keep_composite,
+            name_of,
+            self,
+            lambda: self.journal.now,
+        )
+        self.aliases = Aliases(self.journal)
+        self.facts = Facts(self.tensors.inner)
+        self.unread_functions: UnreadFunctions = {}
+        self.tries = Tries(self._keep_refusal)
+        # What a class of the program says about the truth of its objects; others as they are.
+        self.own_truth: Callable[[Value], Value] = lambda value: value
+        # All that was refused so far: capture goes on after a refusal to find the others.
+        self.refusals: list[UnsupportedError] = []
+        # Above 0 while something is tried that has an alternative.
+        self.trials = 0
+        # symbols of numbers that are ints on some paths and floats on others
+        self.promoted: dict[sympy.Symbol, SourceLocation | None] = {}
+        # symbol of an input -> what a user calls it; its smallest and largest value
+        self.names: dict[sympy.Symbol, str] = {}
+        self.ranges: dict[sympy.Symbol, tuple[int, int | None]] = {}
+        # Conditions on sizes that the file takes for granted, and those that kernels need.
+        self.required: list[tuple[sympy.Expr, SourceLocation | None]] = []
+        self.assumed: list[tuple[sympy.Expr, SourceLocation | None]] = []
+        # Size of a branch's result -> its size on each path, and the facts that the path needs.
+        self.merged_sizes: dict[sympy.Symbol, list[tuple[sympy.Expr, Set[sympy.Basic]]]] = {}
+        self.depth = 0
+        # Containers of the user's that the model's attributes do not lead to, by identity.
+        self.outside: dict[int, Value] = {}
+        said = (report.findings, self.required, self.assumed, self.promoted)
+        self._ledger = Ledger(self.env, self.recorder, self.journal, self, said, self.refusals)
+
+    def _need(self, fact: sympy.Basic) -> None:
+        """Takes a fact for granted that an operator needs."""
+        with compat.no_recording():
+            self.env.guard_or_defer_runtime_assert(fact, "needed by an operator")
+
+    # -- what may be taken back ----------------------------------------------------------------
+
+    def transaction(self, slots: Iterable[Slot] = ()) -> AbstractContextManager[Transaction]:
+        """Around what may be recorded in another way after all; see `Transaction`.
+
+        Args:
+            slots: variables that may be bound inside.
+        """
+        return self._ledger.transaction(slots)
+
+    @contextlib.contextmanager
+    def trial(self) -> Iterator[None]:
+        """Around something that has an alternative: if it is refused, it is undone."""
+        with self.transaction() as attempt:
+            self.trials += 1
+            try:
+                yield
+            except Exception:
+                attempt.roll_back()
+                raise
+            finally:
+                self.trials -= 1
+
+    @contextlib.contextmanager
+    def body(self, perhaps: bool = True) -> Iterator[Body]:
+        """Around one path of a branch, or an iteration of a loop; see `Body`.
+
+        Args:
+            perhaps: whether the program may not reach it.
+        """
+        check = functools.partial(hold_to_example, self.env, self.example_sizes, reached=False)
+        with self._nested(), self._ledger.body(perhaps, check) as body:
+            yield body
+
+    @contextlib.contextmanager
+    def _nested(self) -> Iterator[None]:
+        """While one path of a branch, or the body of a loop, is recorded.
+
+        Raises:
+            UnsupportedError: it stands in more of them than a file may nest.
+        """
+        if self.depth >= _DEEPEST:
+            raise UnsupportedError(
+                f"more than {_DEEPEST} ifs and loops inside each other; ONNX Runtime reads no such "
+                "file (each elif is inside the one before it, and so is what follows an early "
+                "return)",
+                location=user_location(),
+                hint="write the ifs one after the other, or look the result up in a tensor",
+            )
+        self.depth += 1
+        try:
+            yield
+        finally:
+            self.depth -= 1
+
+    # -- findings ------------------------------------------------------------------------------
+
+    def note(self, kind: FindingKind, message: str) -> None:
+        """Adds a finding at the user's present line."""
+        self.report.add(kind, message, user_location())
+
+    def about_to_squeeze(self, tensor: torch.Tensor, dims: Iterable[int]) -> None:
+        """Decides for each of these dimensions whether it is 1, and so goes."""
+        for dim in dims:
+            settle_one(self, tensor.shape[dim])
+
+    def promote(self, number: SymbolicNumber) -> None:
+        """Notes a number that is an int on some paths and a float on others."""
+        for symbol in number.node.expr.free_symbols:
+            self.promoted[symbol] = user_location()
+
+    def take_for_granted(
+        self, condition: bool | torch.SymBool, text: str, error: str = "", *, said: str = ""
+    ) -> None:
+        """Takes a condition as a fact from here on; the file raises where it does not hold.
+
+        Args:
+            condition: what is taken for granted.
+            text: the same in a sentence.
+            error: name of the exception that the model raises otherwise.
+            said: another sentence for the report.
+        """
+        begin = f"{error}: " if error else ""
+        self.guard(condition, f"{begin}expected that {text}")
+        self.env.assume(condition, text)
+        self.note("assumption", said or text)
+        self.require(condition)
+
+    def needs(self, condition: bool | torch.SymBool, text: str) -> None:
+        """What an operator needs of sizes, without which PyTorch raises and the file does."""
+        if self.known(condition) is None:
+            self.guard(condition, f"RuntimeError: expected that {text}")
+            self.env.assume(condition, text)
+            self.require(condition)
+
+    def guard(
+        self, condition: bool | Undecided, text: str, location: SourceLocation | None = None
+    ) -> None:
+        """Makes the file raise where a condition does not hold here; before that is assumed.
+
+        Args:
+            condition: a number or a 0-d bool tensor of the program.
+            text: what the error says, ``needs n % 2 == 0``; the line is put behind it.
+            location: the line; the present one by default.
+        """
+        if isinstance(condition, torch.Tensor) or self.known(condition) is not True:
+            self.write_guard(condition, text, location)
+
+    def write_guard(
+        self, condition: bool | Undecided, text: str, location: SourceLocation | None = None
+    ) -> None:
+        """`guard` for a condition that is assumed already."""
+        message = message_at(text, location or user_location())
+        made = self.recorder.emit(guard, self.node_of(condition), message)
+        made.meta["fact"] = condition.node.expr if is_symbolic(condition) else None
+
+    def require(self, condition: bool | torch.SymBool) -> None:
+        """Makes a condition on sizes something that the file takes for granted."""
+        if isinstance(condition, torch.SymBool) and self.depth == 0:
+            self.required.append((condition.node.expr, user_location()))
+
+    # -- refusals ------------------------------------------------------------------------------
+
+    def unread(self, message: str, hint: str) -> UnsupportedError:
+        """The refusal for a value that code asks for which was not rewritten.
+
+        Args:
+            message: what is refused.
+            hint: what to do, where nothing is known of why the code runs as it is.
+        """
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            why = self.unread_functions.get(frame.f_code)
+            if why is not None:
+                return UnsupportedError(
+                    message,
+                    location=user_location(),
+                    hint=f"{frame.f_code.co_name}() runs as it is, because {why.reason}",
+                    final=why.final,
+                )
+            frame = frame.f_back
+        return UnsupportedError(message, location=user_location(), hint=hint)
+
+    def collect(self, error: UnsupportedError, slots: Iterable[Slot] = ()) -> Poison:
+        """Notes a refusal and goes on without what it was about.
+
+        Args:
+            error: the refusal; it is raised again while something with an alternative is tried.
+            slots: those that would have been given a value.
+
+        Returns:
+            What stands for the missing value.
+        """
+        if self.trials:
+            raise error
+        self._keep_refusal(error)
+        missing = Poison("", error.message, error.location, secondary=True)
+        for slot in slots:
+            if slot.key[0] == "cell":
+                slot.set(missing)
+        return missing
+
+    def _keep_refusal(self, error: UnsupportedError) -> None:
+        if not error.secondary and str(error) not in {str(known) for known in self.refusals}:
+            self.refusals.append(error)
+
+    def raise_refusals(self) -> None:
+        """Raises the first refusal, with all others beside it, if there were any.
+
+        Raises:
+            PinNeeded: the program has caught one.
+        """
+        if self.tries.pending:
+            raise self.tries.pending[0]
+        if self.refusals:
+            first, *others = self.refusals
+            first.others = tuple(others)
+            raise first
+
+    # -- tensors -------------------------------------------------------------------------------
+
+    def node_of(self, value: Value) -> Operand:
+        """The node or constant, in the present frame, for a tensor or number of the program."""
+        if isinstance(value, torch.Tensor):
+            self.about_to_read(value)
+            value = self.tensors.inner(value)
+        return self.recorder.node_of(value)
+
+    # -- sizes ---------------------------------------------------------------------------------
+
+    def known(self, condition: Value) -> bool | None:
+        """True or False where a symbolic bool is certain, None where it is not."""
+        if not isinstance(condition, torch.SymBool):
+            return bool(condition)
+        with compat.no_recording(), self.env.thorough():
+            if compat.statically_known_true(condition):
+                return True
+            if compat.statically_known_true(torch.sym_not(condition)):
+                return False
+        return None
+
+    def same(self, a: Value, b: Value) -> bool:
+        """Whether two Python or symbolic scalars certainly have the same type and value."""
+        if a is b:
+            return True
+        if sym_type(a) is not sym_type(b):
+            return False
+        if not is_symbolic(a) and not is_symbolic(b):
+            return bool(a == b) or (a != a and b != b)
+        expr_a, expr_b = expression(a), expression(b)
+        if expr_a == expr_b:
+            return True
+        if sym_type(a) is not int:
+            return False
+        with compat.no_recording(), self.env.thorough():
+            return bool(compat.statically_known_true(a == b))
+
+    def in_scope(self, value: Value) -> bool:
+        """Whether a scalar can be computed in the frame that is open now."""
+        if not is_symbolic(value):
+            return True
+        return all(self.recorder.knows(symbol) for symbol in value.node.expr.free_symbols)
+
+    def never_negative(self, size: Size) -> Size:
+        """A size for a stand-in: what is a size on one path may be below 0 on another."""
+        if not is_symbolic(size) or self.env.bound_sympy(expression(size)).lower >= 0:
+            return size
+        with compat.no_recording():
+            return torch.sym_max(0, size)
+
+    def fresh_size(self) -> torch.SymInt:
+        """A new symbol for a dimension."""
+        size = self.recorder.fresh_scalar(torch.SymInt)
+        self.env.mark_size(size.node.expr)
+        return size

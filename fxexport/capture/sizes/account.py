@@ -1,0 +1,110 @@
+"""Keeps account of what PyTorch's operators turn out to need of sizes: no fact is dropped.
+
+Each fact that cannot be proved goes to one of these places:
+
+* the contract: on lines that the program certainly reaches, about dimensions of inputs. `Relations`
+  brings those to the report, the signature and the profiles' checks; a size that is held at one
+  number pins its dimension.
+* a guard at its place in the graph: in a branch or a loop, and about sizes that the program makes.
+  The file raises there as the model does. What such a fact says about the inputs on both paths of a
+  branch is in the contract as well.
+* nowhere: it is about a size that the operator has just made itself, and says how large that is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sympy
+
+from fxexport import _torch_compat as compat
+from fxexport.capture.session.session import Session
+from fxexport.capture.sizes.proofs import expression_text
+from fxexport.source.frames import user_location
+
+__all__ = ["Account"]
+
+# Operators whose operands' sizes are compared where they run: Expand, MatMul, Gemm, Conv, Concat.
+# Besides, a kernel that expands takes a size for another that may as well be 1.
+_CHECKED = frozenset(
+    {
+        "expand",
+        "broadcast_to",
+        "mm",
+        "bmm",
+        "addmm",
+        "baddbmm",
+        "linear",
+        "matmul",
+        "convolution",
+        "conv1d",
+        "conv2d",
+        "conv3d",
+        "cat",
+    }
+)
+
+# How many branches a size is followed through.
+_DEEPEST = 4
+
+
+class Account:
+    """The account of one capture.
+
+    Args:
+        session: the capture.
+        dimensions: symbol of an input dimension -> its name; may grow afterwards.
+    """
+
+    def __init__(self, session: Session, dimensions: Mapping[sympy.Symbol, str]) -> None:
+        self._session = session
+        self._dimensions = dimensions
+        session.env.on_fact = self.told
+
+    def told(self, fact: sympy.Basic) -> None:
+        """Takes in a fact that the operator needs which is worked out just now."""
+        session = self._session
+        of_inputs = fact.free_symbols <= self._dimensions.keys()
+        if of_inputs and session.depth == 0:
+            return  # it stays known, and `Relations` finds it
+        if not all(session.recorder.knows(symbol) for symbol in fact.free_symbols):
+            return
+        broadcast = compat.asked_for_broadcasting()  # the size may as well be 1
+        if isinstance(fact, sympy.Eq) and (broadcast or self._checked_at_run_time()):
+            return
+        if not of_inputs:
+            for implied in self._over_inputs(fact, _DEEPEST):
+                with compat.no_recording():
+                    session.env.guard_or_defer_runtime_assert(implied, "needed on both paths")
+        self._guard(fact)
+
+    def _checked_at_run_time(self) -> bool:
+        """Whether whatever runs the file compares the sizes of this operator's operands itself."""
+        kernel = self._session.recorder.kernel
+        return kernel is not None and kernel._schema.name.removeprefix("aten::") in _CHECKED
+
+    def _guard(self, fact: sympy.Basic) -> None:
+        session = self._session
+        text = expression_text(fact, session.names)
+        if text:
+            session.note("assumption", f"wherever this line is reached, {text}")
+        else:
+            text = "sizes that fit"
+        session.write_guard(session.recorder.scalar_of(fact), f"needs {text}", user_location())  # type: ignore[arg-type]
+
+    def _over_inputs(self, fact: sympy.Basic, depth: int) -> set[sympy.Basic]:
+        """What a fact says about the inputs alone, whichever path each branch takes."""
+        if fact.free_symbols <= self._dimensions.keys():
+            return {fact} if fact.free_symbols else set()
+        merged = self._session.merged_sizes
+        made = next((symbol for symbol in fact.free_symbols if symbol in merged), None)
+        if made is None or depth == 0:
+            return set()
+        found: list[set[sympy.Basic]] = []
+        for size, learnt in merged[made]:
+            here = fact.xreplace({made: size})
+            if here is sympy.false:
+                continue  # this path raises whatever the inputs are
+            known = {one for one in learnt if one.free_symbols <= self._dimensions.keys()}
+            found.append(known | self._over_inputs(here, depth - 1))
+        return set.intersection(*found) if found else set()

@@ -1,0 +1,1 @@
+"""Staging: both paths of a branch and the body of a loop are recorded, and merged."""

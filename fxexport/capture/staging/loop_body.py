@@ -1,0 +1,216 @@
+"""One recording of a loop's body: an iteration, with the values it starts and ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+from torch import fx
+
+from fxexport import _torch_compat as compat
+from fxexport.capture.recording.types import Condition, GraphValue, Size, Value
+from fxexport.capture.session.example_sizes import relations_among
+from fxexport.capture.session.journal import Slot, Writes
+from fxexport.capture.session.list_runs import Spread
+from fxexport.capture.session.refusals import Poison
+from fxexport.capture.session.session import Session
+from fxexport.capture.session.transaction import Body
+from fxexport.capture.staging.branch import condition_of
+from fxexport.capture.staging.patterns import Constant, ListOf, Pattern, Ran, Variable, make
+from fxexport.capture.staging.sequence_items import tensors_in
+from fxexport.capture.values.containers import is_mutable, keys_of, parts_of, same_kind
+from fxexport.capture.values.maybe import HOLE, Maybe, lifted
+from fxexport.capture.values.uncertain_keys import aligned
+from fxexport.errors import UnsupportedError
+from fxexport.source.exceptions import note_of
+from fxexport.source.frames import user_location
+
+__all__ = ["Iteration", "Share", "may_share", "record_iteration", "share", "varies"]
+
+# Whether a tensor is lost at the end of an iteration (see `Lost`), and the identities of what it
+# may share memory with.
+Share = tuple[bool, set[int]]
+
+
+@dataclass
+class Iteration:
+    """One recording of the body."""
+
+    body: Body
+    inputs: list[fx.Node]
+    starts: list[Value]
+    ends: list[Value] = field(default_factory=list)
+    condition: Condition = True
+    new_slots: list[Slot] = field(default_factory=list)
+    # what the tensors in `ends` hold when the iteration ends, by their identity
+    held: dict[int, torch.Tensor] = field(default_factory=dict)
+    # whether each of them is lost, and what it may share memory with
+    shares: list[Share] = field(default_factory=list)
+    # relations of the inputs' dimensions without which there is no first iteration
+    needed: list[compat.SizeFact] = field(default_factory=list)
+
+
+def record_iteration(
+    session: Session,
+    iterate: Callable[[torch.SymInt], None],
+    going: Callable[[], Value],
+    slots: Sequence[Slot],
+    patterns: Sequence[Pattern],
+    trip_count: Size | None,
+    last: Iteration | None,
+    certain: bool,
+) -> Iteration:
+    """Runs the body once on values of the patterns, and takes its writes back.
+
+    `last` is the recording before: an iteration may start with what it left. `certain` is false
+    where a condition decides whether there is a first iteration.
+    """
+    recorder, tensors = session.recorder, session.tensors
+    before = {slot.key: slot.get() for slot in slots}
+    lost_before = {
+        slot.key: [session.is_lost(tensor) for tensor in tensors_in(before[slot.key])]
+        for slot in slots
+    }
+    # What is constant so far is as it is before the loop.
+    is_first = certain and all(isinstance(pattern, Constant) for pattern in patterns)
+    try:
+        with session.body(perhaps=not is_first) as body:
+            if last is not None:
+                # What the iteration before may have written is lost in this one.
+                session.remember(last.body.remembered)
+                session.lose(last.body.remembered.lost)
+            index = recorder.fresh_scalar(torch.SymInt)
+            session.env.set_range(index.node.expr, 0, None)
+            session.env.counters.add(index.node.expr)
+            inputs = [recorder.add_input("trip", index)]
+            if trip_count is not None:
+                with compat.no_recording():
+                    session.env.assume(index < trip_count, "iteration number")
+
+            def carried(value: Variable, pattern: Pattern) -> Value:
+                if isinstance(pattern, Ran):
+                    return index > 0
+                inputs.append(recorder.add_input("carried", cast("GraphValue", value)))
+                return tensors.wrap(value) if isinstance(value, torch.Tensor) else value
+
+            starts = []
+            for slot, pattern in zip(slots, patterns, strict=True):
+                session.journal.touch(slot)
+                start = make(session, pattern, carried)
+                if varies(slot, pattern, before[slot.key]):
+                    may_share(session, start, before[slot.key], strict=True)
+                    session.lose_as(tensors_in(start), lost_before[slot.key])
+                    slot.set(start)
+                starts.append(start)
+            if last is not None:
+                share(session, starts, last)
+            iterate(index)
+            found = Iteration(body, inputs, starts)
+            found.condition = condition_of(session, going())
+            found.ends = [slot.get() for slot in slots]
+            _refuse_rewritten_items(session, patterns, found.ends, body.writes)
+            found.held = {id(t): tensors.inner(t) for end in found.ends for t in tensors_in(end)}
+            known = {slot.key for slot in slots}
+            found.new_slots = [slot for slot in body.writes.slots() if slot.key not in known]
+            found.shares = _shares(session, found.ends, body.writes.serial)
+    except Exception as error:
+        note = note_of(error)
+        session.tries.refuse_if_caught(error, note.location if note else None)
+        if note is not None and note.raised:
+            raise UnsupportedError(
+                f"every iteration of this loop raises {type(error).__name__}: {error}",
+                location=note.location,
+            ) from error
+        raise
+    if is_first:
+        found.needed = relations_among(session.env, session.example_sizes, body.learnt.values())
+    return found
+
+
+def varies(slot: Slot, pattern: Pattern, initial: Value) -> bool:
+    """Whether a slot may hold something else than before the loop."""
+    if not isinstance(pattern, Constant) or isinstance(pattern.value, Poison):
+        return True
+    single = ("cell", "global", "attribute")
+    return slot.key[0] in single and pattern.value is not initial and pattern.value is not HOLE
+
+
+def _refuse_rewritten_items(
+    session: Session, patterns: Sequence[Pattern], ends: Sequence[Value], scope: Writes
+) -> None:
+    """Refuses a tensor that each iteration writes to and puts into a list: PyTorch has only one."""
+    for pattern, end in zip(patterns, ends, strict=True):
+        if not isinstance(pattern, ListOf):
+            continue
+        for item in cast("Sequence[Value]", end):
+            for tensor in _tensors_of_item(item):
+                base = session.tensors.base_of(tensor)
+                if ("contents", id(base)) in scope.old:
+                    raise UnsupportedError(
+                        "a tensor that this loop writes to in place is put into a list of varying "
+                        "length; all items would be that one tensor",
+                        location=user_location(),
+                        hint="put a clone() of it into the list",
+                    )
+
+
+def _tensors_of_item(item: Value) -> Iterable[torch.Tensor]:
+    if not isinstance(item, Spread):
+        return tensors_in(item)
+    return () if item.views is None else (cast("torch.Tensor", item.views.source),)
+
+
+def _shares(session: Session, ends: Sequence[Value], since: int) -> list[Share]:
+    """Which tensors are lost at the end of an iteration, and what each may share memory with."""
+    return [
+        (
+            bool(session.is_lost(tensor)),
+            {
+                id(source)
+                for source in session.outer_sources(session.tensors.base_of(tensor), since)
+            },
+        )
+        for end in ends
+        for tensor in tensors_in(end)
+        if isinstance(tensor, compat.FunctionalTensor)
+    ]
+
+
+def share(session: Session, values: Sequence[Value], iteration: Iteration) -> None:
+    """Notes that values left by an iteration may be one tensor, or views of one from outside."""
+    pairs = [
+        pair
+        for value, end in zip(values, iteration.ends, strict=False)
+        for pair in zip(tensors_in(value), tensors_in(end), strict=False)
+    ]
+    session.share_as(
+        [new for new, _ in pairs],
+        [old for _, old in pairs],
+        iteration.body.writes.serial,
+        iteration.body.remembered.lost,
+    )
+
+
+def may_share(session: Session, start: Value, initial: Value, strict: bool = False) -> None:
+    """Notes that in the first iteration a carried tensor is the one from before the loop."""
+    if isinstance(start, torch.Tensor):
+        session.merged_from(start, initial)
+        return
+    if start is initial or start is HOLE or initial is HOLE:
+        return
+    if isinstance(start, Maybe):
+        may_share(session, start.value, lifted(initial, start.absent)[1], strict)
+        return
+    if not same_kind(start, initial):
+        return
+    if is_mutable(start):
+        session.aliases.note(start, [initial], strict)
+    keys = keys_of(start)
+    if keys is None:
+        pairs = zip(parts_of(start) or [], parts_of(initial) or [], strict=False)
+    else:
+        pairs = zip(aligned(start, keys), aligned(initial, keys), strict=True)
+    for part, old in pairs:
+        may_share(session, part, old, strict)

@@ -1,0 +1,329 @@
+"""Merges what the two paths of a branch leave into values that stand for both.
+
+Equal values stay as they are. Tensors of one dtype and rank become one output, with a new symbol
+for every dimension that differs; numbers become symbolic numbers. Containers of one structure are
+merged item by item. A variable that has no merged value is poisoned: only reading it is refused.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence, Set
+from typing import cast
+
+import sympy
+import torch
+
+from fxexport import _torch_compat as compat
+from fxexport.capture.recording.types import Value, is_symbolic, sym_type
+from fxexport.capture.session.journal import UNSET, Writes
+from fxexport.capture.session.list_runs import is_open, length_of
+from fxexport.capture.session.refusals import Poison
+from fxexport.capture.session.session import Session
+from fxexport.capture.staging.branch_outputs import (
+    BranchOutput,
+    BranchOutputs,
+    Filler,
+    ListPlan,
+    SequenceOutput,
+    Side,
+)
+from fxexport.capture.staging.patterns import leaves_of
+from fxexport.capture.staging.widening import Widening
+from fxexport.capture.values import maybe as optional
+from fxexport.capture.values.containers import (
+    is_mutable,
+    keyed_like,
+    keys_of,
+    parts_of,
+    rebuild_like,
+    same_kind,
+    state_beside,
+)
+from fxexport.capture.values.kinds import (
+    Mismatch,
+    describe,
+    fits,
+    leaf_kind,
+    lengths_differ,
+    same_constant,
+)
+from fxexport.capture.values.maybe import HOLE, Maybe
+from fxexport.capture.values.uncertain_keys import joined_keys
+from fxexport.source.frames import user_location
+
+__all__ = ["Merge"]
+
+
+def _equal_numbers(a: Value, b: Value) -> bool:
+    return type(a) is type(b) and isinstance(a, (int, float)) and a == b
+
+
+def _equal_sets(a: Value, b: Value) -> bool:
+    return type(a) is type(b) and isinstance(a, (set, frozenset)) and bool(a == b)
+
+
+def _item(value: Value, key: Value) -> Value:
+    """An item of a dict, or an attribute of an object; UNSET where there is none."""
+    if isinstance(value, dict):
+        return value.get(key, UNSET)
+    return vars(value).get(cast("str", key), UNSET)
+
+
+def _slot_name_of(value: Value, key: Value) -> str:
+    return f"the key {key!r}" if isinstance(value, dict) else f"{type(value).__name__}.{key}"
+
+
+class Merge:
+    """Collects the outputs of one branch while values are merged, then makes the results."""
+
+    def __init__(
+        self,
+        session: Session,
+        scopes: Sequence[Writes] = (),
+        takes_rank: Callable[[Side, torch.Tensor, torch.Tensor], bool] = lambda *_: False,
+        learnt: Sequence[Set[sympy.Basic]] = (),
+    ) -> None:
+        """Begins a merge.
+
+        Args:
+            session: the capture.
+            scopes: what the two paths wrote.
+            takes_rank: ``takes_rank(side, tensor, other)``: is it empty, and may it take the
+                other's rank?
+            learnt: the facts about sizes that each path needs.
+        """
+        self.session = session
+        self.outputs = BranchOutputs(session, learnt)
+        self._takes_rank = takes_rank
+        # identity -> container that was built here, of parts that may be leaves
+        self.built: dict[int, Value] = {}
+        self._scopes = scopes
+        self._since = min((scope.serial for scope in scopes), default=0)
+        self._made: dict[tuple[int, int], Value] = {}
+        self._open: set[tuple[int, int]] = set()
+        self._keep: list[Value] = []
+        # identity of a container -> what was built from it
+        self._uses: dict[int, list[Value]] = {}
+        self._slot_name = ""
+
+    def plan(self, then: Value, other: Value, name: str) -> Value:
+        """Merges two values; leaves in the result stand for outputs. Poison where it cannot be."""
+        self._slot_name = name
+        if name.startswith("_fx_") and then is not other:
+            # Variables of our own are read only where they were bound.
+            then, other = (HOLE if value is UNSET else value for value in (then, other))
+        try:
+            return self.merged(then, other)
+        except Mismatch as reason:
+            return Poison(
+                name,
+                f"{name!r} is not the same kind of value on both paths: {reason}",
+                user_location(),
+            )
+
+    def merged(self, then: Value, other: Value) -> Value:
+        """Like `plan`, but raises Mismatch."""
+        if then is other:
+            return then
+        key = (id(then), id(other))
+        if key not in self._made:
+            if key in self._open:
+                raise Mismatch(f"a {type(then).__name__} that contains itself")
+            self._open.add(key)
+            self._keep.append((then, other))
+            self._made[key] = self._merged(then, other)
+            self._open.discard(key)
+        return self._made[key]
+
+    def _merged(self, then: Value, other: Value) -> Value:
+        for value in (then, other):
+            if isinstance(value, Poison):
+                return value
+        if then is HOLE or other is HOLE:
+            return self._defined(other if then is HOLE else then, then is HOLE)
+        absent = optional.absence_of(then, other)
+        if not optional.is_certain(absent):
+            return self._optional(then, other, absent)
+        kinds = leaf_kind(then), leaf_kind(other)
+        if kinds[0] is not None and kinds[1] is not None:
+            return self._leaf(then, other, (kinds[0], kinds[1]))
+        if same_kind(then, other) and lengths_differ(then, other):
+            return self._merged_lists(then, other)
+        items = parts_of(then), parts_of(other)
+        if items[0] is not None and items[1] is not None and same_kind(then, other):
+            return self._containers(then, other, (items[0], items[1]))
+        if same_constant(then, other) or _equal_sets(then, other):
+            return then
+        if type(then) is type(other):
+            raise Mismatch(f"two different {type(then).__name__} objects")
+        raise Mismatch(f"{describe(then)} on one, {describe(other)} on the other")
+
+    def _optional(self, then: Value, other: Value, absent: Value) -> Value:
+        """A value that is there on one path and may not be on the other."""
+        flags, values = zip(
+            optional.lifted(then, absent), optional.lifted(other, absent), strict=True
+        )
+        error = optional.error_for(absent, self._slot_name, (then, other))
+        present = self.merged(*flags)
+        maybe = Maybe(self.session, present, self.merged(*values), absent, error)
+        return self._built(maybe.like(present, maybe.value))
+
+    def _built(self, value: Value) -> Value:
+        self.built[id(value)] = value
+        return value
+
+    def _containers(
+        self, then: Value, other: Value, items: tuple[list[Value], list[Value]]
+    ) -> Value:
+        for value in (then, other):
+            if self._changed(value):
+                raise Mismatch(f"a {type(value).__name__} that is also changed on that path")
+        beside = state_beside(then), state_beside(other)
+        if beside[0].keys() != beside[1].keys() or any(
+            not (same_constant(mine, beside[1][name]) or _equal_numbers(mine, beside[1][name]))
+            for name, mine in beside[0].items()
+        ):
+            raise Mismatch(f"a {type(then).__name__} that carries more than its items")
+        keys = keys_of(then), keys_of(other)
+        if keys[0] != keys[1]:
+            joined = joined_keys(then, other)
+            if joined is None:
+                raise Mismatch(f"{describe(then)} with its keys in another order")
+            name, merged = self._slot_name, []
+            for key in joined:
+                self._slot_name = _slot_name_of(then, key)
+                merged.append(self.merged(_item(then, key), _item(other, key)))
+            self._slot_name = name
+            return self._rebuilt(keyed_like(then, joined, merged), then, other)
+        if len(items[0]) != len(items[1]):
+            raise Mismatch(
+                f"a {type(then).__name__} of {len(items[0])} against {len(items[1])} items"
+            )
+        merged = [self.merged(a, b) for a, b in zip(*items, strict=True)]
+        return self._rebuilt(rebuild_like(then, merged), then, other)
+
+    def _merged_lists(self, then: Value, other: Value) -> Value:
+        """Lists of different or open length: equal items at the front stay, a run follows."""
+        session = self.session
+        for value in (then, other):
+            if self._changed(value):
+                raise Mismatch(f"a {type(value).__name__} that is also changed on that path")
+        lists = list(cast("Sequence[Value]", then)), list(cast("Sequence[Value]", other))
+        pairs = itertools.takewhile(lambda pair: pair[0] is pair[1], zip(*lists, strict=False))
+        equal = [item for item, _ in pairs]
+        rest = lists[0][len(equal) :], lists[1][len(equal) :]
+        element = Widening(session).element_of([*rest[0], *rest[1]])
+        lengths = length_of(rest[0]), length_of(rest[1])
+        known = session.same(*lengths) and session.in_scope(lengths[0])
+        plan = ListPlan(*rest, element, lengths[0] if known else session.fresh_size())
+        if leaves_of(element):
+            plan.outputs = [
+                self.outputs.append(SequenceOutput(plan, k))
+                for k, _ in enumerate(leaves_of(element))
+            ]
+        elif not known:
+            plan.outputs = [self.outputs.add(*lengths, lengths[0])]
+        return self._rebuilt(rebuild_like(then, [*equal, plan]), then, other)
+
+    def _rebuilt(self, value: Value, *sources: Value) -> Value:
+        """Notes a container that was built here, and what it may be in Python."""
+        if isinstance(value, Maybe):
+            return self._built(value)
+        sources = tuple(source for source in sources if is_mutable(source))
+        # What is one object on this path may be merged into several.
+        twins = [twin for source in sources for twin in self._uses.setdefault(id(source), [])]
+        self.session.aliases.note(value, [*sources, *twins])
+        for source in sources:
+            self._uses[id(source)].append(value)
+        return self._built(self.session.journal.made(value))
+
+    def _changed(self, value: Value) -> bool:
+        """Whether a container from before was written to on a path: that has been undone."""
+        if self.session.journal.born(value) >= self._since > 0:
+            return False
+        return any(
+            slot.key[:2] in (("container", id(value)), ("attribute", id(value)))
+            for scope in self._scopes
+            for slot in scope.slots()
+        )
+
+    def _existed(self, value: Value) -> bool:
+        """Whether a value is the same object outside of the branch."""
+        if isinstance(value, torch.Tensor):
+            functional = isinstance(value, compat.FunctionalTensor)
+            return not functional or self.session.tensors.born(value) < self._since
+        if is_symbolic(value):
+            return self.session.in_scope(value)
+        return is_mutable(value) and self.session.journal.born(value) < self._since
+
+    def _defined(self, value: Value, missing_then: bool) -> Value:
+        """A value that only one side has: the other side yields a filler that is never read."""
+        if is_open(value):
+            nothing = rebuild_like(value, [])
+            return self.merged(nothing, value) if missing_then else self.merged(value, nothing)
+        kind = leaf_kind(value)
+        if kind is not None:
+            if (kind is not torch.Tensor and not is_symbolic(value)) or self._existed(value):
+                return value
+            filler = Filler()
+            return self.outputs.add(
+                filler if missing_then else value, value if missing_then else filler, value
+            )
+        parts = parts_of(value)
+        if parts is None or not parts or self._existed(value):
+            return value
+        merged = [self.merged(HOLE, p) if missing_then else self.merged(p, HOLE) for p in parts]
+        return self._rebuilt(rebuild_like(value, merged), value)
+
+    def _leaf(self, then: Value, other: Value, kinds: tuple[type, type]) -> Value:
+        session = self.session
+        if torch.Tensor in kinds:
+            return self._tensor_output(then, other)
+        if session.same(then, other) and session.in_scope(then):
+            return then
+        if kinds == (bool, bool):
+            return self.outputs.add_flag(then, other)
+        if kinds[0] is kinds[1]:
+            return self.outputs.add(then, other, then)
+        kind = float if float in kinds else int
+        session.note(
+            "assumption",
+            f"a number that is {kinds[0].__name__} on one path and {kinds[1].__name__} on the "
+            f"other is a {kind.__name__} in the file",
+        )
+        output = self.outputs.append(BranchOutput(then, other, kind, None))
+        output.promoted = True
+        return output
+
+    def _tensor_output(self, then: Value, other: Value) -> BranchOutput:
+        if isinstance(then, torch.Tensor) and isinstance(other, torch.Tensor):
+            return self._of_two_tensors(then, other)
+        tensor, number = (then, other) if isinstance(then, torch.Tensor) else (other, then)
+        assert isinstance(tensor, torch.Tensor)
+        if tensor.dim() != 0 or not fits(sym_type(number), tensor.dtype):
+            raise Mismatch(f"{describe(tensor)} on one, the number {number} on the other")
+        self.session.note(
+            "assumption",
+            "a number on one path and a tensor on the other is a tensor in the file",
+        )
+        self._refuse_tagged(tensor)
+        return self.outputs.append(BranchOutput(then, other, None, tensor.dtype))
+
+    def _of_two_tensors(self, then: torch.Tensor, other: torch.Tensor) -> BranchOutput:
+        if then.dim() != other.dim():
+            if self._takes_rank("then", then, other):
+                return self.outputs.add(Filler(), other, other)
+            if self._takes_rank("other", other, then):
+                return self.outputs.add(then, Filler(), then)
+            raise Mismatch(
+                f"a tensor of {then.dim()} dimensions on one, of {other.dim()} on the other"
+            )
+        if then.dtype != other.dtype:
+            raise Mismatch(f"a tensor of {then.dtype} on one, of {other.dtype} on the other")
+        self._refuse_tagged(then, other)
+        return self.outputs.add(then, other, then)
+
+    def _refuse_tagged(self, *tensors: torch.Tensor) -> None:
+        if any(map(self.session.tensors.is_tagged, tensors)):
+            raise Mismatch("a tensor with attributes of its own")

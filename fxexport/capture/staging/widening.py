@@ -1,0 +1,364 @@
+"""Widens what a loop-carried slot holds until one pattern holds for all iterations.
+
+A pattern starts as the constant that the slot holds before the loop. Each time the body leaves
+something else there, it is widened: a dimension, a number or a tensor becomes a variable of the
+loop. Widening ends, since each step only turns something fixed into something free.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+
+from fxexport.capture.recording.types import Value
+from fxexport.capture.session.journal import UNSET
+from fxexport.capture.session.list_runs import Spread, is_open
+from fxexport.capture.session.session import Poison, Session, sym_type
+from fxexport.capture.staging.patterns import (
+    Constant,
+    ListOf,
+    Number,
+    Parts,
+    Pattern,
+    Ran,
+    TensorOf,
+)
+from fxexport.capture.values import maybe as optional
+from fxexport.capture.values.containers import keyed_like, keys_of, parts_of, same_kind
+from fxexport.capture.values.kinds import (
+    Mismatch,
+    describe,
+    fits,
+    leaf_kind,
+    lengths_differ,
+    same_constant,
+)
+from fxexport.capture.values.maybe import HOLE, Maybe
+from fxexport.capture.values.uncertain_keys import aligned, joined_keys
+from fxexport.source.frames import user_location
+
+__all__ = ["NeedsFirstIteration", "Widening"]
+
+
+class NeedsFirstIteration(Exception):
+    """The slot holds another kind of value before the first iteration than after it."""
+
+
+class Widening:
+    """Compares what an iteration starts with and what it leaves."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._slot_name = ""
+        # What the tensors that the last iteration has left hold, by their identity: a tensor from
+        # outside that the iteration has written in place has been restored.
+        self.held: dict[int, torch.Tensor] = {}
+
+    def widen(self, pattern: Pattern, start: Value, end: Value, name: str) -> Pattern:
+        """The pattern that holds for both; a poisoned constant where none does.
+
+        Args:
+            pattern: the pattern so far.
+            start: the value at the start of the iteration (made from the pattern).
+            end: the value at the end of the iteration.
+            name: the slot's name, for messages.
+
+        Raises:
+            NeedsFirstIteration: only the value before the loop does not fit; peel an iteration.
+        """
+        self._slot_name = name
+        if name.startswith("_fx_"):
+            # Variables of our own are read only where they were bound.
+            start, end = (HOLE if value is UNSET else value for value in (start, end))
+            if isinstance(pattern, Constant) and pattern.value is UNSET:
+                pattern = Constant(HOLE)
+        try:
+            return self._widen(pattern, start, end)
+        except Mismatch as reason:
+            text = (
+                f"{name!r} is not the same kind of value in every iteration of the loop: {reason}"
+            )
+            return Constant(Poison(name, text, user_location()))
+
+    def _widen(self, pattern: Pattern, start: Value, end: Value) -> Pattern:
+        if end is start:
+            return pattern
+        if isinstance(end, Poison):
+            return Constant(end)
+        if end is HOLE:
+            return pattern
+        if isinstance(pattern, Constant) and pattern.value is HOLE:
+            return self._shape_of(end)
+        absent = optional.absence_of(start, end)
+        if not optional.is_certain(absent):
+            return self._widen_optional(pattern, start, end, absent)
+        if isinstance(pattern, Constant):
+            return self._widen_constant(pattern, end)
+        if isinstance(pattern, TensorOf):
+            return self._widen_tensor(pattern, end)
+        if isinstance(pattern, Number):
+            return self._widen_number(pattern, end)
+        if isinstance(pattern, ListOf):
+            return self._widen_list(pattern, end)
+        assert isinstance(pattern, Parts)
+        if (
+            isinstance(end, (list, tuple, deque))
+            and same_kind(end, start)
+            and lengths_differ(list(pattern.items), end)
+        ):
+            parts = pattern.items
+            element = self.joined(parts) if parts else self.element_of(list(end))
+            return self._widen_list(ListOf(pattern.like, element), end)
+        if not same_kind(end, start):
+            raise Mismatch(f"{describe(start)} before an iteration, {describe(end)} after it")
+        return self._widen_parts(pattern, start, end)
+
+    def _widen_parts(self, pattern: Parts, start: Value, end: Value) -> Pattern:
+        keys = keys_of(start)
+        if keys != keys_of(end):
+            return self._widen_keys(pattern, start, end)
+        starts, ends = parts_of(start) or [], parts_of(end) or []
+        if len(starts) != len(ends):
+            raise Mismatch(f"{describe(start)} of {len(starts)} items, then of {len(ends)}")
+        items = [self._widen(p, s, e) for p, s, e in zip(pattern.items, starts, ends, strict=True)]
+        return Parts(pattern.like, items)
+
+    def _widen_keys(self, pattern: Parts, start: Value, end: Value) -> Pattern:
+        """A dict (or object) that may have another key (or attribute) after the iteration."""
+        joined = joined_keys(start, end)
+        if joined is None:
+            raise Mismatch(f"{describe(start)}, then with its keys in another order")
+        old = dict(zip(keys_of(pattern.like) or [], pattern.items, strict=True))
+        name, items = self._slot_name, []
+        for key, before, after in zip(
+            joined, aligned(start, joined), aligned(end, joined), strict=True
+        ):
+            self._slot_name = f"the key {key!r}" if isinstance(start, dict) else f"{name}.{key}"
+            items.append(self._widen(old.get(key, Constant(UNSET)), before, after))
+        self._slot_name = name
+        return Parts(keyed_like(pattern.like, joined, aligned(pattern.like, joined)), items)
+
+    def _widen_optional(self, pattern: Pattern, start: Value, end: Value, absent: Value) -> Pattern:
+        """A value that some iterations start or end with, and others do not."""
+        (old_flag, old), (flag, value) = (optional.lifted(v, absent) for v in (start, end))
+        if isinstance(pattern, Parts) and isinstance(pattern.like, Maybe):
+            known = pattern.like.absent is absent
+        else:
+            known = False
+        flags: Pattern
+        if known:
+            assert isinstance(pattern, Parts)
+            flags, values = pattern.items
+        else:
+            flags = Constant(old_flag)
+            values = Constant(old) if isinstance(pattern, Constant) else pattern
+        flags = self._widen_flag(flags, old_flag, flag)
+        values = self._widen(values, old, value)
+        if isinstance(values, Constant) and isinstance(values.value, Poison):
+            return values
+        error = optional.error_for(absent, self._slot_name, (start, end))
+        return Parts(Maybe(self.session, None, None, absent, error), [flags, values])
+
+    def _widen_flag(self, pattern: Pattern, start: Value, end: Value) -> Pattern:
+        if isinstance(pattern, Constant) and pattern.value is False and end is True:
+            return Ran()
+        if isinstance(pattern, Ran):
+            return pattern if end is True else Number(bool)
+        return self._widen(pattern, start, end)
+
+    def _widen_constant(self, pattern: Constant, end: Value) -> Pattern:
+        value = pattern.value
+        if isinstance(value, Poison):
+            return pattern
+        kinds = leaf_kind(value), leaf_kind(end)
+        if isinstance(value, torch.Tensor) and isinstance(end, torch.Tensor):
+            if value.dim() != end.dim() or value.dtype != end.dtype:
+                # Only the first iteration may start with something else: then it is peeled off.
+                raise NeedsFirstIteration(
+                    f"{describe(value)} before the loop, {describe(end)} after an iteration"
+                )
+            return self._widen_tensor(self._tensor_pattern(value), end)
+        if kinds[0] is not None and isinstance(end, torch.Tensor):
+            if end.dim() == 0 and fits(sym_type(value), end.dtype):
+                self.session.note(
+                    "assumption",
+                    "a number before the loop and a tensor after an iteration is a tensor in "
+                    "the file",
+                )
+                return self._tensor_pattern(end)
+            raise NeedsFirstIteration(
+                f"a number before the loop, {describe(end)} after an iteration"
+            )
+        if kinds[0] is not None and kinds[1] is not None:
+            if self.session.same(value, end):
+                return pattern
+            return self._widen_number(Number(kinds[0]), end)
+        return self._widen_object(pattern, value, end)
+
+    def _widen_object(self, pattern: Constant, value: Value, end: Value) -> Pattern:
+        if same_kind(value, end) and lengths_differ(value, end):
+            lists = (cast("Sequence[Value]", each) for each in (value, end))
+            return ListOf(value, self.element_of([item for each in lists for item in each]))
+        if parts_of(value) is not None and same_kind(value, end):
+            constants: list[Pattern] = [Constant(part) for part in parts_of(value) or []]
+            return self._widen_parts(Parts(value, constants), value, end)
+        if same_constant(value, end) or (isinstance(value, (set, frozenset)) and value == end):
+            return pattern
+        raise Mismatch(f"{describe(value)} before an iteration, {describe(end)} after it")
+
+    def _widen_tensor(self, pattern: TensorOf, end: Value) -> Pattern:
+        if leaf_kind(end) in (int, float, bool):
+            if not pattern.dims and fits(sym_type(end), pattern.dtype):
+                return pattern
+            raise Mismatch("a tensor before an iteration, a number after it")
+        if not isinstance(end, torch.Tensor):
+            raise Mismatch(f"a tensor before an iteration, {describe(end)} after it")
+        if end.dim() != len(pattern.dims):
+            raise Mismatch(f"a tensor of {len(pattern.dims)} dimensions, then of {end.dim()}")
+        if end.dtype != pattern.dtype:
+            raise Mismatch(f"a tensor of {pattern.dtype}, then of {end.dtype}")
+        sizes = self._sizes(end)
+        dims = tuple(
+            old if old is not None and self.session.same(old, new) else None
+            for old, new in zip(pattern.dims, sizes, strict=True)
+        )
+        return TensorOf(pattern.dtype, dims)
+
+    def _widen_number(self, pattern: Number, end: Value) -> Pattern:
+        kind = sym_type(end)
+        if kind is pattern.kind:
+            return pattern
+        if kind is not None:
+            wider = float if float in (kind, pattern.kind) else int
+            self.session.note(
+                "assumption",
+                f"a number that is {pattern.kind.__name__} in some iterations of the loop and "
+                f"{kind.__name__} in others is a {wider.__name__} in the file",
+            )
+            return Number(wider, promoted=True)
+        if isinstance(end, torch.Tensor) and end.dim() == 0 and fits(pattern.kind, end.dtype):
+            return self._tensor_pattern(end)
+        raise Mismatch(f"a number before an iteration, {describe(end)} after it")
+
+    def _tensor_pattern(self, tensor: torch.Tensor) -> TensorOf:
+        sizes = self._sizes(tensor)
+        return TensorOf(tensor.dtype, tuple(s if self.session.in_scope(s) else None for s in sizes))
+
+    def _sizes(self, tensor: torch.Tensor) -> torch.Size:
+        if self.session.tensors.is_tagged(tensor):
+            raise Mismatch("a tensor with attributes of its own")
+        held = self.held.get(id(tensor))
+        return (self.session.tensors.inner(tensor) if held is None else held).shape
+
+    def _shape_of(self, end: Value) -> Pattern:
+        """The pattern of a variable that the loop binds first: any value fits before it."""
+        if isinstance(end, torch.Tensor):
+            return self._tensor_pattern(end)
+        kind = leaf_kind(end)
+        if kind is not None:
+            return Number(kind)
+        if is_open(end):
+            return ListOf(end, self.element_of(list(end)))
+        parts = parts_of(end)
+        if parts is not None:
+            return Parts(end, [self._shape_of(part) for part in parts])
+        return Constant(end)
+
+    # -- lists of varying length ------------------------------------------------------------------
+
+    def _widen_list(self, pattern: ListOf, end: Value) -> Pattern:
+        if not same_kind(end, pattern.like):
+            raise Mismatch(
+                f"{describe(pattern.like)} before an iteration, {describe(end)} after it"
+            )
+        items = list(cast("Sequence[Value]", end))
+        return ListOf(pattern.like, self.element_of(items, pattern.element))
+
+    def element_of(self, items: Sequence[Value], element: Pattern | None = None) -> Pattern:
+        """What every item of a list is; a Spread among them counts for its items.
+
+        Args:
+            items: the items; there is one at least, or `element` is given.
+            element: a pattern that the result must hold for as well.
+
+        Raises:
+            Mismatch: there is no such pattern.
+        """
+        for item in items:
+            if item is None or isinstance(item, Maybe):
+                raise Mismatch("an item may be None")
+            if element is None and isinstance(item, Spread):
+                element = self.joined([item.element])
+            elif element is None:
+                element = self._shape_of(item)
+                _refuse_nested(element)
+            elif isinstance(item, Spread):
+                element = self.joined([element, item.element])
+            elif is_open(item):
+                _refuse_nested(ListOf(item, element))
+            else:
+                try:
+                    element = self._widen(element, getattr(element, "like", HOLE), item)
+                except NeedsFirstIteration as reason:
+                    raise Mismatch(f"items of a list differ: {reason}") from None
+        assert element is not None
+        return element
+
+    def joined(self, patterns: list[Pattern]) -> Pattern:
+        """The pattern of items that each fit one of these; symbols unknown here are dropped."""
+        first, *rest = patterns
+        result = self._known_here(first)
+        for other in rest:
+            result = self._joined(result, other)
+        return result
+
+    def _known_here(self, pattern: Pattern) -> Pattern:
+        if isinstance(pattern, TensorOf):
+            dims = (
+                dim if dim is None or self.session.in_scope(dim) else None for dim in pattern.dims
+            )
+            return TensorOf(pattern.dtype, tuple(dims))
+        if isinstance(pattern, Parts):
+            return Parts(pattern.like, [self._known_here(item) for item in pattern.items])
+        return pattern
+
+    def _joined(self, a: Pattern, b: Pattern) -> Pattern:
+        if isinstance(a, TensorOf) and isinstance(b, TensorOf):
+            if a.dtype != b.dtype or len(a.dims) != len(b.dims):
+                raise Mismatch("tensors of different dtype or rank in one list")
+            dims = (
+                x if x is not None and y is not None and self.session.same(x, y) else None
+                for x, y in zip(a.dims, b.dims, strict=True)
+            )
+            return TensorOf(a.dtype, tuple(dims))
+        if isinstance(a, Number) and isinstance(b, Number):
+            wider = a.kind if a.kind is b.kind else (float if float in (a.kind, b.kind) else int)
+            return Number(wider, promoted=a.promoted or b.promoted or a.kind is not b.kind)
+        if (
+            isinstance(a, Parts)
+            and isinstance(b, Parts)
+            and same_kind(a.like, b.like)
+            and len(a.items) == len(b.items)
+        ):
+            items = [self._joined(x, y) for x, y in zip(a.items, b.items, strict=True)]
+            return Parts(a.like, items)
+        if isinstance(a, Constant) and isinstance(b, Constant) and same_constant(a.value, b.value):
+            return a
+        for tensor, number in ((a, b), (b, a)):
+            if not isinstance(tensor, TensorOf) or not isinstance(number, Number):
+                continue
+            if not tensor.dims and fits(number.kind, tensor.dtype):
+                return tensor
+        raise Mismatch("the items of a list differ in kind")
+
+
+def _refuse_nested(pattern: Pattern) -> None:
+    """An item that is a list of varying length itself has no form in the file."""
+    if isinstance(pattern, ListOf):
+        raise Mismatch("a list in the list has a varying length itself")
+    if isinstance(pattern, Parts):
+        for item in pattern.items:
+            _refuse_nested(item)

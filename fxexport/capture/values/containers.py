@@ -1,0 +1,167 @@
+"""Containers that are merged item by item: taking them apart, and building one like another."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections import defaultdict, deque
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from fxexport.capture.session.journal import UNSET
+from fxexport.capture.session.session import Poison
+from fxexport.capture.values.maybe import Maybe
+
+__all__ = [
+    "is_mutable",
+    "is_plain_object",
+    "keyed_like",
+    "keys_of",
+    "parts_of",
+    "rebuild_like",
+    "refill",
+    "same_kind",
+    "state_beside",
+]
+
+_HEAP_TYPE = 1 << 9
+# Objects of these packages are none of the model's own state.
+_FOREIGN = frozenset({"torch", "numpy", "fxexport", "functools", "typing", "types", "collections"})
+
+
+def is_plain_object(value: object) -> bool:
+    """An object of an ordinary Python class, all of whose state is in its ``__dict__``."""
+    if type(value) is SimpleNamespace:
+        return True
+    kind = type(value)
+    if not kind.__flags__ & _HEAP_TYPE or not hasattr(value, "__dict__"):
+        return False
+    if isinstance(value, (torch.nn.Module, torch.Tensor, type, enum.Enum, BaseException)):
+        return False
+    if isinstance(value, (list, dict, tuple, set, frozenset, deque, str, int, float, bytes)):
+        return False
+    if kind.__module__.split(".")[0] in _FOREIGN or isinstance(value, (Maybe, Poison)):
+        return False
+    if getattr(kind, "__new__") is not object.__new__:  # noqa: B009
+        return False
+    return not any(vars(base).get("__slots__") for base in kind.__mro__[:-1])
+
+
+def _is_dataclass(value: object) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
+def _by_fields(value: object) -> bool:
+    """A dataclass that has only its fields, which an object's own dict may not show."""
+    return _is_dataclass(value) and not is_plain_object(value)
+
+
+def state_beside(value: object) -> dict[str, object]:
+    """What a container carries beside its items: attributes of its own, and its settings."""
+    beside = (
+        {} if _is_dataclass(value) or is_plain_object(value) else {**getattr(value, "__dict__", {})}
+    )
+    for name in ("maxlen", "default_factory"):
+        if hasattr(value, name) and isinstance(value, (deque, defaultdict)):
+            beside[name] = getattr(value, name)
+    return beside
+
+
+def parts_of(value: Any) -> list[object] | None:
+    """The items of a container that is merged item by item; None for any other value."""
+    if isinstance(value, Maybe):
+        return [value.present, value.value]
+    if isinstance(value, dict):
+        return list(value.values())
+    if isinstance(value, (list, tuple, deque)):
+        return list(value)
+    if _by_fields(value):
+        return [getattr(value, field.name, UNSET) for field in dataclasses.fields(value)]
+    if is_plain_object(value):
+        return list(vars(value).values())
+    return None
+
+
+def keys_of(value: object) -> list[object] | None:
+    """The keys of a dict, or the names of an object's attributes; None for a sequence."""
+    if isinstance(value, dict):
+        return list(value)
+    if isinstance(value, Maybe) or not is_plain_object(value):
+        return None
+    return list(vars(value))
+
+
+def same_kind(a: object, b: object) -> bool:
+    """Whether two values are of one type; a Size becomes a tuple where it is merged."""
+    kinds = (tuple if isinstance(value, torch.Size) else type(value) for value in (a, b))
+    return next(kinds) is next(kinds)
+
+
+def rebuild_like(value: Any, items: list[Any]) -> object:
+    """A container like `value` (list, tuple, named tuple, dict, object, …) around other items."""
+    if isinstance(value, Maybe):
+        return value.like(*items)
+    if isinstance(value, dict):
+        return keyed_like(value, list(value), items)
+    if _is_dataclass(value) or is_plain_object(value):
+        clone: object = _bare(type(value))
+        getattr(clone, "__dict__", {}).update(getattr(value, "__dict__", {}))
+        refill(clone, items, like=value)
+        return clone
+    if isinstance(value, deque):
+        return type(value)(items, value.maxlen)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*items)
+    if isinstance(value, torch.Size):
+        return tuple(items)
+    return type(value)(items)
+
+
+def _bare(kind: Any) -> Any:
+    return kind.__new__(kind)
+
+
+def keyed_like(value: object, keys: list[Any], items: list[object]) -> object:
+    """A dict or object like `value` with other keys or attributes."""
+    if not isinstance(value, dict):
+        clone: object = _bare(type(value))
+        clone.__dict__.update(zip(keys, items, strict=True))
+        return clone
+    if isinstance(value, defaultdict):
+        made: Any = type(value)(value.default_factory)
+    else:
+        made = type(value)()
+    if not _is_dataclass(value):
+        getattr(made, "__dict__", {}).update(getattr(value, "__dict__", {}))
+    for key, item in zip(keys, items, strict=True):
+        made[key] = item
+    return made
+
+
+def is_mutable(value: object) -> bool:
+    """Whether a container can be written to where it is."""
+    if isinstance(value, (list, dict, deque, set)):
+        return True
+    if _is_dataclass(value):
+        return not type(value).__dataclass_params__.frozen  # type: ignore[attr-defined]
+    return is_plain_object(value)
+
+
+def refill(container: Any, items: list[object], like: Any = None) -> None:
+    """Gives a mutable container of ours other items, in the order of `parts_of`."""
+    like = container if like is None else like
+    if isinstance(container, list):
+        container[:] = items
+    elif isinstance(container, dict):
+        for key, item in zip(list(container), items, strict=True):
+            container[key] = item
+    elif isinstance(container, deque):
+        container.clear()
+        container.extend(items)
+    elif _by_fields(like):
+        for field, item in zip(dataclasses.fields(like), items, strict=True):
+            object.__setattr__(container, field.name, item)
+    else:
+        container.__dict__.update(zip(vars(like), items, strict=True))

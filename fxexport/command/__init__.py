@@ -1,0 +1,1 @@
+"""The `fxexport` command: options, loading the user's model, subcommands, progress display."""

@@ -1,0 +1,304 @@
+"""The command: ``fxexport MODEL [options]``."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack, redirect_stdout
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from typer.exceptions import TyperException
+
+from fxexport.command.options import Options, parse_options, parse_state_option
+from fxexport.errors import FxExportError, OutputError, UsageError, VerificationError
+from fxexport.files.model import check_target
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fxexport.command.loader import LoadedModel
+    from fxexport.command.model_reference import ModelReference
+    from fxexport.exported import Exported
+    from fxexport.progress import Progress
+    from fxexport.report.model import Report
+
+__all__ = ["main"]
+
+EXIT_OK = 0
+EXIT_USAGE = 2
+EXIT_DISAGREES = 3
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+        arguments: what follows the command's name; None for the process's own.
+
+    Returns:
+        The exit code.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _run_arguments(arguments)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except OSError as error:
+        # Only printing is left to raise this: the disk is full, or a pipe's reader went away.
+        if not isinstance(error, BrokenPipeError):
+            print(f"error: the report could not be printed: {error.strerror}.", file=sys.stderr)
+        # Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_USAGE
+
+
+def _run_arguments(arguments: list[str]) -> int:
+    if not arguments:
+        parse_options(["--help"])
+        return EXIT_USAGE
+    if arguments[0] in _SUBCOMMANDS:
+        return _run_subcommand(arguments[0], arguments[1:])
+    plain = Options(model="", json=_wants_json(arguments))
+    try:
+        options = parse_options(arguments)
+    except TyperException as error:
+        usage = UsageError(error.format_message(), hint="fxexport --help shows how it is used.")
+        return _show_failure(plain, usage, None, usage.exit_code)
+    except UsageError as error:
+        return _show_failure(plain, error, None, error.exit_code)
+    return options if isinstance(options, int) else _run(options)
+
+
+# Sub-command -> module with `run(arguments)`, which returns an exit code. They are read before
+# MODEL is: a model's file that is called like one of them is ./profile.
+_SUBCOMMANDS = {"check": "fxexport.command.check", "profile": "fxexport.command.profile"}
+
+
+def _run_subcommand(name: str, arguments: list[str]) -> int:
+    """Runs ``fxexport NAME ...``; what it refuses is shown like a refusal of an export."""
+    plain = Options(model="", json=_wants_json(arguments))
+    try:
+        code: int = importlib.import_module(_SUBCOMMANDS[name]).run(arguments)
+        return code
+    except TyperException as error:
+        usage = UsageError(error.format_message(), hint=f"fxexport {name} --help shows its use.")
+        return _show_failure(plain, usage, None, usage.exit_code)
+    except FxExportError as error:
+        return _show_failure(plain, error, None, error.exit_code)
+    except Exception as error:
+        return _show_failure(plain, error, None, EXIT_BUG)
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    return "--report=json" in arguments or ("--report", "json") in pairwise(arguments)
+
+
+def _run(options: Options) -> int:
+    """Exports and shows the outcome; returns the exit code."""
+    try:
+        with redirect_stdout(sys.stderr):  # what the user's program prints is no report
+            exported = _export_with_progress(options)
+            if options.engine.build:
+                _built(options, exported)
+    except FxExportError as error:
+        unverified: Exported | None = getattr(error, "exported", None)
+        report = None if unverified is None else unverified.report
+        return _show_failure(options, error, report, error.exit_code)
+    except Exception as error:
+        return _show_failure(options, error, None, EXIT_BUG)
+    _show_success(options, exported.report)
+    return _verdict(exported.report)
+
+
+def _verdict(report: Report) -> int:
+    """The exit code of an export that came to its end."""
+    verification = report.verification
+    disagrees = verification is not None and verification.ran and not verification.ok
+    return EXIT_DISAGREES if disagrees else EXIT_OK
+
+
+def _export_with_progress(options: Options) -> Exported:
+    from fxexport.command.progress import ConsoleProgress
+    from fxexport.progress import NullProgress
+
+    if options.quiet or options.json:
+        return _export(options, NullProgress())
+    with ConsoleProgress(_console(sys.stderr)) as progress:
+        return _export(options, progress)
+
+
+def _built(options: Options, exported: Exported) -> Exported:
+    """Builds the engine of what was exported."""
+    from fxexport.command.engine import build_engine_for
+
+    quiet = options.quiet or options.json
+    try:
+        build_engine_for(exported, options.engine, None if quiet else _console(sys.stderr))
+    except FxExportError as error:
+        error.exported = exported  # type: ignore[attr-defined]
+        raise
+    return exported
+
+
+def _export(options: Options, progress: Progress) -> Exported:
+    from fxexport.command.loader import loaded_model
+    from fxexport.command.model_reference import parse_reference
+
+    if options.quiet and options.verbose:
+        raise UsageError("-q and -v exclude each other.")
+    options.engine.check_with(options.target)
+    reference = parse_reference(options.model)
+    path = _output_path(options.output, reference)
+    with ExitStack() as stack:
+        with progress("load"):
+            from fxexport.capture import method_of
+            from fxexport.command.example_inputs import merge_inputs
+            from fxexport.inputs import parse_dynamic_option, parse_input_option
+            from fxexport.pipeline import export
+            from fxexport.profiles.tool_options import parse_shapes_options
+
+            dynamic = parse_dynamic_option(options.dynamic)
+            profiles = parse_shapes_options(options.shapes)
+            given = dict(parse_input_option(text) for text in options.inputs)
+            loaded = stack.enter_context(loaded_model(reference))
+            call = method_of(loaded.model, options.method)
+            args, kwargs = merge_inputs(call, loaded.args, loaded.kwargs, given)
+            switched = not options.train and _to_eval_mode(loaded)
+        try:
+            exported = export(
+                loaded.model,
+                args,
+                path,
+                kwargs=kwargs,
+                dynamic=dynamic,
+                profiles=profiles,
+                target=options.target,
+                opset=options.opset,
+                max_trips=options.max_trips,
+                guards=options.guards,
+                verify=options.verify,
+                check_inputs=loaded.check_inputs,
+                external_data=options.external_data,
+                capture=options.capture,
+                method=options.method,
+                state=parse_state_option(options.state),
+                sequences=options.sequences,
+                progress=progress,
+            )
+        except VerificationError as error:
+            if error.exported is not None:
+                _complete(error.exported.report, loaded, switched)
+            raise
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise OutputError(
+                f"{path} could not be written: {error.strerror}.", hint="Free some space."
+            ) from error
+        _complete(exported.report, loaded, switched)
+        return exported
+
+
+def _output_path(wanted: Path | None, reference: ModelReference) -> Path:
+    """Where the file goes; refuses early what cannot be written after a long export."""
+    default = f"{reference.stem}.onnx"
+    path = Path(default) if wanted is None else wanted
+    if path.is_dir():
+        path = path / default
+    check_target(path)
+    if reference.file is not None and path.exists() and path.samefile(reference.file):
+        raise UsageError(f"{path} is the model's own file.", hint="Give another one with -o.")
+    return path
+
+
+def _to_eval_mode(loaded: LoadedModel) -> bool:
+    """Puts a module into eval mode; tells whether it was not."""
+    from torch import nn
+
+    if not isinstance(loaded.model, nn.Module) or not loaded.model.training:
+        return False
+    loaded.model.eval()
+    return True
+
+
+def _complete(report: Report, loaded: LoadedModel, switched: bool) -> None:
+    """Adds to a report what only the command knows."""
+    report.model = loaded.name
+    if switched:
+        report.add(
+            "note",
+            "the model was in training mode; it was exported in eval mode (--train keeps it)",
+        )
+
+
+def _show_success(options: Options, report: Report) -> None:
+    if options.quiet:
+        print(report.path)
+    elif options.json:
+        _print_json(report, None)
+    else:
+        from fxexport.report.terminal import print_report
+
+        print_report(_console(sys.stdout), report, verbose=options.verbose)
+
+
+def _show_failure(
+    options: Options, error: BaseException, report: Report | None, exit_code: int
+) -> int:
+    """Shows why there is no good file; returns the exit code."""
+    if options.verbose and not isinstance(error, FxExportError | TyperException):
+        _print_traceback(error)
+    elif options.verbose and error.__cause__ is not None:
+        _print_traceback(error.__cause__)
+    if not isinstance(error, FxExportError):
+        error = _bug(error, exit_code)
+    if options.json:
+        _print_json(report, error)
+        return exit_code
+    from fxexport.report.terminal import print_error, print_report
+
+    if report is not None and not options.quiet:
+        print_report(_console(sys.stdout), report, verbose=options.verbose)
+    print_error(_console(sys.stderr), error, verbose=options.verbose)
+    return exit_code
+
+
+def _bug(error: BaseException, exit_code: int) -> FxExportError:
+    """An exception of our own making, as something that can be shown."""
+    shown = FxExportError(
+        f"fxexport itself failed, and nothing was exported: {type(error).__name__}: {error}",
+        hint="This is a bug of fxexport. Please report it with the traceback that -v shows.",
+    )
+    shown.exit_code = exit_code
+    return shown
+
+
+def _print_json(report: Report | None, error: BaseException | None) -> None:
+    from fxexport.report.json import as_json_text
+
+    print(as_json_text(report, error))
+
+
+def _print_traceback(error: BaseException) -> None:
+    import traceback
+
+    traceback.print_exception(error, file=sys.stderr)
+
+
+def _console(stream: Any) -> Console:
+    from rich.console import Console
+
+    return Console(file=stream, highlight=False, markup=False, emoji=False)

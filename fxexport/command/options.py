@@ -1,0 +1,321 @@
+"""The command line: its options and how they are read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fxexport import __version__
+from fxexport.command.engine import (
+    Bf16,
+    Build,
+    BuildTimeout,
+    EngineSettings,
+    Fp16,
+    HardwareLevel,
+    TimingCache,
+    VersionCompatible,
+    Workspace,
+)
+from fxexport.profiles.tool_options import ShapesOption, sections
+
+__all__ = ["Options", "parse_options", "parse_state_option"]
+
+_AXES = re.compile(r"[A-Za-z_][\w.]*:-?\d.*|[^-].*:.*=.*")
+"""What can only be the value of --dynamic: ``x:0``, or anything with both ``:`` and ``=``."""
+
+_EPILOG = (
+    "Exit codes: 0 exported and verified; 1 refused, the model does something that cannot be kept; "
+    "2 wrong usage; 3 exported, but the check disagrees; "
+    "4 exported, but the engine was not built. "
+    "The model's file is run: do not export what you would not run. "
+    "Further commands: fxexport profile FILE.onnx (its profiles: print, replace); "
+    "fxexport check FILE.onnx (what TensorRT will refuse in it)."
+)
+
+
+class Capture(StrEnum):
+    """What reads the model."""
+
+    auto = "auto"
+    python = "python"
+    script = "script"
+
+
+class ReportFormat(StrEnum):
+    """How the report is printed."""
+
+    text = "text"
+    json = "json"
+
+
+class Switch(StrEnum):
+    """An option that is on unless it is switched off."""
+
+    on = "on"
+    off = "off"
+
+
+@dataclass
+class Options:
+    """The command line, read."""
+
+    model: str
+    output: Path | None = None
+    inputs: list[str] = field(default_factory=list)
+    dynamic: list[str] = field(default_factory=list)
+    shapes: list[ShapesOption] = field(default_factory=list)
+    target: str = "onnxruntime"
+    opset: int | None = None
+    max_trips: int | None = None
+    guards: bool = True
+    verify: bool = True
+    external_data: bool | None = None
+    capture: str = "auto"
+    method: str | None = None
+    train: bool = False
+    state: list[str] = field(default_factory=list)
+    sequences: list[str] = field(default_factory=list)
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    engine: EngineSettings = field(default_factory=EngineSettings)
+
+
+def parse_options(arguments: list[str]) -> Options | int:
+    """The options, or an exit code when there is nothing to do (--help, --version)."""
+    app = typer.Typer(
+        add_completion=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.command(epilog=_EPILOG)(_command)
+    command = typer.main.get_command(app)
+    shapes, rest = sections(arguments)
+    parsed: Options | int | None = command.main(
+        _with_dynamic_values(rest), prog_name="fxexport", standalone_mode=False
+    )
+    if isinstance(parsed, Options):
+        parsed.shapes = shapes
+    return 0 if parsed is None else parsed
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"fxexport {__version__}")
+        raise typer.Exit
+
+
+def _command(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="model.py, model.py:object, package.mod:object or model.pt"
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="File or folder to write to.", show_default="MODEL's name, here"
+        ),
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            metavar="NAME=DTYPE[SIZES]",
+            help="An input, for example x=float32[1,3,224,224] or n=3. Repeatable.",
+        ),
+    ] = None,
+    dynamic: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--dynamic",
+            metavar="[AXES]",
+            help="Sizes that may vary: all that can (no value), or for example "
+            "x:0=batch[1..8],2=height, or x:0=batch[1..4..8] (min, opt, max). Repeatable.",
+        ),
+    ] = None,
+    trtexec_shapes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--minShapes",
+            metavar="NAME:SIZES,...",
+            help="A profile as trtexec takes it, with --optShapes and --maxShapes: for example "
+            "x:1x3x224x224,y:1x5. What it lets vary is dynamic.",
+        ),
+    ] = None,
+    profile: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--profile",
+            metavar="K",
+            help="What follows is of profile K, from 0. Repeatable.",
+        ),
+    ] = None,
+    polygraphy_shapes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--trt-min-shapes",
+            metavar="NAME:[SIZES] ...",
+            help="The same as Polygraphy takes it, with --trt-opt-shapes and --trt-max-shapes: "
+            "x:[1,3,224,224] y:[1,5]. Once for each profile.",
+        ),
+    ] = None,
+    target: Annotated[
+        str, typer.Option(help="What will run the file: onnxruntime or tensorrt.")
+    ] = "onnxruntime",
+    opset: Annotated[
+        int | None, typer.Option(help="ONNX opset, from 18.", show_default="the target's best")
+    ] = None,
+    max_trips: Annotated[
+        int | None,
+        typer.Option(
+            help="For TensorRT: the most iterations of a loop that nothing else bounds.",
+            show_default="none: such loops that grow something are refused",
+        ),
+    ] = None,
+    guards: Annotated[
+        Switch,
+        typer.Option(
+            "--guards",
+            help="Whether the file checks what it takes for granted when it runs, and fails where "
+            "the model raises. In files for TensorRT a profile is the guard.",
+        ),
+    ] = Switch.on,
+    no_verify: Annotated[
+        bool, typer.Option("--no-verify", help="Do not compare the file with PyTorch.")
+    ] = False,
+    external_data: Annotated[
+        bool,
+        typer.Option("--external-data", help="Weights in a .data file, whatever their size."),
+    ] = False,
+    capture: Annotated[
+        Capture,
+        typer.Option(
+            "--capture",
+            help="What is read: Python source, TorchScript (the model is scripted first), or what "
+            "the model is.",
+        ),
+    ] = Capture.auto,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            "--method", metavar="NAME", help="The method to export.", show_default="forward"
+        ),
+    ] = None,
+    train: Annotated[
+        bool, typer.Option("--train", help="Keep the model's training mode (default: eval mode).")
+    ] = False,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--state",
+            metavar="[PATH=]CHOICE",
+            help="What becomes of what the model keeps between calls: drop, refuse, or io "
+            "(inputs and outputs of the file). Repeatable.",
+            show_default="drop",
+        ),
+    ] = None,
+    sequence: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sequence",
+            metavar="NAME",
+            help="A list among the inputs or outputs that is an ONNX sequence of any length, and "
+            "not an input or output for each item. Repeatable.",
+        ),
+    ] = None,
+    report: Annotated[
+        ReportFormat, typer.Option("--report", help="How the report is printed.")
+    ] = ReportFormat.text,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only the file's path, or the error.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Everything in the report, and tracebacks.")
+    ] = False,
+    build: Build = False,
+    build_timeout: BuildTimeout = None,
+    fp16: Fp16 = False,
+    bf16: Bf16 = False,
+    workspace: Workspace = "",
+    version_compatible: VersionCompatible = False,
+    hardware_level: HardwareLevel = "none",
+    timing_cache: TimingCache = "",
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", callback=_show_version, is_eager=True
+        ),
+    ] = False,
+) -> Options:
+    """Exports a PyTorch model to ONNX with its ifs and loops intact, and checks the result."""
+    # The order of options that give shapes matters, and is unknown here: `sections` has taken them.
+    del trtexec_shapes, profile, polygraphy_shapes
+    return Options(
+        model=model,
+        output=output,
+        inputs=inputs or [],
+        dynamic=dynamic or [],
+        target=target,
+        opset=opset,
+        max_trips=max_trips,
+        guards=guards is Switch.on,
+        verify=not no_verify,
+        external_data=True if external_data else None,
+        capture=capture.value,
+        method=method,
+        train=train,
+        state=state or [],
+        sequences=sequence or [],
+        json=report is ReportFormat.json,
+        quiet=quiet,
+        verbose=verbose,
+        engine=EngineSettings(
+            build,
+            build_timeout,
+            fp16,
+            bf16,
+            workspace,
+            version_compatible,
+            hardware_level,
+            timing_cache,
+        ),
+    )
+
+
+def _with_dynamic_values(arguments: Sequence[str]) -> list[str]:
+    """Gives every --dynamic a value: what follows it if that says axes, else an empty text.
+
+    So ``--dynamic model.py`` leaves the model alone.
+    """
+    filled: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        if filled and filled[-1] == "--dynamic":
+            taken = _AXES.fullmatch(argument) is not None
+            filled[-1] = f"--dynamic={argument if taken else ''}"
+            if taken:
+                continue
+        filled.append(argument)
+        if argument == "--":
+            return [*filled, *rest]
+    if filled and filled[-1] == "--dynamic":
+        filled[-1] = "--dynamic="
+    return filled
+
+
+def parse_state_option(values: list[str]) -> dict[str, str]:
+    """``["io", "last=drop"]`` as ``{"*": "io", "last": "drop"}``."""
+    choices = {}
+    for value in values:
+        path, _, choice = value.rpartition("=")
+        choices[path or "*"] = choice
+    return choices

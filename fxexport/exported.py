@@ -1,0 +1,123 @@
+"""What an export gives: the graph, the model, the report."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from fxexport.files.companions import PROFILES, STATE, Companion
+from fxexport.files.model import write_model
+from fxexport.files.state import initial_state, state_file
+from fxexport.graph import CapturedGraph
+from fxexport.inputs import PreparedInputs
+from fxexport.profiles import Profile, StoredProfiles
+from fxexport.report import Report
+from fxexport.report.model import Verification
+from fxexport.targets.onnxruntime.provider_options import provider_options
+from fxexport.verify import verify
+from fxexport.verify.reference import Reference
+
+if TYPE_CHECKING:
+    import onnx
+    import onnx_ir as ir
+
+__all__ = ["Exported"]
+
+
+class Exported:
+    """An exported model.
+
+    Attributes:
+        graph: the branch-preserving graph; it runs eagerly and prints.
+        report: everything that was decided, and how the file compares with PyTorch.
+        profiles: the optimization profiles that travel with the file; [] where some dynamic
+            dimension has no largest size.
+        prepared: the inputs of the export, flat and named.
+        reference: the model in eager PyTorch, on flat inputs.
+    """
+
+    def __init__(
+        self,
+        graph: CapturedGraph,
+        ir_model: ir.Model,
+        report: Report,
+        prepared: PreparedInputs,
+        reference: Reference,
+        stored: StoredProfiles,
+    ) -> None:
+        self.graph = graph
+        self.report = report
+        self.profiles: list[Profile] = stored.profiles
+        self.prepared = prepared
+        self.reference = reference
+        self._stored = stored
+        self._ir_model = ir_model
+
+    @property
+    def initial_state(self) -> dict[str, Any]:
+        """NumPy arrays for the inputs that hold state, by name: what the model held at export."""
+        return initial_state(self.graph)
+
+    @property
+    def model(self) -> onnx.ModelProto:
+        """The model as an ONNX message, weights included; made anew at each access."""
+        import onnx_ir
+
+        return onnx_ir.to_proto(self._ir_model)
+
+    def save(self, path: str | os.PathLike[str], *, external_data: bool | None = None) -> None:
+        """Writes the model and what stands beside it: all of these files, or none.
+
+        Beside ``<name>.onnx`` stand its profiles in ``<name>.profiles.json``, and the state of the
+        first call in ``<name>.state.npz``, where it has them.
+
+        Args:
+            path: where to write.
+            external_data: True for weights in ``<name>.onnx.data`` beside it, None to decide by
+                size.
+
+        Raises:
+            OutputError: when one of them cannot be written. Nothing has changed then.
+        """
+        write_model(
+            self._ir_model, path, external_data=external_data, companions=self._companions()
+        )
+
+    def _companions(self) -> dict[Companion, bytes]:
+        companions: dict[Companion, bytes] = {}
+        if self.profiles:
+            companions[PROFILES] = self._stored.to_text().encode()
+        if self.graph.state:
+            companions[STATE] = state_file(self.graph)
+        return companions
+
+    def provider_options(self, *providers: str) -> dict[str, dict[str, str]]:
+        """Options for ONNX Runtime's GPU providers; see `fxexport.provider_options`.
+
+        Args:
+            providers: which ones; by default TensorrtExecutionProvider, CUDAExecutionProvider.
+        """
+        return provider_options(self, providers) if providers else provider_options(self)
+
+    def verify(self, *check_inputs: Any) -> Verification:
+        """Compares the model in ONNX Runtime with PyTorch on the export's inputs and these.
+
+        Args:
+            check_inputs: further inputs, each in the form of the export's `inputs`.
+
+        Returns:
+            All comparisons; `report.verification` is set to them too.
+        """
+        with tempfile.TemporaryDirectory(prefix="fxexport-") as folder:
+            path = os.path.join(folder, "model.onnx")
+            self.save(path)
+            return self.verify_file(path, check_inputs)
+
+    def verify_file(self, path: str, check_inputs: Iterable[Any] = ()) -> Verification:
+        """Compares a file that `save` has written, as `verify` does."""
+        self.report.verification = verify(
+            self.graph, path, self.reference, self.prepared, list(check_inputs)
+        )
+        return self.report.verification

@@ -1,0 +1,116 @@
+"""A model's result as the flat outputs of a file."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from fxexport.graph.values import Eager
+
+if TYPE_CHECKING:
+    from fxexport.graph.signature import OutputSpec
+
+__all__ = ["flat_outputs", "named_leaves", "without_padding"]
+
+
+def flat_outputs(result: object, specs: Iterable[OutputSpec] = ()) -> list[Eager]:
+    """The tensors and Python numbers in an eager result, in the file's order.
+
+    Args:
+        result: what the model returns.
+        specs: the file's outputs; they tell which lists are sequences in the file.
+
+    Returns:
+        A value an output: a tensor, a number, or for a sequence the list of its items' values.
+    """
+    columns: dict[str, int] = {}
+    for spec in specs:
+        if spec.kind == "sequence":
+            columns[spec.path] = max(columns.get(spec.path, 0), spec.column + 1)
+
+    def is_value(value: object) -> bool:
+        return isinstance(value, (torch.Tensor, int, float, bool))
+
+    return [value for _, value in named_leaves(result, is_value, columns)]
+
+
+def without_padding(specs: Sequence[OutputSpec], values: Sequence[Eager]) -> list[Eager]:
+    """The model's results among a file's outputs: padded ones cut to their counts.
+
+    Args:
+        specs: the file's outputs.
+        values: their values, in order.
+
+    Returns:
+        The values without the counts.
+    """
+    by_name = dict(zip((spec.name for spec in specs), values, strict=True))
+    found = []
+    for spec, value in zip(specs, values, strict=True):
+        if spec.padding is not None:
+            count = by_name[spec.padding.count]
+            assert isinstance(value, torch.Tensor) and isinstance(count, (torch.Tensor, int))
+            value = value.narrow(spec.padding.dim, 0, int(count))
+        if spec.of_model:
+            found.append(value)
+    return found
+
+
+def named_leaves(
+    result: object,
+    is_leaf: Callable[[object], bool],
+    lists: Mapping[str, int] | None = None,
+    whole: Container[str] = (),
+) -> list[tuple[str, Any]]:
+    """The leaves of a nested result, in order, each with a path such as ``boxes_0``.
+
+    Lists, tuples, dicts, dataclasses and objects with attributes are gone through; None, text and
+    anything else is left out.
+
+    Args:
+        result: what a model returns.
+        is_leaf: tells the values to find.
+        lists: path of each list of varying length, and how many values an item of it has: such a
+            list gives as many leaves, each the list of one of its items' values.
+        whole: paths of lists that are leaves.
+    """
+    found: list[tuple[str, Any]] = []
+    seen: set[int] = set()
+    lists = lists or {}
+
+    def visit(value: object, path: str) -> None:
+        if is_leaf(value) or (path in whole and isinstance(value, (list, tuple, deque))):
+            found.append((path, value))
+            return
+        if path in lists and isinstance(value, (list, tuple, deque)):
+            rows = [[leaf for _, leaf in named_leaves(item, is_leaf)] for item in value]
+            found.extend((path, [row[k] for row in rows]) for k in range(lists[path]))
+            return
+        items = _items(value)
+        if not items or id(value) in seen:
+            return
+        seen.add(id(value))
+        for key, item in items:
+            visit(item, f"{path}_{key}" if path else key)
+        seen.discard(id(value))
+
+    visit(result, "")
+    return found
+
+
+def _items(value: Any) -> list[tuple[str, Any]]:
+    if isinstance(value, dict):
+        return [(str(key), item) for key, item in value.items()]
+    if isinstance(value, (list, tuple, deque)):
+        names = getattr(value, "_fields", None) or range(len(value))
+        return [(str(name), item) for name, item in zip(names, value, strict=True)]
+    if isinstance(value, type) or callable(value):
+        return []
+    if dataclasses.is_dataclass(value):
+        return [(f.name, getattr(value, f.name)) for f in dataclasses.fields(value)]
+    attributes = getattr(value, "__dict__", {})
+    return [(name, item) for name, item in attributes.items() if not name.startswith("_")]

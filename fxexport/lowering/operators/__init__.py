@@ -1,0 +1,1 @@
+"""One function for each ATen operator that writes it in ONNX; a file for each family."""

@@ -1,0 +1,314 @@
+"""Functions of one tensor, element by element."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import onnx_ir as ir
+
+from fxexport.lowering.arithmetic import arc_tangent
+from fxexport.lowering.builder import dtypes
+from fxexport.lowering.builder.builder import OpBuilder
+from fxexport.lowering.builder.values import Operand, Value
+from fxexport.lowering.operators.compare import comparable
+from fxexport.lowering.registry import LoweringTable
+
+LOWERINGS = LoweringTable()
+
+
+def _plain(name: str) -> Callable[[OpBuilder, Value], Value]:
+    """An ONNX function of floats; integers are converted as PyTorch does."""
+
+    def lowering(op: OpBuilder, x: Value) -> Value:
+        return op.one(name, op.cast(x, op.dtype))
+
+    return lowering
+
+
+for _torch_name, _onnx_name in {
+    "exp": "Exp",
+    "log": "Log",
+    "sqrt": "Sqrt",
+    "sin": "Sin",
+    "cos": "Cos",
+    "tan": "Tan",
+    "asin": "Asin",
+    "acos": "Acos",
+    "sinh": "Sinh",
+    "cosh": "Cosh",
+    "tanh": "Tanh",
+    "asinh": "Asinh",
+    "acosh": "Acosh",
+    "atanh": "Atanh",
+    "reciprocal": "Reciprocal",
+    "sigmoid": "Sigmoid",
+    "special_expit": "Sigmoid",
+}.items():
+    LOWERINGS(_torch_name)(_plain(_onnx_name))
+
+
+@LOWERINGS("atan")
+def atan(op: OpBuilder, x: Value) -> Value:
+    return arc_tangent(op, op.cast(x, op.dtype))
+
+
+@LOWERINGS("relu")
+def relu(op: OpBuilder, x: Value) -> Value:
+    if dtypes.is_float(x.elem):
+        return op.one("Relu", x)
+    wide = dtypes.widened(x.elem)
+    return op.cast(op.one("Max", op.cast(x, wide), 0), x.elem)
+
+
+@LOWERINGS("rsqrt")
+def rsqrt(op: OpBuilder, x: Value) -> Value:
+    return op.one("Reciprocal", op.one("Sqrt", op.cast(x, op.dtype)))
+
+
+@LOWERINGS("log2")
+def log2(op: OpBuilder, x: Value) -> Value:
+    return op.one("Log", op.cast(x, op.dtype)) * (1.0 / math.log(2.0))
+
+
+@LOWERINGS("log10")
+def log10(op: OpBuilder, x: Value) -> Value:
+    return op.one("Log", op.cast(x, op.dtype)) * (1.0 / math.log(10.0))
+
+
+@LOWERINGS("exp2", "special_exp2")
+def exp2(op: OpBuilder, x: Value) -> Value:
+    return op.one("Pow", op.const(2.0, op.dtype), op.cast(x, op.dtype))
+
+
+@LOWERINGS("log1p", "special_log1p")
+def log1p(op: OpBuilder, x: Value) -> Value:
+    # x * log(u) / (u - 1) with u = 1 + x keeps the digits that log(1 + x) loses near 0.
+    x = op.cast(x, op.dtype)
+    u = x + 1.0
+    gap = u - 1.0
+    exact = op.one("Equal", gap, 0.0)
+    ratio = op.one("Log", u) * (x / op.one("Where", exact, op.const(1, op.dtype), gap))
+    infinite = op.one("Equal", u, float("inf"))
+    return op.one("Where", exact, x, op.one("Where", infinite, u, ratio))
+
+
+@LOWERINGS("expm1", "special_expm1")
+def expm1(op: OpBuilder, x: Value) -> Value:
+    # tanh(x/2) * (exp(x) + 1) keeps the digits that exp(x) - 1 loses near 0.
+    x = op.cast(x, op.dtype)
+    e = op.one("Exp", x)
+    near = op.one("Abs", x) < 0.5
+    return op.one("Where", near, op.one("Tanh", x * 0.5) * (e + 1.0), e - 1.0)
+
+
+@LOWERINGS("gelu")
+def gelu(op: OpBuilder, x: Value, approximate: str = "none") -> Value:
+    if op.opset >= 20:
+        return op.one("Gelu", x, approximate=approximate)
+    if approximate == "tanh":
+        inner = (x + x * x * x * 0.044715) * math.sqrt(2.0 / math.pi)
+        return x * 0.5 * (op.one("Tanh", inner) + 1.0)
+    return x * 0.5 * (op.one("Erf", x * (1.0 / math.sqrt(2.0))) + 1.0)
+
+
+@LOWERINGS("silu")
+def silu(op: OpBuilder, x: Value) -> Value:
+    return x * op.one("Sigmoid", x)
+
+
+@LOWERINGS("mish")
+def mish(op: OpBuilder, x: Value) -> Value:
+    return x * op.one("Tanh", op.one("Softplus", x))
+
+
+@LOWERINGS("relu6")
+def relu6(op: OpBuilder, x: Value) -> Value:
+    return hardtanh(op, x, 0, 6)
+
+
+@LOWERINGS("hardtanh")
+def hardtanh(op: OpBuilder, x: Value, low: Operand = -1, high: Operand = 1) -> Value:
+    wide = dtypes.widened(x.elem)
+    bounded = op.one("Max", op.cast(x, wide), op.cast(low, wide))
+    return op.cast(op.one("Min", bounded, op.cast(high, wide)), x.elem)
+
+
+@LOWERINGS("hardswish")
+def hardswish(op: OpBuilder, x: Value) -> Value:
+    if x.elem in (ir.DataType.FLOAT, ir.DataType.FLOAT16):
+        return op.one("HardSwish", x)
+    return x * hardsigmoid(op, x)
+
+
+@LOWERINGS("hardsigmoid")
+def hardsigmoid(op: OpBuilder, x: Value) -> Value:
+    if x.elem == ir.DataType.FLOAT:
+        return op.one("HardSigmoid", x, alpha=1.0 / 6.0, beta=0.5)
+    return hardtanh(op, x + 3.0, 0, 6) / 6.0
+
+
+@LOWERINGS("leaky_relu")
+def leaky_relu(op: OpBuilder, x: Value, slope: Operand = 0.01) -> Value:
+    if isinstance(slope, (int, float)):
+        return op.one("LeakyRelu", x, alpha=float(slope))
+    return op.one("Where", x > 0.0, x, x * op.cast(slope, x.elem))
+
+
+@LOWERINGS("prelu", "_prelu_kernel")
+def prelu(op: OpBuilder, x: Value, weight: Value) -> Value:
+    if x.rank == 0:
+        weight = op.one("Reshape", weight, op.i64([]))
+    elif weight.rank <= 1 and x.rank > 1 and weight.dims != [1]:
+        weight = op.one("Reshape", weight, [-1] + [1] * (x.rank - 2))
+    return op.one("PRelu", x, weight)
+
+
+@LOWERINGS("elu")
+def elu(
+    op: OpBuilder, x: Value, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0
+) -> Value:
+    if scale == 1 and input_scale == 1:
+        return op.one("Elu", x, alpha=float(alpha))
+    negative = (op.one("Exp", x * float(input_scale)) - 1.0) * float(alpha * scale)
+    return op.one("Where", x > 0.0, x * float(scale), negative)
+
+
+@LOWERINGS("selu")
+def selu(op: OpBuilder, x: Value) -> Value:
+    return op.one("Selu", x)
+
+
+@LOWERINGS("celu")
+def celu(op: OpBuilder, x: Value, alpha: float = 1.0) -> Value:
+    negative = op.one("Min", (op.one("Exp", x / float(alpha)) - 1.0) * float(alpha), 0.0)
+    return op.one("Max", x, 0.0) + negative
+
+
+@LOWERINGS("softplus")
+def softplus(op: OpBuilder, x: Value, beta: float = 1.0, threshold: float = 20.0) -> Value:
+    scaled = x * float(beta) if beta != 1 else x
+    soft = op.one("Softplus", scaled)
+    return op.one("Where", scaled > float(threshold), x, soft / float(beta) if beta != 1 else soft)
+
+
+@LOWERINGS("softshrink")
+def softshrink(op: OpBuilder, x: Value, lambd: float = 0.5) -> Value:
+    if not op.exact:
+        return op.one("Shrink", x, bias=float(lambd), lambd=float(lambd))
+    return x - op.one("Clip", x, -float(lambd), float(lambd))  # Shrink makes a 0 of NaN
+
+
+@LOWERINGS("hardshrink")
+def hardshrink(op: OpBuilder, x: Value, lambd: float = 0.5) -> Value:
+    inside = op.one("Abs", x) <= float(lambd)
+    return op.one("Where", inside, op.const(0, x.elem), x)
+
+
+@LOWERINGS("log_sigmoid", "log_sigmoid_forward")
+def log_sigmoid(op: OpBuilder, x: Value) -> Value | tuple[Value, None]:
+    result = -op.one("Softplus", -x)
+    # What else the operator yields is for the backward pass.
+    return (result, None) if isinstance(op.val, (tuple, list)) else result
+
+
+@LOWERINGS("threshold")
+def threshold(op: OpBuilder, x: Value, limit: Operand, value: Operand) -> Value:
+    below = op.one("LessOrEqual", *comparable(op, x, limit))  # NaN is not, and stays
+    return op.one("Where", below, op.cast(value, x.elem), x)
+
+
+@LOWERINGS("logit", "special_logit")
+def logit(op: OpBuilder, x: Value, eps: float | None = None) -> Value:
+    x = op.cast(x, op.dtype)
+    if eps is not None:
+        x = op.one("Min", op.one("Max", x, float(eps)), 1.0 - float(eps))
+    return op.one("Log", x / (op.const(1, x.elem) - x))
+
+
+@LOWERINGS("glu")
+def glu(op: OpBuilder, x: Value, dim: int = -1) -> Value:
+    a, b = op.several("Split", 2, x, axis=dim, num_outputs=2)
+    return a * op.one("Sigmoid", b)
+
+
+@LOWERINGS("xlogy.Tensor", "xlogy.Scalar_Self", "xlogy.Scalar_Other", "special_xlogy")
+def xlogy(op: OpBuilder, x: Operand, y: Operand) -> Value:
+    a, b = op.cast(x, op.dtype), op.cast(y, op.dtype)
+    zero = op.one("Equal", a, 0.0) & ~op.one("IsNaN", b)
+    return op.one("Where", zero, op.const(0, op.dtype), a * op.one("Log", b))
+
+
+@LOWERINGS("atan2")
+def atan2(op: OpBuilder, y: Value, x: Value) -> Value:
+    y, x = op.cast(y, op.dtype), op.cast(x, op.dtype)
+    zero = op.const(0, op.dtype)
+    at_zero = op.one("Equal", x, 0.0)
+    slope = arc_tangent(op, y / op.one("Where", at_zero, op.const(1, op.dtype), x))
+    upper = y >= 0.0
+    turn = op.one("Where", upper, op.const(math.pi, op.dtype), op.const(-math.pi, op.dtype))
+    left = slope + turn
+    vertical = op.one("Sign", y) * (math.pi / 2)
+    result = op.one("Where", x < 0.0, left, slope)
+    result = op.one("Where", at_zero, vertical, result)
+    return op.one("Where", at_zero & op.one("Equal", y, 0.0), zero, result)
+
+
+@LOWERINGS("deg2rad")
+def deg2rad(op: OpBuilder, x: Value) -> Value:
+    return op.cast(x, op.dtype) * (math.pi / 180.0)
+
+
+@LOWERINGS("rad2deg")
+def rad2deg(op: OpBuilder, x: Value) -> Value:
+    return op.cast(x, op.dtype) * (180.0 / math.pi)
+
+
+@LOWERINGS("hypot")
+def hypot(op: OpBuilder, a: Value, b: Value) -> Value:
+    # Squares of large numbers would be infinite, of small ones 0: the larger is taken out first.
+    a, b = (op.one("Abs", op.cast(x, op.dtype)) for x in (a, b))
+    large, small = op.one("Max", a, b), op.one("Min", a, b)
+    infinite = op.one("Equal", large, float("inf"))
+    if op.exact:  # infinity counts more than NaN
+        infinite = op.one("Equal", a, float("inf")) | op.one("Equal", b, float("inf"))
+    plain = op.one("Where", op.one("Equal", large, 0.0), op.const(1, op.dtype), large)
+    ratio = small / plain
+    length = large * op.one("Sqrt", ratio * ratio + 1.0)
+    return op.one("Where", infinite, op.const(math.inf, op.dtype), length)
+
+
+@LOWERINGS("heaviside")
+def heaviside(op: OpBuilder, x: Value, values: Value) -> Value:
+    wide = ir.DataType.INT32 if op.dtype == ir.DataType.BOOL else dtypes.widened(op.dtype)
+    x, values = op.cast(x, wide), op.cast(values, wide)
+    step = op.cast(x > op.const(0, wide), wide)
+    return op.cast(op.one("Where", op.one("Equal", x, op.const(0, wide)), values, step), op.dtype)
+
+
+@LOWERINGS("sinc", "special_sinc")
+def sinc(op: OpBuilder, x: Value) -> Value:
+    x = op.cast(x, op.dtype)
+    at_zero = op.one("Equal", x, 0.0)
+    angle = op.one("Where", at_zero, op.const(1, op.dtype), x) * math.pi
+    return op.one("Where", at_zero, op.const(1, op.dtype), op.one("Sin", angle) / angle)
+
+
+@LOWERINGS("nan_to_num")
+def nan_to_num(
+    op: OpBuilder,
+    x: Value,
+    nan: float | None = None,
+    posinf: float | None = None,
+    neginf: float | None = None,
+) -> Value:
+    if not dtypes.is_float(x.elem):
+        return op.one("Identity", x)
+    import torch
+
+    limits = torch.finfo(dtypes.to_torch(x.elem))
+    high = op.const(limits.max if posinf is None else posinf, x.elem)
+    low = op.const(limits.min if neginf is None else neginf, x.elem)
+    out = op.one("Where", op.one("IsNaN", x), op.const(nan or 0.0, x.elem), x)
+    out = op.one("Where", op.one("Equal", x, float("inf")), high, out)
+    return op.one("Where", op.one("Equal", x, float("-inf")), low, out)

@@ -1,0 +1,386 @@
+"""The pipeline: a model becomes a file, top to bottom."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.export import ExportedProgram
+
+from fxexport.capture import (
+    CaptureRequest,
+    FrontEnd,
+    capture_through,
+    chosen_front_end,
+    is_scripted,
+    method_of,
+    scripted,
+)
+from fxexport.capture.state.policy import StatePolicy
+from fxexport.errors import UsageError, VerificationError
+from fxexport.exported import Exported
+from fxexport.files.companions import STATE
+from fxexport.files.contract import describe_contract
+from fxexport.files.model import check_target
+from fxexport.files.state import describe_state
+from fxexport.files.verified import move_verified, removed_on_failure, unverified_name
+from fxexport.graph import CapturedGraph
+from fxexport.inputs import (
+    PreparedInputs,
+    check_program_sizes,
+    prepare_inputs,
+    take_apart_program,
+)
+from fxexport.inputs.profile_ranges import settle_profiles
+from fxexport.inputs.weights import check_weights
+from fxexport.lowering import decomposition_for, keep_composite, lower
+from fxexport.options import ExportOptions
+from fxexport.passes import drop_guards, narrow_ranges, run_passes
+from fxexport.profiles import METADATA_KEY, StoredProfiles, as_profiles
+from fxexport.progress import NullProgress, Progress
+from fxexport.report import Report
+from fxexport.summary import summarize
+from fxexport.targets import check_max_trips, target_named
+from fxexport.targets.target import Target
+from fxexport.verify.reference import Reference
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+__all__ = ["export"]
+
+
+def export(
+    model: Callable[..., Any] | ExportedProgram,
+    inputs: Any = (),
+    path: str | os.PathLike[str] | None = None,
+    *,
+    kwargs: Mapping[str, Any] | None = None,
+    dynamic: Any = False,
+    profiles: Any = None,
+    target: str = "onnxruntime",
+    opset: int | None = None,
+    sequences: Sequence[str] = (),
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+    verify: bool = True,
+    check_inputs: Sequence[Any] = (),
+    external_data: bool | None = None,
+    capture: str = "auto",
+    method: str | None = None,
+    state: str | Mapping[str, str] = "drop",
+    max_trips: int | None = None,
+    guards: bool = True,
+    progress: Progress | None = None,
+) -> Exported:
+    """Exports a model to ONNX with its ifs and loops intact.
+
+    Args:
+        model: an `nn.Module` (a `torch.fx.GraphModule` too) or a function of tensors, also a
+            scripted one, or a `torch.export.ExportedProgram`, which has inputs and dynamic sizes of
+            its own.
+        inputs: a tuple of arguments (or a dict by name, or one tensor): real, meta or fake
+            tensors, NumPy arrays, or `TensorSpec`s. No data is needed.
+        path: where to write; None keeps the model in memory.
+        kwargs: further arguments by name.
+        dynamic: False, True (every dimension is tried), ``{name: {0: "batch"}}``,
+            ``{name: [0, 2]}``, torch.export's dynamic_shapes, or ``{name: {0: Dim("b", 1, 8)}}``.
+        profiles: min, opt and max shape of each dynamic input: a `Profile`, a dict, a list of
+            them (one a profile), or the configs and options of other tools (see
+            `fxexport.profiles.as_profiles`). What they let vary is dynamic without `dynamic`.
+        target: what the file is for: "onnxruntime" or "tensorrt".
+        opset: ONNX opset, 18 or newer; None for the target's best.
+        sequences: lists that are ONNX sequences in the file: of arguments, which then may have
+            any length, and of those that the model returns ("output" for the whole result).
+            Others of fixed length are an input or output for each item.
+        input_names: names of the file's inputs; by default the parameters' names.
+        output_names: names of the file's outputs.
+        verify: compare the file with PyTorch.
+        check_inputs: further inputs to compare on, each in the form of `inputs`.
+        external_data: True for weights in a file beside the model, None to decide by size.
+        capture: "python" reads Python source, "script" TorchScript (a model is scripted first),
+            "auto" what the model is.
+        method: the method of a module to export instead of its forward.
+        state: what becomes of what the model keeps from call to call: "drop" (the file forgets
+            it, and the report says so), "refuse", or "io" (inputs and outputs of the file,
+            ``state.<path>`` and ``state.<path>.out``); or a choice for each path or pattern,
+            ``{"*": "io", "last_*": "drop"}``.
+        max_trips: for target "tensorrt", the most iterations of a loop that nothing else bounds,
+            where a list or tensor grows in it. The file has one more output then,
+            ``max_trips.exceeded``: where it is true, the other outputs are not the model's.
+        guards: whether the file checks what it takes for granted when it runs, and fails outside
+            of it as the model does. Files for TensorRT do not: there a profile is the guard.
+        progress: told about the stages.
+
+    Returns:
+        The graph, the model and the report.
+
+    Raises:
+        UsageError: the call is wrong.
+        UnsupportedError: something in the model cannot be kept; it names the line.
+        ModelError: the model itself raised.
+        OutputError: the file cannot be written.
+        VerificationError: the file does not agree with PyTorch; it was kept under another name.
+    """
+    options = ExportOptions(
+        model=model,
+        inputs=inputs,
+        path=path,
+        kwargs=kwargs,
+        dynamic=dynamic,
+        profiles=profiles,
+        target=target,
+        opset=opset,
+        sequences=sequences,
+        input_names=input_names,
+        output_names=output_names,
+        verify=verify,
+        check_inputs=check_inputs,
+        external_data=external_data,
+        capture=capture,
+        method=method,
+        state=state,
+        max_trips=max_trips,
+        guards=guards,
+        progress=progress or NullProgress(),
+    )
+    return run(options)
+
+
+def run(options: ExportOptions) -> Exported:
+    """Runs the stages of an export; see `export`."""
+    report = Report(model=_name_of(options.model), target=options.target)
+    stage = _Stages(report, options.progress)
+    target = _checked(options, report)
+    front_end = chosen_front_end(options.capture)
+    model = _model_of(options, front_end)
+    with stage("inputs"):
+        prepared = _prepare(options, model, report)
+    with stage("capture"):
+        graph, stored = _capture(options, model, front_end, target, prepared, report)
+    with stage("passes"):
+        graph.max_trips = options.max_trips
+        guards = target.guards if options.guards else (drop_guards,)
+        graph = run_passes(graph, (*guards, *target.passes))
+    with stage("lower"):
+        ir_model = _lower(graph, target, stored, report)
+    summarize(report, graph, ir_model, stored, target.keeps_ranges)
+    reference = Reference(model.called, prepared, graph)
+    exported = Exported(graph, ir_model, report, prepared, reference, stored)
+    if options.path is not None:
+        _write(exported, options, os.fspath(options.path), stage)
+    elif options.verify:
+        with stage("verify"):
+            exported.verify(*options.check_inputs)
+        _raise_on_disagreement(exported)
+    return exported
+
+
+@dataclass(frozen=True)
+class _Model:
+    """The model of an export.
+
+    Attributes:
+        called: what PyTorch calls.
+        read: what capture reads: the same, unless that is to be scripted.
+        inputs: arguments for it.
+        kwargs: further arguments by name.
+        dynamic: which of their dimensions may vary.
+    """
+
+    called: Callable[..., Any]
+    read: Callable[..., Any]
+    inputs: Any
+    kwargs: Mapping[str, Any] | None
+    dynamic: Any
+
+
+def _checked(options: ExportOptions, report: Report) -> Target:
+    """The target; refuses at once what would fail later with a less clear message."""
+    target = target_named(options.target)
+    check_max_trips(options.max_trips, target)
+    if options.path is not None:
+        check_target(options.path)
+    report.opset = target.checked_opset(options.opset)
+    if not callable(options.model) and not isinstance(options.model, ExportedProgram):
+        raise UsageError(
+            f"model must be an nn.Module or a function of tensors, got {options.model!r}",
+            hint="to export a file, use the command: fxexport model.py",
+        )
+    options.check_output_names()
+    check_weights(options.model, needed=options.verify or options.path is not None)
+    return target
+
+
+def _model_of(options: ExportOptions, front_end: FrontEnd) -> _Model:
+    """The model as PyTorch calls it and as capture reads it, with its arguments."""
+    model: Callable[..., Any]
+    if isinstance(options.model, ExportedProgram):
+        model, *arguments = take_apart_program(
+            options.model, options.inputs, options.kwargs, options.dynamic
+        )
+    else:
+        model, *arguments = options.model, options.inputs, options.kwargs, options.dynamic
+    called = method_of(model, options.method)
+    read = method_of(scripted(model), options.method) if front_end == "script" else called
+    return _Model(called, read, *arguments)
+
+
+def _prepare(options: ExportOptions, model: _Model, report: Report) -> PreparedInputs:
+    """The inputs of the file: flat, with names, dtypes and dimensions."""
+    called = model.called
+    prepared = prepare_inputs(
+        called.forward if isinstance(called, torch.nn.Module) else called,
+        model.inputs,
+        model.kwargs,
+        model.dynamic,
+        options.input_names,
+        as_profiles(options.profiles),
+        options.sequences,
+    )
+    check_program_sizes(options.model, prepared.specs)
+    for name, value in prepared.constants:
+        report.add("constant", f"{name} is {value!r} in the file")
+    return prepared
+
+
+def _capture(
+    options: ExportOptions,
+    model: _Model,
+    front_end: FrontEnd,
+    target: Target,
+    prepared: PreparedInputs,
+    report: Report,
+) -> tuple[CapturedGraph, StoredProfiles]:
+    """The graph, and the profiles that hold for its inputs."""
+    request = CaptureRequest(
+        model=model.read,
+        inputs=prepared.specs,
+        hints=prepared.hints,
+        rebuild=prepared.rebuild,
+        pinnable=prepared.pinnable,
+        output_names=options.output_names or (),
+        decomposition_for=decomposition_for,
+        keep_composite=keep_composite,
+        profiled=prepared.profiled,
+        sequences=prepared.sequences,
+        state=StatePolicy(options.state),
+        library_functions=target.library_functions,
+    )
+    graph = capture_through(front_end, request, report, may_retry=options.verify)
+    _check_output_names(options.output_names, graph)
+    settle = functools.partial(
+        settle_profiles, examples=prepared.example_sizes(), opts=prepared.opts
+    )
+    settle(prepared.profiles, graph)  # what breaks a relation is told with the relation
+    graph = narrow_ranges.run(graph)
+    stored = settle(prepared.profiles, graph)
+    prepared.profiles = stored.profiles
+    prepared.settle(graph.inputs, [entry.initial for entry in graph.state])
+    return graph, stored
+
+
+def _lower(
+    graph: CapturedGraph, target: Target, stored: StoredProfiles, report: Report
+) -> ir.Model:
+    """The ONNX model, checked for the target, with what it has to remember."""
+    ir_model = lower(graph, opset=report.opset, dialect=target.dialect)
+    for note in target.check(graph, ir_model):
+        report.add("note", note)
+    describe_state(ir_model, graph)
+    describe_contract(ir_model, graph, report.of_kind("pinned"))
+    if stored.worth_keeping:
+        ir_model.metadata_props[METADATA_KEY] = stored.to_text()
+    return ir_model
+
+
+def _write(exported: Exported, options: ExportOptions, path: str, stage: _Stages) -> None:
+    """Writes the file; with verification it has its name once it agrees with PyTorch."""
+    report = exported.report
+    target = os.path.realpath(path) if os.path.islink(path) else path  # a link stays one
+    beside = unverified_name(target) if options.verify else target
+    save = functools.partial(exported.save, external_data=options.external_data)
+    with stage("write"):
+        save(beside)
+    report.path = beside
+    if options.verify:
+        with stage("verify"), removed_on_failure(beside):
+            exported.verify_file(beside, options.check_inputs)
+        _raise_on_disagreement(exported, beside)
+        with removed_on_failure(beside):
+            move_verified(beside, target, save)
+    report.path = path
+    if exported.graph.state:
+        report.add("note", f"the state of the first call is in {STATE.path_for(target)}")
+
+
+def _check_output_names(output_names: Sequence[str] | None, graph: CapturedGraph) -> None:
+    """The given names fit the model's outputs, and no two values share one."""
+    if not output_names:
+        return
+    count = len(graph.outputs) - len(graph.state)
+    if len(output_names) != count:
+        raise UsageError(
+            f"output_names has {len(output_names)} names, but the model has {count} output(s): "
+            + ", ".join(spec.name for spec in graph.outputs[:count])
+        )
+    names = [*(spec.name for spec in graph.inputs), *(spec.name for spec in graph.outputs)]
+    for name in output_names:
+        if names.count(name) > 1:
+            raise UsageError(
+                f"output_names: {name!r} is the name of another input or output too",
+                hint="give every output a name of its own",
+            )
+
+
+def _name_of(model: Callable[..., Any] | ExportedProgram) -> str:
+    # A scripted module's class is PyTorch's own; it remembers the user's.
+    for name in ("original_name", "name", "__name__"):
+        if isinstance(found := getattr(model, name, None), str) and is_scripted(model):
+            return found
+    if isinstance(model, torch.nn.Module):
+        return type(model).__name__
+    return getattr(model, "__name__", type(model).__name__)
+
+
+class _Stages:
+    """Times the stages and tells the progress display."""
+
+    def __init__(self, report: Report, progress: Progress) -> None:
+        self._report = report
+        self._progress = progress
+
+    @contextlib.contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        with self._progress(name):
+            yield
+        self._report.stages.append((name, time.perf_counter() - start))
+
+
+def _raise_on_disagreement(exported: Exported, kept: str = "") -> None:
+    verification = exported.report.verification
+    if verification is None or not verification.ran or verification.ok:
+        return
+    if not verification.cases:
+        return
+    if exported.report.refusal is not None:
+        # TorchScript read the program otherwise than Python does: the first refusal stands.
+        with removed_on_failure(kept) if kept else contextlib.nullcontext():
+            raise exported.report.refusal
+    error = VerificationError(
+        f"the file does not agree with PyTorch: {verification.message}"
+        + (f"; it was kept as {kept}" if kept else ""),
+        location=verification.location,
+        hint="the relations in the report say what the file takes for granted"
+        if "does not take these sizes" in verification.message
+        else "this is a bug of fxexport: please report it with the model",
+    )
+    error.exported = exported
+    raise error

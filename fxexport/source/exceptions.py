@@ -1,0 +1,76 @@
+"""What is known of the exceptions of the user's program while it is captured."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from fxexport.source.frames import user_location
+from fxexport.source.location import SourceLocation
+from fxexport.source.ownership import is_of_fxexport
+
+__all__ = [
+    "ExceptionNote",
+    "errors_of_the_program",
+    "note_location",
+    "note_of",
+    "note_raised",
+    "raised_by_fxexport",
+]
+
+_NOTE = "__fxexport_note__"
+_Raised = TypeVar("_Raised", bound=BaseException)
+
+
+@dataclass(frozen=True)
+class ExceptionNote:
+    """What capture notes on an exception; one that has a note is an error of the program's.
+
+    Attributes:
+        location: the line that raised it, None where it was not noted.
+        raised: whether the program raises it itself there (a raise or assert statement, a read of
+            something that is missing), so that it says how this path ends.
+    """
+
+    location: SourceLocation | None = None
+    raised: bool = False
+
+
+def note_of(error: BaseException) -> ExceptionNote | None:
+    """The note on an exception; None where there is none."""
+    note = vars(error).get(_NOTE)
+    return note if isinstance(note, ExceptionNote) else None
+
+
+def note_raised(error: _Raised, location: SourceLocation | None = None) -> _Raised:
+    """Notes that the program raises an exception itself, at a line (by default its present one)."""
+    vars(error)[_NOTE] = ExceptionNote(location or user_location(), raised=True)
+    return error
+
+
+def note_location(error: BaseException) -> None:
+    """Notes that an exception comes from the present line, unless its line is known."""
+    if note_of(error) in (None, ExceptionNote()):
+        vars(error)[_NOTE] = ExceptionNote(user_location())
+
+
+@contextlib.contextmanager
+def errors_of_the_program() -> Iterator[None]:
+    """Around a line of ours that does what a line of the program says."""
+    try:
+        yield
+    except (LookupError, AttributeError, TypeError, ValueError, StopIteration) as error:
+        vars(error).setdefault(_NOTE, ExceptionNote())
+        raise
+
+
+def raised_by_fxexport(error: BaseException) -> bool:
+    """Whether an exception comes from a line of ours: a bug of fxexport, not of the model."""
+    if note_of(error) is not None:
+        return False
+    last, traceback = None, error.__traceback__
+    while traceback is not None:
+        last, traceback = traceback, traceback.tb_next
+    return last is not None and is_of_fxexport(last.tb_frame.f_code.co_filename)

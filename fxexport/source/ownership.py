@@ -1,0 +1,73 @@
+"""Whose a source file is: the user's, a library's, PyTorch's or our own."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from enum import IntEnum
+from functools import lru_cache
+
+import torch
+
+__all__ = [
+    "Owner",
+    "is_of_fxexport",
+    "is_of_standard_library",
+    "is_own",
+    "is_torch_internal",
+    "owner_of",
+]
+
+
+class Owner(IntEnum):
+    """Whose a file is; the lower, the nearer to the user's own program."""
+
+    USER = 0
+    LIBRARY = 1
+    TORCH_LAYER = 2
+    INTERNAL = 3
+
+
+def _folder_of(package: str) -> str:
+    """The folder of a package that is imported, with a separator at its end."""
+    return os.path.join(os.path.abspath(sys.modules[package].__path__[0]), "")
+
+
+_FXEXPORT = _folder_of(__name__.partition(".")[0])
+_TORCH = _folder_of(torch.__name__)
+_TORCH_NN = os.path.join(_TORCH, "nn", "")
+_STDLIB = os.path.join(sysconfig.get_paths()["stdlib"], "")
+_PACKAGES = os.path.join("", "site-packages", "")
+
+
+@lru_cache(maxsize=4096)
+def owner_of(file: str) -> Owner:
+    """Whose a file is."""
+    if file.startswith(_TORCH_NN):
+        return Owner.TORCH_LAYER
+    if file.startswith((_TORCH, _FXEXPORT)) or file.startswith("<"):
+        return Owner.INTERNAL
+    if os.sep + _PACKAGES in file:
+        return Owner.LIBRARY
+    return Owner.INTERNAL if file.startswith(_STDLIB) else Owner.USER
+
+
+def is_own(file: str) -> bool:
+    """Whether a file is the user's own."""
+    return owner_of(file) is Owner.USER
+
+
+def is_of_fxexport(file: str) -> bool:
+    """Whether a file is one of ours."""
+    return file.startswith(_FXEXPORT)
+
+
+def is_of_standard_library(file: str) -> bool:
+    """Whether a file belongs to Python itself; packages that are installed beside it do not."""
+    return file.startswith(_STDLIB) and _PACKAGES not in file
+
+
+def is_torch_internal(file: str) -> bool:
+    """Whether a file is PyTorch's, other than its layers in torch.nn."""
+    return file.startswith(_TORCH) and not file.startswith(_TORCH_NN)

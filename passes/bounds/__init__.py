@@ -1,0 +1,1 @@
+"""Bounds of sizes, numbers and lists, and what follows from conditions."""

@@ -1,0 +1,1 @@
+"""Helpers of passes that move or rewrite nodes: hoisting, moving inward, padding."""

@@ -1,0 +1,1 @@
+"""The largest size that a dimension can have, from the sizes of inputs."""

@@ -1,0 +1,48 @@
+"""How the rules of one file are entered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from fxexport.passes.tensorrt.capacity.values.open_tensors import Dims, Result, Target
+
+__all__ = ["Rule", "RuleTable", "dims_of", "positive"]
+
+
+# Writes an operator with open tensors; it is called as the operator is, behind the writer and the
+# captured node.
+Rule = Callable[..., Result]
+
+
+class RuleTable(dict[Target, Rule]):
+    """The rules of one file, by operator."""
+
+    def __call__(self, *names: str) -> Callable[[Rule], Rule]:
+        """Enters the decorated rule for ATen operators, named as ``add.Tensor``.
+
+        A name that this PyTorch does not have is left out.
+        """
+
+        def enter(rule: Rule) -> Rule:
+            for name in names:
+                packet, _, overload = name.partition(".")
+                found = getattr(getattr(torch.ops.aten, packet, None), overload or "default", None)
+                if found is not None:
+                    self[found] = rule
+            return rule
+
+        return enter
+
+
+def positive(dim: int, rank: int) -> int:
+    """A dimension counted from the front."""
+    return dim % rank if rank else 0
+
+
+def dims_of(dims: Dims, rank: int) -> list[int]:
+    """Dimensions counted from the front; all where none are given."""
+    if dims is None or dims == []:
+        return list(range(rank))
+    given = [dims] if isinstance(dims, int) else list(dims)
+    return [positive(d, rank) for d in given]

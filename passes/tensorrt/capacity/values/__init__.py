@@ -1,0 +1,1 @@
+"""Open tensors, their capacities, and the graphs that they are written in."""

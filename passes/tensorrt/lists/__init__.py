@@ -1,0 +1,1 @@
+"""Lists become tensors: buffers with a capacity and a count, joins, rows of a scan."""

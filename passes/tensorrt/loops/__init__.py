@@ -1,0 +1,1 @@
+"""Loops in the forms that TensorRT takes: bounded, out of branches, counted."""

@@ -1,0 +1,142 @@
+"""Guards for what PyTorch and Python raise on and the runtime computes all the same.
+
+Requires: nothing.
+Does: puts a guard before operators that take no negative indices (in ONNX those count from the
+end), before divisions of numbers, and before functions of numbers that have no result for some.
+Ensures: the outputs are the same where PyTorch gives any. What certainly has a result gets no
+guard: indices that count, numbers made of sizes that are above 0.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import torch
+from fxexport.passes.bounds.signs import is_above_zero, is_finite, is_never_negative
+from torch import fx
+
+from fxexport._torch_compat import fake_beside
+from fxexport.graph import CapturedGraph, guard, source_of
+from fxexport.graph.arguments import val_of
+from fxexport.graph.editing import call
+from fxexport.graph.guards import message_at
+from fxexport.graph.scalars import ceil, floor, round_half_even, to_int
+
+__all__ = ["run"]
+
+aten = torch.ops.aten
+
+# What must hold, and what the guard says; None where it certainly does.
+_Need: TypeAlias = tuple[Any, str] | None
+
+
+def run(graph: CapturedGraph) -> CapturedGraph:
+    """Adds the guards to the graph in place and returns it."""
+    for module in graph.graphs():
+        for node in list(module.graph.nodes):
+            rule = _RULES.get(node.target) if node.op == "call_function" else None
+            need = None if rule is None else rule(node)
+            if need is not None:
+                condition, text = need
+                call(node, guard, condition, message_at(text, source_of(node)), val=None)
+        module.recompile()
+    return graph
+
+
+def _index(position: int) -> Callable[[fx.Node], _Need]:
+    """For an operator that has indices among its arguments."""
+
+    def rule(node: fx.Node) -> _Need:
+        index = node.args[position]
+        if not isinstance(index, fx.Node) or is_never_negative(index):
+            return None
+        return _all(node, aten.ge.Scalar, index, 0), "expected that no index is negative"
+
+    return rule
+
+
+def _one_hot(node: fx.Node) -> _Need:
+    index, classes = node.args[0], node.args[1] if len(node.args) > 1 else -1
+    if not isinstance(index, fx.Node) or not isinstance(classes, int) or classes < 0:
+        return None
+    inside = _tensor(node, aten.eq.Tensor, index, _clamped(node, index, classes - 1))
+    return _reduced(node, inside), f"RuntimeError: expected that classes are in 0..{classes - 1}"
+
+
+def _clamped(node: fx.Node, index: fx.Node, last: int) -> fx.Node:
+    return call(node, aten.clamp.default, index, 0, last, val=index.meta["val"])
+
+
+def _all(node: fx.Node, compare: Any, tensor: fx.Node, number: int) -> fx.Node:
+    return _reduced(node, _tensor(node, compare, tensor, number))
+
+
+def _tensor(node: fx.Node, compare: Any, tensor: fx.Node, other: Any) -> fx.Node:
+    val = tensor.meta["val"]
+    flags = fake_beside(val, val.shape).to(torch.bool)
+    return call(node, compare, tensor, other, val=flags)
+
+
+def _reduced(node: fx.Node, flags: fx.Node) -> fx.Node:
+    val = fake_beside(flags.meta["val"], [])
+    return call(node, aten.all.default, flags, val=val)
+
+
+def _divisor(node: fx.Node) -> _Need:
+    number, divisor = node.args
+    if not isinstance(divisor, fx.Node) or is_above_zero(divisor):
+        return None
+    if node.target is not operator.truediv and _is_int(number) and _is_int(divisor):
+        return None  # ONNX Runtime raises
+    holds = call(node, operator.ne, divisor, 0, val=True)
+    return holds, "ZeroDivisionError: expected that nothing is divided by 0"
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(val_of(value), (int, torch.SymInt))
+
+
+def _bounded(compare: Any, certain: Callable[[fx.Node], bool], text: str) -> Any:
+    """For a function of one number that must be above 0, or not below."""
+
+    def rule(node: fx.Node) -> _Need:
+        number = node.args[0]
+        if not isinstance(number, fx.Node) or certain(number):
+            return None
+        return call(node, compare, number, 0, val=True), f"ValueError: expected that {text}"
+
+    return rule
+
+
+def _whole(node: fx.Node) -> _Need:
+    number = node.args[0]
+    if not isinstance(number, fx.Node) or is_finite(number):
+        return None
+    nothing = call(node, operator.sub, number, number, val=0.0)  # NaN of NaN and of infinities
+    holds = call(node, operator.eq, nothing, 0.0, val=True)
+    return holds, "ValueError: expected that what becomes an int is finite and no NaN"
+
+
+_RULES: dict[Any, Callable[[fx.Node], _Need]] = {
+    aten.embedding.default: _index(1),
+    aten.gather.default: _index(2),
+    aten.index_select.default: _index(2),
+    aten.scatter.src: _index(2),
+    aten.scatter.value: _index(2),
+    aten.scatter_add.default: _index(2),
+    aten.scatter_reduce.two: _index(2),
+    aten.one_hot.default: _one_hot,
+    operator.truediv: _divisor,
+    operator.floordiv: _divisor,
+    operator.mod: _divisor,
+    math.sqrt: _bounded(operator.ge, is_never_negative, "no root is taken of a number below 0"),
+    math.log: _bounded(operator.gt, is_above_zero, "logarithms are of numbers above 0"),
+    math.log2: _bounded(operator.gt, is_above_zero, "logarithms are of numbers above 0"),
+    to_int: _whole,
+    floor: _whole,
+    ceil: _whole,
+    round_half_even: _whole,
+}

@@ -1,0 +1,1 @@
+"""Whole exports: the corpus of programs, examples, the README, real models."""

@@ -1,0 +1,1 @@
+"""Generators of random programs, and what makes a failing one smaller."""

@@ -1,0 +1,214 @@
+"""Runs one program three ways (eager PyTorch, our graph, ONNX Runtime) and compares."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from tests.programs.program import Program
+
+__all__ = ["Outcome", "Status", "compare", "feed_of", "flatten", "run_model", "run_program"]
+
+Status = Literal["agree", "refused", "wrong", "crashed"]
+TOLERANCES = {torch.float16: (1e-2, 1e-3), torch.bfloat16: (2e-2, 1e-2)}
+SCALARS = (bool, int, float)
+Flat = list[torch.Tensor | bool | int | float]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a program.
+
+    Attributes:
+        status: "agree", "refused" (a clear refusal), "wrong" (a difference), or "crashed"
+            (an exception that is a bug: it is not for the user).
+        details: the refusal, the difference or the exception.
+        error: the exception, if there was one.
+    """
+
+    status: Status
+    details: str = ""
+    error: Exception | None = None
+
+
+def flatten(value: Any) -> Flat:
+    """Tensors and Python scalars of a nested value, in order; None and text are dropped."""
+    return list(_leaves(value))
+
+
+def _leaves(value: Any) -> Iterator[torch.Tensor | bool | int | float]:
+    if isinstance(value, (torch.Tensor, *SCALARS)):
+        yield value
+    elif value is None or isinstance(value, (str, bytes, torch.dtype, torch.device)):
+        return
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _leaves(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _leaves(item)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            yield from _leaves(getattr(value, field.name))
+    else:
+        raise TypeError(f"the harness cannot flatten a {type(value).__name__}")
+
+
+def run_program(program: Program, target: str = "onnxruntime") -> Outcome:
+    """Exports a program of the corpus and compares it on all its inputs."""
+    return run_model(program.make, program.inputs, dynamic=program.dynamic, target=target)
+
+
+def run_model(
+    make: Callable[[], Callable[..., Any]],
+    inputs: Sequence[tuple[Any, ...]],
+    *,
+    dynamic: Any = True,
+    target: str = "onnxruntime",
+) -> Outcome:
+    """Exports what `make` gives on the first inputs and compares on all of them.
+
+    What the report says of ifs and loops must be what the file holds, too.
+
+    Args:
+        make: gives a fresh model each time, with the same weights.
+        inputs: argument tuples; each call gets its own copy.
+        dynamic: as for `fxexport.export`.
+        target: whose dialect the file is in.
+    """
+    import fxexport
+    from fxexport.errors import FxExportError
+    from fxexport.graph.outputs import without_padding
+    from tests.support.reported import unlike_the_file
+
+    try:
+        exported = fxexport.export(
+            make(), copy.deepcopy(inputs[0]), dynamic=dynamic, target=target, verify=False
+        )
+    except FxExportError as error:
+        return Outcome("refused", str(error), error)
+    except Exception as error:
+        return Outcome("crashed", f"export: {type(error).__name__}: {error}", error)
+    model = exported.model
+    misreported = unlike_the_file(exported, model)
+    if misreported:
+        return Outcome("wrong", f"the report: {misreported}")
+    try:
+        session = _session(model)
+    except Exception as error:
+        return Outcome("crashed", f"ONNX Runtime refuses the file: {error}", error)
+    for number, row in enumerate(inputs):
+        with torch.no_grad():
+            expected = _expected(make()(*copy.deepcopy(row)), exported.graph.outputs)
+        runs: dict[str, Callable[[Any, Any, tuple[Any, ...]], list[Any]]] = {
+            "graph": _run_graph,
+            "ONNX Runtime": _run_session,
+        }
+        for runner, run in runs.items():
+            where = f"input set {number}, {runner}"
+            try:
+                actual = run(session, exported.graph, row)
+                if any(spec.padding for spec in exported.graph.outputs):
+                    tensors = [_as_tensor(value) for value in actual]
+                    actual = without_padding(exported.graph.outputs, tensors)
+            except Exception as error:
+                return Outcome("wrong", f"{where}: raises {type(error).__name__}: {error}", error)
+            difference = compare(expected, actual)
+            if difference:
+                return Outcome("wrong", f"{where}: {difference}")
+    return Outcome("agree")
+
+
+def _expected(result: Any, outputs: Sequence[Any]) -> list[Any]:
+    """Eager's values, one an output: lists of varying length are one value."""
+    if any(spec.kind == "sequence" for spec in outputs):
+        from fxexport.graph.outputs import flat_outputs
+
+        return flat_outputs(result, outputs)
+    return list(flatten(result))
+
+
+def compare(expected: Sequence[Any], actual: Sequence[Any]) -> str:
+    """What differs between eager's flat outputs and another run's; empty if nothing does."""
+    if len(expected) != len(actual):
+        return f"expected {len(expected)} outputs, got {len(actual)}"
+    for k, (want, got) in enumerate(zip(expected, actual, strict=True)):
+        difference = _difference(want, got)
+        if difference:
+            return f"output {k}: {difference}"
+    return ""
+
+
+def _difference(want: Any, got: Any) -> str:
+    if isinstance(want, list):
+        if not isinstance(got, list) or len(want) != len(got):
+            return f"expected a list of {len(want)}, got {got}"
+        return compare(want, got)
+    scalar = isinstance(want, SCALARS)
+    want, got = _as_tensor(want), _as_tensor(got)
+    if tuple(want.shape) != tuple(got.shape):
+        return f"expected shape {tuple(want.shape)}, got {tuple(got.shape)}"
+    same_kind = scalar and want.is_floating_point() and got.is_floating_point()
+    if want.dtype != got.dtype and not same_kind:
+        return f"expected dtype {want.dtype}, got {got.dtype}"
+    if not want.is_floating_point():
+        return "" if torch.equal(want, got) else f"expected {want}, got {got}"
+    rtol, atol = TOLERANCES.get(want.dtype, (1e-4, 1e-5))
+    if torch.allclose(want.double(), got.double(), rtol=rtol, atol=atol, equal_nan=True):
+        return ""
+    worst = (want.double() - got.double()).abs().max().item()
+    return f"values differ by up to {worst:.3g}: expected {want}, got {got}"
+
+
+def _as_tensor(value: Any) -> torch.Tensor:
+    if isinstance(value, torch.Tensor):
+        return value.detach()
+    if isinstance(value, SCALARS):
+        return torch.tensor(value, dtype=torch.float64 if isinstance(value, float) else None)
+    return torch.as_tensor(np.asarray(value))
+
+
+def _file_values(graph: Any, row: tuple[Any, ...]) -> Flat:
+    """The values for the file's inputs; static Python scalars are part of the file."""
+    values = flatten(copy.deepcopy(row))
+    if len(values) != len(graph.inputs):
+        values = [value for value in values if isinstance(value, torch.Tensor)]
+    if len(values) != len(graph.inputs):
+        raise TypeError(f"the file has {len(graph.inputs)} inputs, the program {len(values)}")
+    return values
+
+
+def _run_graph(session: Any, graph: Any, row: tuple[Any, ...]) -> list[Any]:
+    return list(graph.run(*_file_values(graph, row)))
+
+
+def _session(model: Any) -> Any:
+    import onnxruntime  # type: ignore[import-untyped]
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    data = model.SerializeToString()
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+def _run_session(session: Any, graph: Any, row: tuple[Any, ...]) -> list[Any]:
+    return list(session.run([spec.name for spec in graph.outputs], feed_of(session, graph, row)))
+
+
+def feed_of(session: Any, graph: Any, row: tuple[Any, ...]) -> dict[str, Any]:
+    """Arrays for the inputs that a session has."""
+    feed = {}
+    present = {value.name for value in session.get_inputs()}
+    for spec, value in zip(graph.inputs, _file_values(graph, row), strict=True):
+        if spec.name in present:
+            tensor = value if isinstance(value, torch.Tensor) else torch.tensor(value)
+            feed[spec.name] = tensor.detach().to(spec.dtype).contiguous().numpy()
+    return feed
