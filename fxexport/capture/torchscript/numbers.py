@@ -243,14 +243,7 @@ TABLE.simple("aten::__derive_index", lambda ops, index, start, step: start + ind
 
 @TABLE.add("aten::__range_length")
 def _range_length(call: Call) -> object:
-    low, high, step = call.args
-    if is_symbolic(step):
-        return refuse(call, "a range with a step that is known only when the model runs")
-    if step == 0:
-        raise ValueError("range() arg 3 must not be zero")
-    span = high - low if step > 0 else low - high
-    count = (span + abs(step) - 1) // abs(step)
-    return torch.sym_max(0, count) if is_symbolic(count) else max(0, count)
+    return call.python(len, call.python(range, *call.args))
 
 
 TABLE.simple("prim::rangelist", lambda ops, count: ops.call(list)(ops.call(range)(count)))
