@@ -82,18 +82,24 @@ class UndecidedCalls:
 
     def __call__(self, call: Call) -> Value:
         """The result of a call."""
-        self._recordings = self._recordings + 1 if self._depth else 1
+        if not self._depth:
+            self._recordings = 0
+        self._depth += 1
+        try:
+            return self._recorded(call)
+        finally:
+            self._depth -= 1
+
+    def _again(self, call: Call) -> Value:
+        """The result of a call that has asked something, under the answers that are given now."""
+        self._recordings += 1
         if self._recordings > _MOST_RECORDINGS:
             raise UnsupportedError(
                 "this call asks about so many sizes that it cannot be recorded for every answer",
                 location=user_location(),
                 hint="make some of its dimensions static, or write it with plainer functions",
             )
-        self._depth += 1
-        try:
-            return self._recorded(call)
-        finally:
-            self._depth -= 1
+        return self(call)
 
     def _recorded(self, call: Call) -> Value:
         """The result of a call under the answers that are given now."""
@@ -118,7 +124,7 @@ class UndecidedCalls:
             raise refusal_of_undecided(user_location())
         outer, both_ways.old = both_ways.old, frozenset(old)
         try:
-            return self(call)
+            return self._again(call)
         finally:
             both_ways.old = outer
 
@@ -130,7 +136,7 @@ class UndecidedCalls:
             def run() -> Value:
                 # Beside the path's condition: PyTorch may not see that it answers the question.
                 with self._answering(question, answer):
-                    return self(call)
+                    return self._again(call)
 
             return run
 
@@ -152,7 +158,7 @@ class UndecidedCalls:
             with compat.no_recording():
                 env.guard_or_defer_runtime_assert(fact, "needed by a function")
         with self._answering(question, fact == question):
-            return self(call)
+            return self._again(call)
 
     def _tried(
         self, question: sympy.Basic, call: Call, special: bool
@@ -196,7 +202,7 @@ class UndecidedCalls:
             self._session.env.assume(condition, _SUPPOSED)  # type: ignore[arg-type]
             try:
                 with self._answering(question, answer):
-                    path.value = self(call)
+                    path.value = self._again(call)
             except (PinNeeded, FxExportError):
                 raise
             except Exception as error:
