@@ -16,6 +16,7 @@ from fxexport._torch_compat import bounds_within, raw_expression
 from fxexport.errors import FxExportError
 from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.contracts import sizes_fit
+from fxexport.graph.fourier import FOURIER_FUNCTIONS
 from fxexport.graph.ops import guard
 from fxexport.graph.scalars import SCALAR_FUNCTIONS
 from fxexport.graph.sequences import SEQUENCE_FUNCTIONS, SequenceVal
@@ -26,6 +27,7 @@ from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Operand, Value
 from fxexport.lowering.builder.weights import WeightTensor
 from fxexport.lowering.contracts import lower_sizes_fit
+from fxexport.lowering.fourier import lower_fourier
 from fxexport.lowering.guards import Ends, write_guard
 from fxexport.lowering.refusals import REFUSED, DependsOnRefused, Refusals, missing_lowering
 from fxexport.lowering.registry import operator_name, own_lowering, user_lowering
@@ -208,6 +210,8 @@ class GraphLowering:
         assert callable(target)
         if target is sizes_fit:
             return lower_sizes_fit(self.op, *args)  # type: ignore[arg-type]
+        if target in FOURIER_FUNCTIONS:
+            return lower_fourier(self.op, target, args)
         if target in SCALAR_FUNCTIONS:
             return lower_scalar(self.op, target, args)
         if target in SEQUENCE_FUNCTIONS:
@@ -277,9 +281,19 @@ class GraphLowering:
         result.is_number = is_number
         if result.producer() is not None and (result.name or "").startswith(f"{self.op.prefix}_"):
             result.name = self.op.names(name)
-        if val is not None:
+        if val is not None and self._is_of_this_graph(result):
             self.describe(result, val)
         return result
+
+    def _is_of_this_graph(self, value: Value) -> bool:
+        """Whether a value is made where nodes are written now.
+
+        An operator that does nothing hands on what it is given. On a path where a size is known,
+        that may be a value of the graph around, whose size is not known there.
+        """
+        producer = value.producer()
+        graph = value.graph if producer is None else producer.graph
+        return graph is None or graph is self.op.graph
 
     def describe(self, value: Value, val: Val) -> None:
         """Sets a value's type and shape from the graph's metadata."""

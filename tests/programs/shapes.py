@@ -302,3 +302,13 @@ PROGRAMS.add(
     *(rand(1, 3, h, w, seed=h) for h, w in ((6, 4), (5, 4), (2, 3), (1, 1), (9, 7))),
     dynamic={"x": {2: "h", 3: "w"}},
 )
+
+
+def copied_where_a_size_is_known(x):
+    y = x + 1
+    if x.shape[0] == 3:
+        x, y = x.clone(), y.contiguous()
+    return x * 2, y.relu()
+
+
+PROGRAMS.add(copied_where_a_size_is_known, X3, X0, X1, X5)
