@@ -18,10 +18,11 @@ __all__ = ["has_effect", "message_at", "own_guards", "text_and_place"]
 def has_effect(module: fx.GraphModule, node: fx.Node) -> bool:
     """Whether a node does something even if nobody uses its results.
 
-    A guard does, and a branch or loop with a guard inside, at any depth.
+    A guard does, and a branch or loop with a guard inside, at any depth. One of a condition that
+    what stands before it makes true does not.
     """
     if node.target is guard:
-        return True
+        return node.args[0] is not True
     return any(
         has_effect(body, inner)
         for body in bodies_of(module, node)

@@ -256,3 +256,18 @@ def test_passes_run_by_name_in_order() -> None:
 def test_an_export_runs_the_pass() -> None:
     exported = fxexport.export(dead_branch, (torch.ones(2),), verify=False)
     assert [node.op_type for node in exported.model.graph.node] == ["Add"]
+
+
+def test_a_guard_that_always_holds_keeps_no_branch() -> None:
+    """A fact of another operator made it true, and what that was for is gone."""
+    linear = nn.Linear(4, 4)
+
+    def program(x: torch.Tensor) -> torch.Tensor:
+        if x.sum() > 0:
+            y = x.flip(0)
+            y -= linear(y)
+        return x * 2
+
+    exported = fxexport.export(program, torch.randn(3, 4), dynamic=True, verify=False)
+    assert nodes_of(exported.graph, branch) == []
+    assert not exported.report.of_kind("branch")
