@@ -18,7 +18,7 @@ that seemed not to matter is answered the other way at once: two answers may mat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -81,14 +81,13 @@ class _Run:
     Attributes:
         given: the answers that it is given.
         had: those that it has had.
-        remembers: gives the answers that are known not to matter; in the first run, which ends with
-            a question that is not among them.
+        probes: whether it is the first run, which ends with the first question.
         refusal: the refusal of a number that it was given a stand-in for.
     """
 
     given: Mapping[sympy.Basic, bool] = field(default_factory=dict)
     had: list[_Answer] = field(default_factory=list)
-    remembers: Callable[[], Mapping[sympy.Basic, bool]] | None = None
+    probes: bool = False
     refusal: Exception | None = None
 
 
@@ -124,8 +123,6 @@ class BothWays:
         self.old: Set[sympy.Symbol] | None = None
         self._run: _Run | None = None
         self._runs_left = 0
-        # a kernel and its operands -> the answers that do not matter to it
-        self._remembered: dict[Hashable, dict[sympy.Basic, bool]] = {}
         # Symbols that were there before the kernel that runs.
         self._before: Set[sympy.Symbol] = frozenset()
 
@@ -139,18 +136,17 @@ class BothWays:
         """Whether a kernel runs under answers that are only supposed."""
         return self._run is not None and bool(self._run.had)
 
-    def result(self, key: Callable[[], Hashable], kernel: Callable[[], OpResult]) -> OpResult:
+    def result(self, kernel: Callable[[], OpResult]) -> OpResult:
         """What a kernel gives.
 
         Args:
-            key: gives what is equal for kernels that ask the same.
             kernel: runs it, without any other effect.
 
         Raises:
             Undecided: it gives one thing or another.
             Exception: the kernel's own, where it raises whatever the answers.
         """
-        outer, self._run = self._run, _Run(remembers=lambda: self._remembered.get(key(), {}))
+        outer, self._run = self._run, _Run(probes=True)
         try:
             return kernel()
         except _Asked:
@@ -164,7 +160,6 @@ class BothWays:
             self._need(fact)
         if found.error is not None:
             raise found.error
-        self._remembered.setdefault(key(), {}).update(found.ignored)
         return found.result
 
     def answer(self, question: sympy.Basic, likely: bool) -> bool:
@@ -176,11 +171,8 @@ class BothWays:
         """
         run = self._run
         assert run is not None
-        if run.remembers is not None:
-            known = run.remembers().get(question)
-            if known is None:
-                raise _Asked
-            return known
+        if run.probes:
+            raise _Asked
         likely = run.given.get(question, likely)
         run.had.append((question, likely))
         # What follows from an answer is no question any more.

@@ -19,7 +19,7 @@ from fxexport.capture.recording.both_ways import BothWays
 from fxexport.capture.recording.broadcasting import Broadcasting, elementwise
 from fxexport.capture.recording.fake_results import FAKE_RESULTS, with_right_dtypes
 from fxexport.capture.recording.frame_writer import FrameWriter
-from fxexport.capture.recording.kernel_memory import KernelMemory, described
+from fxexport.capture.recording.kernel_memory import KernelMemory
 from fxexport.capture.recording.types import (
     SYM,
     SYM_OF,
@@ -194,7 +194,7 @@ class Recorder(FrameWriter, compat.ProxySlotMode):
 
         self.in_kernel += 1
         try:
-            return self.both_ways.result(lambda: (func, *described((args, kwargs))), kernel)
+            return self.both_ways.result(kernel)
         finally:
             self.in_kernel -= 1
 
