@@ -20,7 +20,12 @@ from torch.fx.experimental.symbolic_shapes import (
 from torch.utils._sympy.value_ranges import ValueRanges, bound_sympy
 
 from fxexport._torch_compat.askers import asked_for_a_slice
-from fxexport._torch_compat.size_expressions import at_sizes, finite, is_boolean
+from fxexport._torch_compat.size_expressions import (
+    at_sizes,
+    finite,
+    is_boolean,
+    without_equal_conditions,
+)
 
 __all__ = [
     "GuardPolicy",
@@ -154,6 +159,7 @@ class SizeEnv(ShapeEnv):
     def _maybe_evaluate_static(  # type: ignore[override]
         self, expr: sympy.Basic, **options: Any
     ) -> sympy.Basic | None:
+        expr = without_equal_conditions(expr)
         found = super()._maybe_evaluate_static(expr, **options)
         if found is not None or not self._thorough:
             return found

@@ -22,6 +22,7 @@ __all__ = [
     "python_text",
     "raw_expression",
     "size_with",
+    "without_equal_conditions",
 ]
 
 
@@ -32,6 +33,17 @@ def is_boolean(expr: sympy.Basic) -> bool:
         (sympy.core.relational.Relational, sympy.logic.boolalg.BooleanFunction,
          sympy.logic.boolalg.BooleanAtom),
     )  # fmt: skip
+
+
+def without_equal_conditions(expr: sympy.Basic) -> sympy.Basic:
+    """``a == b`` of two truth values as and, or and not: PyTorch takes sides for numbers."""
+    if not isinstance(expr, (sympy.Eq, sympy.Ne)):
+        return expr
+    a, b = expr.args
+    if not (is_boolean(a) and is_boolean(b)):
+        return expr
+    same = sympy.Or(sympy.And(a, b), sympy.And(sympy.Not(a), sympy.Not(b)))
+    return same if isinstance(expr, sympy.Eq) else sympy.Not(same)
 
 
 def make_sym_node(expr: sympy.Basic, env: ShapeEnv, kind: type) -> SymNode:

@@ -67,27 +67,24 @@ def decided(
 
 
 def _has_common_factors(part: sympy.Basic) -> bool:
-    """Whether this asks if ``3 * b * n`` is a multiple of ``12 * b``."""
+    """Whether this asks if ``3 * b * n`` is a multiple of ``12 * b``, or such a sum of another."""
     if not isinstance(part, (sympy.Eq, sympy.Ne)) or part.rhs != 0:
         return False
-    remainder = part.lhs
-    if type(remainder).__name__ not in _REMAINDERS:
+    if type(part.lhs).__name__ not in _REMAINDERS:
         return False
-    return bool(set(sympy.Mul.make_args(remainder.args[1])) & _symbols_in(remainder.args[0]))
+    whole, by = part.lhs.args
+    return bool(whole.free_symbols & by.free_symbols)
 
 
 def _without_common_factors(part: sympy.Basic) -> sympy.Basic:
     """The same without b: a size of 0 divides nothing, so b is none where this has an answer."""
-    whole, by = (list(sympy.Mul.make_args(side)) for side in part.lhs.args)
-    for factor in list(by):
-        if factor.is_Symbol and factor in whole:
-            whole.remove(factor)
-            by.remove(factor)
-    return part.func(type(part.lhs)(sympy.Mul(*whole), sympy.Mul(*by)), 0)
-
-
-def _symbols_in(product: sympy.Basic) -> set[sympy.Basic]:
-    return {factor for factor in sympy.Mul.make_args(product) if factor.is_Symbol}
+    whole, by = part.lhs.args
+    try:
+        common = sympy.gcd(whole, by)
+        rest = [sympy.cancel(side / common) for side in (whole, by)]
+    except sympy.PolynomialError:
+        return part
+    return part.func(type(part.lhs)(*rest), 0)
 
 
 def _over_cases(

@@ -40,6 +40,11 @@ PROVED: dict[str, tuple[Any, list[Any]]] = {
         sympy.Eq(PythonMod(n + 1, 2), 0),
         [sympy.Eq(PythonMod(n, 2), 1)],
     ),
+    "multiples of a sum": (sympy.Eq(PythonMod(2 * n + 58, n + 29), 0), []),
+    "multiples of a rounded sum": (
+        sympy.Eq(PythonMod(2 * FloorDiv(n, 2) + 2, FloorDiv(n, 2) + 1), 0),
+        [],
+    ),
     "multiples of a product": (sympy.Eq(PythonMod(3 * m * multiple(n, 4), 12 * m), 0), []),
     "a size that is known to be large": (FloorDiv(n, 2) >= 2, [n >= 4]),
     "both at once": (sympy.And(Min(1, n) <= 1, Max(0, n - 1) <= n), []),
