@@ -149,6 +149,7 @@ _SAME_RANK = frozenset(
         "GlobalAveragePool",
         "GlobalMaxPool",
         "TopK",
+        "DFT",
     ]
 )
 
@@ -265,10 +266,10 @@ def _gather(node: _Node) -> Shape:
 
 def _matmul(node: _Node) -> Shape:
     a, b = node.shapes
-    if a is None or b is None or len(a) < 2 or len(b) < 2:
+    if not a or not b:
         return None
     batch = _broadcast([a[:-2], b[:-2]])
-    return None if batch is None else [*batch, a[-2], b[-1]]
+    return None if batch is None else [*batch, *a[-2:-1], *([] if len(b) == 1 else b[-1:])]
 
 
 def _non_zero(node: _Node) -> Shape:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 
 from fxexport.lowering.builder import dtypes
@@ -220,13 +221,78 @@ def unfold(op: OpBuilder, x: Value, dim: int, size: int, step: int) -> Value:
     if x.rank == 0:
         return op.one("Reshape", x, [1])
     dim %= x.rank
-    count = op.one("Squeeze", (op.size1(x, dim) - size) / step + 1, [0])
-    starts = op.one("Unsqueeze", op.one("Range", 0, count, 1) * step, [1])
-    windows = op.one(
-        "Gather", x, starts + op.one("Unsqueeze", op.i64(list(range(size))), [0]), axis=dim
-    )
-    perm = [k for k in range(x.rank + 1) if k != dim + 1]
+    number = (op.size1(x, dim) - size) / step + 1
+    # Runs of elements that windows have in common are taken as one: 1 ms to 0.1 for a spectrogram.
+    unit = math.gcd(size, step)
+    around = [op.size(x, k) for k in range(x.rank)]
+    before, after = around[:dim], around[dim + 1 :]
+    if unit > 1:
+        used = (number - 1) * step + size
+        x = op.reshape(op.one("Slice", x, [0], used, [dim]), [*before, used / unit, unit, *after])
+    count = op.one("Squeeze", number, [0])
+    starts = op.one("Unsqueeze", op.one("Range", 0, count, 1) * (step // unit), [1])
+    inside = op.one("Unsqueeze", op.i64(list(range(size // unit))), [0])
+    windows = op.one("Gather", x, starts + inside, axis=dim)
+    if unit > 1:
+        windows = op.reshape(windows, [*before, count, size, *after])
+    perm = [k for k in range(windows.rank) if k != dim + 1]
     return transpose_to(op, windows, [*perm, dim + 1])
+
+
+@LOWERINGS("unfold_backward")
+def unfold_backward(
+    op: OpBuilder, windows: Value, sizes: Sequence[int | Value], dim: int, size: int, step: int
+) -> Value:
+    """Window k is added at ``k * step``.
+
+    Each window is cut into pieces of `step`. The first pieces of all windows make one row without
+    gaps, so do the second ones, one step later: a few sums in place of one for each element.
+    """
+    if not sizes:
+        return op.one("Squeeze", windows, [0])
+    dim %= len(sizes)
+    x = _windows_last(op, windows, dim)
+    count = -(-size // step)
+    axis = x.rank - 1
+    x = _padded(op, x, op.i64([0]), op.i64([count * step - size]))
+    outer = [op.size(x, k) for k in range(axis - 1)]
+    total: Value | None = None
+    for k in range(count):
+        piece = op.one("Slice", x, [k * step], [(k + 1) * step], [axis])
+        length = op.vector(op.size(x, axis - 1)) * step
+        row = op.reshape(piece, [*outer, length])
+        row = _padded(op, row, op.i64([k * step]), op.i64([(count - 1 - k) * step]))
+        total = row if total is None else total + row
+    assert total is not None
+    wanted = op.vector(sizes[dim])
+    have = op.vector(op.size(total, axis - 1))
+    missing = op.one("Max", wanted - have, op.i64([0]))
+    total = op.one("Slice", _padded(op, total, op.i64([0]), missing), [0], wanted, [axis - 1])
+    return _moved_to(op, total, dim)
+
+
+def _windows_last(op: OpBuilder, x: Value, dim: int) -> Value:
+    """The dimension of the windows brought in front of the last, which goes along each."""
+    others = [k for k in range(x.rank - 1) if k != dim]
+    perm = [*others, dim, x.rank - 1]
+    return x if perm == list(range(x.rank)) else op.one("Transpose", x, perm=perm)
+
+
+def _moved_to(op: OpBuilder, x: Value, dim: int) -> Value:
+    """The last dimension brought to its place."""
+    if dim == x.rank - 1:
+        return x
+    perm = list(range(x.rank - 1))
+    perm.insert(dim, x.rank - 1)
+    return op.one("Transpose", x, perm=perm)
+
+
+def _padded(op: OpBuilder, x: Value, before: Value, after: Value) -> Value:
+    """Zeros before and after along the last dimension; each a number in an int64 vector."""
+    known = [op.constant(part) for part in (before, after)]
+    if all(part is not None and not part.any() for part in known):
+        return x
+    return op.one("Pad", x, op.one("Concat", before, after, axis=0), None, op.i64([x.rank - 1]))
 
 
 @LOWERINGS("im2col")

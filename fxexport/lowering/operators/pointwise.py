@@ -11,7 +11,7 @@ from fxexport.lowering.arithmetic import arc_tangent
 from fxexport.lowering.builder import dtypes
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Operand, Value
-from fxexport.lowering.operators.compare import comparable
+from fxexport.lowering.operators.compare import comparable, signbit
 from fxexport.lowering.registry import LoweringTable
 
 LOWERINGS = LoweringTable()
@@ -241,17 +241,39 @@ def xlogy(op: OpBuilder, x: Operand, y: Operand) -> Value:
 
 @LOWERINGS("atan2")
 def atan2(op: OpBuilder, y: Value, x: Value) -> Value:
+    """The angle between the axis and the vector without signs, turned by the signs."""
     y, x = op.cast(y, op.dtype), op.cast(x, op.dtype)
-    zero = op.const(0, op.dtype)
-    at_zero = op.one("Equal", x, 0.0)
-    slope = arc_tangent(op, y / op.one("Where", at_zero, op.const(1, op.dtype), x))
-    upper = y >= 0.0
-    turn = op.one("Where", upper, op.const(math.pi, op.dtype), op.const(-math.pi, op.dtype))
-    left = slope + turn
-    vertical = op.one("Sign", y) * (math.pi / 2)
-    result = op.one("Where", x < 0.0, left, slope)
-    result = op.one("Where", at_zero, vertical, result)
-    return op.one("Where", at_zero & op.one("Equal", y, 0.0), zero, result)
+    up, right = op.one("Abs", y), op.one("Abs", x)
+    at_zero = op.one("Equal", right, 0.0)
+    slope = arc_tangent(op, up / op.one("Where", at_zero, op.const(1, op.dtype), right))
+    angle = op.one("Where", at_zero, op.one("Sign", up) * (math.pi / 2), slope)
+    if op.exact:
+        far = op.one("Equal", op.one("Min", up, right), math.inf)
+        angle = op.one("Where", far, op.const(math.pi / 4, op.dtype), angle)
+    angle = op.one("Where", _has_minus(op, x), op.const(math.pi, op.dtype) - angle, angle)
+    return op.one("Where", _has_minus(op, y), -angle, angle)
+
+
+def _has_minus(op: OpBuilder, x: Value) -> Value:
+    """Whether a number is below zero or, where that is to be told, is -0.0."""
+    return signbit(op, x) if op.exact else x < 0.0
+
+
+@LOWERINGS("angle")
+def angle(op: OpBuilder, x: Value) -> Value:
+    """Of a real number: 0 or pi; those of complex numbers are taken apart before."""
+    x = op.cast(x, op.dtype)
+    made = op.one("Where", x < 0.0, op.const(math.pi, op.dtype), op.const(0, op.dtype))
+    return op.one("Where", op.one("IsNaN", x), x, made) if op.exact else made
+
+
+@LOWERINGS("copysign.Tensor", "copysign.Scalar")
+def copysign(op: OpBuilder, x: Value, sign: Value | float) -> Value:
+    size = op.one("Abs", op.cast(x, op.dtype))
+    if not isinstance(sign, Value):
+        return -size if math.copysign(1.0, sign) < 0 else size
+    minus = signbit(op, sign)
+    return op.one("Where", minus, -size, size)
 
 
 @LOWERINGS("deg2rad")

@@ -19,7 +19,10 @@ BOOL = ir.DataType.BOOL
 
 @LOWERINGS("cumsum")
 def cumsum(op: OpBuilder, x: Value, dim: int, **_: object) -> Value:
+    """Added up in float64, as PyTorch's CPU does: the phase of a vocoder grows for ever."""
     wide = dtypes.widened(op.dtype)
+    if op.exact and wide == ir.DataType.FLOAT:
+        wide = ir.DataType.DOUBLE
     if x.rank == 0:
         return op.cast(x, op.dtype) if x.elem != op.dtype else op.one("Identity", x)
     x = op.cast(op.cast(x, op.dtype), wide)
