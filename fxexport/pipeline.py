@@ -42,6 +42,7 @@ from fxexport.inputs.weights import check_weights
 from fxexport.lowering import decomposition_for, keep_composite, lower
 from fxexport.options import ExportOptions
 from fxexport.passes import drop_guards, narrow_ranges, run_passes
+from fxexport.passes.complex_numbers import write_as_real
 from fxexport.profiles import METADATA_KEY, StoredProfiles, as_profiles
 from fxexport.progress import NullProgress, Progress
 from fxexport.report import Report
@@ -167,7 +168,8 @@ def run(options: ExportOptions) -> Exported:
     with stage("passes"):
         graph.max_trips = options.max_trips
         guards = target.guards if options.guards else (drop_guards,)
-        graph = run_passes(graph, (*guards, *target.passes))
+        graph = run_passes(graph, (write_as_real, *guards, *target.passes))
+        prepared.write_as_real(graph.inputs)
     with stage("lower"):
         ir_model = _lower(graph, target, stored, report)
     summarize(report, graph, ir_model, stored, target.keeps_ranges)
@@ -266,7 +268,7 @@ def _capture(
         rebuild=prepared.rebuild,
         pinnable=prepared.pinnable,
         output_names=options.output_names or (),
-        decomposition_for=decomposition_for,
+        decomposition_for=_decomposition_for,
         keep_composite=keep_composite,
         profiled=prepared.profiled,
         sequences=prepared.sequences,
@@ -284,6 +286,12 @@ def _capture(
     prepared.profiles = stored.profiles
     prepared.settle(graph.inputs, [entry.initial for entry in graph.state])
     return graph, stored
+
+
+def _decomposition_for(operator: torch._ops.OpOverload) -> Callable[..., Any] | None:
+    """How to express an operator through others, where neither lowering nor a pass has a form."""
+    taken_apart = operator in write_as_real.COMPLEX_OPERATORS
+    return None if taken_apart else decomposition_for(operator)
 
 
 def _lower(

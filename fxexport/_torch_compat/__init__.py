@@ -31,6 +31,7 @@ from fxexport._torch_compat.attention import (
 )
 from fxexport._torch_compat.fakes import (
     another_fake,
+    empty_beside,
     fake_beside,
     fake_like,
     fake_mode,
@@ -130,6 +131,7 @@ __all__ = [
     "below_autograd",
     "bounds_within",
     "counts_from_zero",
+    "empty_beside",
     "encoder_is_fast",
     "encoder_layer_is_fast",
     "fake_beside",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "another_fake",
+    "empty_beside",
     "fake_beside",
     "fake_like",
     "fake_mode",
@@ -64,9 +65,14 @@ def fake_like(tensor: torch.Tensor, sizes: Sequence[int | torch.SymInt]) -> torc
 
 def fake_beside(tensor: torch.Tensor, sizes: Sequence[Any]) -> torch.Tensor:
     """`fake_like`, made in the fake mode of the tensor itself: for use after capture."""
+    return empty_beside(tensor, sizes, tensor.dtype)
+
+
+def empty_beside(tensor: torch.Tensor, sizes: Sequence[Any], dtype: torch.dtype) -> torch.Tensor:
+    """`fake_beside`, of another dtype."""
     mode: FakeTensorMode = tensor.fake_mode  # type: ignore[attr-defined]
     with mode:
-        return fake_like(tensor, sizes)
+        return torch.empty(sizes, dtype=dtype, device=tensor.device)
 
 
 def fresh_size(tensor: torch.Tensor) -> torch.SymInt:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from fxexport.graph import CapturedGraph
+from fxexport.graph.complex_values import as_real
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -18,7 +19,7 @@ __all__ = ["describe_state", "initial_state", "state_file"]
 
 def initial_state(graph: CapturedGraph) -> dict[str, Any]:
     """NumPy arrays by input name: what the model held at export."""
-    return {entry.input: _array(entry.initial, entry.spec.dtype) for entry in graph.state}
+    return {entry.input: _array(as_real(entry.initial), entry.spec.dtype) for entry in graph.state}
 
 
 def _array(value: Any, dtype: torch.dtype) -> Any:

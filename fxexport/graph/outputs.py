@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from fxexport.graph.complex_values import as_real
 from fxexport.graph.values import Eager
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def flat_outputs(result: object, specs: Iterable[OutputSpec] = ()) -> list[Eager
 
     Returns:
         A value an output: a tensor, a number, or for a sequence the list of its items' values.
+        Complex tensors are real ones with a last dimension of 2.
     """
     columns: dict[str, int] = {}
     for spec in specs:
@@ -35,7 +37,7 @@ def flat_outputs(result: object, specs: Iterable[OutputSpec] = ()) -> list[Eager
     def is_value(value: object) -> bool:
         return isinstance(value, (torch.Tensor, int, float, bool))
 
-    return [value for _, value in named_leaves(result, is_value, columns)]
+    return [as_real(value) for _, value in named_leaves(result, is_value, columns)]
 
 
 def without_padding(specs: Sequence[OutputSpec], values: Sequence[Eager]) -> list[Eager]:

@@ -40,6 +40,7 @@ class InputSpec:
         shape: an int for a static dimension, a DimRange for a dynamic one; () for scalars.
         values: the smallest and the largest value that an int input may take; None for any.
         items: for a sequence, the size of every item along each dimension; None where they differ.
+        is_complex: whether it is complex in PyTorch, and real with a last dimension of 2 here.
     """
 
     name: str
@@ -48,6 +49,7 @@ class InputSpec:
     shape: tuple[int | DimRange, ...] = ()
     values: tuple[int, int] | None = None
     items: tuple[int | None, ...] = ()
+    is_complex: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class OutputSpec:
         padding: how the output is padded; None where it has its exact size.
         counts: name of the padded output whose size this is; "" for an output of the model.
         exceeded: whether this says that a loop was cut short at `max_trips`.
+        is_complex: whether it is complex in PyTorch, and real with a last dimension of 2 here.
     """
 
     name: str
@@ -88,6 +91,7 @@ class OutputSpec:
     padding: Padding | None = None
     counts: str = ""
     exceeded: bool = False
+    is_complex: bool = False
 
     @property
     def of_model(self) -> bool:

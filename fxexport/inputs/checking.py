@@ -13,7 +13,7 @@ from fxexport.graph.signature import DimRange, InputSpec
 from fxexport.inputs.lists import check_items
 from fxexport.inputs.specs import TensorSpec, dtype_name, is_fake
 
-__all__ = ["check_shape", "check_value", "equal_constants"]
+__all__ = ["check_complex", "check_shape", "check_value", "equal_constants"]
 
 
 def check_value(spec: InputSpec, value: Any, sizes: MutableMapping[str, int]) -> Any:
@@ -42,6 +42,18 @@ def check_value(spec: InputSpec, value: Any, sizes: MutableMapping[str, int]) ->
         )
     check_shape(spec, tuple(value.shape), sizes)
     return value
+
+
+def check_complex(spec: InputSpec, value: Any) -> None:
+    """Refuses real numbers where the program takes complex ones; the file takes their parts.
+
+    Raises:
+        UsageError: for a tensor of another dtype.
+    """
+    if spec.is_complex and isinstance(value, torch.Tensor) and not value.is_complex():
+        raise UsageError(
+            f"input {spec.name!r}: expected a complex dtype, got {dtype_name(value.dtype)}"
+        )
 
 
 def check_shape(spec: InputSpec, shape: tuple[int, ...], sizes: MutableMapping[str, int]) -> None:

@@ -10,9 +10,10 @@ from typing import Any, Literal
 import torch
 
 from fxexport.errors import UsageError
+from fxexport.graph.complex_values import as_complex, as_real
 from fxexport.graph.signature import DimRange, InputSpec
 from fxexport.inputs.binding import CallBinder, normalise_call
-from fxexport.inputs.checking import check_value, equal_constants
+from fxexport.inputs.checking import check_complex, check_value, equal_constants
 from fxexport.inputs.dimension_names import choose_sizes, name_dimensions
 from fxexport.inputs.dynamic import DynamicRequests, InputTree, read_dynamic
 from fxexport.inputs.flatten import Leaf, Node, leaves_of, map_leaves, matching_leaves, take_apart
@@ -80,6 +81,16 @@ class PreparedInputs:
             tuple(value.shape) if isinstance(value, torch.Tensor) else () for value in state
         )
 
+    def write_as_real(self, specs: Sequence[InputSpec]) -> None:
+        """Takes what complex inputs have become: real ones with a last dimension of 2."""
+        self.specs[:] = specs
+        self.examples[:] = map(as_real, self.examples)
+        self._state[:] = map(as_real, self._state)
+        self.hints[:] = [
+            (*hint, 2) if spec.is_complex and spec.kind == "tensor" else hint
+            for spec, hint in zip(specs, self.hints, strict=True)
+        ]
+
     def example_sizes(self) -> dict[str, int]:
         """The size of each dynamic dimension in the example, or the one made up for it."""
         return {
@@ -100,7 +111,10 @@ class PreparedInputs:
         """
         if len(flat_values) != len(self.specs):
             raise UsageError(f"expected {len(self.specs)} inputs, got {len(flat_values)}")
-        own = flat_values[: len(self._file_leaves)]
+        own = [
+            as_complex(value) if spec.is_complex else value
+            for spec, value in zip(self.specs, flat_values[: len(self._file_leaves)], strict=False)
+        ]
         by_leaf = dict(zip(self._file_leaves, own, strict=True))
         values = {
             name: map_leaves(root, lambda leaf: by_leaf.get(leaf, leaf.value))
@@ -131,7 +145,9 @@ class PreparedInputs:
         sizes: dict[str, int] = {}
         flat = []
         for spec, leaf in zip(self.specs, self._file_leaves, strict=False):
-            flat.append(check_value(spec, by_leaf.pop(leaf), sizes))
+            value = by_leaf.pop(leaf)
+            check_complex(spec, value)
+            flat.append(check_value(spec, as_real(value), sizes))
         for leaf, value in by_leaf.items():
             if not equal_constants(leaf.value, value):
                 raise UsageError(

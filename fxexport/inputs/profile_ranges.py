@@ -8,6 +8,7 @@ import torch
 
 from fxexport.errors import UsageError
 from fxexport.graph.captured import CapturedGraph
+from fxexport.graph.complex_values import in_the_file
 from fxexport.graph.signature import Constraint, DimRange, InputSpec
 from fxexport.inputs.dynamic import DimRequest, DynamicRequests
 from fxexport.inputs.flatten import Leaf
@@ -181,7 +182,8 @@ def _described(name: str, leaf: Leaf, requests: DynamicRequests) -> FileInput:
             shape.append(request.dim or Dim(f"{name}_d{axis}"))
         else:
             shape.append(size if isinstance(size, (int, Dim)) else Dim(str(size)))
-    return FileInput(name, tuple(shape), dtype_name(value.dtype))
+    dtype, dimensions = in_the_file(value.dtype, shape)
+    return FileInput(name, dimensions, dtype_name(dtype))
 
 
 def with_names(profiles: Sequence[Profile], file_names: Mapping[str, str]) -> list[Profile]:
@@ -235,18 +237,14 @@ def file_inputs(specs: Sequence[InputSpec], opts: Mapping[str, int]) -> list[Fil
         specs: the graph's inputs.
         opts: opt sizes that were given, by dimension.
     """
-    return [
-        FileInput(
-            spec.name,
-            tuple(
-                Dim(dim.name, dim.min, dim.max, opts.get(dim.name))
-                if isinstance(dim, DimRange)
-                else dim
-                for dim in spec.shape
-            ),
-            dtype_name(spec.dtype),
-            spec.values,
-        )
-        for spec in specs
-        if spec.kind != "sequence"  # no profile says how long a list is
+    # No profile says how long a list is.
+    return [_file_input(spec, opts) for spec in specs if spec.kind != "sequence"]
+
+
+def _file_input(spec: InputSpec, opts: Mapping[str, int]) -> FileInput:
+    dims = [
+        Dim(dim.name, dim.min, dim.max, opts.get(dim.name)) if isinstance(dim, DimRange) else dim
+        for dim in spec.shape
     ]
+    dtype, shape = in_the_file(spec.dtype, dims)
+    return FileInput(spec.name, shape, dtype_name(dtype), spec.values)

@@ -12,7 +12,8 @@ from fxexport.profiles.dims import Dim
 
 __all__ = ["DTYPES", "TensorSpec", "check_tensor", "dtype_name", "is_fake"]
 
-# The dtypes that an ONNX input can have, by PyTorch's name and by the short one.
+# The dtypes that an input can have, by PyTorch's name and by the short one. A complex one is real
+# in the file, with a last dimension of 2.
 DTYPES: dict[str, torch.dtype] = {
     "float32": torch.float32,
     "float": torch.float32,
@@ -43,6 +44,8 @@ DTYPES: dict[str, torch.dtype] = {
     "uint64": torch.uint64,
     "u64": torch.uint64,
     "bool": torch.bool,
+    "complex64": torch.complex64,
+    "complex128": torch.complex128,
     "float8_e4m3fn": torch.float8_e4m3fn,
     "float8_e4m3fnuz": torch.float8_e4m3fnuz,
     "float8_e5m2": torch.float8_e5m2,
@@ -93,7 +96,7 @@ def check_tensor(name: str, tensor: torch.Tensor | TensorSpec) -> None:
     """Refuses what cannot be an input of an ONNX file.
 
     Raises:
-        UsageError: for complex, quantized, sparse and nested tensors.
+        UsageError: for quantized, sparse and nested tensors.
     """
     problem: Any = None
     if isinstance(tensor, torch.Tensor):
@@ -111,7 +114,7 @@ def check_tensor(name: str, tensor: torch.Tensor | TensorSpec) -> None:
     if problem is None and tensor.dtype not in _SUPPORTED:
         problem = f"a {dtype_name(tensor.dtype)} tensor"
     if problem is not None:
-        hint = "pass it as a plain (strided) tensor, and convert it inside the model"
-        if tensor.dtype.is_complex:
-            hint = "pass torch.view_as_real(x), and call torch.view_as_complex inside the model"
-        raise UsageError(f"input {name!r} is {problem}; ONNX has no such input", hint=hint)
+        raise UsageError(
+            f"input {name!r} is {problem}; ONNX has no such input",
+            hint="pass it as a plain (strided) tensor, and convert it inside the model",
+        )

@@ -12,6 +12,7 @@ from torch import fx
 from fxexport.errors import FxExportError, MissingLoweringError
 from fxexport.graph.captured import bodies_of, source_of
 from fxexport.graph.contracts import sizes_fit
+from fxexport.graph.fourier import FOURIER_FUNCTIONS
 from fxexport.graph.ops import branch, guard, loop
 from fxexport.graph.scalars import SCALAR_FUNCTIONS
 from fxexport.graph.sequences import SEQUENCE_FUNCTIONS
@@ -92,5 +93,6 @@ def _has_form(target: object) -> bool:
     return (
         target in SCALAR_FUNCTIONS
         or target in SEQUENCE_FUNCTIONS
+        or target in FOURIER_FUNCTIONS
         or target in (branch, guard, loop, operator.getitem, sizes_fit)
     )

@@ -28,7 +28,7 @@ def describe_input(spec: InputSpec) -> dict[str, Any]:
         ``{"name", "min", "max"}`` for dynamic dimensions (max None: no bound); and values, the
         smallest and the largest one, of a Python int that has a range.
     """
-    entry = {
+    entry: dict[str, Any] = {
         "name": spec.name,
         "kind": spec.kind,
         "dtype": str(spec.dtype).removeprefix("torch."),
@@ -36,6 +36,8 @@ def describe_input(spec: InputSpec) -> dict[str, Any]:
     }
     if spec.values is not None:
         entry["values"] = list(spec.values)
+    if spec.is_complex:
+        entry["complex"] = True
     return entry
 
 
@@ -48,7 +50,8 @@ def describe_output(spec: OutputSpec, value: ir.Value) -> dict[str, Any]:
 
     Returns:
         As for an input; a padded one has ``"padded": {"dim", "count"}``, its count has the name
-        of the padded output in ``"counts"``, and that of `max_trips` ``"exceeded": True``.
+        of the padded output in ``"counts"``, and that of `max_trips` ``"exceeded": True``. What
+        is complex in PyTorch has ``"complex": True``; its last dimension holds the two parts.
     """
     shape = value.shape
     entry: dict[str, Any] = {
@@ -65,6 +68,8 @@ def describe_output(spec: OutputSpec, value: ir.Value) -> dict[str, Any]:
         entry["counts"] = spec.counts
     if spec.exceeded:
         entry["exceeded"] = True
+    if spec.is_complex:
+        entry["complex"] = True
     return entry
 
 
@@ -104,7 +109,8 @@ def type_text(entry: dict[str, Any]) -> str:
     shape = entry.get("shape")
     if shape is None:
         return dtype
-    return f"{dtype}[{', '.join(_dimension_name(dim) for dim in shape)}]"
+    text = f"{dtype}[{', '.join(_dimension_name(dim) for dim in shape)}]"
+    return f"complex as {text}" if entry.get("complex") else text
 
 
 def dimension_ranges(entries: Sequence[dict[str, Any]]) -> dict[str, str]:

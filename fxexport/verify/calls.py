@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fxexport.graph.captured import CapturedGraph
+from fxexport.graph.complex_values import as_real
 from fxexport.graph.values import Eager
 from fxexport.verify.cases import Case
 from fxexport.verify.reference import copy_of
@@ -37,8 +38,8 @@ class StepByStep:
 
     def __init__(self, graph: CapturedGraph) -> None:
         self._count = len(graph.state)
-        self.file: list[Eager] = [copy_of(entry.initial) for entry in graph.state]
-        self.eager: list[Eager] = [copy_of(entry.initial) for entry in graph.state]
+        self.file: list[Eager] = [copy_of(as_real(entry.initial)) for entry in graph.state]
+        self.eager: list[Eager] = [copy_of(as_real(entry.initial)) for entry in graph.state]
 
     def keep(self, expected: Sequence[Eager], got: Sequence[Eager]) -> None:
         """Takes the state out of the outputs of one call on each side."""

@@ -10,6 +10,7 @@ import torch
 
 from fxexport.capture import kept, replace_leaves, state_leaves, untouched
 from fxexport.graph import CapturedGraph, StateSpec
+from fxexport.graph.complex_values import as_complex, as_real
 from fxexport.graph.outputs import flat_outputs
 from fxexport.graph.values import Eager
 from fxexport.inputs import PreparedInputs
@@ -64,7 +65,7 @@ class Reference:
             names = [entry.path]
             if isinstance(entry.initial, torch.Tensor):
                 names = [path for path, leaf in leaves.items() if leaf.value is entry.initial]
-            new.update(dict.fromkeys(names, value))
+            new.update(dict.fromkeys(names, as_complex(value) if entry.spec.is_complex else value))
         replace_leaves(self._model, new)
 
     @contextlib.contextmanager
@@ -94,5 +95,5 @@ def copy_of(value: Eager) -> Eager:
 def _plain(value: Eager, entry: StateSpec) -> Eager:
     """A value of the state that a later call does not change."""
     if isinstance(value, torch.Tensor):
-        return value.detach().clone()
+        return as_real(value.detach().clone())  # type: ignore[no-any-return]
     return {"int": int, "float": float, "bool": bool}[entry.spec.kind](value)

@@ -216,7 +216,7 @@ def test_call_that_does_not_fit(inputs: Any, kwargs: Any, match: str) -> None:
 @pytest.mark.parametrize(
     ("value", "match"),
     [
-        (torch.zeros(2, dtype=torch.complex64), "complex64"),
+        (torch.zeros(2, dtype=torch.complex32), "complex32"),
         (torch.eye(2).to_sparse(), "sparse"),
         (np.array(["a"]), "NumPy array"),
         (functools.partial(int), None),

@@ -51,6 +51,7 @@ THEMES = (
     "attention_paths",
     "torch_wrappers",
     "detection_parts",
+    "complex_numbers",
     "refusals",
 )
 

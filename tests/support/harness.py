@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from fxexport.graph.complex_values import as_real
 from tests.programs.program import Program
 
 __all__ = ["Outcome", "Status", "compare", "feed_of", "flatten", "run_model", "run_program"]
@@ -131,7 +132,7 @@ def _expected(result: Any, outputs: Sequence[Any]) -> list[Any]:
         from fxexport.graph.outputs import flat_outputs
 
         return flat_outputs(result, outputs)
-    return list(flatten(result))
+    return [as_real(value) for value in flatten(result)]
 
 
 def compare(expected: Sequence[Any], actual: Sequence[Any]) -> str:
@@ -176,7 +177,7 @@ def _as_tensor(value: Any) -> torch.Tensor:
 
 def _file_values(graph: Any, row: tuple[Any, ...]) -> Flat:
     """The values for the file's inputs; static Python scalars are part of the file."""
-    values = flatten(copy.deepcopy(row))
+    values = [as_real(value) for value in flatten(copy.deepcopy(row))]
     if len(values) != len(graph.inputs):
         values = [value for value in values if isinstance(value, torch.Tensor)]
     if len(values) != len(graph.inputs):

@@ -12,6 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 import fxexport
 from fxexport.errors import FxExportError, ModelError
+from fxexport.graph.complex_values import as_real
 from fxexport.graph.outputs import flat_outputs
 from fxexport.verify.excuses import draws_numbers
 from fxexport.verify.outside import GuardCheck, says_it_raises
@@ -160,7 +161,7 @@ class _Comparison:
     def _run(self, tensors: Tensors) -> list[Any]:
         present = {value.name for value in self._session.get_inputs()}
         feed = {
-            spec.name: tensor.contiguous().numpy()
+            spec.name: as_real(tensor).contiguous().numpy()
             for spec, tensor in zip(self._graph.inputs, tensors, strict=True)
             if spec.name in present
         }
@@ -179,7 +180,7 @@ class _Comparison:
         """PyTorch's result as the file has it: a list of any length is one output."""
         if any(spec.kind == "sequence" for spec in self._graph.outputs):
             return flat_outputs(result, self._graph.outputs)
-        items = list(flatten(result))
+        items = [as_real(value) for value in flatten(result)]
         return items[: len(self._graph.outputs)] if self._leading else items
 
     def _expected(self, tensors: Tensors) -> Any:
@@ -222,7 +223,7 @@ class _Comparison:
         tensors = (torch.tensor(False), *self._call.tensors)
         example = flatten(_eager(self._call, self._call.tensors))
         expected = [
-            torch.zeros([0] * like.dim(), dtype=like.dtype)
+            as_real(torch.zeros([0] * like.dim(), dtype=like.dtype))
             if isinstance(like, torch.Tensor)
             else like
             for like in example

@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.functions import composed_functions as written_out
-from fxexport.capture.functions import indexing
+from fxexport.capture.functions import indexing, spectra
 from fxexport.capture.functions.nonempty_functions import nonempty_functions
 from fxexport.capture.functions.packed_sequences import PackedSequences
 from fxexport.capture.functions.piece_arguments import PIECES
@@ -102,6 +102,8 @@ class FunctionMode(TorchFunctionMode):
         self._table[torch.fake_quantize_per_channel_affine] = written_out.fake_quantize_channels
         self._table[torch.embedding_bag] = written_out.embedding_bag
         self._table[compat.GROUPED_MM] = written_out.grouped_mm
+        for function in (torch.istft, tensor.istft):
+            self._table[function] = spectra.istft
         self._table.update(nonempty_functions(self._operators, self._raw))
         for name in ("histc", "cov", "corrcoef"):
             for owner in (torch, tensor):

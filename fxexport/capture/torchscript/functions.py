@@ -23,7 +23,7 @@ _FUNCTIONS: dict[str, Callable[..., object]] = {
         "blackman_window", "affine_grid_generator", "kron", "chain_matmul", "cdist",
         "take_along_dim", "embedding_bag", "fake_quantize_per_tensor_affine",
         "fake_quantize_per_channel_affine", "inverse", "cov", "corrcoef", "histc", "bincount",
-        "narrow", "trapezoid", "trapz",
+        "narrow", "trapezoid", "trapz", "istft",
     )
 }  # fmt: skip
 _FUNCTIONS |= {

@@ -7,6 +7,7 @@ floats in TorchScript), the result is converted.
 
 from __future__ import annotations
 
+import cmath
 import math
 import operator
 from collections.abc import Callable
@@ -197,10 +198,12 @@ def _extreme(call: Call) -> object:
 TABLE.simple("aten::Int", lambda ops, value: ops.call(int)(value))
 TABLE.simple("aten::Bool", lambda ops, value: ops.call(bool)(value))
 TABLE.simple("aten::Float", lambda ops, value: ops.call(float)(value))
+_plain("aten::Complex", complex)
+_plain("aten::polar", cmath.rect)
 TABLE.refused(
-    "aten::Complex aten::ComplexImplicit. aten::polar",
-    "complex numbers have no form in ONNX",
-    "compute with real and imaginary parts",
+    "aten::ComplexImplicit.",
+    "a complex number is read from a tensor",
+    "leave it in the tensor",
 )
 
 # -- comparisons and logic ------------------------------------------------------------------------

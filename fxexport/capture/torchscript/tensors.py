@@ -128,6 +128,7 @@ def returned(call: Call, value: object) -> Any:
 
 @TABLE.add(
     "aten::tensor.", "aten::tensor.bool", "aten::tensor.float", "aten::tensor.int",
+    "aten::tensor.complex", "aten::as_tensor.complex",
     "aten::as_tensor.bool", "aten::as_tensor.float", "aten::as_tensor.int", "aten::as_tensor.",
     "aten::as_tensor.list", "aten::_list_to_tensor.",
 )  # fmt: skip
@@ -141,7 +142,6 @@ def _tensor(call: Call) -> object:
 
 
 TABLE.simple("prim::NumToTensor", lambda ops, value: torch.tensor(value))
-TABLE.refused("aten::tensor.complex aten::as_tensor.complex", "complex numbers have no ONNX form")
 
 # -- read -----------------------------------------------------------------------------------------
 
@@ -156,7 +156,8 @@ TABLE.refused(
     "aten::Complex.Tensor_Tensor aten::Complex.Tensor_float aten::Complex.float_Tensor "
     "aten::Complex.Tensor_int aten::Complex.int_Tensor aten::Complex.Tensor_bool "
     "aten::Complex.bool_Tensor",
-    "complex numbers have no ONNX form",
+    "a complex number is made of the elements of tensors",
+    "make a tensor of them, with torch.complex",
 )
 TABLE.simple("aten::equal.", lambda ops, a, b: torch.equal(a, b))
 TABLE.simple(

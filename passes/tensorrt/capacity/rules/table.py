@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
-from fxexport.passes.tensorrt.capacity.values.open_tensors import Dims, Result, Target
+from fxexport.passes.rewriting.rule_table import RuleTable as _RuleTable
+from fxexport.passes.tensorrt.capacity.values.open_tensors import Dims, Result
 
 __all__ = ["Rule", "RuleTable", "dims_of", "positive"]
 
@@ -15,24 +15,8 @@ __all__ = ["Rule", "RuleTable", "dims_of", "positive"]
 Rule = Callable[..., Result]
 
 
-class RuleTable(dict[Target, Rule]):
+class RuleTable(_RuleTable[Rule]):
     """The rules of one file, by operator."""
-
-    def __call__(self, *names: str) -> Callable[[Rule], Rule]:
-        """Enters the decorated rule for ATen operators, named as ``add.Tensor``.
-
-        A name that this PyTorch does not have is left out.
-        """
-
-        def enter(rule: Rule) -> Rule:
-            for name in names:
-                packet, _, overload = name.partition(".")
-                found = getattr(getattr(torch.ops.aten, packet, None), overload or "default", None)
-                if found is not None:
-                    self[found] = rule
-            return rule
-
-        return enter
 
 
 def positive(dim: int, rank: int) -> int:

@@ -1,0 +1,293 @@
+"""Sums, products, quotients and comparisons of complex numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from fxexport.passes.complex_numbers.pairs import Pair, PairWriter, Part, shape_of
+from fxexport.passes.complex_numbers.table import RuleTable
+from torch import fx
+
+__all__ = ["RULES", "absolute", "joined_by_and", "product", "quotient"]
+
+aten = torch.ops.aten
+
+RULES = RuleTable()
+
+
+# -- sums ------------------------------------------------------------------------------------------
+
+
+def _spread(w: PairWriter, part: Part, other: Part) -> Part:
+    """A part in the sizes that it and another operand have together."""
+    if not isinstance(part, fx.Node):
+        if not isinstance(other, fx.Node):
+            return part
+        return w.add(w.zeros(other), part)
+    if not isinstance(other, fx.Node) or _alike(part, other):
+        return part
+    return w.add(part, w.zeros(other))
+
+
+def _alike(a: fx.Node, b: fx.Node) -> bool:
+    return list(map(str, shape_of(a))) == list(map(str, shape_of(b)))
+
+
+def _sum(w: PairWriter, a: Pair, b: Pair) -> Pair:
+    if a.im is None and b.im is None:
+        return Pair(w.add(a.re, b.re), None)
+    if a.im is None or b.im is None:
+        whole, real = (b, a) if a.im is None else (a, b)
+        assert whole.im is not None
+        return Pair(w.add(a.re, b.re), _spread(w, whole.im, real.re))
+    return Pair(w.add(a.re, b.re), w.add(a.im, b.im))
+
+
+def _negated(w: PairWriter, a: Pair) -> Pair:
+    return Pair(w.negated(a.re), None if a.im is None else w.negated(a.im))
+
+
+@RULES("add.Tensor", "add.Scalar")
+def add(w: PairWriter, a: Any, b: Any, alpha: Any = 1) -> Pair:
+    return _sum(w, w.pair(a), _times(w, alpha, b))
+
+
+@RULES("sub.Tensor", "sub.Scalar")
+def sub(w: PairWriter, a: Any, b: Any, alpha: Any = 1) -> Pair:
+    return _sum(w, w.pair(a), _negated(w, _times(w, alpha, b)))
+
+
+@RULES("rsub.Tensor", "rsub.Scalar")
+def rsub(w: PairWriter, a: Any, b: Any, alpha: Any = 1) -> Pair:
+    return sub(w, b, a, alpha)
+
+
+@RULES("neg.default")
+def neg(w: PairWriter, a: Pair) -> Pair:
+    return _negated(w, a)
+
+
+@RULES("positive.default")
+def positive(w: PairWriter, a: Pair) -> Pair:
+    return a
+
+
+def _times(w: PairWriter, alpha: Any, b: Any) -> Pair:
+    return w.pair(b) if alpha == 1 else product(w, w.pair(alpha), w.pair(b))
+
+
+# -- products --------------------------------------------------------------------------------------
+
+
+def product(w: PairWriter, a: Pair, b: Pair) -> Pair:
+    """``a * b``. A factor without imaginary parts scales, where PyTorch would add products by 0."""
+    if a.im is None:
+        a, b = b, a
+    if a.im is None:
+        return Pair(w.mul(a.re, b.re), None)
+    if b.im is None:
+        return Pair(w.mul(a.re, b.re), w.mul(a.im, b.re))
+    return Pair(
+        w.sub(w.mul(a.re, b.re), w.mul(a.im, b.im)),
+        w.add(w.mul(a.re, b.im), w.mul(a.im, b.re)),
+    )
+
+
+def quotient(w: PairWriter, a: Pair, b: Pair) -> Pair:
+    """``a / b``, scaled by the larger part of the divisor so that no square overflows."""
+    if b.im is None:
+        return Pair(w.div(a.re, b.re), None if a.im is None else w.div(a.im, b.re))
+    re, im = w.tensor(b.re), w.tensor(b.im)
+    largest = w.of(aten.maximum.default, w.map(aten.abs.default, re), w.map(aten.abs.default, im))
+    c, d = w.div(re, largest), w.div(im, largest)
+    below = w.mul(w.add(w.mul(c, c), w.mul(d, d)), largest)
+    above = product(w, a, Pair(c, w.negated(d)))
+    assert above.im is not None
+    # A divisor of 0: each part by 0.
+    nothing = w.call(aten.eq.Scalar, largest, 0, shape=shape_of(largest), dtype=torch.bool)
+    imaginary = w.imaginary(a) if isinstance(a.re, fx.Node) or a.im is not None else 0.0
+    return Pair(
+        _chosen(w, nothing, w.div(a.re, largest), w.div(above.re, below)),
+        _chosen(w, nothing, w.div(imaginary, largest), w.div(above.im, below)),
+    )
+
+
+def _chosen(w: PairWriter, condition: fx.Node, a: Part, b: Part) -> fx.Node:
+    return w.call(aten.where.self, condition, w.tensor(a), w.tensor(b), shape=shape_of(b))
+
+
+@RULES("mul.Tensor", "mul.Scalar")
+def mul(w: PairWriter, a: Any, b: Any) -> Pair:
+    return product(w, w.pair(a), w.pair(b))
+
+
+@RULES("div.Tensor", "div.Scalar", "true_divide.Tensor")
+def div(w: PairWriter, a: Any, b: Any) -> Pair:
+    return quotient(w, w.pair(a), w.pair(b))
+
+
+@RULES("reciprocal.default")
+def reciprocal(w: PairWriter, a: Pair) -> Pair:
+    return quotient(w, Pair(1.0, None), a)
+
+
+@RULES("square.default")
+def square(w: PairWriter, a: Pair) -> Pair:
+    return product(w, a, a)
+
+
+@RULES("addcmul.default")
+def addcmul(w: PairWriter, x: Any, a: Any, b: Any, value: Any = 1) -> Pair:
+    return _sum(w, w.pair(x), _times(w, value, product(w, w.pair(a), w.pair(b))))
+
+
+@RULES("addcdiv.default")
+def addcdiv(w: PairWriter, x: Any, a: Any, b: Any, value: Any = 1) -> Pair:
+    return _sum(w, w.pair(x), _times(w, value, quotient(w, w.pair(a), w.pair(b))))
+
+
+@RULES("lerp.Tensor", "lerp.Scalar")
+def lerp(w: PairWriter, start: Any, end: Any, weight: Any) -> Pair:
+    first = w.pair(start)
+    return _sum(w, first, product(w, w.pair(weight), _sum(w, w.pair(end), _negated(w, first))))
+
+
+# -- parts -----------------------------------------------------------------------------------------
+
+
+@RULES("complex.default")
+def of_parts(w: PairWriter, re: fx.Node, im: fx.Node) -> Pair:
+    return Pair(_spread(w, re, im), _spread(w, im, re))
+
+
+@RULES("polar.default")
+def polar(w: PairWriter, length: fx.Node, angle: fx.Node) -> Pair:
+    return Pair(
+        w.mul(length, w.map(aten.cos.default, angle)), w.mul(length, w.map(aten.sin.default, angle))
+    )
+
+
+@RULES("view_as_complex.default", "view_as_complex_copy.default")
+def view_as_complex(w: PairWriter, x: fx.Node) -> Pair:
+    return w.parted(x)
+
+
+@RULES("view_as_real.default", "view_as_real_copy.default")
+def view_as_real(w: PairWriter, a: Pair) -> fx.Node:
+    # A node of its own: what `joined` gives may stand for the complex tensor as well.
+    return w.call(aten.alias.default, w.joined(a, w.shape[:-1]))
+
+
+@RULES("_conj.default", "_conj_physical.default")
+def conj(w: PairWriter, a: Pair) -> Pair:
+    return Pair(a.re, None if a.im is None else w.negated(a.im))
+
+
+@RULES("resolve_conj.default", "resolve_neg.default")
+def resolved(w: PairWriter, a: Pair) -> Pair:
+    return a
+
+
+def absolute(w: PairWriter, a: Pair) -> fx.Node:
+    """The absolute value: no square overflows in it."""
+    if a.im is None:
+        return w.map(aten.abs.default, w.tensor(a.re))
+    return w.tensor(w.of(aten.hypot.default, w.tensor(a.re), w.tensor(a.im)))
+
+
+@RULES("abs.default")
+def abs_(w: PairWriter, a: Pair) -> fx.Node:
+    squares = [user for user in w.node.users if _is_square(user)]
+    if squares and a.im is not None:
+        # The power of a spectrum is squared again at once: no root is needed.
+        power = w.tensor(w.add(w.mul(a.re, a.re), w.mul(a.im, a.im)))
+        for user in squares:
+            user.replace_all_uses_with(power)
+    return absolute(w, a)
+
+
+def _is_square(node: fx.Node) -> bool:
+    """Whether a node squares its first operand, a real tensor."""
+    if node.target is aten.pow.Tensor_Scalar:
+        return isinstance(node.args[1], (int, float)) and node.args[1] == 2
+    if node.target is aten.mul.Tensor:
+        return node.args[0] is node.args[1]
+    return node.target is aten.square.default
+
+
+@RULES("angle.default")
+def angle(w: PairWriter, a: Pair) -> fx.Node:
+    return w.tensor(w.of(aten.atan2.default, w.imaginary(a), w.tensor(a.re)))
+
+
+@RULES("sgn.default")
+def sgn(w: PairWriter, a: Pair) -> Pair:
+    length = absolute(w, a)
+    nothing = w.call(aten.eq.Scalar, length, 0, shape=shape_of(length), dtype=torch.bool)
+    scale = w.call(aten.where.self, nothing, w.number(1.0, w.dtype), length)
+    return Pair(w.div(a.re, scale), None if a.im is None else w.div(a.im, scale))
+
+
+# -- questions -------------------------------------------------------------------------------------
+
+
+def joined_by_and(w: PairWriter, a: fx.Node, b: fx.Node) -> fx.Node:
+    """Whether both hold."""
+    return w.call(aten.logical_and.default, a, b)
+
+
+def _equal(w: PairWriter, a: Any, b: Any) -> fx.Node:
+    """Whether two values are equal, of which either may be real."""
+    one, other = (_in_common(w, x, beside) for x, beside in ((a, b), (b, a)))
+    dtype = torch.bool
+    re = w.call(aten.eq.Tensor, one[0], other[0], dtype=dtype)
+    im = w.call(aten.eq.Tensor, one[1], other[1], dtype=dtype)
+    return joined_by_and(w, re, im)
+
+
+def _in_common(w: PairWriter, value: Any, beside: Any) -> tuple[fx.Node, fx.Node]:
+    """The parts of a value in the wider dtype of the two."""
+    dtypes = [
+        x.meta["val"].dtype
+        for v in (value, beside)
+        for x in ((v.re,) if isinstance(v, Pair) else (v,))
+        if isinstance(x, fx.Node) and isinstance(x.meta["val"], torch.Tensor)
+    ]
+    wide = torch.float64 if torch.float64 in dtypes else torch.float32
+    pair = value if isinstance(value, Pair) else None
+    if isinstance(value, complex):
+        pair = Pair(value.real, value.imag)
+    re: Any = value if pair is None else pair.re
+    im: Any = None if pair is None else pair.im
+
+    def part(x: Any) -> fx.Node:
+        if isinstance(x, fx.Node) and isinstance(x.meta["val"], torch.Tensor):
+            return x if x.meta["val"].dtype == wide else w.cast(x, wide)
+        return w.number(x, wide)
+
+    first = part(re)
+    return first, part(im) if im is not None else w.zeros(first)
+
+
+@RULES("eq.Tensor", "eq.Scalar")
+def eq(w: PairWriter, a: Any, b: Any) -> fx.Node:
+    return _equal(w, a, b)
+
+
+@RULES("ne.Tensor", "ne.Scalar")
+def ne(w: PairWriter, a: Any, b: Any) -> fx.Node:
+    return w.call(aten.logical_not.default, _equal(w, a, b))
+
+
+def _either(name: str, target: Any, both: bool) -> None:
+    @RULES(name)
+    def rule(w: PairWriter, a: Pair) -> fx.Node:
+        re, im = (w.call(target, part) for part in (w.tensor(a.re), w.imaginary(a)))
+        return joined_by_and(w, re, im) if both else w.call(aten.logical_or.default, re, im)
+
+
+_either("isnan.default", aten.isnan.default, both=False)
+_either("isinf.default", aten.isinf.default, both=False)
+_either("isfinite.default", aten.isfinite.default, both=True)
+_either("logical_not.default", aten.logical_not.default, both=True)

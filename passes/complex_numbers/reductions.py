@@ -1,0 +1,61 @@
+"""Norms, variances and questions over many complex numbers; sums are in `apart`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from fxexport.passes.complex_numbers.arithmetic import absolute
+from fxexport.passes.complex_numbers.pairs import Pair, PairWriter, shape_of
+from fxexport.passes.complex_numbers.table import RuleTable
+from torch import fx
+
+from fxexport.graph.complex_values import real_dtype
+
+__all__ = ["RULES"]
+
+aten = torch.ops.aten
+
+RULES = RuleTable()
+
+
+@RULES("linalg_vector_norm.default", "norm.Scalar", "norm.ScalarOpt_dim", "norm.ScalarOpt_dtype",
+       "norm.ScalarOpt_dim_dtype")  # fmt: skip
+def norm(w: PairWriter, x: Pair, *args: Any, **kwargs: Any) -> fx.Node:
+    """The norm of the absolute values."""
+    if (dtype := kwargs.get("dtype")) is not None:
+        kwargs = {**kwargs, "dtype": real_dtype(dtype)}
+    return w.call(w.node.target, absolute(w, x), *args, named=kwargs)  # type: ignore[arg-type]
+
+
+@RULES("var.correction", "var.dim", "var.default")
+def var(w: PairWriter, x: Pair, *args: Any, **kwargs: Any) -> fx.Node:
+    """That of the real parts and that of the imaginary ones, together."""
+    return _variance(w, x, w.node.target, args, kwargs)  # type: ignore[arg-type]
+
+
+def _variance(
+    w: PairWriter, x: Pair, target: Callable[..., Any], args: Any, kwargs: dict[str, Any]
+) -> fx.Node:
+    parts = (w.tensor(x.re), w.imaginary(x))
+    re, im = (w.call(target, part, *args, named=kwargs) for part in parts)
+    return w.tensor(w.add(re, im))
+
+
+@RULES("std.correction", "std.dim", "std.default")
+def std(w: PairWriter, x: Pair, *args: Any, **kwargs: Any) -> fx.Node:
+    overload = w.node.target._overloadname  # type: ignore[union-attr]
+    target = getattr(aten.var, overload)
+    return w.map(aten.sqrt.default, _variance(w, x, target, args, kwargs))
+
+
+@RULES("any.default", "any.dim", "any.dims", "all.default", "all.dim", "all.dims",
+       "count_nonzero.default", "count_nonzero.dim_IntList", "nonzero.default")  # fmt: skip
+def truth(w: PairWriter, x: Pair, *args: Any, **kwargs: Any) -> fx.Node:
+    """Asked of which numbers are not 0."""
+    parts = (w.tensor(x.re), w.imaginary(x))
+    shape = shape_of(parts[0])
+    halves = [w.call(aten.ne.Scalar, part, 0, shape=shape, dtype=torch.bool) for part in parts]
+    true = w.call(aten.logical_or.default, *halves, shape=shape, dtype=torch.bool)
+    return w.call(w.node.target, true, *args, named=kwargs)  # type: ignore[arg-type]
