@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from fxexport._torch_compat import has_own_decomposition, larger_table
+from fxexport.lowering.own_decompositions import OWN_DECOMPOSITIONS
 from fxexport.lowering.registry import is_lowerable, operator_name
 
 __all__ = ["decomposition_for", "keep_composite"]
@@ -101,6 +102,9 @@ def decomposition_for(op: torch._ops.OpOverload) -> Callable[..., Any] | None:
     """
     if is_lowerable(op):
         return None
+    own = OWN_DECOMPOSITIONS.get(op)
+    if own is not None:
+        return own
     found = _decompositions().get(op)
     if found is not None:
         return found

@@ -285,7 +285,7 @@ def searchsorted(
     sorter: Value | None = None,
 ) -> Value:
     if sorter is not None:
-        raise op.refuse("searchsorted with a sorter", "sort the boundaries first")
+        boundaries = op.one("GatherElements", boundaries, sorter, axis=boundaries.rank - 1)
     right = right if side is None else side == "right"
     values = x if isinstance(x, Value) else op.cast(x, boundaries.elem)
     edges, values = op.promote(boundaries, values)

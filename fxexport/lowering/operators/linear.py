@@ -282,6 +282,17 @@ def det(op: OpBuilder, x: Value) -> Value | tuple[Value, None, None]:
     return (found, None, None) if several else found
 
 
+@LOWERINGS("_linalg_slogdet")
+def slogdet(op: OpBuilder, x: Value) -> tuple[Value, Value, None, None]:
+    """Of the matrix by its largest number: the determinant itself may be too large or too small."""
+    size = _small(op, x)
+    largest = op.one("ReduceMax", op.one("Abs", x), [-2, -1], keepdims=1)
+    scale = op.one("Where", op.one("Equal", largest, 0.0), op.const(1, x.elem), largest)
+    found = op.one("Det", x / scale)
+    added = op.one("Squeeze", op.one("Log", scale), [-2, -1]) * float(size)
+    return op.one("Sign", found), op.one("Log", op.one("Abs", found)) + added, None, None
+
+
 @LOWERINGS("linalg_inv_ex")
 def inverse(op: OpBuilder, x: Value, check_errors: bool = False) -> tuple[Value, None]:
     if op.indices_used:
