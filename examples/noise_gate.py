@@ -1,7 +1,7 @@
 """Takes the noise out of a sound, frame by frame: what noise is, is learnt where it is quiet.
 
-Complex spectra there and back, for a sound of any length; a loop over frames with an `if` in it that
-decides whether a frame is noise, and what the loop has learnt decides about the next frame.
+Complex spectra there and back, for a sound of any length; a loop over frames with an `if` in it
+that decides whether a frame is noise, and what is learnt there decides about the next frame.
 """
 
 from __future__ import annotations

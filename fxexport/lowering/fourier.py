@@ -20,6 +20,7 @@ import onnx_ir as ir
 from fxexport.graph.fourier import irdft, rdft
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
+from fxexport.lowering.dimensions import from_end, to_end
 
 __all__ = ["lower_fourier"]
 
@@ -53,7 +54,7 @@ def _dft(op: OpBuilder, parts: Parts, dim: int, inverse: bool, norm: int) -> tup
         return _by_dft(op, parts, dim, inverse, norm)
     last = _moved(op, parts, dim)
     re, im = _matrices(op, last, size, inverse, _scale(size, norm))
-    return _moved_back(op, re, dim), _moved_back(op, im, dim)
+    return from_end(op, re, dim), from_end(op, im, dim)
 
 
 def _rdft(op: OpBuilder, x: Value, dim: int, norm: int) -> tuple[Value, Value]:
@@ -70,7 +71,7 @@ def _rdft(op: OpBuilder, x: Value, dim: int, norm: int) -> tuple[Value, Value]:
         whole = _matrices(op, (moved, None), size, False, _scale(size, norm))
         axis = moved.rank - 1
         re, im = (op.one("Slice", part, [0], [count], [axis]) for part in whole)
-    return _moved_back(op, re, dim), _moved_back(op, im, dim)
+    return from_end(op, re, dim), from_end(op, im, dim)
 
 
 def _irdft(
@@ -94,7 +95,7 @@ def _irdft(
     else:
         whole = _hermitian(op, parts, size)
         out, _ = _matrices(op, whole, size, True, _scale(size, norm))
-    return _moved_back(op, out, dim)
+    return from_end(op, out, dim)
 
 
 # -- matrices --------------------------------------------------------------------------------------
@@ -272,7 +273,7 @@ def _by_computed_matrix(
     out_re, out_im = re @ cos, re @ sin
     if im is not None:
         out_re, out_im = out_re - im @ sin, out_im + im @ cos
-    return _moved_back(op, out_re, dim), _moved_back(op, out_im, dim)
+    return from_end(op, out_re, dim), from_end(op, out_im, dim)
 
 
 def _dft_node(op: OpBuilder, x: Value, dim: int, inverse: bool, onesided: bool) -> Value:
@@ -290,7 +291,7 @@ def _irdft_of_any_size(
     moved = _moved(op, parts, dim)
     whole = _hermitian(op, moved, size)
     out, _ = _by_dft(op, whole, moved[0].rank - 1, True, norm)
-    return _moved_back(op, out, dim)
+    return from_end(op, out, dim)
 
 
 def _hermitian(op: OpBuilder, parts: Parts, size: int | Value) -> Parts:
@@ -341,19 +342,4 @@ def _swapped(op: OpBuilder, x: Value) -> Value:
 def _moved(op: OpBuilder, parts: Parts, dim: int) -> Parts:
     """A dimension brought to the end."""
     re, im = parts
-    return _to_end(op, re, dim), None if im is None else _to_end(op, im, dim)
-
-
-def _to_end(op: OpBuilder, x: Value, dim: int) -> Value:
-    if dim == x.rank - 1:
-        return x
-    others = [k for k in range(x.rank) if k != dim]
-    return op.one("Transpose", x, perm=[*others, dim])
-
-
-def _moved_back(op: OpBuilder, x: Value, dim: int) -> Value:
-    if dim == x.rank - 1:
-        return x
-    perm = list(range(x.rank - 1))
-    perm.insert(dim, x.rank - 1)
-    return op.one("Transpose", x, perm=perm)
+    return to_end(op, re, dim), None if im is None else to_end(op, im, dim)

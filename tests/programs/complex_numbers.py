@@ -204,3 +204,47 @@ def in_a_dict(c):
 
 
 PROGRAMS.add(in_a_dict, C3, C0, C1, C5)
+
+
+def layer_of_a_fourier_operator(x, w):
+    spectrum = torch.fft.rfft(x)
+    out = torch.zeros(x.shape[0], w.shape[1], x.size(-1) // 2 + 1, dtype=torch.cfloat)
+    out[:, :, :3] = torch.einsum("bix,iox->box", spectrum[:, :, :3], w)
+    return torch.fft.irfft(out, n=x.size(-1))
+
+
+PROGRAMS.add(
+    layer_of_a_fourier_operator,
+    *(
+        (rand(batch, 3, n, seed=n), torch.view_as_complex(rand(3, 4, 3, 2, seed=9)))
+        for batch, n in ((2, 16), (1, 9), (3, 20))
+    ),
+    dynamic={"x": {0: "batch", 2: "n"}},
+)
+
+
+def tokens_mixed(x):
+    return torch.fft.fft(torch.fft.fft(x, dim=-1), dim=-2).real
+
+
+PROGRAMS.add(tokens_mixed, *(rand(2, n, 8, seed=n) for n in (7, 1, 12)), dynamic={"x": {1: "n"}})
+
+
+def autocorrelation(q, k):
+    spectrum = torch.fft.rfft(q, dim=1) * torch.conj(torch.fft.rfft(k, dim=1))
+    found = torch.fft.irfft(spectrum, n=q.shape[1], dim=1).mean(-1)
+    return found, found.argmax(-1)
+
+
+PROGRAMS.add(
+    autocorrelation,
+    *((rand(2, n, 4, seed=n), rand(2, n, 4, seed=n + 1)) for n in (12, 5, 30)),
+    dynamic={"q": {1: "n"}, "k": {1: "n"}},
+)
+
+
+def read_out(c):
+    return c * c.sum().item()
+
+
+PROGRAMS.add(read_out, C3, expect="refuse", match="complex number is read out")

@@ -63,6 +63,7 @@ class FunctionMode(TorchFunctionMode):
             tensor.__len__: self._len,
             tensor.__iter__: self._iter,
             tensor.tolist: self._tolist,
+            tensor.item: self._item,
             torch.equal: self._equal,
             tensor.equal: self._equal,
             torch.allclose: self._allclose,
@@ -325,6 +326,15 @@ class FunctionMode(TorchFunctionMode):
             )
 
         return read
+
+    def _item(self, tensor: torch.Tensor) -> Any:
+        if tensor.is_complex() and not self._is_stored(tensor):
+            raise UnsupportedError(
+                "a complex number is read out of a tensor; Python has it only when the model runs",
+                location=user_location(),
+                hint="leave it in the tensor: one without dimensions computes the same",
+            )
+        return self._raw(torch.Tensor.item, tensor)
 
     def _equal(self, a: torch.Tensor, b: torch.Tensor) -> object:
         if a.dim() != b.dim():

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from fxexport.lowering.builder import dtypes
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Attribute, Value
+from fxexport.lowering.dimensions import from_end
 from fxexport.lowering.operators.shape import reshape_to_result, transpose_to
 from fxexport.lowering.registry import LoweringTable
 
@@ -268,7 +269,7 @@ def unfold_backward(
     have = op.vector(op.size(total, axis - 1))
     missing = op.one("Max", wanted - have, op.i64([0]))
     total = op.one("Slice", _padded(op, total, op.i64([0]), missing), [0], wanted, [axis - 1])
-    return _moved_to(op, total, dim)
+    return from_end(op, total, dim)
 
 
 def _windows_last(op: OpBuilder, x: Value, dim: int) -> Value:
@@ -276,15 +277,6 @@ def _windows_last(op: OpBuilder, x: Value, dim: int) -> Value:
     others = [k for k in range(x.rank - 1) if k != dim]
     perm = [*others, dim, x.rank - 1]
     return x if perm == list(range(x.rank)) else op.one("Transpose", x, perm=perm)
-
-
-def _moved_to(op: OpBuilder, x: Value, dim: int) -> Value:
-    """The last dimension brought to its place."""
-    if dim == x.rank - 1:
-        return x
-    perm = list(range(x.rank - 1))
-    perm.insert(dim, x.rank - 1)
-    return op.one("Transpose", x, perm=perm)
 
 
 def _padded(op: OpBuilder, x: Value, before: Value, after: Value) -> Value:
