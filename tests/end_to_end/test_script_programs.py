@@ -66,6 +66,7 @@ def test_attention_without_a_key_raises_where_pytorch_gives_no_numbers() -> None
         session.run(None, feed)
 
 
+@long
 @pytest.mark.parametrize("program", all_programs(), ids=lambda program: program.name)
 def test_program_from_an_archive_agrees_with_pytorch(program: Program) -> None:
     _check(program, "archive")

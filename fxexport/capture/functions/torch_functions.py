@@ -22,6 +22,7 @@ from fxexport.capture.functions.undecided_calls import Call, UndecidedCalls
 from fxexport.capture.operators.dynamic_iterables import Dynamic, rows
 from fxexport.capture.operators.operators import Operators
 from fxexport.capture.recording.types import Function, OpArgs, OpKwargs
+from fxexport.capture.session.refusals import Poison
 from fxexport.capture.session.session import SYM, is_symbolic, sym_type
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
@@ -214,7 +215,10 @@ class FunctionMode(TorchFunctionMode):
                 "the matrix must have a result here: PyTorch raises where it has none, the file "
                 "does not",
             )
-            return self._raw(function, *args, **kwargs)[0]
+            results = self._raw(function, *args, **kwargs)
+            if isinstance(results, Poison):
+                raise results.refuse()  # what it gives by the sizes cannot be merged
+            return results[0]
 
         return call
 
