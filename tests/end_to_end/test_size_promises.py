@@ -36,8 +36,8 @@ REFUSED = {
         ),
         ONE_SIZE,
     ),
-    # Its kernel asks for a number in Python.
-    "combinations": "decides something on a dimension|no ONNX form",
+    # Its kernel asks for a number in Python, up to 2.13.
+    **({"combinations": "decides something on a dimension"} if TORCH < (2, 14) else {}),
     "vander": "decides something on a dimension",
     "adaptive n": "decides something on a dimension",
     "inverse": "of a size that is not fixed",

@@ -63,6 +63,4 @@ def test_sizes_that_are_not_fixed_are_refused() -> None:
 def test_equations_whose_right_side_the_sizes_decide_are_refused() -> None:
     """A matrix, or a vector for each: PyTorch tells them apart by their sizes."""
     with pytest.raises(fxexport.UnsupportedError, match="same kind of value"):
-        fxexport.export(
-            torch.linalg.solve, (torch.randn(2, 5, 5), torch.randn(2, 5)), dynamic=True
-        )
+        fxexport.export(torch.linalg.solve, (torch.randn(2, 5, 5), torch.randn(2, 5)), dynamic=True)
