@@ -14,7 +14,7 @@ from tests.random_programs import generate, load, run
 from tests.support.harness import Outcome, compare, flatten
 
 long = pytest.mark.long
-COUNT = int(os.environ.get("FXEXPORT_RANDOM_PROGRAMS", "80"))
+COUNT = int(os.environ.get("FXEXPORT_RANDOM_PROGRAMS", "60"))
 
 
 FLAVOURS = ("plain", "lists")

@@ -21,7 +21,7 @@ from tests.support.scripted import annotated, archived, same_in_eager, scripted
 long = pytest.mark.long
 
 # How many random programs are tried, from seed 0.
-RANDOM = 60
+RANDOM = 40
 # A script in memory is read as one from an archive is, but for the names of its classes.
 SAMPLE = random.Random(0).sample(all_programs(), 150)
 
