@@ -628,3 +628,12 @@ def test_what_a_kernel_asks_about_a_size_is_told_by_who_asks(
     assert answers
     assert all(answers)
     assert not asked()
+
+
+@pytest.mark.parametrize("equal", [True, False])
+def test_conditions_that_are_equal_are_decided(equal: bool) -> None:
+    """PyTorch subtracts the sides of an equality, and conditions have no difference."""
+    env = compat.SizeEnv(lambda expr, fallback=None: False, lambda expr, env: None)
+    n = env.create_unbacked_symint().node.expr
+    question = sympy.Eq(n > 3, n > 3 if equal else n <= 3, evaluate=False)
+    assert env.certain(question) is equal

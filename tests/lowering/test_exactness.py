@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import onnx
+import onnxruntime  # type: ignore[import-untyped]
 import pytest
 import torch
 
+import fxexport
 from fxexport.errors import UnsupportedError
 from tests.support.lowering import Number, T, b, check, i64, single, t, to_model
 
@@ -296,3 +298,12 @@ def test_bilinear_of_nothing() -> None:
 def test_tensors_without_dimensions(call: tuple[Any, ...]) -> None:
     options = {"dtype": torch.int64} if call[0] is A.arange.start_step else {}
     check(single(*call, **options))
+
+
+def test_a_long_running_sum_keeps_its_digits() -> None:
+    """PyTorch's CPU adds float32 up in float64."""
+    x = torch.full((20_000,), 1.1) + torch.arange(20_000) % 7
+    exported = fxexport.export(lambda x: x.cumsum(0), x, dynamic=True, verify=False)
+    session = onnxruntime.InferenceSession(exported.model.SerializeToString())
+    (found,) = session.run(None, {"x": x.numpy()})
+    torch.testing.assert_close(torch.from_numpy(found), x.cumsum(0), rtol=1e-7, atol=0)
