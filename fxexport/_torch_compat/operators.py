@@ -15,6 +15,7 @@ __all__ = [
     "is_batched",
     "is_composite",
     "larger_table",
+    "overload_named",
     "tensors_among",
     "views_in",
     "written_arguments",
@@ -26,6 +27,16 @@ __all__ = [
 def is_batched(tensor: torch.Tensor) -> bool:
     """Whether a tensor is one of a batch, inside of `torch.vmap`."""
     return bool(torch._C._functorch.is_batchedtensor(tensor))
+
+
+def overload_named(name: str) -> OpOverload | None:
+    """The operator of a name as in ``aten::add.Tensor``; None where this PyTorch has none."""
+    namespace, _, rest = name.partition("::")
+    packet, _, overload = rest.partition(".")
+    found: OpOverload | None = getattr(
+        getattr(getattr(torch.ops, namespace), packet, None), overload or "default", None
+    )
+    return found
 
 
 def is_composite(func: OpOverload) -> bool:

@@ -12,7 +12,7 @@ import math
 
 import torch
 
-__all__ = ["FOURIER_FUNCTIONS", "dft", "irdft", "rdft"]
+__all__ = ["FOURIER_FUNCTIONS", "dft", "irdft", "rdft", "scale_of"]
 
 
 def dft(
@@ -31,7 +31,7 @@ def dft(
         Real and imaginary parts, in the shape of the input.
     """
     whole = torch.complex(re, torch.zeros_like(re) if im is None else im)
-    scaled = _scale(re.shape[dim], norm)
+    scaled = scale_of(re.shape[dim], norm)
     # "forward" puts 1/n on the forward transform, "backward" on the inverse one: neither is scaled.
     if inverse:
         out = torch.fft.ifft(whole, dim=dim, norm="forward") * scaled
@@ -51,7 +51,7 @@ def rdft(x: torch.Tensor, dim: int, norm: int) -> tuple[torch.Tensor, torch.Tens
     Returns:
         Real and imaginary parts.
     """
-    out = torch.fft.rfft(x, dim=dim, norm="backward") * _scale(x.shape[dim], norm)
+    out = torch.fft.rfft(x, dim=dim, norm="backward") * scale_of(x.shape[dim], norm)
     return out.real, out.imag
 
 
@@ -68,10 +68,11 @@ def irdft(
         norm: how it is scaled.
     """
     whole = torch.complex(re, torch.zeros_like(re) if im is None else im)
-    return torch.fft.irfft(whole, n=size, dim=dim, norm="forward") * _scale(size, norm)
+    return torch.fft.irfft(whole, n=size, dim=dim, norm="forward") * scale_of(size, norm)
 
 
-def _scale(size: int, norm: int) -> float:
+def scale_of(size: int, norm: int) -> float:
+    """What a transform of this length is scaled by."""
     return 1.0 if norm == 0 or size == 0 else 1 / math.sqrt(size) if norm == 1 else 1 / size
 
 

@@ -2,7 +2,7 @@
 
 ONNX Runtime's DFT takes 20 to 100 times as long as PyTorch's, and in float32 is right to 1e-4 only
 for lengths that are no powers of two (400: 9e-5 of the largest value, 16000: 2e-3; ONNX Runtime
-1.30). So a length that is known is transformed by matrices: a short one by one matrix, a long one
+1.32). So a length that is known is transformed by matrices: a short one by one matrix, a long one
 by Cooley and Tukey's way in two steps, ``n = n1 * n2``, and one with a large prime factor by
 Bluestein's, as a convolution that powers of two transform. Angles are computed in float64 from
 exact integers. Only a length that is known when the model runs goes through DFT, in float64.
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from fxexport.graph.fourier import irdft, rdft
+from fxexport.graph.fourier import irdft, rdft, scale_of
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
 from fxexport.lowering.dimensions import from_end, to_end
@@ -53,7 +53,7 @@ def _dft(op: OpBuilder, parts: Parts, dim: int, inverse: bool, norm: int) -> tup
     if size is None:
         return _by_dft(op, parts, dim, inverse, norm)
     last = _moved(op, parts, dim)
-    re, im = _matrices(op, last, size, inverse, _scale(size, norm))
+    re, im = _matrices(op, last, size, 1 if inverse else -1, scale_of(size, norm))
     return from_end(op, re, dim), from_end(op, im, dim)
 
 
@@ -66,9 +66,9 @@ def _rdft(op: OpBuilder, x: Value, dim: int, norm: int) -> tuple[Value, Value]:
     moved, _ = _moved(op, (x, None), dim)
     if size <= _SHORT:
         angles = _angles(size)[:, :count] * -1.0
-        re, im = _split_product(op, moved, angles, _scale(size, norm))
+        re, im = _split_product(op, moved, angles, scale_of(size, norm))
     else:
-        whole = _matrices(op, (moved, None), size, False, _scale(size, norm))
+        whole = _matrices(op, (moved, None), size, -1, scale_of(size, norm))
         axis = moved.rank - 1
         re, im = (op.one("Slice", part, [0], [count], [axis]) for part in whole)
     return from_end(op, re, dim), from_end(op, im, dim)
@@ -87,14 +87,14 @@ def _irdft(
         twice[0] = 1.0
         if size % 2 == 0:
             twice[-1] = 1.0
-        twice *= _scale(size, norm)
+        twice *= scale_of(size, norm)
         cos, sin = _turns(angles)
         out = parts[0] @ _constant(op, cos * twice, parts[0])
         if parts[1] is not None:
             out = out - parts[1] @ _constant(op, sin * twice, parts[0])
     else:
         whole = _hermitian(op, parts, size)
-        out, _ = _matrices(op, whole, size, True, _scale(size, norm))
+        out, _ = _matrices(op, whole, size, 1, scale_of(size, norm))
     return from_end(op, out, dim)
 
 
@@ -102,42 +102,45 @@ def _irdft(
 
 
 def _matrices(
-    op: OpBuilder, parts: Parts, size: int, inverse: bool, scale: float
+    op: OpBuilder, parts: Parts, size: int, sign: int, scale: float
 ) -> tuple[Value, Value]:
-    """The transform along the last dimension, of a size that is known."""
-    sign = 1.0 if inverse else -1.0
+    """The transform along the last dimension, of a size that is known.
+
+    Args:
+        op: the builder.
+        parts: real and imaginary parts.
+        size: of the dimension.
+        sign: of the exponent: 1 for an inverse transform, else -1.
+        scale: what the result is multiplied by.
+    """
     if size <= _SHORT:
         return _complex_product(op, parts, _angles(size) * sign, scale)
     first = _divisor(size)
     if first == 1:
         return _bluestein(op, parts, size, sign, scale)
-    return _in_two_steps(op, parts, (first, size // first), inverse, scale)
+    return _in_two_steps(op, parts, (first, size // first), sign, scale)
 
 
 def _in_two_steps(
-    op: OpBuilder, parts: Parts, sizes: tuple[int, int], inverse: bool, scale: float
+    op: OpBuilder, parts: Parts, sizes: tuple[int, int], sign: int, scale: float
 ) -> tuple[Value, Value]:
     """Cooley and Tukey: element ``j1 * n2 + j2`` to ``k1 + n1 * k2``."""
     n1, n2 = sizes
     n = n1 * n2
     rank = parts[0].rank
     outer = [op.size(parts[0], k) for k in range(rank - 1)]
-    rows = [None if p is None else op.reshape(p, [*outer, n1, n2]) for p in parts]
-    turned = [None if p is None else _swapped(op, p) for p in rows]
-    assert turned[0] is not None
-    re, im = _matrices(op, (turned[0], turned[1]), n1, inverse, 1.0)  # [..., j2, k1]
-    sign = 1.0 if inverse else -1.0
+    columns = _each(parts, lambda part: _swapped(op, op.reshape(part, [*outer, n1, n2])))
+    re, im = _matrices(op, columns, n1, sign, 1.0)  # [..., j2, k1]
     angles = sign * 2 * np.pi * (np.outer(np.arange(n2), np.arange(n1)) % n) / n
     re, im = _rotated(op, re, im, angles)
-    re, im = _matrices(
-        op, (_swapped(op, re), _swapped(op, im)), n2, inverse, scale
-    )  # [..., k1, k2]
+    rows = _swapped(op, re), _swapped(op, im)
+    re, im = _matrices(op, rows, n2, sign, scale)  # [..., k1, k2]
     out = [op.reshape(_swapped(op, part), [*outer, n]) for part in (re, im)]
     return out[0], out[1]
 
 
 def _bluestein(
-    op: OpBuilder, parts: Parts, size: int, sign: float, scale: float
+    op: OpBuilder, parts: Parts, size: int, sign: int, scale: float
 ) -> tuple[Value, Value]:
     """A transform of any length as a convolution with a chirp, in lengths of a power of two."""
     length = 1 << (2 * size - 2).bit_length()
@@ -152,9 +155,9 @@ def _bluestein(
     filter_[:size] = np.exp(-1j * chirp)
     filter_[length - size + 1 :] = np.exp(-1j * chirp[1:][::-1])
     spectrum = np.fft.fft(filter_) / length
-    re, im = _matrices(op, (padded[0], padded[1]), length, False, 1.0)
+    re, im = _matrices(op, (padded[0], padded[1]), length, -1, 1.0)
     re, im = _times(op, re, im, spectrum.real, spectrum.imag)
-    re, im = _matrices(op, (re, im), length, True, 1.0)
+    re, im = _matrices(op, (re, im), length, 1, 1.0)
     re, im = (op.one("Slice", part, [0], [size], [axis - 1]) for part in (re, im))
     cos, sin = _turns(chirp)
     return _times(op, re, im, cos * scale, sin * scale)
@@ -324,10 +327,6 @@ def _dynamic_scale(op: OpBuilder, length: Value, norm: int) -> Value | None:
 # -- helpers ---------------------------------------------------------------------------------------
 
 
-def _scale(size: int, norm: int) -> float:
-    return 1.0 if norm == 0 or size == 0 else size ** (-0.5 if norm == 1 else -1.0)
-
-
 def _constant(op: OpBuilder, array: np.ndarray, like: Value) -> Value:
     return op.const(array.astype(like.elem.numpy()), like.elem)
 
@@ -339,7 +338,12 @@ def _swapped(op: OpBuilder, x: Value) -> Value:
     return op.one("Transpose", x, perm=perm)
 
 
+def _each(parts: Parts, change: Callable[[Value], Value]) -> Parts:
+    """Both parts changed alike."""
+    re, im = parts
+    return change(re), None if im is None else change(im)
+
+
 def _moved(op: OpBuilder, parts: Parts, dim: int) -> Parts:
     """A dimension brought to the end."""
-    re, im = parts
-    return to_end(op, re, dim), None if im is None else to_end(op, im, dim)
+    return _each(parts, lambda part: to_end(op, part, dim))

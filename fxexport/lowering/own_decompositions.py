@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from fxexport._torch_compat import overload_named
+
 __all__ = ["OWN_DECOMPOSITIONS"]
 
 aten = torch.ops.aten
@@ -25,9 +27,7 @@ def _of(*names: str) -> Callable[[Decomposition], Decomposition]:
 
     def enter(function: Decomposition) -> Decomposition:
         for name in names:
-            namespace, _, rest = name.partition("::")
-            packet, _, overload = rest.partition(".")
-            found = getattr(getattr(getattr(torch.ops, namespace), packet, None), overload, None)
+            found = overload_named(name)
             if found is not None:
                 OWN_DECOMPOSITIONS[found] = function
         return function

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-__all__ = ["Relation", "RelationLike", "relation_holds"]
+__all__ = ["BINARY", "COMPARED", "Relation", "RelationLike", "relation_holds"]
 
 
 class RelationLike(Protocol):
@@ -88,7 +88,7 @@ def relation_holds(relation: RelationLike, sizes: Mapping[str, int]) -> bool:
         return True
 
 
-_BINARY: dict[type, Callable[[Any, Any], Any]] = {
+BINARY: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
@@ -102,7 +102,7 @@ _UNARY: dict[type, Callable[[Any], Any]] = {
     ast.UAdd: operator.pos,
     ast.Not: operator.not_,
 }
-_COMPARED: dict[type, Callable[[Any, Any], Any]] = {
+COMPARED: dict[type, Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
     ast.Lt: operator.lt,
@@ -132,11 +132,11 @@ def _value(node: ast.expr, names: Mapping[str, int]) -> Any:
             return node.value
         case ast.Name() if node.id in names:
             return names[node.id]
-        case ast.BinOp() if type(node.op) in _BINARY:
+        case ast.BinOp() if type(node.op) in BINARY:
             left, right = _value(node.left, names), _value(node.right, names)
             if isinstance(node.op, ast.Pow) and abs(right) > 64:
                 raise ValueError("a power that large is not computed")
-            return _BINARY[type(node.op)](left, right)
+            return BINARY[type(node.op)](left, right)
         case ast.UnaryOp() if type(node.op) in _UNARY:
             return _UNARY[type(node.op)](_value(node.operand, names))
         case ast.BoolOp():
@@ -145,10 +145,10 @@ def _value(node: ast.expr, names: Mapping[str, int]) -> Any:
         case ast.IfExp():
             chosen = node.body if _value(node.test, names) else node.orelse
             return _value(chosen, names)
-        case ast.Compare() if all(type(op) in _COMPARED for op in node.ops):
+        case ast.Compare() if all(type(op) in COMPARED for op in node.ops):
             values = [_value(part, names) for part in (node.left, *node.comparators)]
             return all(
-                _COMPARED[type(op)](a, b)
+                COMPARED[type(op)](a, b)
                 for op, a, b in zip(node.ops, values, values[1:], strict=False)
             )
         case ast.Call(keywords=[]) if ast.unparse(node.func) in _FUNCTIONS:

@@ -7,14 +7,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from fxexport.passes.complex_numbers.pairs import Pair, PairWriter, Part, shape_of
+from fxexport.passes.complex_numbers.pairs import (
+    Pair,
+    PairWriter,
+    Part,
+    real_named,
+    shape_of,
+)
 from fxexport.passes.complex_numbers.table import Result, RuleTable
 from torch import fx
 
 from fxexport.graph.complex_values import real_dtype
 from fxexport.graph.editing import call
 
-__all__ = ["RULES"]
+__all__ = ["RULES", "apart"]
 
 aten = torch.ops.aten
 
@@ -38,70 +44,52 @@ _APART = (
     "index_add", "index_copy", "masked_scatter", "reflection_pad1d", "reflection_pad2d",
     "reflection_pad3d", "replication_pad1d", "replication_pad2d", "replication_pad3d", "im2col",
     "col2im", "unfold_backward", "cumsum", "sum", "sum.dim_IntList", "mean", "mean.dim",
-    "_to_copy", "zeros_like", "empty_like", "new_zeros", "new_empty",
+    "zeros_like", "empty_like", "new_zeros", "new_empty",
 )  # fmt: skip
-
-
-def _real_kwargs(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Named arguments for the operator on parts."""
-    dtype = kwargs.get("dtype")
-    return kwargs if dtype is None else {**kwargs, "dtype": real_dtype(dtype)}
 
 
 def _half(value: Any, w: PairWriter, imaginary: bool) -> Any:
     """An argument with one part of each complex value in it."""
     if isinstance(value, Pair):
         return w.imaginary(value) if imaginary else w.tensor(value.re)
+    if isinstance(value, dict):
+        return {name: _half(one, w, imaginary) for name, one in value.items()}
     if isinstance(value, (tuple, list)):
         return type(value)(_half(one, w, imaginary) for one in value)
     return value
 
 
-def _pairs(value: Any) -> list[Pair]:
-    """All complex values in an argument."""
+def _is_real(value: Any) -> bool:
+    """Whether no complex value in an argument has imaginary parts."""
     if isinstance(value, Pair):
-        return [value]
-    return (
-        [pair for one in value for pair in _pairs(one)] if isinstance(value, (tuple, list)) else []
-    )
+        return value.im is None
+    return all(map(_is_real, value)) if isinstance(value, (tuple, list)) else True
 
 
 def apart(
     w: PairWriter, target: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
 ) -> Result:
     """An operator done to both parts."""
-    named = _real_kwargs(kwargs)
     val = w.node.meta["val"]
-    real = all(pair.im is None for pair in _pairs([args, list(kwargs.values())]))
-    halves: list[Any] = []
-    for imaginary in (False,) if real else (False, True):
-        given = _half(list(args), w, imaginary)
-        if isinstance(val, (tuple, list)):
-            vals = [w.empty(v.shape, real_dtype(v.dtype)) for v in val]
-            halves.append(w.several(target, *given, vals=vals, named=named))
-        else:
-            halves.append(w.call(target, *given, named=_half_names(named, w, imaginary)))
-    if real:
-        halves.append([None] * len(halves[0]) if isinstance(val, (tuple, list)) else None)
-    re, im = halves
-    if not isinstance(val, (tuple, list)):
-        return Pair(re, im)
-    return [Pair(a, b) for a, b in zip(re, im, strict=True)]
+    several = isinstance(val, (tuple, list))
+
+    def of(imaginary: bool) -> list[fx.Node]:
+        given, named = _half((list(args), real_named(kwargs)), w, imaginary)
+        if not several:
+            return [w.call(target, *given, named=named)]
+        vals = [w.empty(one.shape, real_dtype(one.dtype)) for one in val]
+        return w.several(target, *given, vals=vals, named=named)
+
+    re = of(imaginary=False)
+    real = _is_real([args, list(kwargs.values())])
+    im = [None] * len(re) if real else of(imaginary=True)
+    pairs = [Pair(a, b) for a, b in zip(re, im, strict=True)]
+    return pairs if several else pairs[0]
 
 
-def _half_names(kwargs: dict[str, Any], w: PairWriter, imaginary: bool) -> dict[str, Any]:
-    return {name: _half(value, w, imaginary) for name, value in kwargs.items()}
-
-
-def _enter(name: str) -> None:
-    @RULES(name if "." in name else f"{name}.default")
-    def rule(w: PairWriter, *args: Any, **kwargs: Any) -> Result:
-        return apart(w, w.node.target, args, kwargs)  # type: ignore[arg-type]
-
-
-for _name in _APART:
-    if _name != "_to_copy":
-        _enter(_name)
+@RULES(*_APART)
+def both_parts(w: PairWriter, *args: Any, **kwargs: Any) -> Result:
+    return apart(w, w.node.target, args, kwargs)  # type: ignore[arg-type]
 
 
 @RULES("_to_copy.default")
@@ -110,9 +98,8 @@ def to_copy(
 ) -> Pair | fx.Node:
     if w.val.dtype.is_complex:
         return w.pair(x)
-    if w.val.dtype == torch.bool:  # whether either part is not 0
-        halves = [w.cast(part, torch.bool) for part in (w.tensor(x.re), w.imaginary(x))]
-        return w.call(aten.logical_or.default, *halves)
+    if w.val.dtype == torch.bool:
+        return w.is_true(x)
     return w.tensor(w.pair(x).re)  # PyTorch drops the imaginary parts, with a warning
 
 
@@ -124,15 +111,10 @@ def cat(w: PairWriter, tensors: Sequence[Any], dim: int = 0) -> Result:
 @RULES("where.self", "where.ScalarOther", "where.ScalarSelf", "where.Scalar")
 def where(w: PairWriter, condition: fx.Node, a: Any, b: Any) -> Pair:
     one, other = w.pair(a), w.pair(b)
-    re = w.call(aten.where.self, condition, w.tensor(one.re), w.tensor(other.re))
+    re = w.where(condition, one.re, other.re)
     if one.im is None and other.im is None:
         return Pair(re, None)
-    im = w.call(aten.where.self, condition, _imaginary(w, one), _imaginary(w, other))
-    return Pair(re, im)
-
-
-def _imaginary(w: PairWriter, pair: Pair) -> fx.Node:
-    return w.number(0.0, w.dtype) if pair.im is None else w.tensor(pair.im)
+    return Pair(re, w.where(condition, one.im or 0.0, other.im or 0.0))
 
 
 @RULES("masked_fill.Scalar", "masked_fill.Tensor")
@@ -145,10 +127,10 @@ def index_put(
     w: PairWriter, x: Any, indices: Sequence[Any], values: Any, accumulate: bool = False
 ) -> Pair:
     into, source = w.pair(x), w.pair(values)
-    pairs = [(w.tensor(into.re), w.tensor(source.re)), (w.imaginary(into), _imaginary(w, source))]
+    sources = (source.re, source.im or 0.0)
     re, im = (
-        w.call(w.node.target, target, indices, new, accumulate)  # type: ignore[arg-type]
-        for target, new in pairs
+        w.call(w.node.target, target, indices, w.tensor(new), accumulate)  # type: ignore[arg-type]
+        for target, new in zip(w.parts(into), sources, strict=True)
     )
     return Pair(re, im)
 
@@ -174,8 +156,7 @@ def view_dtype(w: PairWriter, x: Any, dtype: torch.dtype) -> Result:
     if not isinstance(x, Pair):
         count: Any = w.shape[-1]
         if not isinstance(count, int):
-            size = call(w.node, aten.sym_size.int, x, -1, val=shape_of(x)[-1])
-            count = call(w.node, operator.floordiv, size, 2, val=count)
+            count = call(w.node, operator.floordiv, w.size(x, -1), 2, val=count)
         pairs = w.call(aten.unflatten.int, x, -1, [count, 2], shape=(*w.shape, 2))
         return w.parted(pairs)
     shape = shape_of(w.tensor(x.re))

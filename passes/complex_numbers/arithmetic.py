@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from fxexport.passes.complex_numbers.pairs import Pair, PairWriter, Part, shape_of
+from fxexport.passes.complex_numbers.pairs import Pair, PairWriter, Part, is_tensor, shape_of
 from fxexport.passes.complex_numbers.table import RuleTable
 from torch import fx
 
-__all__ = ["RULES", "absolute", "joined_by_and", "product", "quotient"]
+__all__ = ["RULES", "absolute", "add", "bilinear", "conj", "product", "quotient"]
 
 aten = torch.ops.aten
 
@@ -44,18 +45,15 @@ def _sum(w: PairWriter, a: Pair, b: Pair) -> Pair:
     return Pair(w.add(a.re, b.re), w.add(a.im, b.im))
 
 
-def _negated(w: PairWriter, a: Pair) -> Pair:
-    return Pair(w.negated(a.re), None if a.im is None else w.negated(a.im))
-
-
 @RULES("add.Tensor", "add.Scalar")
 def add(w: PairWriter, a: Any, b: Any, alpha: Any = 1) -> Pair:
+    """``a + alpha * b``."""
     return _sum(w, w.pair(a), _times(w, alpha, b))
 
 
 @RULES("sub.Tensor", "sub.Scalar")
 def sub(w: PairWriter, a: Any, b: Any, alpha: Any = 1) -> Pair:
-    return _sum(w, w.pair(a), _negated(w, _times(w, alpha, b)))
+    return _sum(w, w.pair(a), neg(w, _times(w, alpha, b)))
 
 
 @RULES("rsub.Tensor", "rsub.Scalar")
@@ -65,11 +63,11 @@ def rsub(w: PairWriter, a: Any, b: Any, alpha: Any = 1) -> Pair:
 
 @RULES("neg.default")
 def neg(w: PairWriter, a: Pair) -> Pair:
-    return _negated(w, a)
+    return Pair(w.negated(a.re), None if a.im is None else w.negated(a.im))
 
 
-@RULES("positive.default")
-def positive(w: PairWriter, a: Pair) -> Pair:
+@RULES("positive.default", "resolve_conj.default", "resolve_neg.default")
+def unchanged(w: PairWriter, a: Pair) -> Pair:
     return a
 
 
@@ -80,18 +78,23 @@ def _times(w: PairWriter, alpha: Any, b: Any) -> Pair:
 # -- products --------------------------------------------------------------------------------------
 
 
-def product(w: PairWriter, a: Pair, b: Pair) -> Pair:
-    """``a * b``. A factor without imaginary parts scales, where PyTorch would add products by 0."""
-    if a.im is None:
-        a, b = b, a
-    if a.im is None:
-        return Pair(w.mul(a.re, b.re), None)
+def bilinear(w: PairWriter, of: Callable[[Any, Any], Part], a: Pair, b: Pair) -> Pair:
+    """What is linear in each of two values, by what it gives for their parts.
+
+    A value without imaginary parts scales, where PyTorch would add products by 0.
+    """
+    if a.im is None and b.im is None:
+        return Pair(of(a.re, b.re), None)
     if b.im is None:
-        return Pair(w.mul(a.re, b.re), w.mul(a.im, b.re))
-    return Pair(
-        w.sub(w.mul(a.re, b.re), w.mul(a.im, b.im)),
-        w.add(w.mul(a.re, b.im), w.mul(a.im, b.re)),
-    )
+        return Pair(of(a.re, b.re), of(a.im, b.re))
+    if a.im is None:
+        return Pair(of(a.re, b.re), of(a.re, b.im))
+    return Pair(w.sub(of(a.re, b.re), of(a.im, b.im)), w.add(of(a.re, b.im), of(a.im, b.re)))
+
+
+def product(w: PairWriter, a: Pair, b: Pair) -> Pair:
+    """``a * b``."""
+    return bilinear(w, w.mul, a, b)
 
 
 def quotient(w: PairWriter, a: Pair, b: Pair) -> Pair:
@@ -105,16 +108,12 @@ def quotient(w: PairWriter, a: Pair, b: Pair) -> Pair:
     above = product(w, a, Pair(c, w.negated(d)))
     assert above.im is not None
     # A divisor of 0: each part by 0.
-    nothing = w.call(aten.eq.Scalar, largest, 0, shape=shape_of(largest), dtype=torch.bool)
+    nothing = w.is_zero(w.tensor(largest))
     imaginary = w.imaginary(a) if isinstance(a.re, fx.Node) or a.im is not None else 0.0
     return Pair(
-        _chosen(w, nothing, w.div(a.re, largest), w.div(above.re, below)),
-        _chosen(w, nothing, w.div(imaginary, largest), w.div(above.im, below)),
+        w.where(nothing, w.div(a.re, largest), w.div(above.re, below)),
+        w.where(nothing, w.div(imaginary, largest), w.div(above.im, below)),
     )
-
-
-def _chosen(w: PairWriter, condition: fx.Node, a: Part, b: Part) -> fx.Node:
-    return w.call(aten.where.self, condition, w.tensor(a), w.tensor(b), shape=shape_of(b))
 
 
 @RULES("mul.Tensor", "mul.Scalar")
@@ -150,7 +149,7 @@ def addcdiv(w: PairWriter, x: Any, a: Any, b: Any, value: Any = 1) -> Pair:
 @RULES("lerp.Tensor", "lerp.Scalar")
 def lerp(w: PairWriter, start: Any, end: Any, weight: Any) -> Pair:
     first = w.pair(start)
-    return _sum(w, first, product(w, w.pair(weight), _sum(w, w.pair(end), _negated(w, first))))
+    return _sum(w, first, product(w, w.pair(weight), _sum(w, w.pair(end), neg(w, first))))
 
 
 # -- parts -----------------------------------------------------------------------------------------
@@ -181,12 +180,8 @@ def view_as_real(w: PairWriter, a: Pair) -> fx.Node:
 
 @RULES("_conj.default", "_conj_physical.default")
 def conj(w: PairWriter, a: Pair) -> Pair:
+    """The complex conjugate."""
     return Pair(a.re, None if a.im is None else w.negated(a.im))
-
-
-@RULES("resolve_conj.default", "resolve_neg.default")
-def resolved(w: PairWriter, a: Pair) -> Pair:
-    return a
 
 
 def absolute(w: PairWriter, a: Pair) -> fx.Node:
@@ -224,50 +219,21 @@ def angle(w: PairWriter, a: Pair) -> fx.Node:
 @RULES("sgn.default")
 def sgn(w: PairWriter, a: Pair) -> Pair:
     length = absolute(w, a)
-    nothing = w.call(aten.eq.Scalar, length, 0, shape=shape_of(length), dtype=torch.bool)
-    scale = w.call(aten.where.self, nothing, w.number(1.0, w.dtype), length)
+    scale = w.where(w.is_zero(length), 1.0, length)
     return Pair(w.div(a.re, scale), None if a.im is None else w.div(a.im, scale))
 
 
 # -- questions -------------------------------------------------------------------------------------
 
 
-def joined_by_and(w: PairWriter, a: fx.Node, b: fx.Node) -> fx.Node:
-    """Whether both hold."""
-    return w.call(aten.logical_and.default, a, b)
-
-
 def _equal(w: PairWriter, a: Any, b: Any) -> fx.Node:
     """Whether two values are equal, of which either may be real."""
-    one, other = (_in_common(w, x, beside) for x, beside in ((a, b), (b, a)))
-    dtype = torch.bool
-    re = w.call(aten.eq.Tensor, one[0], other[0], dtype=dtype)
-    im = w.call(aten.eq.Tensor, one[1], other[1], dtype=dtype)
-    return joined_by_and(w, re, im)
-
-
-def _in_common(w: PairWriter, value: Any, beside: Any) -> tuple[fx.Node, fx.Node]:
-    """The parts of a value in the wider dtype of the two."""
-    dtypes = [
-        x.meta["val"].dtype
-        for v in (value, beside)
-        for x in ((v.re,) if isinstance(v, Pair) else (v,))
-        if isinstance(x, fx.Node) and isinstance(x.meta["val"], torch.Tensor)
-    ]
+    parts = [value.re if isinstance(value, Pair) else value for value in (a, b)]
+    dtypes = [part.meta["val"].dtype for part in parts if is_tensor(part)]
     wide = torch.float64 if torch.float64 in dtypes else torch.float32
-    pair = value if isinstance(value, Pair) else None
-    if isinstance(value, complex):
-        pair = Pair(value.real, value.imag)
-    re: Any = value if pair is None else pair.re
-    im: Any = None if pair is None else pair.im
-
-    def part(x: Any) -> fx.Node:
-        if isinstance(x, fx.Node) and isinstance(x.meta["val"], torch.Tensor):
-            return x if x.meta["val"].dtype == wide else w.cast(x, wide)
-        return w.number(x, wide)
-
-    first = part(re)
-    return first, part(im) if im is not None else w.zeros(first)
+    one, other = (w.parts(w.pair(value, wide), wide) for value in (a, b))
+    re, im = (w.call(aten.eq.Tensor, x, y) for x, y in zip(one, other, strict=True))
+    return w.call(aten.logical_and.default, re, im)
 
 
 @RULES("eq.Tensor", "eq.Scalar")
@@ -280,14 +246,13 @@ def ne(w: PairWriter, a: Any, b: Any) -> fx.Node:
     return w.call(aten.logical_not.default, _equal(w, a, b))
 
 
-def _either(name: str, target: Any, both: bool) -> None:
+def _of_either(name: str, target: Any, joined: Any) -> None:
     @RULES(name)
     def rule(w: PairWriter, a: Pair) -> fx.Node:
-        re, im = (w.call(target, part) for part in (w.tensor(a.re), w.imaginary(a)))
-        return joined_by_and(w, re, im) if both else w.call(aten.logical_or.default, re, im)
+        return w.call(joined, *(w.call(target, part) for part in w.parts(a)))
 
 
-_either("isnan.default", aten.isnan.default, both=False)
-_either("isinf.default", aten.isinf.default, both=False)
-_either("isfinite.default", aten.isfinite.default, both=True)
-_either("logical_not.default", aten.logical_not.default, both=True)
+_of_either("isnan.default", aten.isnan.default, aten.logical_or.default)
+_of_either("isinf.default", aten.isinf.default, aten.logical_or.default)
+_of_either("isfinite.default", aten.isfinite.default, aten.logical_and.default)
+_of_either("logical_not.default", aten.logical_not.default, aten.logical_and.default)

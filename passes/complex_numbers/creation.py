@@ -18,21 +18,13 @@ RULES = RuleTable()
 
 
 def _real(kwargs: dict[str, Any], w: PairWriter) -> dict[str, Any]:
+    """The arguments by name, of which the dtype is that of the parts."""
     return {**kwargs, "dtype": w.dtype}
 
 
-def _of_zeros_and_ones(name: str, target: Callable[..., Any]) -> None:
-    @RULES(name)
-    def rule(w: PairWriter, *args: Any, **kwargs: Any) -> Pair:
-        return Pair(w.call(target, *args, named=_real(kwargs, w)), None)
-
-
-for _name in ("zeros", "ones", "empty.memory_format", "eye", "eye.m", "linspace", "arange"):
-    _packet, _, _overload = _name.partition(".")
-    _of_zeros_and_ones(
-        _name if _overload else f"{_name}.default",
-        getattr(getattr(aten, _packet), _overload or "default"),
-    )
+@RULES("zeros", "ones", "empty.memory_format", "eye", "eye.m", "linspace", "arange")
+def real_numbers(w: PairWriter, *args: Any, **kwargs: Any) -> Pair:
+    return Pair(w.call(w.node.target, *args, named=_real(kwargs, w)), None)  # type: ignore[arg-type]
 
 
 @RULES("full.default")
@@ -47,25 +39,43 @@ def scalar_tensor(w: PairWriter, value: Any, **kwargs: Any) -> Pair:
     return full(w, [], value)
 
 
-@RULES("full_like.default", "new_full.default", "new_ones.default", "ones_like.default",
-       "fill.Scalar", "fill.Tensor")  # fmt: skip
-def filled_like(w: PairWriter, x: Any, *args: Any, **kwargs: Any) -> Pair:
-    """Filled tensors in the sizes of another one, or in given ones."""
-    ones = w.node.target in (aten.new_ones.default, aten.ones_like.default)
-    value: Any = 1 if ones else args[-1] if args else kwargs.pop("fill_value")
-    like = w.tensor(x.re) if isinstance(x, Pair) else x
-    if w.node.target in (aten.new_full.default, aten.new_ones.default):
-        size = args[0]
-        return _filled(
-            w,
-            lambda part: w.call(aten.new_full.default, like, size, part, named=_real(kwargs, w)),
-            value,
-        )
-    if isinstance(value, (Pair, fx.Node)):
-        return _filled(w, lambda part: w.call(aten.copy.default, w.in_dtype(like), part), value)
+@RULES("full_like.default")
+def full_like(w: PairWriter, x: Any, fill_value: Any, **kwargs: Any) -> Pair:
+    like, named = _real_one(x, w), _real(kwargs, w)
     return _filled(
-        w, lambda part: w.call(aten.full_like.default, like, part, named=_real(kwargs, w)), value
+        w, lambda part: w.call(aten.full_like.default, like, part, named=named), fill_value
     )
+
+
+@RULES("fill.Scalar", "fill.Tensor")
+def fill(w: PairWriter, x: Any, value: Any) -> Pair:
+    if not isinstance(value, (Pair, fx.Node)):
+        return full_like(w, x, value)
+    like = w.in_dtype(_real_one(x, w), w.dtype)
+    return _filled(w, lambda part: w.call(aten.copy.default, like, part), value)
+
+
+@RULES("ones_like.default")
+def ones_like(w: PairWriter, x: Any, **kwargs: Any) -> Pair:
+    return full_like(w, x, 1, **kwargs)
+
+
+@RULES("new_full.default")
+def new_full(w: PairWriter, x: Any, size: Any, fill_value: Any, **kwargs: Any) -> Pair:
+    like, named = _real_one(x, w), _real(kwargs, w)
+    return _filled(
+        w, lambda part: w.call(aten.new_full.default, like, size, part, named=named), fill_value
+    )
+
+
+@RULES("new_ones.default")
+def new_ones(w: PairWriter, x: Any, size: Any, **kwargs: Any) -> Pair:
+    return new_full(w, x, size, 1, **kwargs)
+
+
+def _real_one(x: Any, w: PairWriter) -> fx.Node:
+    """A real tensor of the sizes of one that may be complex."""
+    return w.tensor(x.re) if isinstance(x, Pair) else x
 
 
 def _filled(w: PairWriter, made: Callable[[Any], fx.Node], value: Any) -> Pair:

@@ -7,9 +7,8 @@ from typing import Any
 
 import torch
 from fxexport.passes.complex_numbers.arithmetic import absolute, product, quotient
-from fxexport.passes.complex_numbers.pairs import Pair, PairWriter, Part, shape_of
+from fxexport.passes.complex_numbers.pairs import Pair, PairWriter
 from fxexport.passes.complex_numbers.table import RuleTable
-from torch import fx
 
 __all__ = ["RULES"]
 
@@ -18,14 +17,11 @@ aten = torch.ops.aten
 RULES = RuleTable()
 
 
-def _both(w: PairWriter, a: Pair) -> tuple[fx.Node, fx.Node]:
-    return w.tensor(a.re), w.imaginary(a)
-
-
 # -- exponential and logarithm ---------------------------------------------------------------------
 
 
-def _exp(w: PairWriter, a: Pair) -> Pair:
+@RULES("exp.default")
+def exp(w: PairWriter, a: Pair) -> Pair:
     re = w.map(aten.exp.default, w.tensor(a.re))
     if a.im is None:
         return Pair(re, None)
@@ -33,8 +29,9 @@ def _exp(w: PairWriter, a: Pair) -> Pair:
     return Pair(w.mul(re, w.map(aten.cos.default, im)), w.mul(re, w.map(aten.sin.default, im)))
 
 
-def _log(w: PairWriter, a: Pair) -> Pair:
-    re, im = _both(w, a)
+@RULES("log.default")
+def log(w: PairWriter, a: Pair) -> Pair:
+    re, im = w.parts(a)
     return Pair(
         w.map(aten.log.default, absolute(w, Pair(re, im))), w.of(aten.atan2.default, im, re)
     )
@@ -44,83 +41,62 @@ def _scaled(w: PairWriter, a: Pair, factor: float) -> Pair:
     return product(w, a, Pair(factor, None))
 
 
-@RULES("exp.default")
-def exp(w: PairWriter, a: Pair) -> Pair:
-    return _exp(w, a)
-
-
 @RULES("exp2.default")
 def exp2(w: PairWriter, a: Pair) -> Pair:
-    return _exp(w, _scaled(w, a, math.log(2)))
-
-
-@RULES("log.default")
-def log(w: PairWriter, a: Pair) -> Pair:
-    return _log(w, a)
+    return exp(w, _scaled(w, a, math.log(2)))
 
 
 @RULES("log2.default")
 def log2(w: PairWriter, a: Pair) -> Pair:
-    return _scaled(w, _log(w, a), 1 / math.log(2))
+    return _scaled(w, log(w, a), 1 / math.log(2))
 
 
 @RULES("log10.default")
 def log10(w: PairWriter, a: Pair) -> Pair:
-    return _scaled(w, _log(w, a), 1 / math.log(10))
+    return _scaled(w, log(w, a), 1 / math.log(10))
 
 
 @RULES("sigmoid.default")
 def sigmoid(w: PairWriter, a: Pair) -> Pair:
-    below = _exp(w, _scaled(w, a, -1.0))
+    below = exp(w, _scaled(w, a, -1.0))
     return quotient(w, Pair(1.0, None), Pair(w.add(below.re, 1.0), below.im))
 
 
 # -- roots and powers ------------------------------------------------------------------------------
 
 
-def _where(w: PairWriter, condition: fx.Node, a: Part, b: Part) -> fx.Node:
-    return w.call(aten.where.self, condition, w.tensor(a), w.tensor(b), shape=shape_of(condition))
-
-
-def _sqrt(w: PairWriter, a: Pair) -> Pair:
-    """The root with positive real part; no digits cancel in it."""
-    re, im = _both(w, a)
-    length = w.add(absolute(w, Pair(re, im)), w.map(aten.abs.default, re))
-    larger = w.tensor(w.map(aten.sqrt.default, w.tensor(w.mul(length, 0.5))))
-    zero = w.call(aten.eq.Scalar, larger, 0, shape=shape_of(larger), dtype=torch.bool)
-    below = _where(w, zero, 1.0, w.mul(larger, 2.0))
-    smaller = w.div(w.map(aten.abs.default, im), below)
-    right = w.call(aten.ge.Scalar, re, 0, shape=shape_of(re), dtype=torch.bool)
-    upper = _where(w, right, smaller, larger)
-    return Pair(_where(w, right, larger, smaller), w.call(aten.copysign.Tensor, upper, im))
-
-
 @RULES("sqrt.default")
 def sqrt(w: PairWriter, a: Pair) -> Pair:
-    return _sqrt(w, a)
+    """The root with positive real part; no digits cancel in it."""
+    re, im = w.parts(a)
+    length = w.add(absolute(w, Pair(re, im)), w.map(aten.abs.default, re))
+    larger = w.tensor(w.map(aten.sqrt.default, w.tensor(w.mul(length, 0.5))))
+    below = w.where(w.is_zero(larger), 1.0, w.mul(larger, 2.0))
+    smaller = w.div(w.map(aten.abs.default, im), below)
+    right = w.asked(aten.ge.Scalar, re, 0)
+    upper = w.where(right, smaller, larger)
+    return Pair(w.where(right, larger, smaller), w.call(aten.copysign.Tensor, upper, im))
 
 
 @RULES("rsqrt.default")
 def rsqrt(w: PairWriter, a: Pair) -> Pair:
-    return quotient(w, Pair(1.0, None), _sqrt(w, a))
+    return quotient(w, Pair(1.0, None), sqrt(w, a))
 
 
 def _power(w: PairWriter, a: Pair, b: Pair) -> Pair:
     """``exp(b * log(a))``, 0 where the base is 0, as C's pow has it."""
     a = Pair(w.tensor(a.re), a.im)
-    out = _exp(w, product(w, b, _log(w, a)))
-    length = absolute(w, a)
-    zero = w.call(aten.eq.Scalar, length, 0, shape=shape_of(length), dtype=torch.bool)
+    out = exp(w, product(w, b, log(w, a)))
+    zero = w.is_zero(absolute(w, a))
     assert out.im is not None
-    re, im = (w.call(aten.where.self, zero, w.number(0.0, w.dtype), x) for x in (out.re, out.im))
-    return Pair(re, im)
+    return Pair(w.where(zero, 0.0, out.re), w.where(zero, 0.0, out.im))
 
 
 @RULES("pow.Tensor_Scalar")
 def pow_scalar(w: PairWriter, a: Any, exponent: Any) -> Pair:
     base = w.pair(a)
     if exponent == 0.5:
-        return _sqrt(w, base)
+        return sqrt(w, base)
     if isinstance(exponent, (int, float)) and exponent in (1, 2, 3, 4):
         out = base
         for _ in range(int(exponent) - 1):
@@ -145,7 +121,7 @@ def pow_tensor(w: PairWriter, a: Any, exponent: Any) -> Pair:
 
 def _hyperbolic(w: PairWriter, a: Pair) -> tuple[Pair, Pair]:
     """Sinh and cosh."""
-    re, im = _both(w, a)
+    re, im = w.parts(a)
     sinh, cosh = w.map(aten.sinh.default, re), w.map(aten.cosh.default, re)
     sin, cos = w.map(aten.sin.default, im), w.map(aten.cos.default, im)
     return Pair(w.mul(sinh, cos), w.mul(cosh, sin)), Pair(w.mul(cosh, cos), w.mul(sinh, sin))
@@ -161,9 +137,10 @@ def _turned_back(w: PairWriter, a: Pair) -> Pair:
     return Pair(w.imaginary(a), w.negated(w.tensor(a.re)))
 
 
-def _tanh(w: PairWriter, a: Pair) -> Pair:
+@RULES("tanh.default")
+def tanh(w: PairWriter, a: Pair) -> Pair:
     """By exp(-2|re|), which never overflows."""
-    re, im = _both(w, a)
+    re, im = w.parts(a)
     length = w.map(aten.abs.default, re)
     small = w.map(aten.exp.default, w.tensor(w.mul(length, -2.0)))
     double = w.tensor(w.mul(im, 2.0))
@@ -187,11 +164,6 @@ def cosh(w: PairWriter, a: Pair) -> Pair:
     return _hyperbolic(w, a)[1]
 
 
-@RULES("tanh.default")
-def tanh(w: PairWriter, a: Pair) -> Pair:
-    return _tanh(w, a)
-
-
 @RULES("sin.default")
 def sin(w: PairWriter, a: Pair) -> Pair:
     return _turned_back(w, _hyperbolic(w, _turned(w, a))[0])
@@ -204,4 +176,4 @@ def cos(w: PairWriter, a: Pair) -> Pair:
 
 @RULES("tan.default")
 def tan(w: PairWriter, a: Pair) -> Pair:
-    return _turned_back(w, _tanh(w, _turned(w, a)))
+    return _turned_back(w, tanh(w, _turned(w, a)))

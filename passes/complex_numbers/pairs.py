@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import torch
 from torch import fx
@@ -17,7 +17,7 @@ from fxexport.graph.captured import source_of
 from fxexport.graph.complex_values import real_dtype
 from fxexport.graph.editing import call
 
-__all__ = ["Number", "Pair", "PairWriter", "Part", "dtype_of", "shape_of"]
+__all__ = ["Pair", "PairWriter", "Part", "is_tensor", "real_named", "shape_of"]
 
 aten = torch.ops.aten
 
@@ -106,8 +106,8 @@ class PairWriter:
         return written
 
     def size(self, x: fx.Node, dim: int) -> fx.Node:
-        """The number that the operator gives, asked of a tensor of the same sizes."""
-        return call(self.node, aten.sym_size.int, x, dim, val=self.node.meta["val"])
+        """A size of a tensor, as a number."""
+        return call(self.node, aten.sym_size.int, x, dim, val=shape_of(x)[dim])
 
     def several(
         self,
@@ -131,11 +131,35 @@ class PairWriter:
             if not isinstance(b, fx.Node):
                 return _ON_NUMBERS[target](a, b)  # type: ignore[no-any-return]
             a = self.number(a, dtype_of(b, self.dtype))
-        shapes = [shape for x in (a, b) if isinstance(x, fx.Node) and (shape := shape_of(x))]
+        return self.call(target, a, b, shape=self._together(a, b))
+
+    def _together(self, *parts: Part) -> Sequence[Size]:
+        """The sizes that some parts have together; where they differ, those of the operator."""
+        shapes = [shape for part in parts if (shape := shape_of(part))]
         if not shapes:
-            return self.call(target, a, b, shape=())
+            return ()
         same = len({tuple(map(str, shape)) for shape in shapes}) == 1
-        return self.call(target, a, b, shape=shapes[0] if same else self.shape)
+        return shapes[0] if same else self.shape
+
+    def where(self, condition: fx.Node, a: Part, b: Part) -> fx.Node:
+        """``a`` where the condition holds, else ``b``."""
+        one, other = self.tensor(a), self.tensor(b)
+        shape = self._together(condition, one, other)
+        return self.call(aten.where.self, condition, one, other, shape=shape)
+
+    def asked(self, target: Callable[..., Any], *operands: Part) -> fx.Node:
+        """A question about each element, of operands of one size: a comparison, for example."""
+        shape = shape_of(operands[0])
+        return self.call(target, *operands, shape=shape, dtype=torch.bool)
+
+    def is_zero(self, x: fx.Node) -> fx.Node:
+        """Which elements are 0."""
+        return self.asked(aten.eq.Scalar, x, 0)
+
+    def is_true(self, pair: Pair) -> fx.Node:
+        """Which complex numbers are not 0."""
+        halves = [self.asked(aten.ne.Scalar, part, 0) for part in self.parts(pair)]
+        return self.asked(aten.logical_or.default, *halves)
 
     def add(self, a: Part, b: Part) -> Part:
         """``a + b``."""
@@ -167,28 +191,29 @@ class PairWriter:
         """Zeros of the sizes of another tensor."""
         return self.map(aten.zeros_like.default, like)
 
-    def tensor(self, part: Part) -> fx.Node:
-        """A part as a node."""
-        return part if isinstance(part, fx.Node) else self.number(part, self.dtype)
+    def tensor(self, part: Part, dtype: torch.dtype | None = None) -> fx.Node:
+        """A part as a node; a number gets a dtype, by default that of the parts of the result."""
+        return part if isinstance(part, fx.Node) else self.number(part, dtype or self.dtype)
 
     # Complex values
 
-    def pair(self, value: Any) -> Pair:
-        """A complex or real value, its parts in the dtype of the operator's result."""
+    def pair(self, value: Any, dtype: torch.dtype | None = None) -> Pair:
+        """A complex or real value, its parts in a dtype: by default that of the result's parts."""
+        dtype = dtype or self.dtype
         if isinstance(value, Pair):
-            re = self.in_dtype(value.re)
-            return value if re is value.re else Pair(re, self._in_dtype_if(value.im))
+            re = self.in_dtype(value.re, dtype)
+            if re is value.re:
+                return value
+            return Pair(re, None if value.im is None else self.in_dtype(value.im, dtype))
         if isinstance(value, complex):
             return Pair(value.real, value.imag)
-        if isinstance(value, fx.Node) and not _is_tensor(value):
-            return Pair(self.number(value, self.dtype), None)
-        return Pair(self.in_dtype(value), None)
+        if isinstance(value, fx.Node) and not is_tensor(value):
+            return Pair(self.number(value, dtype), None)
+        return Pair(self.in_dtype(value, dtype), None)
 
-    def in_dtype(self, x: Part) -> Part:
-        """A part in the dtype of the parts of the operator's result."""
-        if dtype_of(x, self.dtype) == self.dtype:
-            return x
-        return self.cast(x, self.dtype)
+    def in_dtype(self, x: Part, dtype: torch.dtype) -> Part:
+        """A part in a dtype; a number has every one."""
+        return x if dtype_of(x, dtype) == dtype else self.cast(x, dtype)
 
     def cast(self, x: Part, dtype: torch.dtype) -> fx.Node:
         """A tensor in a dtype."""
@@ -196,19 +221,23 @@ class PairWriter:
             aten._to_copy.default, x, shape=shape_of(x), dtype=dtype, named={"dtype": dtype}
         )
 
-    def imaginary(self, pair: Pair) -> fx.Node:
+    def imaginary(self, pair: Pair, dtype: torch.dtype | None = None) -> fx.Node:
         """The imaginary parts as a tensor."""
-        re = self.tensor(pair.re)
-        return self.zeros(re) if pair.im is None else self.tensor(pair.im)
+        if pair.im is None:
+            return self.zeros(self.tensor(pair.re, dtype))
+        return self.tensor(pair.im, dtype)
+
+    def parts(self, pair: Pair, dtype: torch.dtype | None = None) -> tuple[fx.Node, fx.Node]:
+        """Both parts as tensors."""
+        return self.tensor(pair.re, dtype), self.imaginary(pair, dtype)
 
     def joined(self, pair: Pair, shape: Sequence[Size]) -> fx.Node:
         """Both parts in one tensor, with a last dimension of 2."""
         if pair.joined is None:
-            re = self.tensor(pair.re)
-            parts = [re, self.imaginary(pair)]
+            parts = list(self.parts(pair))
             pair.joined = self.call(
                 aten.stack.default, parts, len(shape), shape=(*shape, 2),
-                dtype=re.meta["val"].dtype,
+                dtype=parts[0].meta["val"].dtype,
             )  # fmt: skip
         return pair.joined
 
@@ -221,9 +250,6 @@ class PairWriter:
             for k in (0, 1)
         )
         return Pair(re, im, joined)
-
-    def _in_dtype_if(self, x: Part | None) -> Part | None:
-        return None if x is None else self.in_dtype(x)
 
     # Refusing
 
@@ -244,13 +270,20 @@ _ON_NUMBERS: dict[Any, Callable[[Any, Any], Any]] = {
 }
 
 
-def _is_tensor(x: object) -> bool:
+def is_tensor(x: object) -> TypeGuard[fx.Node]:
+    """Whether a value is a node that yields a tensor."""
     return isinstance(x, fx.Node) and isinstance(x.meta["val"], torch.Tensor)
 
 
 def shape_of(x: Part) -> Sequence[Size]:
     """The sizes of a part; a number has none."""
     return tuple(x.meta["val"].shape) if isinstance(x, fx.Node) else ()
+
+
+def real_named(named: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments by name of an operator, for the same operator on parts."""
+    dtype = named.get("dtype")
+    return {**named, **({} if dtype is None else {"dtype": real_dtype(dtype)})}
 
 
 def dtype_of(x: Part, otherwise: torch.dtype) -> torch.dtype:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from fxexport.passes.complex_numbers.arithmetic import add, conj
+from fxexport.passes.complex_numbers.apart import apart
+from fxexport.passes.complex_numbers.arithmetic import add, bilinear, conj
 from fxexport.passes.complex_numbers.pairs import Pair, PairWriter
-from fxexport.passes.complex_numbers.table import RuleTable
+from fxexport.passes.complex_numbers.table import Result, RuleTable
 from torch import fx
 
 __all__ = ["RULES"]
@@ -16,19 +17,6 @@ __all__ = ["RULES"]
 aten = torch.ops.aten
 
 RULES = RuleTable()
-
-
-def _bilinear(w: PairWriter, of: Callable[[fx.Node, fx.Node], fx.Node], a: Pair, b: Pair) -> Pair:
-    """A product of two complex tensors by the products of their parts."""
-    re_a, re_b = w.tensor(a.re), w.tensor(b.re)
-    if a.im is None and b.im is None:
-        return Pair(of(re_a, re_b), None)
-    if b.im is None:
-        return Pair(of(re_a, re_b), of(w.imaginary(a), re_b))
-    if a.im is None:
-        return Pair(of(re_a, re_b), of(re_a, w.imaginary(b)))
-    im_a, im_b = w.imaginary(a), w.imaginary(b)
-    return Pair(w.sub(of(re_a, re_b), of(im_a, im_b)), w.add(of(re_a, im_b), of(im_a, re_b)))
 
 
 @RULES(
@@ -44,12 +32,12 @@ def matmul(w: PairWriter, a: Any, b: Any) -> Pair:
     def of(x: fx.Node, y: fx.Node) -> fx.Node:
         return w.call(w.node.target, x, y)  # type: ignore[arg-type]
 
-    return _bilinear(w, of, w.pair(a), w.pair(b))
+    return bilinear(w, of, w.pair(a), w.pair(b))
 
 
 @RULES("vdot.default")
 def vdot(w: PairWriter, a: Pair, b: Pair) -> Pair:
-    return _bilinear(w, lambda x, y: w.call(aten.dot.default, x, y), conj(w, a), b)
+    return bilinear(w, lambda x, y: w.call(aten.dot.default, x, y), conj(w, a), b)
 
 
 @RULES("addmm.default", "addmv.default", "baddbmm.default")
@@ -59,33 +47,28 @@ def addmm(w: PairWriter, x: Any, a: Any, b: Any, *, beta: Any = 1, alpha: Any = 
         aten.addmv.default: aten.mv.default,
         aten.baddbmm.default: aten.bmm.default,
     }[w.node.target]  # type: ignore[index]
-    made = _bilinear(w, lambda p, q: w.call(target, p, q), w.pair(a), w.pair(b))
+    made = bilinear(w, lambda p, q: w.call(target, p, q), w.pair(a), w.pair(b))
     if beta != 1:
         raise w.refuse("a product added to another tensor times beta")
     return add(w, x, made, alpha)
 
 
 @RULES("einsum.default")
-def einsum(w: PairWriter, equation: str, tensors: Sequence[Any], **kwargs: Any) -> Pair:
+def einsum(w: PairWriter, equation: str, tensors: Sequence[Any], **kwargs: Any) -> Result:
     if len(tensors) == 1:
-        pair = w.pair(tensors[0])
-        re, im = (
-            w.call(aten.einsum.default, equation, [part], named=kwargs)
-            for part in (w.tensor(pair.re), w.imaginary(pair))
-        )
-        return Pair(re, im)
+        return apart(w, aten.einsum.default, [equation, tensors], kwargs)
     if len(tensors) != 2:
         raise w.refuse("einsum of more than two tensors")
 
     def of(x: fx.Node, y: fx.Node) -> fx.Node:
         return w.call(aten.einsum.default, equation, [x, y], named=kwargs)
 
-    return _bilinear(w, of, w.pair(tensors[0]), w.pair(tensors[1]))
+    return bilinear(w, of, w.pair(tensors[0]), w.pair(tensors[1]))
 
 
 @RULES("linear.default")
 def linear(w: PairWriter, x: Any, weight: Any, bias: Any = None) -> Pair:
-    made = _bilinear(w, lambda p, q: w.call(aten.linear.default, p, q), w.pair(x), w.pair(weight))
+    made = bilinear(w, lambda p, q: w.call(aten.linear.default, p, q), w.pair(x), w.pair(weight))
     return made if bias is None else add(w, made, bias)
 
 
@@ -98,7 +81,7 @@ def convolution(
     def of(p: fx.Node, q: fx.Node) -> fx.Node:
         return w.call(w.node.target, p, q, None, *args, named=kwargs)  # type: ignore[arg-type]
 
-    made = _bilinear(w, of, w.pair(x), w.pair(weight))
+    made = bilinear(w, of, w.pair(x), w.pair(weight))
     if bias is None:
         return made
     around = len(w.shape) - 2

@@ -7,11 +7,9 @@ from typing import Any
 
 import torch
 from fxexport.passes.complex_numbers.arithmetic import absolute
-from fxexport.passes.complex_numbers.pairs import Pair, PairWriter, shape_of
+from fxexport.passes.complex_numbers.pairs import Pair, PairWriter, real_named
 from fxexport.passes.complex_numbers.table import RuleTable
 from torch import fx
-
-from fxexport.graph.complex_values import real_dtype
 
 __all__ = ["RULES"]
 
@@ -24,9 +22,7 @@ RULES = RuleTable()
        "norm.ScalarOpt_dim_dtype")  # fmt: skip
 def norm(w: PairWriter, x: Pair, *args: Any, **kwargs: Any) -> fx.Node:
     """The norm of the absolute values."""
-    if (dtype := kwargs.get("dtype")) is not None:
-        kwargs = {**kwargs, "dtype": real_dtype(dtype)}
-    return w.call(w.node.target, absolute(w, x), *args, named=kwargs)  # type: ignore[arg-type]
+    return w.call(w.node.target, absolute(w, x), *args, named=real_named(kwargs))  # type: ignore[arg-type]
 
 
 @RULES("var.correction", "var.dim", "var.default")
@@ -38,8 +34,7 @@ def var(w: PairWriter, x: Pair, *args: Any, **kwargs: Any) -> fx.Node:
 def _variance(
     w: PairWriter, x: Pair, target: Callable[..., Any], args: Any, kwargs: dict[str, Any]
 ) -> fx.Node:
-    parts = (w.tensor(x.re), w.imaginary(x))
-    re, im = (w.call(target, part, *args, named=kwargs) for part in parts)
+    re, im = (w.call(target, part, *args, named=kwargs) for part in w.parts(x))
     return w.tensor(w.add(re, im))
 
 
@@ -54,8 +49,4 @@ def std(w: PairWriter, x: Pair, *args: Any, **kwargs: Any) -> fx.Node:
        "count_nonzero.default", "count_nonzero.dim_IntList", "nonzero.default")  # fmt: skip
 def truth(w: PairWriter, x: Pair, *args: Any, **kwargs: Any) -> fx.Node:
     """Asked of which numbers are not 0."""
-    parts = (w.tensor(x.re), w.imaginary(x))
-    shape = shape_of(parts[0])
-    halves = [w.call(aten.ne.Scalar, part, 0, shape=shape, dtype=torch.bool) for part in parts]
-    true = w.call(aten.logical_or.default, *halves, shape=shape, dtype=torch.bool)
-    return w.call(w.node.target, true, *args, named=kwargs)  # type: ignore[arg-type]
+    return w.call(w.node.target, w.is_true(x), *args, named=kwargs)  # type: ignore[arg-type]

@@ -96,9 +96,10 @@ def _has_complex(value: object) -> bool:
 def _real_input(spec: InputSpec) -> InputSpec:
     if not spec.dtype.is_complex:
         return spec
-    dtype, shape = in_the_file(spec.dtype, spec.shape)
     if spec.kind == "sequence":
-        return dataclasses.replace(spec, dtype=dtype, items=(*spec.items, 2), is_complex=True)
+        dtype, items = in_the_file(spec.dtype, spec.items)
+        return dataclasses.replace(spec, dtype=dtype, items=items, is_complex=True)
+    dtype, shape = in_the_file(spec.dtype, spec.shape)
     return dataclasses.replace(spec, dtype=dtype, shape=shape, is_complex=True)
 
 
@@ -181,11 +182,12 @@ class _Rewriter:
         """The metadata of a value that stands as one real tensor."""
         if isinstance(val, (tuple, list)):
             return type(val)(self._real(one) for one in val)
-        if isinstance(val, torch.Tensor) and val.dtype.is_complex:
-            return empty_beside(self._some, (*val.shape, 2), real_dtype(val.dtype))
-        if isinstance(val, SequenceVal) and val.dtype.is_complex:
-            return SequenceVal(real_dtype(val.dtype), (*val.dims, 2), val.length)
-        return val
+        if not _has_complex(val):
+            return val
+        if isinstance(val, SequenceVal):
+            return SequenceVal(*in_the_file(val.dtype, val.dims), val.length)
+        dtype, shape = in_the_file(val.dtype, val.shape)
+        return empty_beside(self._some, shape, dtype)
 
     # Nodes that become others
 
@@ -230,7 +232,8 @@ def _name_of(target: object) -> str:
 
 
 def _real_row(shape: Any, dtype: torch.dtype) -> tuple[Any, torch.dtype]:
-    return ((*shape, 2), real_dtype(dtype)) if dtype.is_complex else (shape, dtype)
+    dtype, shape = in_the_file(dtype, shape)
+    return shape, dtype
 
 
 def _real_if_dtype(argument: Any) -> Any:

@@ -33,6 +33,7 @@ from fxexport.graph.scalars import (
     to_float,
     to_int,
 )
+from fxexport.profiles.relations import BINARY, COMPARED
 
 __all__ = ["NoForm", "SimpleNeed", "simple_need", "write_relation"]
 
@@ -161,8 +162,8 @@ class _Writer:
                 return node.value
             case ast.Name() if node.id in self._names:
                 return self._names[node.id]
-            case ast.BinOp() if type(node.op) in _BINARY:
-                return self._operation(_BINARY[type(node.op)], node.left, node.right)
+            case ast.BinOp() if type(node.op) in BINARY:
+                return self._operation(BINARY[type(node.op)], node.left, node.right)
             case ast.UnaryOp() if type(node.op) in _UNARY:
                 return self.emit(_UNARY[type(node.op)], self.value(node.operand))
             case ast.BoolOp():
@@ -171,12 +172,12 @@ class _Writer:
             case ast.IfExp():
                 parts = map(self.value, (node.test, node.body, node.orelse))
                 return self.emit(select, *parts)
-            case ast.Compare() if all(type(op) in _COMPARED for op in node.ops):
+            case ast.Compare() if all(type(op) in COMPARED for op in node.ops):
                 values = [self.value(part) for part in (node.left, *node.comparators)]
                 return reduce(
                     lambda a, b: self.emit(and_, a, b),
                     [
-                        self.emit(_COMPARED[type(op)], a, b)
+                        self.emit(COMPARED[type(op)], a, b)
                         for op, a, b in zip(node.ops, values, values[1:], strict=False)
                     ],
                 )
@@ -204,24 +205,7 @@ def _kind(value: Any) -> type:
 
 
 _DIVIDING = (operator.truediv, operator.floordiv, operator.mod)
-_BINARY: dict[type, Callable[..., Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: operator.pow,
-}
 _UNARY: dict[type, Callable[..., Any]] = {ast.USub: operator.neg, ast.Not: not_}
-_COMPARED: dict[type, Callable[..., Any]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-}
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "min": minimum,
     "max": maximum,

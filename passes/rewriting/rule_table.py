@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-import torch
+from fxexport._torch_compat import overload_named
 
 __all__ = ["RuleTable"]
 
@@ -17,15 +17,14 @@ class RuleTable(dict[Any, Rule], Generic[Rule]):
     """The rules of one file, by operator."""
 
     def __call__(self, *names: str) -> Callable[[_Written], _Written]:
-        """Enters the decorated rule for ATen operators, named as ``add.Tensor``.
+        """Enters the decorated rule for ATen operators, named as ``add.Tensor`` or ``relu``.
 
         A name that this PyTorch does not have is left out.
         """
 
         def enter(rule: _Written) -> _Written:
             for name in names:
-                packet, _, overload = name.partition(".")
-                found = getattr(getattr(torch.ops.aten, packet, None), overload or "default", None)
+                found = overload_named(f"aten::{name}")
                 if found is not None:
                     self[found] = rule  # type: ignore[assignment]
             return rule

@@ -390,6 +390,19 @@ def test_attention_is_off_its_fast_path_and_back_on(before: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "operator"),
+    [
+        ("aten::add.Tensor", aten.add.Tensor),
+        ("aten::relu", aten.relu.default),
+        ("aten::add.no_such_overload", None),
+        ("aten::no_such_operator", None),
+    ],
+)
+def test_operators_are_found_by_name(name: str, operator: Any) -> None:
+    assert compat.overload_named(name) is operator
+
+
+@pytest.mark.parametrize(
     ("operator", "composite"), [(aten.linear.default, True), (aten.mm.default, False)]
 )
 def test_composite_operators_are_known(operator: Any, composite: bool) -> None:

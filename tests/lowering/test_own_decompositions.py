@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from fxexport.lowering.own_decompositions import OWN_DECOMPOSITIONS
+from fxexport.lowering.registry import is_lowerable
 from tests.support.complex_values import check
 
 LINE = torch.cat([torch.linspace(-6.3, 20.7, 271), torch.tensor([0.5, 1.0, 1.4616, 2.0, 1e4])])
@@ -103,3 +104,4 @@ def test_logarithm_of_a_determinant(size: int, scale: float) -> None:
 def test_what_is_entered_is_an_operator_of_pytorch() -> None:
     functions: set[Callable[..., Any]] = set(OWN_DECOMPOSITIONS.values())
     assert len(functions) >= 9
+    assert not any(map(is_lowerable, OWN_DECOMPOSITIONS)), "nothing asks for these"

@@ -9,26 +9,11 @@ import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from fxexport.capture.operators.arithmetic import AUGMENT, BITWISE
 from fxexport.capture.python.statements import RUNTIME, rewrite_function
 
 __all__ = ["PlainRuntime", "original", "rewritten"]
 
-_AUGMENT = {
-    "Add": operator.iadd,
-    "Sub": operator.isub,
-    "Mult": operator.imul,
-    "Div": operator.itruediv,
-    "FloorDiv": operator.ifloordiv,
-    "Mod": operator.imod,
-    "Pow": operator.ipow,
-    "MatMult": operator.imatmul,
-    "BitAnd": operator.iand,
-    "BitOr": operator.ior,
-    "BitXor": operator.ixor,
-    "LShift": operator.ilshift,
-    "RShift": operator.irshift,
-}
-_BITWISE = {"BitAnd": operator.and_, "BitOr": operator.or_, "BitXor": operator.xor}
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -119,10 +104,10 @@ class PlainRuntime:
         yield
 
     def augment(self, name: str, old: Any, value: Any) -> Any:
-        return _AUGMENT[name](old, value)
+        return AUGMENT[name](old, value)
 
     def bitwise(self, name: str, a: Any, b: Any) -> Any:
-        return _BITWISE[name](a, b)
+        return BITWISE[name](a, b)
 
     def generator(self, items: Any, element: Any, several: bool, test: Any = None) -> Any:
         def applied(function: Any, item: Any) -> Any:

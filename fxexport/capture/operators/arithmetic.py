@@ -20,15 +20,15 @@ from fxexport.capture.values.maybe import force
 from fxexport.capture.values.uncertain_keys import settled
 from fxexport.graph import scalars
 
-__all__ = ["Arithmetic"]
+__all__ = ["AUGMENT", "BITWISE", "Arithmetic"]
 
 _Binary = Callable[[Any, Any], object]
-_BITWISE: dict[str, _Binary] = {
+BITWISE: dict[str, _Binary] = {
     "BitAnd": operator.and_,
     "BitOr": operator.or_,
     "BitXor": operator.xor,
 }
-_AUGMENT: dict[str, _Binary] = {
+AUGMENT: dict[str, _Binary] = {
     "Add": operator.iadd,
     "Sub": operator.isub,
     "Mult": operator.imul,
@@ -77,7 +77,7 @@ class Arithmetic:
             connect = scalars.and_ if name == "BitAnd" else scalars.or_
             sides = (cast("Number", a), cast("Number", b))
             return self._session.recorder.scalar_op(connect, *sides)
-        return _BITWISE[name](self.number(a), self.number(b))
+        return BITWISE[name](self.number(a), self.number(b))
 
     def add(self, a: object, b: object) -> Any:
         """``a + b``."""
@@ -106,9 +106,9 @@ class Arithmetic:
             return old
         if name == "Mult" and isinstance(old, tuple):
             return self.multiply(old, value)
-        if name in _BITWISE and isinstance(old, (bool, torch.SymBool)):
+        if name in BITWISE and isinstance(old, (bool, torch.SymBool)):
             return self.bitwise(name, old, value)
-        return _AUGMENT[name](self.number(old), self.number(value))
+        return AUGMENT[name](self.number(old), self.number(value))
 
     def _new(self, value: object) -> Any:
         return self._session.journal.made(value) if type(value) is list else value

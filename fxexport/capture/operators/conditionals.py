@@ -43,28 +43,22 @@ class Conditionals:
                 self._session, condition, then, other, slots_of((then, other), names, globals_)
             )
 
-    def if_return(
+    def if_exp(
         self,
         test: object,
         then: _Path,
         other: _Path,
-        names: tuple[str, ...],
-        globals_: tuple[str, ...],
-    ) -> object:
-        """An if statement both paths of which return."""
+        names: tuple[str, ...] = (),
+        globals_: tuple[str, ...] = (),
+    ) -> Any:
+        """``a if c else b``, or an if statement both paths of which return."""
         condition = condition_of(self._session, test)
         if isinstance(condition, bool):
             return (then if condition else other)()
         slots = slots_of((then, other), names, globals_)
         return read(stage_branch(self._session, condition, then, other, slots))
 
-    def if_exp(self, test: object, then: _Path, other: _Path, names: tuple[str, ...] = ()) -> Any:
-        """``a if c else b``."""
-        condition = condition_of(self._session, test)
-        if isinstance(condition, bool):
-            return (then if condition else other)()
-        slots = slots_of((then, other), names)
-        return read(stage_branch(self._session, condition, then, other, slots))
+    if_return = if_exp
 
     def truth(self, value: object) -> bool:
         """A condition where both paths cannot be kept.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 
@@ -162,24 +162,13 @@ def _bincount(
     return counts.to(weights.dtype if weights.dtype == torch.float32 else torch.float64)
 
 
-def _mean_of_all(x: torch.Tensor, *, dtype: torch.dtype | None = None) -> torch.Tensor:
-    """As `_mean`."""
-    reduce = torch.ops.aten.sum.default if x.dtype.is_complex else torch.ops.aten.mean.default
-    out: torch.Tensor = reduce(x, dtype=dtype)
-    return out
-
-
-def _mean(
-    x: torch.Tensor,
-    dim: list[int] | None,
-    keepdim: bool = False,
-    *,
-    dtype: torch.dtype | None = None,
-) -> torch.Tensor:
+def _mean(mean: Callable[..., torch.Tensor], total: Callable[..., torch.Tensor]) -> Any:
     """That of complex numbers has PyTorch ask how many there are, as a complex number."""
-    reduce = torch.ops.aten.sum.dim_IntList if x.dtype.is_complex else torch.ops.aten.mean.dim
-    out: torch.Tensor = reduce(x, dim, keepdim, dtype=dtype)
-    return out
+
+    def result(x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        return (total if x.dtype.is_complex else mean)(x, *args, **kwargs)
+
+    return result
 
 
 FAKE_RESULTS: dict[torch._ops.OpOverload, Callable[..., Value]] = {
@@ -193,8 +182,12 @@ FAKE_RESULTS[torch.ops.aten.max_pool1d.default] = _max_pool1d
 FAKE_RESULTS[torch.ops.aten.slice.Tensor] = _slice
 FAKE_RESULTS[torch.ops.aten._native_batch_norm_legit_no_training.default] = _batch_norm
 FAKE_RESULTS[torch.ops.aten.im2col.default] = _im2col
-FAKE_RESULTS[torch.ops.aten.mean.default] = _mean_of_all
-FAKE_RESULTS[torch.ops.aten.mean.dim] = _mean
+FAKE_RESULTS[torch.ops.aten.mean.default] = _mean(
+    torch.ops.aten.mean.default, torch.ops.aten.sum.default
+)
+FAKE_RESULTS[torch.ops.aten.mean.dim] = _mean(
+    torch.ops.aten.mean.dim, torch.ops.aten.sum.dim_IntList
+)
 FAKE_RESULTS[torch.ops.aten.bincount.default] = _bincount
 FAKE_RESULTS[torch.ops.aten.scaled_dot_product_attention.default] = _attention
 
