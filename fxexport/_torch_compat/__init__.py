@@ -63,6 +63,7 @@ from fxexport._torch_compat.operators import (
     overload_named,
     tensors_among,
     views_in,
+    without_check,
     written_arguments,
     written_by_python,
 )
@@ -176,6 +177,7 @@ __all__ = [
     "tree_flatten",
     "tree_unflatten",
     "views_in",
+    "without_check",
     "without_function_modes",
     "written_arguments",
     "written_by_python",

@@ -18,6 +18,7 @@ __all__ = [
     "overload_named",
     "tensors_among",
     "views_in",
+    "without_check",
     "written_arguments",
     "written_by_python",
 ]
@@ -37,6 +38,24 @@ def overload_named(name: str) -> OpOverload | None:
         getattr(getattr(torch.ops, namespace), packet, None), overload or "default", None
     )
     return found
+
+
+def without_check(
+    func: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """The arguments of a ``linalg.*_ex`` that is to raise, for one that does not; else None.
+
+    Its kernel looks at its last result itself, where no dispatch mode sees it.
+    """
+    for k, argument in enumerate(func._schema.arguments):
+        if argument.name == "check_errors":
+            positional = k < len(args) and not argument.kwarg_only
+            if not (args[k] if positional else kwargs.get("check_errors")):
+                return None
+            if positional:
+                return (*args[:k], False, *args[k + 1 :]), dict(kwargs)
+            return tuple(args), {**kwargs, "check_errors": False}
+    return None
 
 
 def is_composite(func: OpOverload) -> bool:

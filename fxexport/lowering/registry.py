@@ -24,30 +24,31 @@ __all__ = [
 Lowering = Callable[..., Any]
 
 _MODULES = (
-    "pointwise",
-    "compare",
-    "arithmetic",
-    "shape",
-    "creation",
-    "indexing",
-    "scatter",
-    "reduce",
-    "extremes",
-    "running",
-    "special",
-    "sort",
-    "linear",
-    "conv",
-    "norm",
-    "attention",
-    "pool",
-    "adaptive",
-    "resize",
-    "pad",
-    "recurrent",
-    "loss",
-    "random",
-    "vision",
+    "operators.pointwise",
+    "operators.compare",
+    "operators.arithmetic",
+    "operators.shape",
+    "operators.creation",
+    "operators.indexing",
+    "operators.scatter",
+    "operators.reduce",
+    "operators.extremes",
+    "operators.running",
+    "operators.special",
+    "operators.sort",
+    "operators.linear",
+    "operators.conv",
+    "operators.norm",
+    "operators.attention",
+    "operators.pool",
+    "operators.adaptive",
+    "operators.resize",
+    "operators.pad",
+    "operators.recurrent",
+    "operators.loss",
+    "operators.random",
+    "operators.vision",
+    "linear_algebra.cholesky",
 )
 
 # What users registered. It changes only through register_lowering and the handle it returns.
@@ -143,7 +144,7 @@ def user_lowering(name: str) -> Lowering | None:
 def _own() -> dict[str, Lowering]:
     merged: dict[str, Lowering] = {}
     for module in _MODULES:
-        table = importlib.import_module(f"fxexport.lowering.operators.{module}").LOWERINGS
+        table = importlib.import_module(f"fxexport.lowering.{module}").LOWERINGS
         for name, function in table.items():
             if name in merged:
                 raise RuntimeError(f"{name} is lowered twice, again in {module}")

@@ -22,7 +22,6 @@ from fxexport.capture.functions.undecided_calls import Call, UndecidedCalls
 from fxexport.capture.operators.dynamic_iterables import Dynamic, rows
 from fxexport.capture.operators.operators import Operators
 from fxexport.capture.recording.types import Function, OpArgs, OpKwargs
-from fxexport.capture.session.refusals import Poison
 from fxexport.capture.session.session import SYM, is_symbolic, sym_type
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
@@ -110,15 +109,6 @@ class FunctionMode(TorchFunctionMode):
         for name in ("histc", "cov", "corrcoef"):
             for owner in (torch, tensor):
                 self._table[getattr(owner, name)] = getattr(written_out, name)
-        # Checks of the result would need it when the model is captured; the file does not raise.
-        linalg = torch.linalg
-        for unchecked, functions in (
-            (linalg.inv_ex, (linalg.inv, torch.inverse, tensor.inverse)),
-            (linalg.solve_ex, (linalg.solve,)),
-            (linalg.cholesky_ex, (linalg.cholesky,)),
-        ):
-            for function in functions:
-                self._table[function] = self._without_check(unchecked)
 
     def __torch_function__(
         self,
@@ -205,22 +195,6 @@ class FunctionMode(TorchFunctionMode):
             rois = torch.cat([rois[:, :1], rois[:, 1:] * scale], 1)
             scale = 1.0
         return self._raw(torch.ops.torchvision.roi_align, x, rois, scale, *args, **kwargs)
-
-    def _without_check(self, function: Function) -> Function:
-        """A function of linear algebra that does not raise where there is no result."""
-
-        def call(*args: object, **kwargs: object) -> Any:
-            self._session.note(
-                "assumption",
-                "the matrix must have a result here: PyTorch raises where it has none, the file "
-                "does not",
-            )
-            results = self._raw(function, *args, **kwargs)
-            if isinstance(results, Poison):
-                raise results.refuse()  # what it gives by the sizes cannot be merged
-            return results[0]
-
-        return call
 
     def _squeeze_in_place(
         self, tensor: torch.Tensor, *args: object, **kwargs: object

@@ -20,8 +20,6 @@ from fxexport.capture.recording.broadcasting import brought_together
 from fxexport.capture.recording.recorder import Recorder
 from fxexport.capture.recording.requirements import requirements_of
 from fxexport.capture.recording.types import OpArgs, OpKwargs, OpResult, Value
-from fxexport.errors import UnsupportedError
-from fxexport.source.frames import user_location
 
 __all__ = ["TensorMode"]
 
@@ -46,6 +44,9 @@ class Watch(Protocol):
 
     def needs(self, condition: bool | torch.SymBool, text: str) -> None:
         """PyTorch raises where a condition on sizes does not hold."""
+
+    def raises_unless(self, holds: torch.Tensor, text: str) -> None:
+        """PyTorch raises where a condition on the data, bool[], does not hold."""
 
     def reads_under_another_name(self, real: torch.Tensor) -> None:
         """A real tensor is met whose memory has been written through another one."""
@@ -251,12 +252,12 @@ class TensorMode(compat.UserMode):
         if func.namespace == "profiler":
             return None  # of `record_function`, which the file has no use for
         if func is compat.LINALG_CHECK:
-            raise UnsupportedError(
-                "a function of torch.linalg raises here where a matrix has no result, which the "
-                "file cannot do",
-                location=user_location(),
-                hint="call the function whose name ends in _ex: it does not raise",
-            )
+            return self._raise_unless_solved(*args[:2])
+        checked = compat.without_check(func, args, kwargs)
+        if checked is not None:
+            out = func(*checked[0], **checked[1])
+            self._raise_unless_solved(out[-1], func._schema.name.removeprefix("aten::"))
+            return out
         self.dispatching += 1
         try:
             out = self._dispatched(func, args, kwargs)
@@ -265,6 +266,12 @@ class TensorMode(compat.UserMode):
         for condition, text in requirements_of(func, args, kwargs, out):
             self.watch.needs(condition, text)
         return out
+
+    def _raise_unless_solved(self, info: torch.Tensor, function: str) -> None:
+        """What functions of linear algebra do with LAPACK's answer: 0 where there is a result."""
+        with self:
+            solved = (info == 0).all()
+        self.watch.raises_unless(solved, f"each matrix has a result of torch.{function}")
 
     def _dispatched(self, func: torch._ops.OpOverload, args: OpArgs, kwargs: OpKwargs) -> OpResult:
         args = _with_tensor(func, tuple(args))

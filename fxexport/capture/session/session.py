@@ -226,6 +226,10 @@ class Session(Sharing):
             self.env.assume(condition, text)
             self.require(condition)
 
+    def raises_unless(self, holds: torch.Tensor, text: str) -> None:
+        """What an operator needs of the data, without which PyTorch raises and the file does."""
+        self.guard(holds, f"RuntimeError: expected that {text}")
+
     def guard(
         self, condition: bool | Undecided, text: str, location: SourceLocation | None = None
     ) -> None:
