@@ -34,6 +34,7 @@ from fxexport.capture.functions.numbers import NumberFunctions
 from fxexport.capture.functions.object_functions import ObjectFunctions
 from fxexport.capture.functions.random_numbers import drawing_replacement
 from fxexport.capture.functions.torch_attention import FAST_PATHS
+from fxexport.capture.operators import autograd_functions
 from fxexport.capture.operators.operators import Operators
 from fxexport.capture.operators.reading import whole_all
 from fxexport.capture.recording.types import Function
@@ -86,6 +87,10 @@ class Builtins:
             faster = self._fast_paths.get(function.__func__)
             if faster is not None:
                 return self._operators.convert(MethodType(faster, function.__self__))
+        differentiated = autograd_functions.function_of(function)
+        if differentiated is not None:
+            apply = self._operators.convert(autograd_functions.apply)
+            return functools.partial(apply, differentiated)
         try:
             found = self._table.get(function)
         except TypeError:
