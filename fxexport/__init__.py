@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     )
     from fxexport.exported import Exported
     from fxexport.inputs import TensorSpec
-    from fxexport.lowering import register_lowering
+    from fxexport.lowering import register_function, register_lowering
     from fxexport.pipeline import export
     from fxexport.profiles import Dim, Profile
     from fxexport.report import Report
@@ -45,6 +45,7 @@ __all__ = [
     "__version__",
     "export",
     "provider_options",
+    "register_function",
     "register_lowering",
 ]
 
@@ -63,6 +64,7 @@ _HOME_OF = {
     "VerificationError": "fxexport.errors",
     "export": "fxexport.pipeline",
     "provider_options": "fxexport.targets.onnxruntime.provider_options",
+    "register_function": "fxexport.lowering",
     "register_lowering": "fxexport.lowering",
 }
 

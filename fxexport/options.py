@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,7 @@ class ExportOptions:
     state: str | Mapping[str, str] = "drop"
     max_trips: int | None = None
     guards: bool = True
+    symbolic: bool | Collection[str] = False
     progress: Progress = field(default_factory=NullProgress)
 
     def check_output_names(self) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from fxexport.capture import (
     scripted,
 )
 from fxexport.capture.state.policy import StatePolicy
-from fxexport.errors import UsageError, VerificationError
+from fxexport.errors import UsageError
 from fxexport.exported import Exported
 from fxexport.files.companions import STATE
 from fxexport.files.contract import describe_contract
@@ -39,7 +39,7 @@ from fxexport.inputs import (
 )
 from fxexport.inputs.profile_ranges import settle_profiles
 from fxexport.inputs.weights import check_weights
-from fxexport.lowering import decomposition_for, keep_composite, lower
+from fxexport.lowering import decomposition_for, function_finder, keep_composite, lower
 from fxexport.options import ExportOptions
 from fxexport.passes import drop_guards, narrow_ranges, run_passes
 from fxexport.passes.complex_numbers import write_as_real
@@ -49,6 +49,7 @@ from fxexport.report import Report
 from fxexport.summary import summarize
 from fxexport.targets import check_max_trips, target_named
 from fxexport.targets.target import Target
+from fxexport.verify.disagreement import disagreement
 from fxexport.verify.reference import Reference
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def export(
     state: str | Mapping[str, str] = "drop",
     max_trips: int | None = None,
     guards: bool = True,
+    symbolic: bool | Collection[str] = False,
     progress: Progress | None = None,
 ) -> Exported:
     """Exports a model to ONNX with its ifs and loops intact.
@@ -117,6 +119,8 @@ def export(
             ``max_trips.exceeded``: where it is true, the other outputs are not the model's.
         guards: whether the file checks what it takes for granted when it runs, and fails outside
             of it as the model does. Files for TensorRT do not: there a profile is the guard.
+        symbolic: whether each `torch.autograd.Function` with a ``symbolic(g, ...)`` method is
+            written by that, as one node; or the names of those that are. Of others forward is read.
         progress: told about the stages.
 
     Returns:
@@ -149,6 +153,7 @@ def export(
         state=state,
         max_trips=max_trips,
         guards=guards,
+        symbolic=symbolic,
         progress=progress or NullProgress(),
     )
     return run(options)
@@ -274,6 +279,7 @@ def _capture(
         sequences=prepared.sequences,
         state=StatePolicy(options.state),
         library_functions=target.library_functions,
+        user_functions=function_finder(options.symbolic),
     )
     graph = capture_through(front_end, request, report, may_retry=options.verify)
     _check_output_names(options.output_names, graph)
@@ -382,13 +388,6 @@ def _raise_on_disagreement(exported: Exported, kept: str = "") -> None:
         # TorchScript read the program otherwise than Python does: the first refusal stands.
         with removed_on_failure(kept) if kept else contextlib.nullcontext():
             raise exported.report.refusal
-    error = VerificationError(
-        f"the file does not agree with PyTorch: {verification.message}"
-        + (f"; it was kept as {kept}" if kept else ""),
-        location=verification.location,
-        hint="the relations in the report say what the file takes for granted"
-        if "does not take these sizes" in verification.message
-        else "this is a bug of fxexport: please report it with the model",
-    )
+    error = disagreement(verification, exported.graph, kept)
     error.exported = exported
     raise error

@@ -38,6 +38,7 @@ from fxexport._torch_compat.fakes import (
     fake_of_real,
     fresh_size,
     inner_of,
+    leaves,
     map_tensors,
     real_list,
     real_truth,
@@ -98,6 +99,7 @@ from fxexport._torch_compat.switches import (
     counts_from_zero,
     mha_fastpath_disabled,
     quiet_kernels,
+    with_new_sizes,
 )
 
 __all__ = [
@@ -152,6 +154,7 @@ __all__ = [
     "is_generated",
     "is_torch_builtin",
     "larger_table",
+    "leaves",
     "make_sym_node",
     "map_tensors",
     "mha_fastpath_disabled",
@@ -177,6 +180,7 @@ __all__ = [
     "tree_flatten",
     "tree_unflatten",
     "views_in",
+    "with_new_sizes",
     "without_check",
     "without_function_modes",
     "written_arguments",

@@ -12,7 +12,7 @@ from torch._subclasses.fake_tensor import (
     in_kernel_invocation_manager,
 )
 from torch.utils._python_dispatch import _disable_current_modes
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from fxexport._torch_compat.modes import no_functional_mode, only_mode, without_function_modes
 
@@ -28,6 +28,7 @@ __all__ = [
     "fake_of_real",
     "fresh_size",
     "inner_of",
+    "leaves",
     "map_tensors",
     "real_list",
     "real_truth",
@@ -111,6 +112,11 @@ def fake_of_real(tensor: torch.Tensor, mode: FakeTensorMode) -> torch.Tensor:
 def map_tensors(function: Callable[[Any], object], values: object) -> Any:
     """Applies a function to every leaf of nested arguments."""
     return tree_map(function, values)
+
+
+def leaves(values: object) -> list[Any]:
+    """Every leaf of nested arguments."""
+    return tree_leaves(values)
 
 
 def real_truth(tensor: torch.Tensor) -> bool:

@@ -8,12 +8,14 @@ import warnings
 from collections.abc import Iterator
 
 import torch
-from torch._library.fake_impl import FakeImplCtx
+from torch._library.fake_impl import FakeImplCtx, set_ctx_getter
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 __all__ = [
     "counts_from_zero",
     "mha_fastpath_disabled",
     "quiet_kernels",
+    "with_new_sizes",
 ]
 
 _NOISY = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes")
@@ -36,6 +38,14 @@ def quiet_kernels() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def with_new_sizes(
+    mode: FakeTensorMode, function: object
+) -> contextlib.AbstractContextManager[None]:
+    """Lets `torch.library.get_ctx` be called by what gives a function's fake results."""
+    # A fake kernel is given this context where its operator is registered; ours has none.
+    return set_ctx_getter(lambda: FakeImplCtx(mode, function))
 
 
 @contextlib.contextmanager

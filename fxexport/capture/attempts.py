@@ -12,7 +12,7 @@ import torch
 from fxexport import _torch_compat as compat
 from fxexport.capture.cases import Case, case_of, in_cases
 from fxexport.capture.functions.builtins import Builtins
-from fxexport.capture.functions.kept_whole import WholeFunctions
+from fxexport.capture.functions.kept_whole import UserFunctions, WholeFunctions
 from fxexport.capture.functions.native_calls import NativeCalls
 from fxexport.capture.functions.pieces import PieceFunctions
 from fxexport.capture.functions.torch_functions import FunctionMode
@@ -173,7 +173,9 @@ class _Attempt:
         builtins = Builtins(operators, native)
         interpreter = Interpreter(operators, native, self._module_names, alone=alone)
         whole = WholeFunctions(self._request.library_functions)
+        named = UserFunctions(operators, self._request.user_functions)
         finders = (
+            named.replacement_for,
             interpreter.replacement_for,
             whole.replacement_for,
             PieceFunctions(operators).replacement_for,

@@ -12,6 +12,7 @@ from fxexport.capture.state.policy import StateChoice
 from fxexport.errors import UnsupportedError
 from fxexport.graph.library_functions import LibraryFunction
 from fxexport.graph.signature import DimRange, InputSpec, StateSpec
+from fxexport.graph.user_functions import UserFunction
 from fxexport.report.model import Report
 from fxexport.source.location import SourceLocation
 
@@ -39,6 +40,7 @@ class CaptureRequest:
         keep_composite: which composite operators to record whole.
         state: what becomes of state that survives a call, by its path.
         library_functions: functions of libraries to record as one operator.
+        user_functions: gives the node that the user has named a function as, or None.
     """
 
     model: Callable[..., object]
@@ -53,6 +55,7 @@ class CaptureRequest:
     sequences: frozenset[str] = frozenset()
     state: Callable[[str], StateChoice] = lambda _: "drop"
     library_functions: Sequence[LibraryFunction] = ()
+    user_functions: Callable[[object], UserFunction | None] = lambda _: None
 
 
 def refuse_pinned_state(state: Sequence[StateSpec], pins: Pins) -> None:

@@ -196,6 +196,7 @@ def _export(options: Options, progress: Progress) -> Exported:
                 method=options.method,
                 state=parse_state_option(options.state),
                 sequences=options.sequences,
+                symbolic="all" in options.symbolic or options.symbolic,
                 progress=progress,
             )
         except VerificationError as error:

@@ -82,6 +82,7 @@ class Options:
     train: bool = False
     state: list[str] = field(default_factory=list)
     sequences: list[str] = field(default_factory=list)
+    symbolic: list[str] = field(default_factory=list)
     json: bool = False
     quiet: bool = False
     verbose: bool = False
@@ -232,6 +233,15 @@ def _command(
             "not an input or output for each item. Repeatable.",
         ),
     ] = None,
+    symbolic: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--symbolic",
+            metavar="NAME",
+            help="An autograd.Function that is written as one node by its symbolic method; 'all' "
+            "for each that has one. Repeatable.",
+        ),
+    ] = None,
     report: Annotated[
         ReportFormat, typer.Option("--report", help="How the report is printed.")
     ] = ReportFormat.text,
@@ -275,6 +285,7 @@ def _command(
         train=train,
         state=state or [],
         sequences=sequence or [],
+        symbolic=symbolic or [],
         json=report is ReportFormat.json,
         quiet=quiet,
         verbose=verbose,

@@ -9,13 +9,21 @@ if TYPE_CHECKING:
     from fxexport.lowering.convert import lower
     from fxexport.lowering.decompositions import decomposition_for, keep_composite
     from fxexport.lowering.registry import Registration, is_lowerable, register_lowering
+    from fxexport.lowering.user_functions import (
+        FunctionRegistration,
+        function_finder,
+        register_function,
+    )
 
 __all__ = [
+    "FunctionRegistration",
     "Registration",
     "decomposition_for",
+    "function_finder",
     "is_lowerable",
     "keep_composite",
     "lower",
+    "register_function",
     "register_lowering",
 ]
 
@@ -26,6 +34,9 @@ _HOMES = {
     "Registration": "registry",
     "is_lowerable": "registry",
     "register_lowering": "registry",
+    "FunctionRegistration": "user_functions",
+    "register_function": "user_functions",
+    "function_finder": "user_functions",
 }
 
 

@@ -59,6 +59,8 @@ def lower(
         producer_version=producer_version,
     )
     clean_up(model)
+    for domain in {node.domain for node in root.all_nodes()} - {""}:
+        root.opset_imports.setdefault(domain, 1)  # of users' own lowerings
     if dialect.finish is not None:
         dialect.finish(model)
     return model

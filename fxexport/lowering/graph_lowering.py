@@ -21,6 +21,7 @@ from fxexport.graph.ops import guard
 from fxexport.graph.scalars import SCALAR_FUNCTIONS
 from fxexport.graph.sequences import SEQUENCE_FUNCTIONS, SequenceVal
 from fxexport.graph.signature import DimRange, InputSpec
+from fxexport.graph.user_functions import UserFunction
 from fxexport.graph.values import NodeVal, Val, output_vals
 from fxexport.lowering.builder import dtypes
 from fxexport.lowering.builder.builder import OpBuilder
@@ -203,11 +204,16 @@ class GraphLowering:
         target = node.target
         if isinstance(target, torch._ops.OpOverload):
             name = operator_name(target)
-            function = user_lowering(name) or own_lowering(name)
+            given = user_lowering(name)
+            if given is not None:
+                return self._by_user(name, given(self.op, *args, **kwargs))
+            function = own_lowering(name)
             if function is not None:
                 return function(self.op, *args, **kwargs)
             return self._from_library(node, target, args, kwargs)
         assert callable(target)
+        if isinstance(target, UserFunction):
+            return self._by_user(target, target.lowering(self.op, *args, **kwargs))
         if target is sizes_fit:
             return lower_sizes_fit(self.op, *args)  # type: ignore[arg-type]
         if target in FOURIER_FUNCTIONS:
@@ -217,6 +223,28 @@ class GraphLowering:
         if target in SEQUENCE_FUNCTIONS:
             return lower_sequence(self.op, target, args)
         raise missing_lowering(node)
+
+    def _by_user(self, what: object, result: object) -> object:
+        """What a user's lowering gave, if it fits what PyTorch gives.
+
+        Raises:
+            UnsupportedError: it gives another number of results, another dtype, or no values.
+        """
+        val = self.op.val
+        vals = list(val) if isinstance(val, (tuple, list)) else [val]
+        results = list(result) if isinstance(result, (tuple, list)) else [result]
+        wanted = [dtypes.of_val(one) for one in vals if one is not None]
+        got = [one.dtype if isinstance(one, Value) else type(one).__name__ for one in results]
+        fits = len(wanted) == len(got) and all(
+            kind in (want, None) for kind, want in zip(got, wanted, strict=True)
+        )
+        if not fits:
+            raise self.op.refuse(
+                f"the ONNX form that {what} was given has {_listed(got)}, and PyTorch gives "
+                f"{_listed(wanted)}",
+                "return a value for each result, of its dtype: op.cast(x, dtype) converts one",
+            )
+        return result
 
     def _from_library(
         self,
@@ -339,6 +367,11 @@ class GraphLowering:
             self.describe(value, val)
         used.add(value)
         return value
+
+
+def _listed(kinds: Sequence[object]) -> str:
+    named = [kind.name.lower() if isinstance(kind, ir.DataType) else str(kind) for kind in kinds]
+    return f"{len(named)} result{'s' * (len(named) != 1)} ({', '.join(named)})"
 
 
 def _with_values(argument: object, env: Mapping[fx.Node, object]) -> object:

@@ -12,6 +12,7 @@ from fxexport.capture.operators.operators import Operators
 from fxexport.capture.operators.reading import whole_all
 from fxexport.capture.operators.writing import is_buffer, noting_changes
 from fxexport.capture.recording.types import Function, OpArgs, OpKwargs
+from fxexport.capture.session.compiled_functions import refuse_compiled
 from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.values.maybe import holds_maybe
 from fxexport.source.exceptions import note_raised
@@ -73,6 +74,7 @@ class NativeCalls:
             return self._operators.with_certain(
                 functools.partial(self.with_closed, function), args, kwargs
             )
+        refuse_compiled(function, (*args, *kwargs.values()))
         closed = self._operators.lists.closed
         session = self._operators.session
         owner = getattr(function, "__self__", None)

@@ -14,6 +14,7 @@ from fxexport.capture.operators.special_methods import Context, special_method
 from fxexport.capture.operators.writing import is_buffer, noting_changes
 from fxexport.capture.python.pass_through import takes_anything
 from fxexport.capture.recording.types import Function
+from fxexport.capture.session.compiled_functions import refuse_compiled
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.session import Session
 from fxexport.capture.values.maybe import Maybe, force, holds_maybe, narrowed, one_of
@@ -55,6 +56,7 @@ class Calls:
                 whole_all(self._session, args)
             return function(*args, **kwargs)
         given = (*args, *kwargs.values())
+        refuse_compiled(function, given)
         whole_all(self._session, given)
         with noting_changes(self._session, given):
             result = self.with_certain(function, args, kwargs)

@@ -36,6 +36,7 @@ from fxexport.capture.recording.types import (
 from fxexport.errors import UnsupportedError
 from fxexport.graph import scalars
 from fxexport.graph.size_expressions import is_heavy, scalar_function
+from fxexport.graph.user_functions import UserFunction
 from fxexport.source.frames import user_location
 
 __all__ = ["Decomposer", "Recorder"]
@@ -198,14 +199,28 @@ class Recorder(FrameWriter, compat.ProxySlotMode):
         finally:
             self.in_kernel -= 1
 
+    def of_function(self, function: UserFunction, args: OpArgs, kwargs: OpKwargs) -> OpResult:
+        """Adds the node of a function that is kept whole; returns its result on fake tensors."""
+        given = compat.tensors_among(args, kwargs)
+        out = self.both_ways.result(lambda: function.fake(*args, **kwargs))
+        # A result is a value of its own, whatever `fake` made it of.
+        out = compat.map_tensors(
+            lambda t: compat.fake_like(t, t.shape) if any(t is arg for arg in given) else t, out
+        )
+        return self._record(function, args, kwargs, out)
+
     def record(
         self, func: torch._ops.OpOverload, args: OpArgs, kwargs: OpKwargs, out: OpResult
     ) -> OpResult:
         """Adds the node of one op that has been computed on fake tensors; returns its result."""
         _check_dtypes(func, args)
-        out = self._with_light_sizes(out)
         # Whether a view is possible depends on strides that no symbolic size settles.
-        func = _RESHAPES.get(func, func)
+        return self._record(_RESHAPES.get(func, func), args, kwargs, out)
+
+    def _record(
+        self, func: Callable[..., Value], args: OpArgs, kwargs: OpKwargs, out: OpResult
+    ) -> OpResult:
+        out = self._with_light_sizes(out)
         operands = [self.node_of(arg) for arg in args]
         named = {name: self.node_of(arg) for name, arg in kwargs.items()}
         node = self.emit(func, *operands, val=out, **named)

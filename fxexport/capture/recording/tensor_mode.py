@@ -17,9 +17,11 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.broadcasting import brought_together
+from fxexport.capture.recording.number_arguments import with_tensor
 from fxexport.capture.recording.recorder import Recorder
 from fxexport.capture.recording.requirements import requirements_of
 from fxexport.capture.recording.types import OpArgs, OpKwargs, OpResult, Value
+from fxexport.graph.user_functions import UserFunction
 
 __all__ = ["TensorMode"]
 
@@ -274,7 +276,7 @@ class TensorMode(compat.UserMode):
         self.watch.raises_unless(solved, f"each matrix has a result of torch.{function}")
 
     def _dispatched(self, func: torch._ops.OpOverload, args: OpArgs, kwargs: OpKwargs) -> OpResult:
-        args = _with_tensor(func, tuple(args))
+        args = with_tensor(func, tuple(args))
         args, kwargs = compat.map_tensors(self.lift, (args, dict(kwargs)))
         if func._schema.name == "aten::lift_fresh":
             self._born[args[0]] = self._now()  # of torch.tensor([...]), made by the program
@@ -377,26 +379,19 @@ class TensorMode(compat.UserMode):
             out = self.recorder.record(func, args, kwargs, out)
         return compat.map_tensors(lambda t: self.wrap(t) if isinstance(t, torch.Tensor) else t, out)
 
+    def call_whole(self, function: UserFunction, args: OpArgs, kwargs: OpKwargs) -> OpResult:
+        """Records a call of a function that is one node."""
+        args, kwargs = compat.map_tensors(self.lift, (args, kwargs))
+        for tensor in compat.tensors_among(args, kwargs):
+            self.watch.about_to_read(tensor)
+        args, kwargs = compat.map_tensors(self._inner_or_same, (args, kwargs))
+        with (
+            compat.without_function_modes(),
+            compat.only_mode(self.fake_mode),
+            compat.with_new_sizes(self.fake_mode, function),
+        ):
+            out = self.recorder.of_function(function, args, kwargs)
+        return compat.map_tensors(lambda t: self.wrap(t) if isinstance(t, torch.Tensor) else t, out)
+
     def _inner_or_same(self, value: Value) -> Value:
         return self.inner(value) if isinstance(value, torch.Tensor) else value
-
-
-def _with_tensor(func: torch._ops.OpOverload, args: OpArgs) -> OpArgs:
-    """The arguments, with a tensor where an operator on one is given a number alone.
-
-    `torch.vmap` makes tensors of numbers (``row * 2``), which PyTorch hands on as numbers again.
-    """
-    given = args[0] if args else None
-    if type(given) not in _DTYPES or compat.tensors_among(args, {}):
-        return args
-    if str(func._schema.arguments[0].type) != "Tensor":
-        return args
-    return (torch.scalar_tensor(given, dtype=_DTYPES[type(given)]), *args[1:])  # type: ignore[arg-type]
-
-
-_DTYPES: dict[type, torch.dtype] = {
-    bool: torch.bool,
-    int: torch.int64,
-    float: torch.float64,
-    complex: torch.complex128,
-}

@@ -67,6 +67,9 @@ def available() -> bool:
     return importlib.util.find_spec("onnxruntime") is not None
 
 
+_UNKNOWN_OPERATOR = "is not a registered function/op"
+
+
 class OrtSession:
     """A file, loaded into ONNX Runtime on the CPU.
 
@@ -111,9 +114,12 @@ class OrtSession:
                 source, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:
-            lacking = type(error).__name__ == "NotImplemented"
-            fault = "has no kernel on the CPU" if lacking else "does not load the file"
             said = _said(error).removeprefix("NOT_IMPLEMENTED : ")
+            lacking, fault = True, "has no kernel on the CPU"
+            if _UNKNOWN_OPERATOR in said:  # of a user's own lowering
+                fault, said = "lacks an operator", said.partition("Fatal error: ")[2]
+            elif type(error).__name__ != "NotImplemented":
+                lacking, fault = False, "does not load the file"
             raise RuntimeFailure(
                 f"ONNX Runtime {onnxruntime.__version__} {fault}: {said}", lacking=lacking
             ) from error
