@@ -76,6 +76,9 @@ _WHOLE = frozenset(
         "grid_sampler",
         "tile",
         "rms_norm",
+        "fake_quantize_per_tensor_affine",
+        "fake_quantize_per_tensor_affine.tensor_qparams",
+        "fake_quantize_per_channel_affine",
     ]
 )
 

@@ -48,6 +48,7 @@ _MODULES = (
     "operators.loss",
     "operators.random",
     "operators.vision",
+    "quantized",
     "linear_algebra.cholesky",
 )
 

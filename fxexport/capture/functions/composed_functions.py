@@ -15,31 +15,9 @@ __all__ = [
     "corrcoef",
     "cov",
     "embedding_bag",
-    "fake_quantize",
-    "fake_quantize_channels",
     "grouped_mm",
     "histc",
 ]
-
-
-def fake_quantize(
-    x: Tensor, scale: float | Tensor, zero_point: int | Tensor, quant_min: int, quant_max: int
-) -> Tensor:
-    """`torch.fake_quantize_per_tensor_affine`."""
-    step = scale if isinstance(scale, Tensor) else torch.tensor(scale, dtype=torch.float32)
-    rounded = torch.round(x * (1.0 / step.to(x.dtype))) + zero_point
-    return ((rounded.clamp(quant_min, quant_max) - zero_point) * step).to(x.dtype)
-
-
-def fake_quantize_channels(
-    x: Tensor, scale: Tensor, zero_point: Tensor, axis: int, quant_min: int, quant_max: int
-) -> Tensor:
-    """`torch.fake_quantize_per_channel_affine`."""
-    shape = [1] * x.dim()
-    shape[axis] = -1
-    return fake_quantize(
-        x, scale.reshape(shape), zero_point.reshape(shape).to(x.dtype), quant_min, quant_max
-    )
 
 
 def embedding_bag(

@@ -99,8 +99,6 @@ class FunctionMode(TorchFunctionMode):
             self._table[pad] = self._packed.pad
         # By name: the package that has them may not be there.
         self._custom = {"torchvision.roi_align": self._roi_align}
-        self._table[torch.fake_quantize_per_tensor_affine] = written_out.fake_quantize
-        self._table[torch.fake_quantize_per_channel_affine] = written_out.fake_quantize_channels
         self._table[torch.embedding_bag] = written_out.embedding_bag
         self._table[compat.GROUPED_MM] = written_out.grouped_mm
         for function in (torch.istft, tensor.istft):

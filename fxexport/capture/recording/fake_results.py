@@ -12,7 +12,7 @@ import torch
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.types import OpResult, Size, Value, expression, number
 
-__all__ = ["FAKE_RESULTS", "with_right_dtypes"]
+__all__ = ["FAKE_RESULTS", "fake_kernel", "with_right_dtypes"]
 
 
 def _recurrent(
@@ -190,6 +190,31 @@ FAKE_RESULTS[torch.ops.aten.mean.dim] = _mean(
 )
 FAKE_RESULTS[torch.ops.aten.bincount.default] = _bincount
 FAKE_RESULTS[torch.ops.aten.scaled_dot_product_attention.default] = _attention
+for _fake_quantize in (
+    torch.ops.aten.fake_quantize_per_tensor_affine.default,
+    torch.ops.aten.fake_quantize_per_tensor_affine.tensor_qparams,
+    torch.ops.aten.fake_quantize_per_channel_affine.default,
+):
+    FAKE_RESULTS[_fake_quantize] = lambda x, *parameters: torch.empty_like(x)
+
+
+def _token_parameters(x: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """A scale and a zero point for each token: PyTorch's fake kernel says float64 and int64."""
+    kind = torch.float32 if x.dtype == torch.float16 else x.dtype
+    scale = x.amax(-1, keepdim=True).to(kind)
+    return scale, torch.empty_like(scale)
+
+
+# Of libraries that may not have been imported yet.
+_FAKE_BY_NAME: dict[str, Callable[..., Value]] = {
+    "quantized_decomposed::choose_qparams_per_token": _token_parameters,
+}
+
+
+def fake_kernel(func: torch._ops.OpOverload) -> Callable[..., Value]:
+    """What to call for an operator's fake results."""
+    return FAKE_RESULTS.get(func) or _FAKE_BY_NAME.get(func._schema.name) or func
+
 
 _UNIQUE = (
     torch.ops.aten._unique2.default,

@@ -17,7 +17,7 @@ import torch
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.both_ways import BothWays
 from fxexport.capture.recording.broadcasting import Broadcasting, elementwise
-from fxexport.capture.recording.fake_results import FAKE_RESULTS, with_right_dtypes
+from fxexport.capture.recording.fake_results import fake_kernel, with_right_dtypes
 from fxexport.capture.recording.frame_writer import FrameWriter
 from fxexport.capture.recording.kernel_memory import KernelMemory
 from fxexport.capture.recording.types import (
@@ -191,7 +191,7 @@ class Recorder(FrameWriter, compat.ProxySlotMode):
 
         def kernel() -> OpResult:
             with compat.python_kernels():
-                return FAKE_RESULTS.get(func, func)(*args, **kwargs)
+                return fake_kernel(func)(*args, **kwargs)
 
         self.in_kernel += 1
         try:
