@@ -180,3 +180,23 @@ def test_a_quantised_layer_with_a_branch_keeps_its_narrow_weight(tmp_path: Path)
     stored = {each.name: each.data_type for each in exported.model.graph.initializer}
     assert stored["q"] == 3  # int8
     agrees_and_builds(Layer().eval(), rows, tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_quantised_tensors_are_refused_with_the_ways_out() -> None:
+    class Held(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = torch.quantize_per_tensor(torch.ones(8, 4), 0.1, 0, torch.qint8)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x @ self.w.dequantize()
+
+    def made(x: Tensor) -> Tensor:
+        return torch.quantize_per_tensor(x, 0.1, 3, torch.qint8).dequantize()
+
+    dynamic = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(8, 4)))
+    for program in (Held(), made, dynamic.eval()):
+        with pytest.raises(fxexport.UnsupportedError, match="quantized") as caught:
+            fxexport.export(program, ROWS[0])
+        assert "pt2e" in caught.value.hint

@@ -18,6 +18,10 @@ from torch.utils.weak import WeakIdKeyDictionary
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.broadcasting import brought_together
 from fxexport.capture.recording.number_arguments import with_tensor
+from fxexport.capture.recording.quantized_tensors import (
+    refuse_quantized_operator,
+    refuse_quantized_tensor,
+)
 from fxexport.capture.recording.recorder import Recorder
 from fxexport.capture.recording.requirements import requirements_of
 from fxexport.capture.recording.types import OpArgs, OpKwargs, OpResult, Value
@@ -171,6 +175,7 @@ class TensorMode(compat.UserMode):
             if isinstance(value, compat.FakeTensor):
                 lifted = self.wrap(value)
             else:
+                refuse_quantized_tensor(value)
                 self.note_memory(value)
                 if any(self.was_written(other) for other in self.sharing_memory(value)):
                     self.watch.reads_under_another_name(value)
@@ -253,6 +258,7 @@ class TensorMode(compat.UserMode):
             return func(*args, **kwargs)
         if func.namespace == "profiler":
             return None  # of `record_function`, which the file has no use for
+        refuse_quantized_operator(func)
         if func is compat.LINALG_CHECK:
             return self._raise_unless_solved(*args[:2])
         checked = compat.without_check(func, args, kwargs)

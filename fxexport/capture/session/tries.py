@@ -152,13 +152,6 @@ def refusal_of(
             location=location,
             hint="make the dimensions static, or write the line with other operators",
         )
-    if isinstance(error, compat.NO_FAKE_RESULT) and str(error).startswith("quantized."):
-        return UnsupportedError(
-            f"the quantized operator {error} has no ONNX form",
-            location=location,
-            hint="export the model before it is quantized, and quantize the file "
-            "(onnxruntime.quantization)",
-        )
     if isinstance(error, compat.NO_FAKE_RESULT):
         return UnsupportedError(
             f"PyTorch cannot say what {error} gives here without the values of the tensors, which "
