@@ -21,6 +21,11 @@ DTYPES = {
     "int64": torch.int64,
     "bool": torch.bool,
     "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "float64": torch.float64,
+    "int32": torch.int32,
+    "int8": torch.int8,
+    "uint8": torch.uint8,
 }
 _MOST_ELEMENTS = 20_000
 _MOST_VARIANTS = 24
