@@ -33,12 +33,14 @@ sys.path.insert(0, str(ROOT))
 from tests.support.operator_outcomes import FORMS, outcome_of  # noqa: E402
 from tests.support.operator_samples import (  # noqa: E402
     DTYPES,
+    MORE_DTYPES,
     calls_of,
     operators,
 )
 
 Row = dict[str, Any]
 
+EVERY_DTYPE = {**DTYPES, **MORE_DTYPES}
 # The worst first: an operator is what its worst call is.
 KINDS = ("crash", "no answer", "wrong", "does not load", "fails", "unguarded", "refused", "right")
 BAD = KINDS[:6]
@@ -49,7 +51,7 @@ TABLE = ROOT / "docs" / "operators.md"
 def rows_of(operator: Any, dtype: str, samples: int, outside: bool = False) -> Iterator[Row]:
     """What becomes of an operator's calls, a row for each call in each form."""
     name = name_of(operator)
-    for call in calls_of(operator, DTYPES[dtype], samples):
+    for call in calls_of(operator, EVERY_DTYPE[dtype], samples):
         for form in FORMS:
             undefined = "empty" in operator.name
             outcome = outcome_of(call, form, undefined=undefined, outside=outside)
@@ -163,7 +165,7 @@ def chosen_operators(only: str, dtypes: Sequence[str], shard: str) -> list[tuple
         (operator, dtype)
         for operator in operators()
         for dtype in dtypes
-        if DTYPES[dtype] in operator.dtypes and only in name_of(operator)
+        if EVERY_DTYPE[dtype] in operator.dtypes and only in name_of(operator)
     ]
     return found[number - 1 :: count]
 
@@ -212,7 +214,7 @@ def table(rows: Sequence[Row]) -> str:
         "| samples | operators | tried | " + " | ".join(reversed(KINDS)) + " |",
         "| --- | ---: | ---: |" + " ---: |" * len(KINDS),
     ]
-    for dtype in DTYPES:
+    for dtype in EVERY_DTYPE:
         counts = Counter(row["kind"] for (_, d), row in worst.items() if d == dtype)
         if counts:
             numbers = " | ".join(str(counts[kind]) for kind in reversed(KINDS))
@@ -249,7 +251,7 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="operators with this in their name")
-    parser.add_argument("--dtype", action="append", choices=list(DTYPES))
+    parser.add_argument("--dtype", action="append", choices=list(EVERY_DTYPE))
     parser.add_argument("--shard", default="1/1", help="k/n: every n-th, beginning with the k-th")
     parser.add_argument("--samples", type=int, default=3, help="calls of each operator")
     parser.add_argument("--limit", type=float, default=60, help="seconds for each operator")

@@ -110,6 +110,7 @@ __all__ = [
     "METADATA_OPS",
     "NO_FAKE_RESULT",
     "OVERRIDE_TESTS",
+    "SHAPE_AS_TENSOR",
     "FakeTensor",
     "FakeTensorMode",
     "FunctionalTensor",
@@ -213,5 +214,7 @@ OVERRIDE_TESTS = (
 # Its public name is a Python function around it.
 GROUPED_MM = torch._grouped_mm
 CHUNK_CAT = torch._chunk_cat
+# detectron2 and torchvision call it while they trace; it would read the memory of a fake tensor.
+SHAPE_AS_TENSOR = torch._shape_as_tensor
 LINALG_CHECK = torch.ops.aten._linalg_check_errors.default
 METADATA_OPS = (*tuple(FunctionalTensor.metadata_fns), torch.ops.prim.device.default)

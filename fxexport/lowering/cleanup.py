@@ -16,6 +16,7 @@ def clean_up(model: ir.Model) -> None:
     it is; constants were folded where they were written.
     """
     _drop_identities(model.graph)
+    _cast_before_transposing(model.graph)
     _drop_unused(model.graph)
     _drop_unused_initializers(model)
 
@@ -30,6 +31,50 @@ def _drop_identities(root: ir.Graph) -> None:
                 continue
             result.replace_all_uses_with(source)
             graph.remove(node, safe=True)
+
+
+def _cast_before_transposing(root: ir.Graph) -> None:
+    """Swaps Transpose and Cast before a MatMul.
+
+    ONNX Runtime 1.32 ends the process where it loads ``MatMul(Cast(Transpose(x, [1, 0, 2])), w)``,
+    of any dtype: its fusion looks through the Cast.
+    """
+    for graph in _graphs(root):
+        done: dict[ir.Value, ir.Value] = {}
+        for node in list(graph):
+            if node.op_type != "MatMul" or node.domain:
+                continue
+            for k, value in enumerate(node.inputs):
+                if value is None:
+                    continue
+                swapped = None if value in done else _swapped(graph, value)
+                if swapped is not None:
+                    graph.insert_before(node, swapped)
+                    done[value] = swapped[-1].outputs[0]
+                if value in done:
+                    node.replace_input_with(k, done[value])
+
+
+def _swapped(graph: ir.Graph, value: ir.Value) -> list[ir.Node] | None:
+    """The Cast and the Transpose in the other order, for the Cast's result."""
+    cast = value.producer()
+    source = cast.inputs[0] if cast is not None and cast.op_type == "Cast" else None
+    transpose = None if source is None else source.producer()
+    if cast is None or transpose is None or transpose.op_type != "Transpose":
+        return None
+    given = transpose.inputs[0]
+    if given is None or cast.graph is not graph or transpose.graph is not graph:
+        return None
+    early = ir.Value(name=f"{value.name}_early", type=value.type, shape=given.shape)
+    late = ir.Value(name=f"{value.name}_transposed", type=value.type, shape=value.shape)
+    nodes = [
+        ir.Node("", "Cast", [given], cast.attributes.values(), outputs=[early]),
+        ir.Node("", "Transpose", [early], transpose.attributes.values(), outputs=[late]),
+    ]
+    for new, old in zip(nodes, (cast, transpose), strict=True):
+        new.name = f"{old.name}_swapped"
+        new.metadata_props.update(old.metadata_props)
+    return nodes
 
 
 def _drop_unused(root: ir.Graph) -> None:

@@ -9,6 +9,7 @@ import onnx_ir as ir
 import torch
 
 from fxexport.graph import sequences
+from fxexport.graph.sequences import SequenceVal
 from fxexport.lowering.builder import dtypes
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Operand, Value
@@ -18,6 +19,11 @@ __all__ = ["lower_sequence"]
 
 def lower_sequence(op: OpBuilder, function: Callable[..., object], args: Sequence[object]) -> Value:
     """Writes one call of a function of `fxexport.graph.sequences`."""
+    if isinstance(op.val, SequenceVal) and op.val.dtype == torch.bfloat16:
+        raise op.refuse(
+            "ONNX has no lists of bfloat16 tensors",
+            "convert the items to float32 before they go into the list",
+        )
     return _LOWERINGS[function](op, *args)
 
 

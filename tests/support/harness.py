@@ -14,7 +14,17 @@ import torch
 from fxexport.graph.complex_values import as_real
 from tests.programs.program import Program
 
-__all__ = ["Outcome", "Status", "compare", "feed_of", "flatten", "run_model", "run_program"]
+__all__ = [
+    "Outcome",
+    "Status",
+    "compare",
+    "fed",
+    "feed_of",
+    "flatten",
+    "run_model",
+    "run_program",
+    "run_session",
+]
 
 Status = Literal["agree", "refused", "wrong", "crashed"]
 TOLERANCES = {torch.float16: (1e-2, 1e-3), torch.bfloat16: (2e-2, 1e-2)}
@@ -201,7 +211,43 @@ def _session(model: Any) -> Any:
 
 
 def _run_session(session: Any, graph: Any, row: tuple[Any, ...]) -> list[Any]:
-    return list(session.run([spec.name for spec in graph.outputs], feed_of(session, graph, row)))
+    return run_session(session, graph, feed_of(session, graph, row))
+
+
+def run_session(session: Any, graph: Any, feed: dict[str, Any]) -> list[Any]:
+    """What a session gives for what `fed` made of inputs."""
+    names = [spec.name for spec in graph.outputs]
+    if "tensor(bfloat16)" not in {each.type for each in session.get_outputs()}:
+        return list(session.run(names, feed))
+    given = {name: _ort_value(value) for name, value in feed.items()}
+    return [_tensor_of(value) for value in session.run_with_ort_values(names, given)]
+
+
+def _ort_value(value: Any) -> Any:
+    import onnxruntime
+
+    if isinstance(value, onnxruntime.OrtValue):
+        return value
+    return onnxruntime.OrtValue.ortvalue_from_numpy(value)
+
+
+def _tensor_of(value: Any) -> torch.Tensor:
+    """NumPy has no bfloat16."""
+    narrow = value.data_type() == "tensor(bfloat16)"
+    if 0 in value.shape():
+        return torch.empty(value.shape(), dtype=torch.bfloat16 if narrow else torch.float32)
+    tensor = torch.utils.dlpack.from_dlpack(value).clone()
+    return tensor.view(torch.bfloat16) if narrow else tensor
+
+
+def fed(tensor: torch.Tensor) -> Any:
+    """A tensor as ONNX Runtime takes it."""
+    import onnxruntime
+
+    if tensor.dtype != torch.bfloat16:
+        return tensor.contiguous().numpy()
+    bits = tensor.contiguous().view(torch.uint16).numpy()
+    return onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(bits, 16)
 
 
 def feed_of(session: Any, graph: Any, row: tuple[Any, ...]) -> dict[str, Any]:
@@ -211,5 +257,5 @@ def feed_of(session: Any, graph: Any, row: tuple[Any, ...]) -> dict[str, Any]:
     for spec, value in zip(graph.inputs, _file_values(graph, row), strict=True):
         if spec.name in present:
             tensor = value if isinstance(value, torch.Tensor) else torch.tensor(value)
-            feed[spec.name] = tensor.detach().to(spec.dtype).contiguous().numpy()
+            feed[spec.name] = fed(tensor.detach().to(spec.dtype))
     return feed

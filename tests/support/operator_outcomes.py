@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from onnxruntime import OrtValue
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import fxexport
@@ -18,7 +17,7 @@ from fxexport.verify.excuses import draws_numbers
 from fxexport.verify.outside import GuardCheck, says_it_raises
 from fxexport.verify.ties import trace_ties
 from tests.support.contract import in_contract
-from tests.support.harness import _session, compare, flatten
+from tests.support.harness import _session, compare, fed, flatten, run_session
 from tests.support.operator_samples import OperatorCall, other_inputs, program_of
 
 __all__ = ["FORMS", "Form", "OperatorOutcome", "OutcomeKind", "outcome_of"]
@@ -161,20 +160,11 @@ class _Comparison:
     def _run(self, tensors: Tensors) -> list[Any]:
         present = {value.name for value in self._session.get_inputs()}
         feed = {
-            spec.name: as_real(tensor).contiguous().numpy()
+            spec.name: fed(as_real(tensor))
             for spec, tensor in zip(self._graph.inputs, tensors, strict=True)
             if spec.name in present
         }
-        names = [spec.name for spec in self._graph.outputs]
-        if any(value.type == "tensor(bfloat16)" for value in self._session.get_outputs()):
-            # NumPy has no such dtype.
-            return [
-                torch.utils.dlpack.from_dlpack(value).clone()
-                for value in self._session.run_with_ort_values(
-                    names, {key: OrtValue.ortvalue_from_numpy(v) for key, v in feed.items()}
-                )
-            ]
-        return list(self._session.run(names, feed))
+        return run_session(self._session, self._graph, feed)
 
     def _flat(self, result: Any) -> list[Any]:
         """PyTorch's result as the file has it: a list of any length is one output."""

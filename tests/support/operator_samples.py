@@ -14,13 +14,24 @@ from typing import Any
 
 import torch
 
-__all__ = ["DTYPES", "OperatorCall", "Slot", "calls_of", "operators", "other_inputs", "program_of"]
+__all__ = [
+    "DTYPES",
+    "MORE_DTYPES",
+    "OperatorCall",
+    "Slot",
+    "calls_of",
+    "operators",
+    "other_inputs",
+    "program_of",
+]
 
 DTYPES = {
     "float32": torch.float32,
     "int64": torch.int64,
     "bool": torch.bool,
     "float16": torch.float16,
+}
+MORE_DTYPES = {
     "bfloat16": torch.bfloat16,
     "float64": torch.float64,
     "int32": torch.int32,
@@ -127,6 +138,9 @@ def _is_undefined(call: OperatorCall, tensors: Sequence[torch.Tensor]) -> bool:
     if name == "linear_cross_entropy" and call.kwargs.get("options") is not None:
         rows, targets = tensors[0].shape[:-1], tensors[2].shape
         return tuple(rows) != tuple(targets)
+    if name in ("bucketize", "searchsorted"):
+        edges = tensors[1 if name == "bucketize" else 0]
+        return call.kwargs.get("sorter") is None and bool((edges.diff(dim=-1) < 0).any())
     if name == "take_along_dim" and tensors[1].numel():
         dim = call.args[2] if len(call.args) > 2 else call.kwargs.get("dim")
         size = tensors[0].numel() if dim is None else tensors[0].shape[dim]

@@ -12,12 +12,47 @@ from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
 __all__ = [
+    "bartlett_window",
     "corrcoef",
     "cov",
     "embedding_bag",
     "grouped_mm",
     "histc",
+    "kaiser_window",
 ]
+
+
+def bartlett_window(window_length: Any, periodic: bool = True, **kwargs: Any) -> Tensor:
+    """`torch.bartlett_window`: up to the middle and down again."""
+    place, last = _places(window_length, periodic, kwargs)
+    rising = place * (2 / last)
+    window = torch.where(place <= (last / 2).floor(), rising, 2 - rising)
+    return _alone_is_one(window, window_length, kwargs)
+
+
+def kaiser_window(
+    window_length: Any, periodic: bool = True, beta: float = 12.0, **kwargs: Any
+) -> Tensor:
+    """`torch.kaiser_window`: Bessel's function of half a circle."""
+    place, last = _places(window_length, periodic, kwargs)
+    half = last / 2
+    across = 1 - ((place - half) / half) ** 2
+    scale = torch.i0(torch.full((), beta, dtype=place.dtype))
+    window = torch.i0(beta * across.clamp(min=0).sqrt()) / scale
+    return _alone_is_one(window, window_length, kwargs)
+
+
+def _places(window_length: Any, periodic: bool, kwargs: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    """The numbers of a window's places, and the last: one more than there is if it is periodic."""
+    places = torch.arange(window_length, device=kwargs.get("device")).to(torch.float64)
+    last = torch.scalar_tensor(window_length, dtype=torch.float64) - (0 if periodic else 1)
+    return places, last.clamp(min=1)
+
+
+def _alone_is_one(window: Tensor, window_length: Any, kwargs: dict[str, Any]) -> Tensor:
+    """A window of one place is 1, whatever the formula is."""
+    alone = torch.scalar_tensor(window_length, dtype=torch.int64) == 1
+    return torch.where(alone, 1.0, window).to(kwargs.get("dtype") or torch.get_default_dtype())
 
 
 def embedding_bag(

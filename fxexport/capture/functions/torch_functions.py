@@ -64,6 +64,7 @@ class FunctionMode(TorchFunctionMode):
             tensor.__iter__: self._iter,
             tensor.tolist: self._tolist,
             tensor.item: self._item,
+            compat.SHAPE_AS_TENSOR: lambda tensor: self._tensor(list(tensor.shape)),
             torch.equal: self._equal,
             tensor.equal: self._equal,
             torch.allclose: self._allclose,
@@ -99,6 +100,8 @@ class FunctionMode(TorchFunctionMode):
             self._table[pad] = self._packed.pad
         # By name: the package that has them may not be there.
         self._custom = {"torchvision.roi_align": self._roi_align}
+        self._table[torch.bartlett_window] = written_out.bartlett_window
+        self._table[torch.kaiser_window] = written_out.kaiser_window
         self._table[torch.embedding_bag] = written_out.embedding_bag
         self._table[compat.GROUPED_MM] = written_out.grouped_mm
         for function in (torch.istft, tensor.istft):

@@ -51,7 +51,9 @@ _CONTAINERS_IN_PYTHON = (
 )  # fmt: skip
 _CLASSES_OF_COLLECTIONS = frozenset({"ChainMap", "UserDict", "UserList"})
 # Parts of torch that wrap or are the user's functions and layers.
-_TORCH_CONVERTED = ("torch/nn/", "torch/utils/_contextlib.py", "torch/amp/autocast_mode.py")
+_TORCH_CONVERTED = (
+    "torch/nn/", "torch/utils/_contextlib.py", "torch/amp/autocast_mode.py", "torch/signal/",
+)  # fmt: skip
 _NOT_CONVERTED_IN_NN = (
     "torch/nn/init.py", "torch/nn/parameter.py", "torch/nn/parallel/_", "torch/nn/parallel/comm.py",
     "torch/nn/parallel/distributed.py", "torch/nn/parallel/parallel_apply.py",

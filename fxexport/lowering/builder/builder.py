@@ -152,7 +152,7 @@ class OpBuilder:
         """Writes an operator as its schema has it, or gives what it is of constants."""
         signature = signature_of(op_type, self.opset)
         inputs, binding = bound_inputs(signature, args, self.const, self.sizes)
-        narrow = without_bfloat16(signature, binding)
+        narrow = without_bfloat16(signature, binding, self._dialect.bfloat16)
         if narrow:
             return in_single(self, op_type, inputs, attributes, outputs, narrow)
         attributes = {key: value for key, value in attributes.items() if value is not None}

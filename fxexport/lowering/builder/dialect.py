@@ -38,12 +38,15 @@ class Dialect:
         finish: what is done to a whole model once it is written, in place.
         exact: whether forms are written that keep NaN, and all digits of int64, where ONNX
             Runtime's kernels for the plain form lose them.
+        bfloat16: the operators that the runtime has kernels of in bfloat16; None for all. Others
+            are computed in float32, between conversions.
     """
 
     forms: Mapping[str, Form] = field(default_factory=dict)
     whole: Mapping[str, WholeForm] = field(default_factory=dict)
     finish: Callable[[ir.Model], None] | None = None
     exact: bool = True
+    bfloat16: frozenset[str] | None = None
 
 
 PLAIN = Dialect()

@@ -1,4 +1,4 @@
-"""Operators that an opset does not have in bfloat16, computed in single precision."""
+"""Operators that an opset, or a runtime, lacks in bfloat16, computed in single precision."""
 
 from __future__ import annotations
 
@@ -33,14 +33,23 @@ class Writer(Protocol):
 
 
 def without_bfloat16(
-    signature: ir.schemas.OpSignature, binding: Mapping[str, ir.DataType]
+    signature: ir.schemas.OpSignature,
+    binding: Mapping[str, ir.DataType],
+    kernels: frozenset[str] | None,
 ) -> frozenset[str]:
-    """The type variables that stand for bfloat16 here, which the schema does not have for them."""
+    """The type variables that stand for bfloat16 here, where it is lacking.
+
+    Args:
+        signature: the operator's schema.
+        binding: what its type variables stand for.
+        kernels: the operators that the runtime has in bfloat16; None for all.
+    """
+    lacking = kernels is not None and signature.name not in kernels
     return frozenset(
         param.type_constraint.name
         for param in signature.inputs
         if binding.get(param.type_constraint.name) == BFLOAT16
-        and all(kind.dtype != BFLOAT16 for kind in param.type_constraint.allowed_types)
+        and (lacking or all(k.dtype != BFLOAT16 for k in param.type_constraint.allowed_types))
     )
 
 

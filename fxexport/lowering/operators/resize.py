@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from fxexport.lowering.builder import dtypes
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
 from fxexport.lowering.registry import LoweringTable
@@ -167,6 +168,11 @@ def resize(
     antialias: bool = False,
 ) -> Value:
     """Resize, or gathers where a runtime would round a position differently from PyTorch."""
+    if mode in ("linear", "cubic") and not dtypes.is_float(x.elem):
+        raise op.refuse(
+            "resizing integers between pixels: what PyTorch gives depends on the processor",
+            "convert to float32 first: x.float(), and .round().clamp(0, 255).to(torch.uint8) after",
+        )
     if scales is not None and all(scale is None for scale in scales):
         scales = None
     targets = _targets(op, x, sizes, scales, count)
