@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -90,6 +90,29 @@ def bilinear(w: PairWriter, of: Callable[[Any, Any], Part], a: Pair, b: Pair) ->
     if a.im is None:
         return Pair(of(a.re, b.re), of(a.re, b.im))
     return Pair(w.sub(of(a.re, b.re), of(a.im, b.im)), w.add(of(a.re, b.im), of(a.im, b.re)))
+
+
+def multilinear(
+    w: PairWriter, of: Callable[..., Part], values: Sequence[Pair], chosen: tuple[Part, ...] = ()
+) -> Pair:
+    """What is linear in each of several values, by what it gives for their parts.
+
+    Args:
+        w: writes.
+        of: called with a part of each value.
+        values: the values whose parts are still to be chosen.
+        chosen: a part of each value before these.
+    """
+    if len(values) == 2:
+        return bilinear(w, lambda a, b: of(*chosen, a, b), *values)
+    first, *others = values
+    re = multilinear(w, of, others, (*chosen, first.re))
+    if first.im is None:
+        return re
+    im = multilinear(w, of, others, (*chosen, first.im))
+    if re.im is None or im.im is None:
+        return Pair(re.re, im.re)
+    return Pair(w.sub(re.re, im.im), w.add(re.im, im.re))
 
 
 def product(w: PairWriter, a: Pair, b: Pair) -> Pair:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from fxexport.passes.complex_numbers.apart import apart
-from fxexport.passes.complex_numbers.arithmetic import add, bilinear, conj
+from fxexport.passes.complex_numbers.arithmetic import add, bilinear, conj, multilinear
 from fxexport.passes.complex_numbers.pairs import Pair, PairWriter
 from fxexport.passes.complex_numbers.table import Result, RuleTable
 from torch import fx
@@ -57,13 +57,11 @@ def addmm(w: PairWriter, x: Any, a: Any, b: Any, *, beta: Any = 1, alpha: Any = 
 def einsum(w: PairWriter, equation: str, tensors: Sequence[Any], **kwargs: Any) -> Result:
     if len(tensors) == 1:
         return apart(w, aten.einsum.default, [equation, tensors], kwargs)
-    if len(tensors) != 2:
-        raise w.refuse("einsum of more than two tensors")
 
-    def of(x: fx.Node, y: fx.Node) -> fx.Node:
-        return w.call(aten.einsum.default, equation, [x, y], named=kwargs)
+    def of(*parts: fx.Node) -> fx.Node:
+        return w.call(aten.einsum.default, equation, list(parts), named=kwargs)
 
-    return bilinear(w, of, w.pair(tensors[0]), w.pair(tensors[1]))
+    return multilinear(w, of, [w.pair(tensor) for tensor in tensors])
 
 
 @RULES("linear.default")

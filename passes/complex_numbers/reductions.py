@@ -1,4 +1,4 @@
-"""Norms, variances and questions over many complex numbers; sums are in `apart`."""
+"""Norms, products, variances and questions over many complex numbers; sums are in `apart`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from fxexport.passes.complex_numbers.arithmetic import absolute
-from fxexport.passes.complex_numbers.pairs import Pair, PairWriter, real_named
+from fxexport.passes.complex_numbers.pairs import Pair, PairWriter, real_named, shape_of
 from fxexport.passes.complex_numbers.table import RuleTable
 from torch import fx
 
@@ -23,6 +23,28 @@ RULES = RuleTable()
 def norm(w: PairWriter, x: Pair, *args: Any, **kwargs: Any) -> fx.Node:
     """The norm of the absolute values."""
     return w.call(w.node.target, absolute(w, x), *args, named=real_named(kwargs))  # type: ignore[arg-type]
+
+
+@RULES("prod.default", "prod.dim_int", "cumprod.default")
+def prod(w: PairWriter, x: Pair, *args: Any, dtype: torch.dtype | None = None) -> Pair:
+    """The product of the absolute values, turned by the sum of the angles; in float64."""
+    target: Any = w.node.target
+    if x.im is None:
+        return Pair(w.call(target, w.in_dtype(x.re, w.dtype), *args), None)
+    exact = torch.float64
+    re, im = (w.cast(part, exact) for part in w.parts(x))
+    sizes = {"shape": shape_of(re), "dtype": exact}
+    length = w.call(target, w.call(aten.hypot.default, re, im, **sizes), *args, dtype=exact)
+    angle = w.call(aten.atan2.default, im, re, **sizes)
+    if target is aten.prod.dim_int:
+        dim, *more = args
+        turn = w.call(aten.sum.dim_IntList, angle, [dim], *more, dtype=exact)
+    else:
+        added = aten.sum.default if target is aten.prod.default else aten.cumsum.default
+        turn = w.call(added, angle, *args, dtype=exact)
+    cosine, sine = (w.map(f, turn) for f in (aten.cos.default, aten.sin.default))
+    parts = (w.call(aten.mul.Tensor, length, part, dtype=exact) for part in (cosine, sine))
+    return Pair(*(w.in_dtype(part, w.dtype) for part in parts))
 
 
 @RULES("var.correction", "var.dim", "var.default")

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from fxexport.graph.complex_values import as_real
+from fxexport.targets.onnxruntime.session import _DTYPES
 from tests.programs.program import Program
 
 __all__ = [
@@ -233,11 +234,11 @@ def _ort_value(value: Any) -> Any:
 
 def _tensor_of(value: Any) -> torch.Tensor:
     """NumPy has no bfloat16."""
-    narrow = value.data_type() == "tensor(bfloat16)"
+    dtype, _ = _DTYPES[value.data_type()]
     if 0 in value.shape():
-        return torch.empty(value.shape(), dtype=torch.bfloat16 if narrow else torch.float32)
+        return torch.empty(value.shape(), dtype=dtype)
     tensor = torch.utils.dlpack.from_dlpack(value).clone()
-    return tensor.view(torch.bfloat16) if narrow else tensor
+    return tensor if tensor.dtype == dtype else tensor.view(dtype)
 
 
 def fed(tensor: torch.Tensor) -> Any:

@@ -22,9 +22,11 @@ Size = Sequence[int | Value]
 def _draw(
     op: OpBuilder, name: str, shape: Value, dtype: ir.DataType, **attributes: Attribute
 ) -> Value:
-    wide = dtype if dtypes.is_float(dtype) else FLOAT
+    # ONNX Runtime draws no bfloat16.
+    wide = dtype if dtypes.is_float(dtype) and dtype != ir.DataType.BFLOAT16 else FLOAT
     like = op.one("Expand", op.const(0, wide), shape)
-    return op.one(name, like, dtype=int(wide), **attributes)
+    drawn = op.one(name, like, dtype=int(wide), **attributes)
+    return op.cast(drawn, dtype) if dtypes.is_float(dtype) else drawn
 
 
 @LOWERINGS("rand")

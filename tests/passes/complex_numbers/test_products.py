@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch.nn import functional
 
-import fxexport
 from tests.support.complex_values import check, metadata_holds, spectrum
 
 S = spectrum
@@ -25,6 +24,14 @@ PRODUCTS: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
     "addmm": (torch.addmm, (S(3, 5), S(3, 4), S(4, 5))),
     "linear": (functional.linear, (S(2, 3), S(4, 3), S(4))),
     "einsum": (lambda a, b: torch.einsum("bix,iox->box", a, b), (S(2, 3, 4), S(3, 5, 4))),
+    "einsum of three": (
+        lambda a, b, c: torch.einsum("ij,jk,ik->i", a, b, c),
+        (S(3, 4), S(4, 2), S(3, 2)),
+    ),
+    "einsum of three, one real": (
+        lambda a, b, c: torch.einsum("ij,jk,ik->i", a, b.real.to(b.dtype), c),
+        (S(3, 4), S(4, 2), S(3, 2)),
+    ),
     "trace": (lambda a: torch.einsum("ii->", a), (S(3, 3),)),
     "conv1d": (functional.conv1d, (S(1, 3, 8), S(4, 3, 3))),
     "conv2d": (
@@ -51,11 +58,11 @@ def test_metadata() -> None:
     metadata_holds(lambda a, b: a @ b, (S(3, 4), S(4, 5)))
 
 
-def test_what_has_no_form_is_refused_at_its_line() -> None:
-    def program(c: torch.Tensor) -> torch.Tensor:
-        return torch.einsum("i,i,i->", c, c, c)
+@pytest.mark.parametrize("size", [3, 1, 0, 6])
+def test_products_of_elements(size: int) -> None:
+    def program(c: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return c.prod(), c.prod(1), c.prod(0, keepdim=True), c.cumprod(0), c.cumprod(-1)
 
-    with pytest.raises(fxexport.UnsupportedError, match="einsum of more than two") as refusal:
-        fxexport.export(program, spectrum(3), verify=False)
-    location = refusal.value.location
-    assert location is not None and "torch.einsum" in location.describe()
+    rows = [(S(n, 4, seed=1),) for n in (3, size)]
+    rows[0][0][0, 1] = 0
+    check(program, *rows)
