@@ -33,9 +33,10 @@ def prod(w: PairWriter, x: Pair, *args: Any, dtype: torch.dtype | None = None) -
         return Pair(w.call(target, w.in_dtype(x.re, w.dtype), *args), None)
     exact = torch.float64
     re, im = (w.cast(part, exact) for part in w.parts(x))
-    sizes = {"shape": shape_of(re), "dtype": exact}
-    length = w.call(target, w.call(aten.hypot.default, re, im, **sizes), *args, dtype=exact)
-    angle = w.call(aten.atan2.default, im, re, **sizes)
+    sizes = shape_of(re)
+    absolutes = w.call(aten.hypot.default, re, im, shape=sizes, dtype=exact)
+    length = w.call(target, absolutes, *args, dtype=exact)
+    angle = w.call(aten.atan2.default, im, re, shape=sizes, dtype=exact)
     if target is aten.prod.dim_int:
         dim, *more = args
         turn = w.call(aten.sum.dim_IntList, angle, [dim], *more, dtype=exact)
@@ -43,8 +44,8 @@ def prod(w: PairWriter, x: Pair, *args: Any, dtype: torch.dtype | None = None) -
         added = aten.sum.default if target is aten.prod.default else aten.cumsum.default
         turn = w.call(added, angle, *args, dtype=exact)
     cosine, sine = (w.map(f, turn) for f in (aten.cos.default, aten.sin.default))
-    parts = (w.call(aten.mul.Tensor, length, part, dtype=exact) for part in (cosine, sine))
-    return Pair(*(w.in_dtype(part, w.dtype) for part in parts))
+    across, up = (w.call(aten.mul.Tensor, length, part, dtype=exact) for part in (cosine, sine))
+    return Pair(w.in_dtype(across, w.dtype), w.in_dtype(up, w.dtype))
 
 
 @RULES("var.correction", "var.dim", "var.default")
