@@ -50,6 +50,8 @@ _MODULES = (
     "operators.vision",
     "linear_algebra.cholesky",
     "linear_algebra.triangular",
+    "linear_algebra.factors",
+    "linear_algebra.equations",
 )
 
 # What users registered. It changes only through register_lowering and the handle it returns.

@@ -16,10 +16,13 @@ __all__ = [
     "Blocks",
     "blocks_of",
     "broadcast",
+    "cut",
+    "diagonal",
     "flat",
     "head",
     "in_blocks",
     "padded",
+    "range_of",
     "taken",
     "turned",
     "unflat",
@@ -193,6 +196,39 @@ def head(op: OpBuilder, x: Value, axis: int, size: int) -> tuple[Value, Value]:
     left = None if total is None else total - size
     rest.shape = ir.Shape([*dims[:axis], left, *dims[axis + 1 :]])
     return first, rest
+
+
+def cut(op: OpBuilder, x: Value, axis: int, size: int | Value) -> Value:
+    """The first elements along a dimension."""
+    if isinstance(size, int) and x.dims[axis] == size:
+        return x
+    found = op.one("Slice", x, [0], op.vector(size), [axis])
+    dims = x.dims
+    dims[axis] = size if isinstance(size, int) else None
+    found.shape = ir.Shape(dims)
+    return found
+
+
+def diagonal(op: OpBuilder, x: Value) -> Value:
+    """Of square matrices [B, n, n]: [B, n]."""
+    numbers = range_of(op, op.size(x, 1))
+    own = op.one("Equal", numbers, op.one("Unsqueeze", numbers, [1]))
+    only = op.one("Where", own, x, op.const(0, x.elem))
+    found = op.one("ReduceSum", only, [2], keepdims=0)
+    found.shape = ir.Shape(x.dims[:2])
+    return found
+
+
+def range_of(op: OpBuilder, size: int | Value, start: int = 0) -> Value:
+    """The numbers below one; none are cut off of others.
+
+    ONNX Runtime warns of each Slice outside of a loop whose result is used inside.
+    """
+    if isinstance(size, int):
+        return op.i64(list(range(start, size)))
+    found = op.one("Range", op.i64(start), size, op.i64(1))
+    found.shape = ir.Shape([None])
+    return found
 
 
 def taken(op: OpBuilder, x: Value, where: Value) -> Value:

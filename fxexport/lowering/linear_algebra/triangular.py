@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import onnx_ir as ir
 
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
 from fxexport.lowering.linear_algebra.matrices import (
     blocks_of,
     broadcast,
+    cut,
+    diagonal,
     flat,
     in_blocks,
     padded,
@@ -67,37 +68,19 @@ def substituted(
     """
     size = op.size(columns, 1)
     strict = op.one("Trilu", columns, -1 if upper else 1, upper=0 if upper else 1)
-    diagonal = None if unit else _diagonal(op, columns)
-    if diagonal is not None:
-        filled = op.one("Where", op.one("Equal", diagonal, 0.0), op.const(1, right.elem), diagonal)
+    pivots = None if unit else diagonal(op, columns)
+    if pivots is not None:
+        filled = op.one("Where", op.one("Equal", pivots, 0.0), op.const(1, right.elem), pivots)
         strict = strict / op.one("Unsqueeze", filled, [2])
     found = _unit_substituted(op, strict, right, upper, size)
-    if diagonal is None:
+    if pivots is None:
         return found
-    return _without_what_fails(op, found / op.one("Unsqueeze", diagonal, [1]), diagonal, upper)
+    return _without_what_fails(op, found / op.one("Unsqueeze", pivots, [1]), pivots, upper)
 
 
-def _diagonal(op: OpBuilder, x: Value) -> Value:
-    """Of square matrices [B, n, n]: [B, n]."""
-    numbers = _numbers(op, op.size(x, 1))
-    own = op.one("Equal", numbers, op.one("Unsqueeze", numbers, [1]))
-    only = op.one("Where", own, x, op.const(0, x.elem))
-    found = op.one("ReduceSum", only, [2], keepdims=0)
-    found.shape = ir.Shape(x.dims[:2])
-    return found
-
-
-def _numbers(op: OpBuilder, size: int | Value) -> Value:
-    if isinstance(size, int):
-        return op.i64(list(range(size)))
-    found = op.one("Range", op.i64(0), size, op.i64(1))
-    found.shape = ir.Shape([None])
-    return found
-
-
-def _without_what_fails(op: OpBuilder, x: Value, diagonal: Value, upper: bool) -> Value:
+def _without_what_fails(op: OpBuilder, x: Value, pivots: Value, upper: bool) -> Value:
     """NaN in the rows that are computed from one with a diagonal of 0."""
-    zero = op.cast(op.one("Equal", diagonal, 0.0), x.elem)
+    zero = op.cast(op.one("Equal", pivots, 0.0), x.elem)
     before = op.one("CumSum", zero, op.i64(1), exclusive=1, reverse=1 if upper else 0)
     bad = op.one("Unsqueeze", before, [1]) > 0.0
     found = op.one("Where", bad, op.const(float("nan"), x.elem), x)
@@ -130,11 +113,7 @@ def _unit_substituted(
         return [x - own @ unit_inverse(op, corner, upper=not upper) @ rows]
 
     (found,) = in_blocks(op, blocks, [padded(op, right, 2, total)], step)
-    if isinstance(size, int) and size == total:
-        return found
-    found = op.one("Slice", found, [0], op.vector(size), [2])
-    found.shape = right.shape
-    return found
+    return cut(op, found, 2, size)
 
 
 def solved(
