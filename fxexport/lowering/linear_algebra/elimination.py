@@ -9,7 +9,6 @@ block they are rotated, so that the next block's columns are always the first on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -52,19 +51,6 @@ class Factors:
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """Numbers of rows that the steps of a block compare with.
-
-    Attributes:
-        all: int64[r].
-        behind: for each step those of the rows that stay, behind the pivot row, from 1.
-    """
-
-    all: Value
-    behind: Sequence[Value]
-
-
-@dataclass(frozen=True)
 class _Block:
     """A block's columns after elimination.
 
@@ -74,7 +60,7 @@ class _Block:
         chosen: the pivot rows, int64[B, 1, k].
         places: where in `order` each was found, int64[B, 1, k].
         order: the rows that are no pivot rows.
-        used: whether a row is one, bool[B, 1, r].
+        live: 0 for pivot rows, 1 for others, [B, 1, r].
     """
 
     packed: Value
@@ -82,7 +68,7 @@ class _Block:
     chosen: Value
     places: Value
     order: Value
-    used: Value
+    live: Value
 
 
 def eliminated(op: OpBuilder, x: Value, right: Value | None = None) -> Factors:
@@ -121,11 +107,10 @@ def _by_blocks(
 ) -> tuple[Value, Value, Value, Value | None]:
     height = op.size(matrix, 2)
     numbers = range_of(op, height)
-    rows = _Rows(numbers, [range_of(op, height - k, 1) for k in range(blocks.size)])
     batch = op.size1(matrix, 0)
     order = op.one("Expand", numbers, op.one("Concat", batch, op.i64([1, 1]), axis=0))
     order.shape = ir.Shape([matrix.dims[0], 1, matrix.dims[2]])
-    used = op.one("Less", order, op.i64(0))
+    live = op.cast(op.one("GreaterOrEqual", order, op.i64(0)), matrix.elem)
     total = blocks.total()
     pivots = op.one(
         "Expand", op.i64([[0]]), op.one("Concat", batch, op.vector(total), axis=0)
@@ -136,16 +121,16 @@ def _by_blocks(
     others = op.one("Unsqueeze", range_of(op, op.size(matrix, 1) - blocks.size), [1])
 
     def step(first: int | Value, *states: Value) -> list[Value]:
-        now, order, used, pivots, *rights = states
+        now, order, live, pivots, *rights = states
         panel, rest = head(op, now, 1, blocks.size)
-        block = _eliminated_block(op, panel, order, used, rows)
+        block = _eliminated_block(op, panel, order, live, numbers)
         below = _inverse_of_upper(op, block)
         width = op.size(rest, 1)
         if width != 0:
             pivot_rows = taken(op, rest, block.chosen) @ below
             if isinstance(first, Value) or first > 0:  # behind are columns that are done with
-                live = others < (width - op.cast(first, INT64))
-                pivot_rows = op.one("Where", live, pivot_rows, op.const(0, rest.elem))
+                ahead = others < (width - op.cast(first, INT64))
+                pivot_rows = op.one("Where", ahead, pivot_rows, op.const(0, rest.elem))
             rest = rest - pivot_rows @ block.factors
         places = op.one("Squeeze", block.places, [1]) + own + first
         pivots = op.one("Concat", head(op, pivots, 1, blocks.size)[1], places, axis=1)
@@ -153,52 +138,58 @@ def _by_blocks(
         return [
             op.one("Concat", rest, block.packed, axis=1),
             op.one("Concat", block.order, block.chosen, axis=2),
-            block.used,
+            block.live,
             pivots,
             *rights,
         ]
 
-    given = [matrix, order, used, pivots, *([] if right is None else [right])]
+    given = [matrix, order, live, pivots, *([] if right is None else [right])]
     matrix, order, _, pivots, *rights = in_blocks(op, blocks, given, step)
     return matrix, order, pivots, rights[0] if rights else None
 
 
 def _eliminated_block(
-    op: OpBuilder, panel: Value, order: Value, used: Value, rows: _Rows
+    op: OpBuilder, panel: Value, order: Value, live: Value, numbers: Value
 ) -> _Block:
-    """Eliminates the columns of one block in each other."""
+    """Eliminates the columns of one block in each other.
+
+    Without Where, which takes ONNX Runtime five times as long as a product.
+    """
     count = panel.dims[1]
     assert count is not None
-    zero, one = op.const(0, panel.elem), op.const(1, panel.elem)
     rest: Value | None = panel
-    packed, factors, chosen, places = [], [], [], []
+    columns, below, factors, chosen, places = [], [], [], [], []
     for k in range(count):
         assert rest is not None
         column, rest = head(op, rest, 1, 1) if k < count - 1 else (rest, None)
-        sizes = op.one("Where", used, op.const(-1, panel.elem), op.one("Abs", column))
-        # ArgMax stays at the first row where that is NaN, and passes over other NaNs: of what is
-        # in the list, it never finds a pivot row.
-        best = op.one("ArgMax", op.one("GatherElements", sizes, order, axis=2), axis=2, keepdims=1)
+        sizes = op.one("GatherElements", op.one("Abs", column * live), order, axis=2)
+        # ArgMax stays at the first row where that is NaN, and passes over other NaNs. The first one
+        # of the list is no pivot row yet, and of those that are the sizes are 0: none is found.
+        best = op.one("ArgMax", sizes, axis=2, keepdims=1)
         row = op.one("GatherElements", order, best, axis=2)  # [B, 1, 1]
-        top, others = head(op, order, 2, 1)
-        order = op.one("Where", op.one("Equal", rows.behind[k], best), top, others)
+        first = op.one("Gather", order, [0], axis=2)
+        order = head(op, op.one("ScatterElements", order, best, first, axis=2), 2, 1)[1]
         pivot = op.one("GatherElements", column, row, axis=2)
-        quotient = column / op.one("Where", op.one("Equal", pivot, zero), one, pivot)
-        used = used | op.one("Equal", rows.all, row)
-        factor = op.one("Where", used, zero, quotient)
-        packed.append(op.one("Where", used, column, quotient))
+        filled = op.one("Where", op.one("Equal", pivot, 0.0), op.const(1, panel.elem), pivot)
+        live = live - op.cast(op.one("Equal", numbers, row), panel.elem)
+        # Not the quotient by a small pivot, which may be infinite in rows that are no longer live.
+        below.append(column * live)
+        factor = below[-1] / filled
+        columns.append(column)
         factors.append(factor)
         chosen.append(row)
         places.append(best)
         if rest is not None:
             rest = rest - taken(op, rest, row) @ factor
+    lower = op.one("Concat", *factors, axis=1)
+    upper = op.one("Concat", *columns, axis=1) - op.one("Concat", *below, axis=1)
     return _Block(
-        op.one("Concat", *packed, axis=1),
-        op.one("Concat", *factors, axis=1),
+        upper + lower,
+        lower,
         op.one("Concat", *chosen, axis=2),
         op.one("Concat", *places, axis=2),
         order,
-        used,
+        live,
     )
 
 
