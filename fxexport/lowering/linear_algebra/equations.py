@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import onnx_ir as ir
 
 from fxexport.lowering.builder.builder import OpBuilder
@@ -13,6 +12,7 @@ from fxexport.lowering.linear_algebra.matrices import (
     broadcast,
     diagonal,
     flat,
+    identity,
     range_of,
     turned,
     unflat,
@@ -67,21 +67,13 @@ def _is_batch_of_matrices(op: OpBuilder) -> bool:
 @LOWERINGS("linalg_inv_ex")
 def inverse(op: OpBuilder, x: Value, check_errors: bool = False) -> tuple[Value, Value]:
     matrices = flat(op, x)
-    unit = _unit(op, op.size(x, -1), x.elem)
+    unit = identity(op, op.size(x, -1), x.elem)
     unit = op.one("Expand", unit, op.shape(matrices))
     unit.shape = matrices.shape
     factors = eliminated(op, matrices, unit)
     assert factors.right is not None
     found = substituted(op, factors.columns, factors.right, upper=True)
     return unflat(op, turned(op, found), x), factors_of(op, factors, x)[2]
-
-
-def _unit(op: OpBuilder, size: int | Value, dtype: ir.DataType) -> Value:
-    if isinstance(size, int):
-        return op.const(np.eye(size), dtype)
-    numbers = range_of(op, size)
-    own = op.one("Equal", numbers, op.one("Unsqueeze", numbers, [1]))
-    return op.cast(own, dtype)
 
 
 @LOWERINGS("_linalg_det")

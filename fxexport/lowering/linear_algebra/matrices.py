@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import onnx_ir as ir
 
 from fxexport.lowering.arithmetic import element_count
@@ -20,6 +21,7 @@ __all__ = [
     "diagonal",
     "flat",
     "head",
+    "identity",
     "in_blocks",
     "padded",
     "range_of",
@@ -217,6 +219,14 @@ def diagonal(op: OpBuilder, x: Value) -> Value:
     found = op.one("ReduceSum", only, [2], keepdims=0)
     found.shape = ir.Shape(x.dims[:2])
     return found
+
+
+def identity(op: OpBuilder, size: int | Value, dtype: ir.DataType) -> Value:
+    """The identity matrix [n, n]."""
+    if isinstance(size, int):
+        return op.const(np.eye(size), dtype)
+    numbers = range_of(op, size)
+    return op.cast(op.one("Equal", numbers, op.one("Unsqueeze", numbers, [1])), dtype)
 
 
 def range_of(op: OpBuilder, size: int | Value, start: int = 0) -> Value:
