@@ -52,6 +52,7 @@ _MODULES = (
     "linear_algebra.triangular",
     "linear_algebra.factors",
     "linear_algebra.equations",
+    "linear_algebra.powers",
 )
 
 # What users registered. It changes only through register_lowering and the handle it returns.

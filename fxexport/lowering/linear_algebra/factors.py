@@ -39,7 +39,8 @@ def factors_of(op: OpBuilder, factors: Factors, like: Value) -> tuple[Value, Val
     """
     packed = unflat(op, turned(op, factors.columns), like)
     pivots = unflat(op, op.cast(factors.pivots, INT32), like, 1)
-    info = first_of(op, op.one("Equal", diagonal(op, factors.columns), 0.0))
+    steps = op.size(factors.pivots, 1)
+    info = first_of(op, op.one("Equal", cut(op, diagonal(op, factors.columns), 1, steps), 0.0))
     return packed, pivots, unflat(op, info, like, 0)
 
 

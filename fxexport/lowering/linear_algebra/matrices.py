@@ -212,9 +212,9 @@ def cut(op: OpBuilder, x: Value, axis: int, size: int | Value) -> Value:
 
 
 def diagonal(op: OpBuilder, x: Value) -> Value:
-    """Of square matrices [B, n, n]: [B, n]."""
-    numbers = range_of(op, op.size(x, 1))
-    own = op.one("Equal", numbers, op.one("Unsqueeze", numbers, [1]))
+    """Of matrices [B, r, c]: [B, r], with 0 in rows behind the diagonal's end."""
+    down, across = range_of(op, op.size(x, 1)), range_of(op, op.size(x, 2))
+    own = op.one("Equal", across, op.one("Unsqueeze", down, [1]))
     only = op.one("Where", own, x, op.const(0, x.elem))
     found = op.one("ReduceSum", only, [2], keepdims=0)
     found.shape = ir.Shape(x.dims[:2])
