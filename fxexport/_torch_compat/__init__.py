@@ -107,6 +107,7 @@ __all__ = [
     "CHUNK_CAT",
     "GROUPED_MM",
     "LINALG_CHECK",
+    "OLD_CHOLESKY",
     "METADATA_OPS",
     "NO_FAKE_RESULT",
     "OVERRIDE_TESTS",
@@ -216,5 +217,7 @@ GROUPED_MM = torch._grouped_mm
 CHUNK_CAT = torch._chunk_cat
 # detectron2 and torchvision call it while they trace; it would read the memory of a fake tensor.
 SHAPE_AS_TENSOR = torch._shape_as_tensor
+# PyTorch 2.14 has it no longer. Its kernel raises where no dispatch mode sees it.
+OLD_CHOLESKY = overload_named("aten::cholesky.default")
 LINALG_CHECK = torch.ops.aten._linalg_check_errors.default
 METADATA_OPS = (*tuple(FunctionalTensor.metadata_fns), torch.ops.prim.device.default)

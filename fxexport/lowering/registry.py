@@ -50,6 +50,10 @@ _MODULES = (
     "operators.vision",
     "quantized",
     "linear_algebra.cholesky",
+    "linear_algebra.triangular",
+    "linear_algebra.factors",
+    "linear_algebra.equations",
+    "linear_algebra.powers",
 )
 
 # What users registered. It changes only through register_lowering and the handle it returns.

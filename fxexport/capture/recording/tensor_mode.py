@@ -263,9 +263,12 @@ class TensorMode(compat.UserMode):
             return self._raise_unless_solved(*args[:2])
         checked = compat.without_check(func, args, kwargs)
         if checked is not None:
-            out = func(*checked[0], **checked[1])
+            with self:
+                out = func(*checked[0], **checked[1])
             self._raise_unless_solved(out[-1], func._schema.name.removeprefix("aten::"))
             return out
+        if func is compat.OLD_CHOLESKY:
+            return self._checked_cholesky(*args, **kwargs)
         self.dispatching += 1
         try:
             out = self._dispatched(func, args, kwargs)
@@ -274,6 +277,12 @@ class TensorMode(compat.UserMode):
         for condition, text in requirements_of(func, args, kwargs, out):
             self.watch.needs(condition, text)
         return out
+
+    def _checked_cholesky(self, x: torch.Tensor, upper: bool = False) -> torch.Tensor:
+        with self:
+            factor, info = torch.ops.aten.linalg_cholesky_ex.default(x, upper=upper)
+        self._raise_unless_solved(info, "cholesky")
+        return cast("torch.Tensor", factor)
 
     def _raise_unless_solved(self, info: torch.Tensor, function: str) -> None:
         """What functions of linear algebra do with LAPACK's answer: 0 where there is a result."""
