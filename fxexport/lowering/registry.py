@@ -49,6 +49,7 @@ _MODULES = (
     "operators.random",
     "operators.vision",
     "linear_algebra.cholesky",
+    "linear_algebra.orthogonal",
 )
 
 # What users registered. It changes only through register_lowering and the handle it returns.

@@ -10,6 +10,7 @@ from typing import Any, cast
 import torch
 
 from fxexport import _torch_compat as compat
+from fxexport.capture.recording.fake_matrices import FAKE_MATRICES
 from fxexport.capture.recording.types import OpResult, Size, Value, expression, number
 
 __all__ = ["FAKE_RESULTS", "with_right_dtypes"]
@@ -190,6 +191,7 @@ FAKE_RESULTS[torch.ops.aten.mean.dim] = _mean(
 )
 FAKE_RESULTS[torch.ops.aten.bincount.default] = _bincount
 FAKE_RESULTS[torch.ops.aten.scaled_dot_product_attention.default] = _attention
+FAKE_RESULTS |= FAKE_MATRICES
 
 _UNIQUE = (
     torch.ops.aten._unique2.default,
