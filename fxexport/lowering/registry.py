@@ -50,6 +50,8 @@ _MODULES = (
     "operators.vision",
     "linear_algebra.cholesky",
     "linear_algebra.orthogonal",
+    "linear_algebra.symmetric",
+    "linear_algebra.singular_values",
 )
 
 # What users registered. It changes only through register_lowering and the handle it returns.

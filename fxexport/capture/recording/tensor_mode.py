@@ -17,8 +17,11 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.broadcasting import brought_together
+from fxexport.capture.recording.matrix_functions import MATRIX_FUNCTIONS
+from fxexport.capture.recording.number_operands import with_tensor
 from fxexport.capture.recording.recorder import Recorder
 from fxexport.capture.recording.requirements import requirements_of
+from fxexport.capture.recording.solvable import solvable
 from fxexport.capture.recording.types import OpArgs, OpKwargs, OpResult, Value
 
 __all__ = ["TensorMode"]
@@ -265,6 +268,10 @@ class TensorMode(compat.UserMode):
             self.dispatching -= 1
         for condition, text in requirements_of(func, args, kwargs, out):
             self.watch.needs(condition, text)
+        with self:
+            needed = solvable(func, args, kwargs)
+        if needed is not None:
+            self.watch.raises_unless(*needed)
         return out
 
     def _raise_unless_solved(self, info: torch.Tensor, function: str) -> None:
@@ -274,7 +281,7 @@ class TensorMode(compat.UserMode):
         self.watch.raises_unless(solved, f"each matrix has a result of torch.{function}")
 
     def _dispatched(self, func: torch._ops.OpOverload, args: OpArgs, kwargs: OpKwargs) -> OpResult:
-        args = _with_tensor(func, tuple(args))
+        args = with_tensor(func, tuple(args))
         args, kwargs = compat.map_tensors(self.lift, (args, dict(kwargs)))
         if func._schema.name == "aten::lift_fresh":
             self._born[args[0]] = self._now()  # of torch.tensor([...]), made by the program
@@ -283,6 +290,12 @@ class TensorMode(compat.UserMode):
         args = brought_together(func, args, kwargs, self._together)
         if self.keep_composite(func):
             return self._record_whole(func, args, kwargs)
+        own = MATRIX_FUNCTIONS.get(func)
+        if own is not None:
+            with self:
+                result = own(*args, **kwargs)
+            if result is not NotImplemented:
+                return result
         if compat.is_composite(func):
             with self:
                 result = func.decompose(*args, **kwargs)
@@ -379,24 +392,3 @@ class TensorMode(compat.UserMode):
 
     def _inner_or_same(self, value: Value) -> Value:
         return self.inner(value) if isinstance(value, torch.Tensor) else value
-
-
-def _with_tensor(func: torch._ops.OpOverload, args: OpArgs) -> OpArgs:
-    """The arguments, with a tensor where an operator on one is given a number alone.
-
-    `torch.vmap` makes tensors of numbers (``row * 2``), which PyTorch hands on as numbers again.
-    """
-    given = args[0] if args else None
-    if type(given) not in _DTYPES or compat.tensors_among(args, {}):
-        return args
-    if str(func._schema.arguments[0].type) != "Tensor":
-        return args
-    return (torch.scalar_tensor(given, dtype=_DTYPES[type(given)]), *args[1:])  # type: ignore[arg-type]
-
-
-_DTYPES: dict[type, torch.dtype] = {
-    bool: torch.bool,
-    int: torch.int64,
-    float: torch.float64,
-    complex: torch.complex128,
-}

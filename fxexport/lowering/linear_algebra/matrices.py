@@ -100,5 +100,3 @@ def taken(op: OpBuilder, x: Value, order: Value) -> Value:
     result = op.one("GatherElements", x, places, axis=x.rank - 2)
     result.shape = ir.Shape(x.dims)
     return result
-
-

@@ -30,12 +30,14 @@ def qr(op: OpBuilder, x: Value, mode: str = "reduced") -> tuple[Value, Value]:
 
 @LOWERINGS("geqrf")
 def geqrf(op: OpBuilder, x: Value) -> tuple[Value, Value]:
+    """LAPACK's packed result: R above, the reflections below."""
     packed, taus = reflected(op, wide(op, x))
     return op.cast(packed, x.elem), op.cast(taus, x.elem)
 
 
 @LOWERINGS("linalg_householder_product", "orgqr")
 def householder_product(op: OpBuilder, packed: Value, taus: Value) -> Value:
+    """As many columns of Q as the packed result has."""
     made = orthonormal(op, wide(op, packed), wide(op, taus), op.size1(packed, -1))
     return op.cast(made, packed.elem)
 
