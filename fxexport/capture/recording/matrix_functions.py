@@ -87,10 +87,14 @@ def _lstsq(x: Tensor, b: Tensor, rcond: float | None = None, *, driver: str | No
     residuals = none
     if rows > columns:
         residuals = (right - x @ solution).square().sum(-2)
+        if driver == "gels":
+            residuals = residuals * torch.sym_min(columns, 1)  # nor this one without columns
+        else:
+            residuals = _of_full_rank(residuals, rank == columns)
     if driver == "gels":
         compat.LINALG_CHECK((~kept).any(-1).int(), "linalg.lstsq", is_matrix=x.dim() == 2)
         return found, residuals, rank.new_empty(0), none
-    return found, _of_full_rank(residuals, rank == columns), rank, values
+    return found, residuals, rank, values
 
 
 def _of_full_rank(residuals: Tensor, full: Tensor) -> Tensor:
