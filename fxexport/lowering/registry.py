@@ -52,7 +52,6 @@ _MODULES = (
     "linear_algebra.orthogonal",
     "linear_algebra.symmetric",
     "linear_algebra.singular_values",
-    "linear_algebra.exponential",
 )
 
 # What users registered. It changes only through register_lowering and the handle it returns.

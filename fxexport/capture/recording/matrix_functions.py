@@ -137,6 +137,14 @@ def _matrix_norm(
     return found
 
 
+def _sqrth(x: Tensor) -> Any:
+    """The square root of a symmetric matrix; eigenvalues below 0 count as 0."""
+    if not x.dtype.is_floating_point:
+        return NotImplemented
+    values, vectors = torch.linalg.eigh(x)
+    return (vectors * values.clamp(min=0.0).sqrt().unsqueeze(-2)) @ vectors.mT
+
+
 aten = torch.ops.aten
 MATRIX_FUNCTIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.linalg_pinv.atol_rtol_tensor: _pinv,
@@ -145,3 +153,6 @@ MATRIX_FUNCTIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.linalg_matrix_norm.default: _matrix_norm,
 }
 """What to call in place of an operator; where it gives NotImplemented, PyTorch's own is called."""
+_SQRTH = compat.overload_named("aten::linalg_matrix_sqrth.default")  # since torch 2.14
+if _SQRTH is not None:
+    MATRIX_FUNCTIONS[_SQRTH] = _sqrth

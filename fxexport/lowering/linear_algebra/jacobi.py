@@ -15,7 +15,7 @@ import onnx_ir as ir
 
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
-from fxexport.lowering.linear_algebra.matrices import count_up, part
+from fxexport.lowering.linear_algebra.any_rank import count_up, part
 from fxexport.lowering.loops import repeat, repeat_while
 
 __all__ = ["orthogonal_rows"]

@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
-from fxexport.lowering.linear_algebra.matrices import (
+from fxexport.lowering.linear_algebra.any_rank import (
     count_up,
     in_batch,
     leading,

@@ -7,7 +7,7 @@ import onnx_ir as ir
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
 from fxexport.lowering.linear_algebra.jacobi import orthogonal_rows
-from fxexport.lowering.linear_algebra.matrices import (
+from fxexport.lowering.linear_algebra.any_rank import (
     in_batch,
     leading,
     part,
@@ -52,9 +52,9 @@ def svd(
     turns = in_batch(op, unit(op, number, number, r.elem), r)
     rows, turns = orthogonal_rows(op, scaled, x.elem, [turns])
     values, order = _descending(op, rows, largest, number)
-    turns = turned(op, taken(op, turns, order))
+    turns = taken(op, turned(op, turns), order)
     height, width = [op.size1(x, k) if full_matrices else number for k in (-2, -1)]
-    right = _directions(op, taken(op, rows, order), number, width)
+    right = _directions(op, taken(op, turned(op, rows), order), number, width)
     left = orthonormal(op, packed, taus, height)
     if full_matrices:
         rest = part(op, left, -1, number, height)
@@ -72,18 +72,19 @@ def _descending(op: OpBuilder, rows: Value, scale: Value, number: Value) -> tupl
     return values * op.one("Squeeze", scale, [-1]), order
 
 
-def _directions(op: OpBuilder, rows: Value, number: Value, columns: Value) -> Value:
-    """Orthonormal columns in the directions of orthogonal rows, and others behind them.
+def _directions(op: OpBuilder, given: Value, number: Value, width: Value) -> Value:
+    """Orthonormal columns in the directions of orthogonal ones, and others behind them.
 
-    Rows of nearly or quite zero have none: QR factors give one orthogonal to the rest.
+    Columns of nearly or quite zero have none: QR factors give one orthogonal to the rest.
     """
-    packed, taus = reflected(op, turned(op, rows))
-    made = orthonormal(op, packed, taus, columns)
+    packed, taus = reflected(op, given)
+    made = orthonormal(op, packed, taus, width)
     triangle = upper(op, packed, number)  # nearly diagonal, of either sign
-    diagonal = op.one("ReduceSum", triangle * unit(op, number, number, rows.elem), [-2], keepdims=1)
-    signs = op.one("Where", diagonal < 0.0, op.const(-1, rows.elem), op.const(1, rows.elem))
-    signs.shape = ir.Shape([*rows.dims[:-2], 1, rows.dims[-2]])
+    unity = unit(op, number, number, given.elem)
+    diagonal = op.one("ReduceSum", triangle * unity, [-2], keepdims=1)
+    signs = op.one("Where", diagonal < 0.0, op.const(-1, given.elem), op.const(1, given.elem))
+    signs.shape = ir.Shape([*given.dims[:-2], 1, given.dims[-1]])
     if made.dims[-1] is not None and made.dims[-1] == signs.dims[-1]:
         return made * signs
     first = leading(op, made, -1, number) * signs
-    return op.one("Concat", first, part(op, made, -1, number, columns), axis=rows.rank - 1)
+    return op.one("Concat", first, part(op, made, -1, number, width), axis=given.rank - 1)

@@ -7,7 +7,7 @@ import onnx_ir as ir
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
 from fxexport.lowering.linear_algebra.jacobi import orthogonal_rows
-from fxexport.lowering.linear_algebra.matrices import (
+from fxexport.lowering.linear_algebra.any_rank import (
     count_up,
     taken,
     turned,
@@ -50,4 +50,4 @@ def eigh(op: OpBuilder, x: Value, UPLO: str = "L", compute_v: bool = True) -> tu
     values = op.cast(values * op.one("Squeeze", norm, [-1]), x.elem)
     if not compute_v:
         return values, op.const([], x.elem)
-    return values, op.cast(turned(op, taken(op, rows, order)), x.elem)
+    return values, op.cast(taken(op, turned(op, rows), order), x.elem)

@@ -58,9 +58,7 @@ def part(op: OpBuilder, x: Value, axis: int, start: Operand, end: Operand) -> Va
 
 def part_at(op: OpBuilder, x: Value, axis: int, place: Value) -> Value:
     """One row or column (axis -2 or -1), at a place int64[1]; its dimension stays, as 1."""
-    result = part(op, x, axis, place, place + 1)
-    result.shape = ir.Shape([1 if k == axis + x.rank else d for k, d in enumerate(x.dims)])
-    return result
+    return op.one("Gather", x, place, axis=axis + x.rank)
 
 
 def leading(op: OpBuilder, x: Value, axis: int, number: Value) -> Value:
@@ -95,8 +93,8 @@ def in_batch(op: OpBuilder, matrix: Value, like: Value) -> Value:
 
 
 def taken(op: OpBuilder, x: Value, order: Value) -> Value:
-    """The rows of matrices in an order of their own, int64[..., rows]."""
-    places = op.one("Expand", op.one("Unsqueeze", order, [-1]), op.shape(x))
-    result = op.one("GatherElements", x, places, axis=x.rank - 2)
+    """The columns of matrices in an order of their own, int64[..., columns]."""
+    places = op.one("Expand", op.one("Unsqueeze", order, [-2]), op.shape(x))
+    result = op.one("GatherElements", x, places, axis=x.rank - 1)
     result.shape = ir.Shape(x.dims)
     return result
