@@ -54,6 +54,9 @@ _MODULES = (
     "linear_algebra.factors",
     "linear_algebra.equations",
     "linear_algebra.powers",
+    "linear_algebra.orthogonal",
+    "linear_algebra.symmetric",
+    "linear_algebra.singular_values",
 )
 
 # What users registered. It changes only through register_lowering and the handle it returns.

@@ -10,6 +10,7 @@ from typing import Any, cast
 import torch
 
 from fxexport import _torch_compat as compat
+from fxexport.capture.recording.fake_matrices import FAKE_MATRICES
 from fxexport.capture.recording.types import OpResult, Size, Value, expression, number
 
 __all__ = ["FAKE_RESULTS", "fake_kernel", "with_right_dtypes"]
@@ -206,6 +207,7 @@ FAKE_RESULTS[torch.ops.aten.mean.dim] = _mean(
 FAKE_RESULTS[torch.ops.aten.linalg_solve_triangular.default] = _solve_triangular
 FAKE_RESULTS[torch.ops.aten.bincount.default] = _bincount
 FAKE_RESULTS[torch.ops.aten.scaled_dot_product_attention.default] = _attention
+FAKE_RESULTS |= FAKE_MATRICES
 for _fake_quantize in (
     torch.ops.aten.fake_quantize_per_tensor_affine.default,
     torch.ops.aten.fake_quantize_per_tensor_affine.tensor_qparams,

@@ -17,13 +17,15 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.broadcasting import brought_together
-from fxexport.capture.recording.number_arguments import with_tensor
+from fxexport.capture.recording.matrix_functions import MATRIX_FUNCTIONS
+from fxexport.capture.recording.number_operands import with_tensor
 from fxexport.capture.recording.quantized_tensors import (
     refuse_quantized_operator,
     refuse_quantized_tensor,
 )
 from fxexport.capture.recording.recorder import Recorder
 from fxexport.capture.recording.requirements import requirements_of
+from fxexport.capture.recording.solvable import solvable
 from fxexport.capture.recording.types import OpArgs, OpKwargs, OpResult, Value
 from fxexport.graph.user_functions import UserFunction
 
@@ -276,6 +278,10 @@ class TensorMode(compat.UserMode):
             self.dispatching -= 1
         for condition, text in requirements_of(func, args, kwargs, out):
             self.watch.needs(condition, text)
+        with self:
+            needed = solvable(func, args, kwargs)
+        if needed is not None:
+            self.watch.raises_unless(*needed)
         return out
 
     def _checked_cholesky(self, x: torch.Tensor, upper: bool = False) -> torch.Tensor:
@@ -300,6 +306,12 @@ class TensorMode(compat.UserMode):
         args = brought_together(func, args, kwargs, self._together)
         if self.keep_composite(func):
             return self._record_whole(func, args, kwargs)
+        own = MATRIX_FUNCTIONS.get(func)
+        if own is not None:
+            with self:
+                result = own(*args, **kwargs)
+            if result is not NotImplemented:
+                return result
         if compat.is_composite(func):
             with self:
                 result = func.decompose(*args, **kwargs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import sympy
 
 from fxexport.errors import UnsupportedError
@@ -60,3 +62,7 @@ class Poison:
         return UnsupportedError(
             self.reason, location=self.location or user_location(), secondary=self.secondary
         )
+
+    def __iter__(self) -> NoReturn:
+        """Functions that take items (``tuple(x)``) read as well."""
+        raise self.refuse()

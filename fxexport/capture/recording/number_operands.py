@@ -1,4 +1,4 @@
-"""Numbers where an operator wants a tensor."""
+"""Numbers where an operator takes a tensor."""
 
 from __future__ import annotations
 
