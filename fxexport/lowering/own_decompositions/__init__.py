@@ -3,6 +3,7 @@
 from fxexport.lowering.own_decompositions import (
     airy,
     bessel,
+    binary_numbers,
     choices,
     error_function,
     gamma,
@@ -15,6 +16,7 @@ __all__ = [
     "OWN_DECOMPOSITIONS",
     "airy",
     "bessel",
+    "binary_numbers",
     "choices",
     "error_function",
     "gamma",

@@ -144,24 +144,24 @@ def _zeta_of_positive(x: Tensor, q: Tensor, first: Tensor) -> Tensor:
     return total
 
 
+def _double(x: Tensor | float) -> Tensor:
+    return x.double() if isinstance(x, Tensor) else torch.full((), float(x), dtype=torch.float64)
+
+
 @decomposes(
     "aten::special_zeta.default",
     "aten::special_zeta.other_scalar",
     "aten::special_zeta.self_scalar",
     "prims::zeta.default",
 )
-def zeta(x: Tensor | float, q: Tensor | float) -> Tensor:
+def zeta(order: Tensor | float, start: Tensor | float) -> Tensor:
     """In float64, as PyTorch's kernel does on the CPU.
 
-    For ``q < 0`` and an integer `x` that one adds up the terms to the left of 0 one by one. They
-    are a part of the terms of another zeta function, that of the distance from 0 to the first.
+    For a start below 0 and an integer order that one adds up the terms to the left of 0 one by
+    one. They are a part of the terms of another zeta function: of the distance from 0 to the first.
     """
-    dtype = common_float(x, q)
-    x, q = (
-        y.double() if isinstance(y, Tensor) else torch.full((), float(y), dtype=torch.float64)
-        for y in (x, q)
-    )
-    x, q = torch.broadcast_tensors(x, q)
+    dtype = common_float(order, start)
+    x, q = torch.broadcast_tensors(_double(order), _double(start))
     right = q > 0
     above = q.ceil() - q
     starts = torch.stack([torch.where(right, q, q - q.floor()), above, above - q.floor()])

@@ -45,9 +45,9 @@ def as_float(x: Tensor) -> Tensor:
     return x if x.is_floating_point() else x.to(torch.get_default_dtype())
 
 
-def common_float(*operands: Tensor | float) -> torch.dtype:
+def common_float(a: Tensor | float, b: Tensor | float) -> torch.dtype:
     """The floating dtype that PyTorch promotes two operands to."""
-    dtype = torch.result_type(*operands)
+    dtype = torch.result_type(a, b)
     return dtype if dtype.is_floating_point else torch.get_default_dtype()
 
 
