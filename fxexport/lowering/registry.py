@@ -34,7 +34,6 @@ _MODULES = (
     "operators.reduce",
     "operators.extremes",
     "operators.running",
-    "operators.special",
     "operators.sort",
     "operators.linear",
     "operators.conv",
@@ -57,6 +56,12 @@ _MODULES = (
     "linear_algebra.orthogonal",
     "linear_algebra.symmetric",
     "linear_algebra.singular_values",
+    "special_functions.error_function",
+    "special_functions.exponentials",
+    "special_functions.incomplete_gamma",
+    "special_functions.integers",
+    "special_functions.polynomials",
+    "special_functions.trigonometry",
 )
 
 # What users registered. It changes only through register_lowering and the handle it returns.

@@ -96,18 +96,25 @@ def test_all_missing_operators_are_named_in_one_run() -> None:
 
 
 def test_missing_operators_of_an_export_are_named_with_the_users_lines() -> None:
-    def program(x: torch.Tensor) -> torch.Tensor:
-        y = torch.igamma(x, x)
-        if y.sum() > 0:
-            return torch.nextafter(y, x)
-        for row in x:
-            y = y + torch.special.zeta(row, row)
-        return y
+    names = ["fxmissing::first", "fxmissing::second", "fxmissing::third"]
+    with torch.library._scoped_library("fxmissing", "DEF") as library:
+        for name in names:
+            library.define(f"{name[11:]}(Tensor x) -> Tensor")
+            torch.library.register_fake(name, torch.empty_like, lib=library)
+        missing = torch.ops.fxmissing
 
-    with pytest.raises(MissingLoweringError) as caught:
-        fxexport.export(program, (torch.ones(2, 2),), dynamic=True)
+        def program(x: torch.Tensor) -> torch.Tensor:
+            y: torch.Tensor = missing.first(x)
+            if y.sum() > 0:
+                return torch.as_tensor(missing.second(y))
+            for row in x:
+                y = y + missing.third(row)
+            return y
+
+        with pytest.raises(MissingLoweringError) as caught:
+            fxexport.export(program, (torch.ones(2, 2),), dynamic=True)
     errors: list[Any] = [caught.value, *caught.value.others]
-    assert [e.operator for e in errors] == ["aten::igamma", "aten::nextafter", "aten::special_zeta"]
+    assert [e.operator for e in errors] == names
     first = program.__code__.co_firstlineno
     assert [e.location.line - first for e in errors] == [1, 3, 5]
 

@@ -32,25 +32,12 @@ for _torch_name, _onnx_name in {
     "sqrt": "Sqrt",
     "sin": "Sin",
     "cos": "Cos",
-    "tan": "Tan",
-    "asin": "Asin",
-    "acos": "Acos",
-    "sinh": "Sinh",
-    "cosh": "Cosh",
     "tanh": "Tanh",
-    "asinh": "Asinh",
-    "acosh": "Acosh",
-    "atanh": "Atanh",
     "reciprocal": "Reciprocal",
     "sigmoid": "Sigmoid",
     "special_expit": "Sigmoid",
 }.items():
     LOWERINGS(_torch_name)(_plain(_onnx_name))
-
-
-@LOWERINGS("atan")
-def atan(op: OpBuilder, x: Value) -> Value:
-    return arc_tangent(op, op.cast(x, op.dtype))
 
 
 @LOWERINGS("relu")
@@ -79,27 +66,6 @@ def log10(op: OpBuilder, x: Value) -> Value:
 @LOWERINGS("exp2", "special_exp2")
 def exp2(op: OpBuilder, x: Value) -> Value:
     return op.one("Pow", op.const(2.0, op.dtype), op.cast(x, op.dtype))
-
-
-@LOWERINGS("log1p", "special_log1p")
-def log1p(op: OpBuilder, x: Value) -> Value:
-    # x * log(u) / (u - 1) with u = 1 + x keeps the digits that log(1 + x) loses near 0.
-    x = op.cast(x, op.dtype)
-    u = x + 1.0
-    gap = u - 1.0
-    exact = op.one("Equal", gap, 0.0)
-    ratio = op.one("Log", u) * (x / op.one("Where", exact, op.const(1, op.dtype), gap))
-    infinite = op.one("Equal", u, float("inf"))
-    return op.one("Where", exact, x, op.one("Where", infinite, u, ratio))
-
-
-@LOWERINGS("expm1", "special_expm1")
-def expm1(op: OpBuilder, x: Value) -> Value:
-    # tanh(x/2) * (exp(x) + 1) keeps the digits that exp(x) - 1 loses near 0.
-    x = op.cast(x, op.dtype)
-    e = op.one("Exp", x)
-    near = op.one("Abs", x) < 0.5
-    return op.one("Where", near, op.one("Tanh", x * 0.5) * (e + 1.0), e - 1.0)
 
 
 @LOWERINGS("gelu")

@@ -63,8 +63,11 @@ def erf(op: OpBuilder, x: Value) -> Value:
 
 @LOWERINGS("erfc", "special_erfc")
 def erfc(op: OpBuilder, x: Value) -> Value:
-    # 1 - erf(x) has no digits left where erf is nearly 1.
-    x = op.cast(x, op.dtype)
+    return complement(op, op.cast(x, op.dtype))
+
+
+def complement(op: OpBuilder, x: Value) -> Value:
+    """``1 - erf(x)``, also where erf is nearly 1 and the difference has no digits left."""
     tail = _scaled_complement(op, op.one("Abs", x)) * op.one("Exp", -(x * x))
     return op.one("Where", x < 0.0, 2.0 - tail, tail)
 

@@ -1,0 +1,1 @@
+"""Functions whose number of steps depends on their arguments, as loops."""
