@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 from fxexport import _torch_compat as compat
 from fxexport.capture.functions import composed_functions as written_out
 from fxexport.capture.functions import indexing, spectra
+from fxexport.capture.functions.memory_functions import memory_functions
 from fxexport.capture.functions.nonempty_functions import nonempty_functions
 from fxexport.capture.functions.packed_sequences import PackedSequences
 from fxexport.capture.functions.piece_arguments import PIECES
@@ -106,6 +107,7 @@ class FunctionMode(TorchFunctionMode):
         for function in (torch.istft, tensor.istft):
             self._table[function] = spectra.istft
         self._table.update(nonempty_functions(self._operators, self._raw))
+        self._table.update(memory_functions(self._session, self._raw))
         for name in ("histc", "cov", "corrcoef"):
             for owner in (torch, tensor):
                 self._table[getattr(owner, name)] = getattr(written_out, name)

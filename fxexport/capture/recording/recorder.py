@@ -20,6 +20,7 @@ from fxexport.capture.recording.broadcasting import Broadcasting, elementwise
 from fxexport.capture.recording.fake_results import FAKE_RESULTS, with_right_dtypes
 from fxexport.capture.recording.frame_writer import FrameWriter
 from fxexport.capture.recording.kernel_memory import KernelMemory
+from fxexport.capture.recording.strided import STRIDED, read, written
 from fxexport.capture.recording.types import (
     SYM,
     SYM_OF,
@@ -134,6 +135,8 @@ class Recorder(FrameWriter, compat.ProxySlotMode):
         kwargs = kwargs or {}
         if func in _METADATA:
             return func(*args, **kwargs)
+        if func in STRIDED:
+            return self._strided(func, args, kwargs)
         decomposition = self.decomposition_for(func)
         if decomposition is not None:
             with self:
@@ -146,6 +149,19 @@ class Recorder(FrameWriter, compat.ProxySlotMode):
             func, args, kwargs, meet, lambda: self._computed(func, args, kwargs, sizes)
         )
         return self.record(func, args, kwargs, out)
+
+    def _strided(self, func: torch._ops.OpOverload, args: OpArgs, kwargs: OpKwargs) -> OpResult:
+        """What lies in memory, taken by index; the result keeps the strides that it has there."""
+        out = self._computed(func, args, kwargs, {})
+        with self:
+            if func is not torch.ops.aten.as_strided_scatter.default:
+                by_index = read(*args, **kwargs)
+            else:
+                by_index = written(self.env, *args, **kwargs)
+        node = self.tensor_node(by_index)
+        node.meta["val"] = out
+        self.bind(out, node)
+        return out
 
     def broadcasts_short(self) -> bool | None:
         """Whether the kernel that asks should count the size of ``x[:1]`` as 1.

@@ -17,9 +17,12 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.broadcasting import brought_together
+from fxexport.capture.recording.memory_views import MemoryViews
+from fxexport.capture.recording.number_operands import with_tensor
 from fxexport.capture.recording.recorder import Recorder
 from fxexport.capture.recording.requirements import requirements_of
 from fxexport.capture.recording.types import OpArgs, OpKwargs, OpResult, Value
+from fxexport.report.model import FindingKind
 
 __all__ = ["TensorMode"]
 
@@ -45,6 +48,9 @@ class Watch(Protocol):
     def needs(self, condition: bool | torch.SymBool, text: str) -> None:
         """PyTorch raises where a condition on sizes does not hold."""
 
+    def note(self, kind: FindingKind, message: str) -> None:
+        """A finding for the report."""
+
     def raises_unless(self, holds: torch.Tensor, text: str) -> None:
         """PyTorch raises where a condition on the data, bool[], does not hold."""
 
@@ -59,7 +65,6 @@ class Watch(Protocol):
 _VIEW_OR_COPY = frozenset(
     f"aten::{name}" for name in ("contiguous", "reshape", "reshape_as", "flatten", "ravel")
 )
-_OTHER_MEMORY = frozenset(f"aten::{name}_" for name in ("set", "resize", "resize_as"))
 _COPY = torch.ops.aten.copy_.default
 # What gives a tensor of another rank where a size is 1.
 _SQUEEZES = frozenset(f"aten::{name}" for name in ("squeeze", "squeeze_", "squeeze_copy"))
@@ -100,6 +105,7 @@ class TensorMode(compat.UserMode):
         self._memory: dict[int, list[torch.Tensor]] = {}
         # what stands in for state -> the fake tensor that it began with
         self._first: MutableMapping[torch.Tensor, torch.Tensor] = WeakIdKeyDictionary()
+        self.memory = MemoryViews(recorder, self.base_of, self.inner, watch)
         self._quiet = 0
         # How many of PyTorch's operators are being worked out just now.
         self.dispatching = 0
@@ -274,12 +280,13 @@ class TensorMode(compat.UserMode):
         self.watch.raises_unless(solved, f"each matrix has a result of torch.{function}")
 
     def _dispatched(self, func: torch._ops.OpOverload, args: OpArgs, kwargs: OpKwargs) -> OpResult:
-        args = _with_tensor(func, tuple(args))
+        args = with_tensor(func, tuple(args))
         args, kwargs = compat.map_tensors(self.lift, (args, dict(kwargs)))
         if func._schema.name == "aten::lift_fresh":
             self._born[args[0]] = self._now()  # of torch.tensor([...]), made by the program
         for tensor in compat.tensors_among(args, kwargs):
             self.watch.about_to_read(tensor)
+        func, args, kwargs = self.memory.call(func, args, kwargs)
         args = brought_together(func, args, kwargs, self._together)
         if self.keep_composite(func):
             return self._record_whole(func, args, kwargs)
@@ -298,11 +305,12 @@ class TensorMode(compat.UserMode):
                 return torch.ops.aten.copy_.default(args[0], result)
         if func._schema.name in _SQUEEZES:
             self.watch.about_to_squeeze(args[0], _squeezed(args[0], *args[1:], **kwargs))
-        if torch.Tag.inplace_view in func.tags or func._schema.name in _OTHER_MEMORY:
+        if torch.Tag.inplace_view in func.tags or func._schema.name == "aten::set_":
             self.watch.about_to_reshape(args[0], func._schema.name.removeprefix("aten::"))
         writes = compat.written_arguments(func, args, kwargs)
         for tensor in writes:
             self.watch.about_to_write(self.base_of(tensor))
+            self.memory.about_to_write(self.base_of(tensor))
         if functional is not None and compat.written_by_python(func):
             return self._written(args[0], functional(*args, **kwargs))
         with self.stores() if func is _COPY else contextlib.nullcontext():
@@ -379,24 +387,3 @@ class TensorMode(compat.UserMode):
 
     def _inner_or_same(self, value: Value) -> Value:
         return self.inner(value) if isinstance(value, torch.Tensor) else value
-
-
-def _with_tensor(func: torch._ops.OpOverload, args: OpArgs) -> OpArgs:
-    """The arguments, with a tensor where an operator on one is given a number alone.
-
-    `torch.vmap` makes tensors of numbers (``row * 2``), which PyTorch hands on as numbers again.
-    """
-    given = args[0] if args else None
-    if type(given) not in _DTYPES or compat.tensors_among(args, {}):
-        return args
-    if str(func._schema.arguments[0].type) != "Tensor":
-        return args
-    return (torch.scalar_tensor(given, dtype=_DTYPES[type(given)]), *args[1:])  # type: ignore[arg-type]
-
-
-_DTYPES: dict[type, torch.dtype] = {
-    bool: torch.bool,
-    int: torch.int64,
-    float: torch.float64,
-    complex: torch.complex128,
-}
