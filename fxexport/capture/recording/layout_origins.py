@@ -58,7 +58,7 @@ def origin_of(frame: Frame, fake: torch.Tensor) -> Origin:
     """What decides how a fake tensor's real ones lie in memory, from a frame's point of view."""
     seen: set[fx.Node] = set()
     inputs: list[str] = []
-    queue = [_producer(frame, fake)]
+    queue = [_made(frame, fake)]
     while queue:
         found = queue.pop()
         if found is None:
@@ -74,6 +74,12 @@ def origin_of(frame: Frame, fake: torch.Tensor) -> Origin:
                 queue.append(_from_around(place, node))
             continue
         name = _name(node)
+        if "taken_apart" in node.meta:
+            whole, operands = node.meta["taken_apart"]
+            if not _taken_apart_in_order(whole, [node.meta["val"], *operands]):
+                return Origin(_operator(whole), inputs)
+            queue.extend(_made(place, operand) for operand in operands)
+            continue
         if name in _CONTIGUOUS or _is_contiguous_copy(name, node):
             continue
         merged = _merged(place, node)
@@ -88,13 +94,18 @@ def origin_of(frame: Frame, fake: torch.Tensor) -> Origin:
     return Origin(None, inputs)
 
 
-def _producer(frame: Frame | None, fake: torch.Tensor) -> _Found | None:
-    """The node that made a fake tensor, and its frame."""
-    while frame is not None:
-        held = frame.tensors.get(id(fake))
-        if held is not None:
-            return frame, held[1]
-        frame = frame.parent
+def _made(place: _Place | None, fake: torch.Tensor) -> _Found | None:
+    """The node that made a fake tensor, and where it is."""
+    while place is not None:
+        if isinstance(place, Frame):
+            held = place.tensors.get(id(fake))
+            node = None if held is None else held[1]
+        else:
+            nodes = place.module.graph.nodes
+            node = next((node for node in nodes if node.meta.get("val") is fake), None)
+        if node is not None:
+            return place, node
+        place = place.parent if isinstance(place, Frame) else place.around
     return None
 
 
@@ -138,7 +149,7 @@ def _fills_its_memory(node: fx.Node) -> bool:
 def _name(node: fx.Node) -> str:
     target: Value = node.target
     if isinstance(target, torch._ops.OpOverload):
-        return target._schema.name.removeprefix("aten::")
+        return _operator(target)
     return str(getattr(target, "__name__", target))
 
 
@@ -146,7 +157,18 @@ def _is_contiguous_copy(name: str, node: fx.Node) -> bool:
     return name == "clone" and node.kwargs.get("memory_format") is torch.contiguous_format
 
 
+def _operator(func: torch._ops.OpOverload) -> str:
+    return func._schema.name.removeprefix("aten::")
+
+
+def _taken_apart_in_order(func: torch._ops.OpOverload, tensors: Sequence[torch.Tensor]) -> bool:
+    """Whether an operator and its parts both give what lies in order, as it is given that."""
+    known = torch.Tag.pointwise in func.tags or _operator(func) in _FOLLOWING
+    return known and all(map(is_contiguous, tensors))
+
+
 def _follows(name: str, node: fx.Node) -> bool:
+    """Whether an operator's fake kernel lays out its result as the real one does."""
     target = node.target
     if name == "getitem" or name in _FOLLOWING:
         return True
@@ -187,7 +209,11 @@ _CONTIGUOUS = _named(
 )
 # Beside views and elementwise operators: their fake kernels lay out results as the real ones do.
 _FOLLOWING = _named(
-    "clone _to_copy cat reshape softmax _softmax log_softmax _log_softmax constant_pad_nd gelu "
-    "silu hardswish mish selu relu6 flip roll masked_fill index_put slice_scatter select_scatter "
-    "copy zeros_like ones_like full_like empty_like rand_like randn_like cumsum"
+    "clone _to_copy copy cat stack reshape repeat constant_pad_nd reflection_pad1d "
+    "reflection_pad2d replication_pad1d replication_pad2d flip roll tril triu where masked_fill "
+    "zeros_like ones_like full_like empty_like rand_like randn_like softmax _softmax log_softmax "
+    "_log_softmax gelu silu hardswish mish selu relu6 group_norm native_group_norm index "
+    "index_select gather index_put index_add index_copy index_fill scatter scatter_add "
+    "slice_scatter select_scatter as_strided_copy cumsum cumprod sum mean var std prod amax amin "
+    "max min argmax argmin any all sort topk"
 )

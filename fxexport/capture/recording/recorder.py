@@ -142,6 +142,7 @@ class Recorder(FrameWriter, compat.ProxySlotMode):
             with self:
                 result = decomposition(*args, **kwargs)
             if result is not NotImplemented:
+                self._note_taken_apart(func, args, kwargs, result)
                 return result
         sizes = self.broadcasting.sizes(func, args, kwargs)
         meet = tuple((dim, expression(size)) for dim, size in sizes.items())
@@ -149,6 +150,18 @@ class Recorder(FrameWriter, compat.ProxySlotMode):
             func, args, kwargs, meet, lambda: self._computed(func, args, kwargs, sizes)
         )
         return self.record(func, args, kwargs, out)
+
+    def _note_taken_apart(
+        self, func: torch._ops.OpOverload, args: OpArgs, kwargs: OpKwargs, result: OpResult
+    ) -> None:
+        """Notes what stands for one operator: PyTorch's own may lay out its result otherwise."""
+        if any(made.alias_info is not None for made in func._schema.returns):
+            return
+        operands = compat.tensors_among(args, kwargs)
+        for made in compat.tensors_among((result,), {}):
+            held = self.frame.tensors.get(id(made))
+            if held is not None and not any(made is operand for operand in operands):
+                held[1].meta["taken_apart"] = func, operands
 
     def _strided(self, func: torch._ops.OpOverload, args: OpArgs, kwargs: OpKwargs) -> OpResult:
         """What lies in memory, taken by index; the result keeps the strides that it has there."""
