@@ -48,6 +48,7 @@ class FunctionMode(TorchFunctionMode):
         self._session = operators.session
         self._undecided_calls = UndecidedCalls(self._session)
         tensor: Any = torch.Tensor
+        aten: Any = torch.ops.aten
         self._table: dict[object, Callable[..., object]] = {
             tensor.__getitem__: self._get_item,
             tensor.__setitem__: self._set_item,
@@ -73,6 +74,9 @@ class FunctionMode(TorchFunctionMode):
             tensor.data.__get__: lambda self_: self_.detach(),
             tensor.data.__set__: self._set_data,
             tensor.fill_diagonal_: self._fill_diagonal,
+            tensor.contiguous: self._contiguous,
+            tensor.resize_: self._resize,
+            tensor.resize_as_: functools.partial(self._in_memory, aten.resize_as_.default),
             tensor.requires_grad_: lambda self_, *a, **k: self_,
         }
         for name in ("__int__", "__float__", "__index__", "numpy", "__array__", "__complex__"):
@@ -227,6 +231,27 @@ class FunctionMode(TorchFunctionMode):
             tensor.diagonal().fill_(value)
             return tensor
         return self._raw(torch.Tensor.fill_diagonal_, tensor, value, wrap)
+
+    # Where memory is looked at before an operator is seen.
+    def _contiguous(self, tensor: torch.Tensor, *args: object, **kwargs: object) -> torch.Tensor:
+        tensors = self._session.tensors
+        result: torch.Tensor = self._raw(
+            torch.Tensor.contiguous, tensors.lift(tensor), *args, **kwargs
+        )
+        if not args and not kwargs:
+            tensors.memory.made_contiguous(result)
+        return result
+
+    def _resize(self, tensor: torch.Tensor, *size: Any, **kwargs: Any) -> object:
+        one = len(size) == 1 and isinstance(size[0], (tuple, list))
+        sizes = kwargs.pop("size", size[0] if one else size)
+        return self._in_memory(torch.ops.aten.resize_.default, tensor, sizes, **kwargs)
+
+    def _in_memory(self, func: torch._ops.OpOverload, *args: Any, **kwargs: Any) -> object:
+        # PyTorch asks whether the sizes are those that there are.
+        tensors = self._session.tensors
+        func, args, kwargs = tensors.memory.call(func, tuple(map(tensors.lift, args)), kwargs)
+        return self._raw(func, *args, **kwargs)
 
     # -- tensors made of numbers -----------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 import torch
 
 from fxexport import _torch_compat as compat
+from fxexport.capture.recording import view_strides
 from fxexport.capture.recording.fake_matrices import FAKE_MATRICES
 from fxexport.capture.recording.types import OpResult, Size, Value, expression, number
 
@@ -196,6 +197,7 @@ FAKE_RESULTS |= {
 }
 FAKE_RESULTS[torch.ops.aten.max_pool1d.default] = _max_pool1d
 FAKE_RESULTS[torch.ops.aten.slice.Tensor] = _slice
+FAKE_RESULTS[torch.ops.aten.view.default] = view_strides.view
 FAKE_RESULTS[torch.ops.aten._native_batch_norm_legit_no_training.default] = _batch_norm
 FAKE_RESULTS[torch.ops.aten.im2col.default] = _im2col
 FAKE_RESULTS[torch.ops.aten.mean.default] = _mean(

@@ -71,15 +71,16 @@ def _copied(out: OpResult) -> OpResult:
 
 
 def described(operands: Value) -> tuple[Hashable, ...]:
-    """What a result depends on: dtypes, sizes and strides of tensors, and everything else."""
+    """What a result depends on: dtypes, sizes and places of tensors, and everything else."""
     leaves, structure = compat.tree_flatten(operands)
     return (str(structure), *map(_leaf, leaves))
 
 
 def _leaf(value: Value) -> Hashable:
     if isinstance(value, torch.Tensor):
-        strides = value.stride() if value.layout is torch.strided else ()
-        sizes = tuple(map(_size, (*value.shape, *strides)))
+        # Views are as far from the beginning of memory as their sources, and more.
+        lies = (*value.stride(), value.storage_offset()) if value.layout is torch.strided else ()
+        sizes = tuple(map(_size, (*value.shape, *lies)))
         return value.dtype, value.device, value.layout, value.dim(), sizes
     if isinstance(value, SYM):
         return _size(value)

@@ -1,4 +1,4 @@
-"""Numbers where an operator takes a tensor."""
+"""Numbers where operators take tensors."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.recording.types import OpArgs
 
 __all__ = ["with_tensor"]
+
+_DTYPES: dict[type, torch.dtype] = {
+    bool: torch.bool,
+    int: torch.int64,
+    float: torch.float64,
+    complex: torch.complex128,
+}
 
 
 def with_tensor(func: torch._ops.OpOverload, args: OpArgs) -> OpArgs:
@@ -21,11 +28,3 @@ def with_tensor(func: torch._ops.OpOverload, args: OpArgs) -> OpArgs:
     if str(func._schema.arguments[0].type) != "Tensor":
         return args
     return (torch.scalar_tensor(given, dtype=_DTYPES[type(given)]), *args[1:])  # type: ignore[arg-type]
-
-
-_DTYPES: dict[type, torch.dtype] = {
-    bool: torch.bool,
-    int: torch.int64,
-    float: torch.float64,
-    complex: torch.complex128,
-}

@@ -20,6 +20,7 @@ from fxexport.capture.recording.broadcasting import Broadcasting, elementwise
 from fxexport.capture.recording.fake_results import fake_kernel, with_right_dtypes
 from fxexport.capture.recording.frame_writer import FrameWriter
 from fxexport.capture.recording.kernel_memory import KernelMemory
+from fxexport.capture.recording.strided import STRIDED, read, written
 from fxexport.capture.recording.types import (
     SYM,
     SYM_OF,
@@ -135,11 +136,14 @@ class Recorder(FrameWriter, compat.ProxySlotMode):
         kwargs = kwargs or {}
         if func in _METADATA:
             return func(*args, **kwargs)
+        if func in STRIDED:
+            return self._strided(func, args, kwargs)
         decomposition = self.decomposition_for(func)
         if decomposition is not None:
             with self:
                 result = decomposition(*args, **kwargs)
             if result is not NotImplemented:
+                self._note_taken_apart(func, args, kwargs, result)
                 return result
         sizes = self.broadcasting.sizes(func, args, kwargs)
         meet = tuple((dim, expression(size)) for dim, size in sizes.items())
@@ -147,6 +151,31 @@ class Recorder(FrameWriter, compat.ProxySlotMode):
             func, args, kwargs, meet, lambda: self._computed(func, args, kwargs, sizes)
         )
         return self.record(func, args, kwargs, out)
+
+    def _note_taken_apart(
+        self, func: torch._ops.OpOverload, args: OpArgs, kwargs: OpKwargs, result: OpResult
+    ) -> None:
+        """Notes what stands for one operator: PyTorch's own may lay out its result otherwise."""
+        if any(made.alias_info is not None for made in func._schema.returns):
+            return
+        operands = compat.tensors_among(args, kwargs)
+        for made in compat.tensors_among((result,), {}):
+            held = self.frame.tensors.get(id(made))
+            if held is not None and not any(made is operand for operand in operands):
+                held[1].meta["taken_apart"] = func, operands
+
+    def _strided(self, func: torch._ops.OpOverload, args: OpArgs, kwargs: OpKwargs) -> OpResult:
+        """What lies in memory, taken by index; the result keeps the strides that it has there."""
+        out = self._computed(func, args, kwargs, {})
+        with self:
+            if func is not torch.ops.aten.as_strided_scatter.default:
+                by_index = read(*args, **kwargs)
+            else:
+                by_index = written(self.env, *args, **kwargs)
+        node = self.tensor_node(by_index)
+        node.meta["val"] = out
+        self.bind(out, node)
+        return out
 
     def broadcasts_short(self) -> bool | None:
         """Whether the kernel that asks should count the size of ``x[:1]`` as 1.

@@ -18,6 +18,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.broadcasting import brought_together
 from fxexport.capture.recording.matrix_functions import MATRIX_FUNCTIONS
+from fxexport.capture.recording.memory_views import MemoryViews
 from fxexport.capture.recording.number_operands import with_tensor
 from fxexport.capture.recording.quantized_tensors import (
     refuse_quantized_operator,
@@ -28,6 +29,7 @@ from fxexport.capture.recording.requirements import requirements_of
 from fxexport.capture.recording.solvable import solvable
 from fxexport.capture.recording.types import OpArgs, OpKwargs, OpResult, Value
 from fxexport.graph.user_functions import UserFunction
+from fxexport.report.model import FindingKind
 
 __all__ = ["TensorMode"]
 
@@ -53,6 +55,9 @@ class Watch(Protocol):
     def needs(self, condition: bool | torch.SymBool, text: str) -> None:
         """PyTorch raises where a condition on sizes does not hold."""
 
+    def note(self, kind: FindingKind, message: str) -> None:
+        """A finding for the report."""
+
     def raises_unless(self, holds: torch.Tensor, text: str) -> None:
         """PyTorch raises where a condition on the data, bool[], does not hold."""
 
@@ -67,7 +72,6 @@ class Watch(Protocol):
 _VIEW_OR_COPY = frozenset(
     f"aten::{name}" for name in ("contiguous", "reshape", "reshape_as", "flatten", "ravel")
 )
-_OTHER_MEMORY = frozenset(f"aten::{name}_" for name in ("set", "resize", "resize_as"))
 _COPY = torch.ops.aten.copy_.default
 # What gives a tensor of another rank where a size is 1.
 _SQUEEZES = frozenset(f"aten::{name}" for name in ("squeeze", "squeeze_", "squeeze_copy"))
@@ -108,6 +112,7 @@ class TensorMode(compat.UserMode):
         self._memory: dict[int, list[torch.Tensor]] = {}
         # what stands in for state -> the fake tensor that it began with
         self._first: MutableMapping[torch.Tensor, torch.Tensor] = WeakIdKeyDictionary()
+        self.memory = MemoryViews(recorder, self.base_of, self.inner, watch)
         self._quiet = 0
         # How many of PyTorch's operators are being worked out just now.
         self.dispatching = 0
@@ -303,6 +308,7 @@ class TensorMode(compat.UserMode):
             self._born[args[0]] = self._now()  # of torch.tensor([...]), made by the program
         for tensor in compat.tensors_among(args, kwargs):
             self.watch.about_to_read(tensor)
+        func, args, kwargs = self.memory.call(func, args, kwargs)
         args = brought_together(func, args, kwargs, self._together)
         if self.keep_composite(func):
             return self._record_whole(func, args, kwargs)
@@ -327,11 +333,12 @@ class TensorMode(compat.UserMode):
                 return torch.ops.aten.copy_.default(args[0], result)
         if func._schema.name in _SQUEEZES:
             self.watch.about_to_squeeze(args[0], _squeezed(args[0], *args[1:], **kwargs))
-        if torch.Tag.inplace_view in func.tags or func._schema.name in _OTHER_MEMORY:
+        if torch.Tag.inplace_view in func.tags or func._schema.name == "aten::set_":
             self.watch.about_to_reshape(args[0], func._schema.name.removeprefix("aten::"))
         writes = compat.written_arguments(func, args, kwargs)
         for tensor in writes:
             self.watch.about_to_write(self.base_of(tensor))
+            self.memory.about_to_write(self.base_of(tensor))
         if functional is not None and compat.written_by_python(func):
             return self._written(args[0], functional(*args, **kwargs))
         with self.stores() if func is _COPY else contextlib.nullcontext():

@@ -158,7 +158,7 @@ class Sharing:
     def about_to_reshape(self, tensor: torch.Tensor, name: str) -> None:
         """Refuses operators in place that change what cannot be given back after a branch."""
         plain = name.rstrip("_")
-        if plain in ("set", "resize", "resize_as"):
+        if plain == "set":
             hint = "assign a new tensor to the name instead"
             raise UnsupportedError(
                 f"{name} gives a tensor other memory in place", location=user_location(), hint=hint
