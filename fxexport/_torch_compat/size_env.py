@@ -75,6 +75,10 @@ def _uncached(function: _Function) -> _Function:
     return wrapped if hasattr(function, "cache_clear") else function
 
 
+def _ask_nobody(question: sympy.Basic, *_: object) -> bool:
+    raise RuntimeError(f"{question} was asked after capture")
+
+
 def _trials(symbols: list[sympy.Symbol]) -> Iterator[dict[sympy.Symbol, sympy.Integer]]:
     """Some sizes for symbols (for three of them at most)."""
     for values in itertools.product((0, 1, 2, 5, 1000), repeat=min(len(symbols), 3)):
@@ -113,6 +117,20 @@ class SizeEnv(ShapeEnv):
         self.call_answers: dict[Hashable, Any] = {}
         # conditions on sizes that hold where the program is now
         self.path_facts: tuple[sympy.Basic, ...] = ()
+
+    def close(self) -> None:
+        """Cuts what leads from here to the capture, which has ended; sizes and facts stay.
+
+        Functional tensors hold fake ones in C++, where Python's collector of cycles does not look,
+        and each of these holds its environment: a capture that is held by it is never freed.
+        """
+        self._policy = _ask_nobody
+        self.on_fact = None
+        self.kernel_results.clear()
+        self.call_answers.clear()
+        for method in vars(ShapeEnv).values():  # they have environments in their keys
+            if hasattr(method, "cache_clear"):
+                method.cache_clear()
 
     # ShapeEnv caches these (and evaluate_expr) by their arguments alone, which is wrong once facts
     # are taken back at the end of a branch: learning the same fact again would do nothing.

@@ -202,6 +202,12 @@ class _Attempt:
 
     def run(self) -> _Found:
         """The graph, and the dimensions to pin or the state to keep in another attempt."""
+        try:
+            return self._run()
+        finally:
+            self.session.env.close()
+
+    def _run(self) -> _Found:
         session, recorder, keeper = self.session, self.session.recorder, self._keeper
         try:
             with (

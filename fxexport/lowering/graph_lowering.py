@@ -35,6 +35,7 @@ from fxexport.lowering.registry import operator_name, own_lowering, user_lowerin
 from fxexport.lowering.scalars import lower_scalar
 from fxexport.lowering.sequences import lower_sequence
 from fxexport.lowering.torchlib import call_library, library_function
+from fxexport.lowering.user_results import fitting
 
 __all__ = ["ControlFlow", "GraphLowering"]
 
@@ -167,7 +168,7 @@ class GraphLowering:
         args = cast("tuple[object, ...]", _with_values(node.args, env))
         kwargs = cast("dict[str, object]", _with_values(node.kwargs, env))
         if node.target is operator.getitem:
-            return _item(args)
+            return self._item(node, *args)
         if node.target is guard:
             self.ends.add(lambda: self._write_guard(node, *args))
             return None
@@ -176,6 +177,18 @@ class GraphLowering:
             self.ends.add(lambda: self._write(node, args, kwargs))
             return None
         return self._write(node, args, kwargs)
+
+    def _item(self, node: fx.Node, results: object, index: object) -> object:
+        """One of a node's results; a lowering gives None for those that it does not compute."""
+        found = cast("Sequence[object]", results)[cast("int", index)]
+        if found is None and isinstance(node.meta.get("val"), torch.Tensor) and node.users:
+            of = node.all_input_nodes[0]
+            self.op.work_for(of)
+            self._refusals.add(
+                self.op.refuse(f"result {index} of {_named(of.target)} has no ONNX form"), of
+            )
+            return REFUSED
+        return found
 
     def _write_guard(self, node: fx.Node, condition: object, message: object) -> None:
         self.op.work_for(node)
@@ -206,14 +219,14 @@ class GraphLowering:
             name = operator_name(target)
             given = user_lowering(name)
             if given is not None:
-                return self._by_user(name, given(self.op, *args, **kwargs))
+                return fitting(self.op, name, given(self.op, *args, **kwargs))
             function = own_lowering(name)
             if function is not None:
                 return function(self.op, *args, **kwargs)
             return self._from_library(node, target, args, kwargs)
         assert callable(target)
         if isinstance(target, UserFunction):
-            return self._by_user(target, target.lowering(self.op, *args, **kwargs))
+            return fitting(self.op, target, target.lowering(self.op, *args, **kwargs))
         if target is sizes_fit:
             return lower_sizes_fit(self.op, *args)  # type: ignore[arg-type]
         if target in FOURIER_FUNCTIONS:
@@ -223,28 +236,6 @@ class GraphLowering:
         if target in SEQUENCE_FUNCTIONS:
             return lower_sequence(self.op, target, args)
         raise missing_lowering(node)
-
-    def _by_user(self, what: object, result: object) -> object:
-        """What a user's lowering gave, if it fits what PyTorch gives.
-
-        Raises:
-            UnsupportedError: it gives another number of results, another dtype, or no values.
-        """
-        val = self.op.val
-        vals = list(val) if isinstance(val, (tuple, list)) else [val]
-        results = list(result) if isinstance(result, (tuple, list)) else [result]
-        wanted = [dtypes.of_val(one) for one in vals if one is not None]
-        got = [one.dtype if isinstance(one, Value) else type(one).__name__ for one in results]
-        fits = len(wanted) == len(got) and all(
-            kind in (want, None) for kind, want in zip(got, wanted, strict=True)
-        )
-        if not fits:
-            raise self.op.refuse(
-                f"the ONNX form that {what} was given has {_listed(got)}, and PyTorch gives "
-                f"{_listed(wanted)}",
-                "return a value for each result, of its dtype: op.cast(x, dtype) converts one",
-            )
-        return result
 
     def _from_library(
         self,
@@ -369,19 +360,15 @@ class GraphLowering:
         return value
 
 
-def _listed(kinds: Sequence[object]) -> str:
-    named = [kind.name.lower() if isinstance(kind, ir.DataType) else str(kind) for kind in kinds]
-    return f"{len(named)} result{'s' * (len(named) != 1)} ({', '.join(named)})"
-
-
 def _with_values(argument: object, env: Mapping[fx.Node, object]) -> object:
     """An argument of a node with what its nodes gave."""
     return fx.map_arg(argument, lambda node: env[node])  # type: ignore[type-var, arg-type, return-value]
 
 
-def _item(args: Sequence[object]) -> object:
-    results, index = cast("tuple[Sequence[object], int]", args)
-    return results[index]
+def _named(target: object) -> str:
+    if isinstance(target, torch._ops.OpOverload):
+        return operator_name(target)
+    return getattr(target, "__name__", str(target))
 
 
 def _identity(tensor: torch.Tensor) -> Hashable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import os
 import subprocess
@@ -17,6 +18,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import fxexport
+from fxexport.capture.session.session import Session
 
 ROOT = Path(fxexport.__file__).parents[1]
 X = (torch.ones(2, 4),)
@@ -388,3 +390,23 @@ def test_verification_does_not_change_the_bytes(tmp_path: Path) -> None:
     for name, verify in (("a.onnx", False), ("b.onnx", True)):
         fxexport.export(make(), X, tmp_path / name, dynamic=True, verify=verify)
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_capture_is_freed_when_it_has_ended(refused: bool) -> None:
+    """Its tensors hold its sizes in C++, where Python's collector of cycles does not look."""
+
+    def program(x: torch.Tensor) -> torch.Tensor:
+        for row in x:
+            if row.sum() > 0:
+                x = x + row
+        return torch.tensor(x.numpy()) if refused else x
+
+    def captures() -> int:
+        gc.collect()
+        return sum(type(each) is Session for each in gc.get_objects())
+
+    before = captures()
+    with contextlib.suppress(fxexport.UnsupportedError):
+        fxexport.export(program, (torch.ones(3, 4),), dynamic=True)
+    assert captures() == before

@@ -38,6 +38,9 @@ def attend(
     whole = op.whole("Attention", q, k, v, mask, causal=causal, scale=scale)
     if whole is not None:
         return whole
+    dtype = q.elem
+    if dtype == ir.DataType.BFLOAT16:  # PyTorch's kernel rounds once, at the end
+        q, k, v = (op.cast(x, ir.DataType.FLOAT) for x in (q, k, v))
     if grouped:
         k, v = _repeat_heads(op, q, k), _repeat_heads(op, q, v)
     scores = (q * _root_scale(op, q, scale)) @ _turned(op, k, scale, q)
@@ -55,7 +58,7 @@ def attend(
         shifted = scores + op.cast(mask, scores.elem)
         shifted.shape = scores.shape
         weights = masked_softmax(op, shifted, last)
-    return weights @ v
+    return op.cast(weights @ v, dtype)
 
 
 def _root_scale(op: OpBuilder, q: Value, scale: Scale) -> Value:
