@@ -19,7 +19,7 @@ from torch.fx.experimental.symbolic_shapes import (
 )
 from torch.utils._sympy.value_ranges import ValueRanges, bound_sympy
 
-from fxexport._torch_compat.askers import asked_for_a_slice
+from fxexport._torch_compat.askers import asked_for_a_slice, asserted_of_own_memory
 from fxexport._torch_compat.size_expressions import (
     at_sizes,
     finite,
@@ -166,6 +166,8 @@ class SizeEnv(ShapeEnv):
     def guard_or_defer_runtime_assert(  # type: ignore[override]
         self, orig_expr: sympy.Basic, msg: str, fx_node: torch.fx.Node | None = None
     ) -> bool:
+        if asserted_of_own_memory(msg):
+            return True
         before = self.num_deferred_runtime_asserts
         with self.thorough():
             found = bool(self._learn(orig_expr, msg, fx_node))
