@@ -112,7 +112,9 @@ def _by_blocks(
     order.shape = ir.Shape([matrix.dims[0], 1, matrix.dims[2]])
     live = op.cast(op.one("GreaterOrEqual", order, op.i64(0)), matrix.elem)
     total = blocks.total()
-    pivots = op.one("Expand", op.i64([[0]]), op.one("Concat", batch, op.vector(total), axis=0))
+    pivots = op.one(
+        "Expand", op.const([[0]], INT64), op.one("Concat", batch, op.vector(total), axis=0)
+    )
     pivots.shape = ir.Shape([matrix.dims[0], total if isinstance(total, int) else None])
 
     size = blocks.size
