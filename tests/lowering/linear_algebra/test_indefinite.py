@@ -57,7 +57,3 @@ def test_a_pivot_of_0_is_told() -> None:
 def test_equations(dtype: torch.dtype) -> None:
     rows = [(symmetric(b, n, dtype=dtype), drawn(b, n, 3, dtype=dtype)) for b, n in SQUARE]
     check(solved, *rows, dynamic=(NAMES, {0: "b", 1: "n"}))
-
-
-def test_equations_of_broadcast_batches() -> None:
-    check(solved, (symmetric(3, 1, 4), drawn(2, 4, 2)), dynamic=False)
