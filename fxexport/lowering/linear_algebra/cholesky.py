@@ -16,6 +16,7 @@ from fxexport.lowering.linear_algebra.matrices import (
     head,
     identity,
     in_blocks,
+    outer,
     padded,
     range_of,
     turned,
@@ -105,7 +106,7 @@ def _factored_rows(op: OpBuilder, panel: Value, where: Value) -> tuple[Value, Va
         pivots.append(pivot)
         if rest is not None:
             below = op.one("Gather", turned(op, row), where, axis=1)
-            rest = rest - below @ row
+            rest = rest - outer(below, row)
     taken_of = op.one("Concat", *pivots, axis=2)
     return op.one("Concat", *found, axis=1), op.one("Squeeze", taken_of, [1])
 

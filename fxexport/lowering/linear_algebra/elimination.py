@@ -22,6 +22,7 @@ from fxexport.lowering.linear_algebra.matrices import (
     cut,
     head,
     in_blocks,
+    outer,
     padded,
     range_of,
     taken,
@@ -191,7 +192,7 @@ def _eliminated_block(op: OpBuilder, panel: Value, order: Value, ones: Value) ->
         chosen.append(row)
         places.append(best)
         if rest is not None:
-            rest = rest - taken(op, rest, row) @ factor
+            rest = rest - outer(taken(op, rest, row), factor)
     return _Block(
         op.one("Concat", *factors, axis=1),
         op.one("Concat", *pivots, axis=2),
