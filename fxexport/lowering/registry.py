@@ -62,6 +62,7 @@ _MODULES = (
     "special_functions.integers",
     "special_functions.polynomials",
     "special_functions.trigonometry",
+    "linear_algebra.indefinite",
 )
 
 # What users registered. It changes only through register_lowering and the handle it returns.

@@ -23,6 +23,8 @@ __all__ = [
     "head",
     "identity",
     "in_blocks",
+    "least",
+    "outer",
     "padded",
     "range_of",
     "taken",
@@ -41,6 +43,9 @@ _UNROLLED = 2
 
 A file grows by some 350 nodes a block; TensorRT compiles a graph without loops in another way.
 """
+
+_FEW = 8
+"""So many rows are multiplied element by element."""
 
 Step = Callable[..., Sequence[Value]]
 
@@ -212,13 +217,19 @@ def cut(op: OpBuilder, x: Value, axis: int, size: int | Value) -> Value:
 
 
 def diagonal(op: OpBuilder, x: Value) -> Value:
-    """Of matrices [B, r, c]: [B, r], with 0 in rows behind the diagonal's end."""
-    down, across = range_of(op, op.size(x, 1)), range_of(op, op.size(x, 2))
-    own = op.one("Equal", across, op.one("Unsqueeze", down, [1]))
-    only = op.one("Where", own, x, op.const(0, x.elem))
-    found = op.one("ReduceSum", only, [2], keepdims=0)
-    found.shape = ir.Shape(x.dims[:2])
-    return found
+    """Of matrices [B, r, c]: [B, s], with the smaller of both sizes."""
+    size = least(op, op.size(x, 1), op.size(x, 2))
+    where = op.one("Unsqueeze", range_of(op, size), [1])
+    where = op.one("Expand", where, op.sizes([op.size(x, 0), 1, 1]))
+    where.shape = ir.Shape([x.dims[0], size if isinstance(size, int) else None, 1])
+    return op.one("Squeeze", op.one("GatherElements", x, where, axis=2), [2])
+
+
+def least(op: OpBuilder, a: int | Value, b: int | Value) -> int | Value:
+    """The smaller of two sizes."""
+    if isinstance(a, int) and isinstance(b, int):
+        return min(a, b)
+    return op.one("Min", op.cast(a, ir.DataType.INT64), op.cast(b, ir.DataType.INT64))
 
 
 def identity(op: OpBuilder, size: int | Value, dtype: ir.DataType) -> Value:
@@ -241,9 +252,21 @@ def range_of(op: OpBuilder, size: int | Value, start: int = 0) -> Value:
     return found
 
 
+def outer(column: Value, row: Value) -> Value:
+    """The products of columns [B, k, 1] and rows [B, 1, n].
+
+    ONNX Runtime multiplies each pair of matrices for itself: 64 of 8 x 64 take 8 us by MatMul, and
+    6 by Mul; of 16 x 64 it is 9 and 12.
+    """
+    rows = column.dims[1]
+    return column * row if rows is not None and rows <= _FEW else column @ row
+
+
 def taken(op: OpBuilder, x: Value, where: Value) -> Value:
     """Elements of the last dimension, by an index [B, 1, k] for each batch."""
     rows = op.size(x, 1)
+    if rows == 0:
+        return x
     wide = where if rows == 1 else op.one("Expand", where, op.sizes([1, rows, 1]))
     wide.shape = ir.Shape([where.dims[0], x.dims[1], where.dims[2]])
     return op.one("GatherElements", x, wide, axis=2)
