@@ -138,6 +138,12 @@ def _is_undefined(call: OperatorCall, tensors: Sequence[torch.Tensor]) -> bool:
     if name == "linear_cross_entropy" and call.kwargs.get("options") is not None:
         rows, targets = tensors[0].shape[:-1], tensors[2].shape
         return tuple(rows) != tuple(targets)
+    if "ldl_solve" in name:
+        return True  # the factors and pivots of a tensor that has been resized are nobody's
+    if "lu_factor_ex" in name and tensors[0].dim() > 1:
+        # Of a matrix without full rank rounding decides which rows are left for pivots.
+        matrix = tensors[0].double()
+        return bool((torch.linalg.matrix_rank(matrix) < min(matrix.shape[-2:])).any())
     if name in ("bucketize", "searchsorted"):
         edges = tensors[1 if name == "bucketize" else 0]
         return call.kwargs.get("sorter") is None and bool((edges.diff(dim=-1) < 0).any())
