@@ -107,6 +107,7 @@ __all__ = [
     "LINALG_CHECK",
     "METADATA_OPS",
     "NO_FAKE_RESULT",
+    "OLD_CHOLESKY",
     "OVERRIDE_TESTS",
     "FakeTensor",
     "FakeTensorMode",
@@ -209,5 +210,7 @@ OVERRIDE_TESTS = (
 # Its public name is a Python function around it.
 GROUPED_MM = torch._grouped_mm
 CHUNK_CAT = torch._chunk_cat
+# PyTorch 2.14 has it no longer. Its kernel raises where no dispatch mode sees it.
+OLD_CHOLESKY = overload_named("aten::cholesky.default")
 LINALG_CHECK = torch.ops.aten._linalg_check_errors.default
 METADATA_OPS = (*tuple(FunctionalTensor.metadata_fns), torch.ops.prim.device.default)

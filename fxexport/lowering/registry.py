@@ -52,6 +52,10 @@ _MODULES = (
     "linear_algebra.orthogonal",
     "linear_algebra.symmetric",
     "linear_algebra.singular_values",
+    "linear_algebra.triangular",
+    "linear_algebra.factors",
+    "linear_algebra.equations",
+    "linear_algebra.powers",
 )
 
 # What users registered. It changes only through register_lowering and the handle it returns.

@@ -163,6 +163,21 @@ def _bincount(
     return counts.to(weights.dtype if weights.dtype == torch.float32 else torch.float64)
 
 
+def _solve_triangular(
+    a: torch.Tensor,
+    b: torch.Tensor,
+    *,
+    upper: bool,
+    left: bool = True,
+    unitriangular: bool = False,
+) -> torch.Tensor:
+    """PyTorch's own resizes memory, and so asks how much of it an empty batch needs."""
+    torch._check(a.dim() >= 2 and b.dim() >= 2)
+    torch._check(a.shape[-2] == a.shape[-1])
+    torch._check(b.shape[-2 if left else -1] == a.shape[-1])
+    return a.new_empty((*a.shape[:-2], 1, 1)) + b
+
+
 def _mean(mean: Callable[..., torch.Tensor], total: Callable[..., torch.Tensor]) -> Any:
     """That of complex numbers has PyTorch ask how many there are, as a complex number."""
 
@@ -189,6 +204,7 @@ FAKE_RESULTS[torch.ops.aten.mean.default] = _mean(
 FAKE_RESULTS[torch.ops.aten.mean.dim] = _mean(
     torch.ops.aten.mean.dim, torch.ops.aten.sum.dim_IntList
 )
+FAKE_RESULTS[torch.ops.aten.linalg_solve_triangular.default] = _solve_triangular
 FAKE_RESULTS[torch.ops.aten.bincount.default] = _bincount
 FAKE_RESULTS[torch.ops.aten.scaled_dot_product_attention.default] = _attention
 FAKE_RESULTS |= FAKE_MATRICES

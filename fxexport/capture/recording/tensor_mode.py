@@ -258,7 +258,8 @@ class TensorMode(compat.UserMode):
             return self._raise_unless_solved(*args[:2])
         checked = compat.without_check(func, args, kwargs)
         if checked is not None:
-            out = func(*checked[0], **checked[1])
+            with self:
+                out = func(*checked[0], **checked[1])
             self._raise_unless_solved(out[-1], func._schema.name.removeprefix("aten::"))
             return out
         self.dispatching += 1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
-from fxexport.lowering.linear_algebra.any_rank import smaller, turned, wide
+from fxexport.lowering.linear_algebra.any_rank import smaller, wide
+from fxexport.lowering.linear_algebra.matrices import turned
 from fxexport.lowering.linear_algebra.reflections import (
     Reflections,
     orthonormal,

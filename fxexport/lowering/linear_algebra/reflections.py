@@ -16,9 +16,9 @@ from fxexport.lowering.linear_algebra.any_rank import (
     leading,
     part_at,
     smaller,
-    turned,
     unit,
 )
+from fxexport.lowering.linear_algebra.matrices import turned
 from fxexport.lowering.loops import repeat
 
 __all__ = ["Reflections", "orthonormal", "reflected", "upper"]

@@ -6,17 +6,17 @@ import onnx_ir as ir
 
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
-from fxexport.lowering.linear_algebra.jacobi import orthogonal_rows
 from fxexport.lowering.linear_algebra.any_rank import (
     in_batch,
     leading,
     part,
     smaller,
     taken,
-    turned,
     unit,
     wide,
 )
+from fxexport.lowering.linear_algebra.jacobi import orthogonal_rows
+from fxexport.lowering.linear_algebra.matrices import turned
 from fxexport.lowering.linear_algebra.reflections import orthonormal, reflected, upper
 from fxexport.lowering.registry import LoweringTable
 

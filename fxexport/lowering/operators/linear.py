@@ -6,14 +6,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import onnx_ir as ir
 
 from fxexport.lowering.arithmetic import element_count
 from fxexport.lowering.builder import dtypes
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Operand, Value
-from fxexport.lowering.linear_solve import LARGEST, eliminate
 from fxexport.lowering.operators.arithmetic import compute, is_one
 from fxexport.lowering.operators.reduce import sum_
 from fxexport.lowering.operators.shape import transpose_to
@@ -271,56 +269,3 @@ def cross(op: OpBuilder, a: Value, b: Value, dim: int | None = -1) -> Value:
 
     first = turned(a, [1, 2, 0]) * turned(b, [2, 0, 1])
     return first - turned(a, [2, 0, 1]) * turned(b, [1, 2, 0])
-
-
-@LOWERINGS("linalg_det", "_linalg_det", "det")
-def det(op: OpBuilder, x: Value) -> Value | tuple[Value, None, None]:
-    several = isinstance(op.val, (tuple, list))
-    if several and op.indices_used:
-        raise op.refuse("the LU factors of a determinant", "use torch.linalg.det only")
-    found = op.one("Det", x)
-    return (found, None, None) if several else found
-
-
-@LOWERINGS("_linalg_slogdet")
-def slogdet(op: OpBuilder, x: Value) -> tuple[Value, Value, None, None]:
-    """Of the matrix by its largest number: the determinant itself may be too large or too small."""
-    size = _small(op, x)
-    largest = op.one("ReduceMax", op.one("Abs", x), [-2, -1], keepdims=1)
-    scale = op.one("Where", op.one("Equal", largest, 0.0), op.const(1, x.elem), largest)
-    found = op.one("Det", x / scale)
-    added = op.one("Squeeze", op.one("Log", scale), [-2, -1]) * float(size)
-    return op.one("Sign", found), op.one("Log", op.one("Abs", found)) + added, None, None
-
-
-@LOWERINGS("linalg_inv_ex")
-def inverse(op: OpBuilder, x: Value, check_errors: bool = False) -> tuple[Value, None]:
-    if op.indices_used:
-        raise op.refuse("whether a matrix has an inverse", "look at its determinant")
-    size = _small(op, x)
-    unit = op.const(np.eye(size), x.elem)
-    if x.rank > 2:
-        unit = op.one("Expand", unit, op.shape(x))
-    return eliminate(op, x, unit)[0], None
-
-
-@LOWERINGS("_linalg_solve_ex")
-def solve(
-    op: OpBuilder, a: Value, b: Value, *, left: bool = True, check_errors: bool = False
-) -> tuple[Value, None, None, None]:
-    if op.indices_used:
-        raise op.refuse("whether equations have a solution", "look at the determinant")
-    _small(op, a)
-    vector = b.rank == a.rank - 1
-    if not left or b.rank not in (a.rank, a.rank - 1) or (b.rank == a.rank - 1 and b.rank > 1):
-        raise op.refuse("equations of this form", "give both sides the same leading dimensions")
-    right = op.one("Unsqueeze", b, [1]) if vector else b
-    found = eliminate(op, a, right)[0]
-    return op.one("Squeeze", found, [1]) if vector else found, None, None, None
-
-
-def _small(op: OpBuilder, x: Value) -> int:
-    size = x.dims[-1]
-    if size is None or size > LARGEST or size == 0:
-        raise op.refuse(f"equations of a size that is not fixed, or above {LARGEST}")
-    return size

@@ -8,7 +8,7 @@ from fxexport.lowering.builder import dtypes
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.dialect import Form
 from fxexport.lowering.builder.values import Attribute, Operand, Value
-from fxexport.lowering.linear_solve import LARGEST, eliminate
+from fxexport.lowering.linear_algebra.equations import determinant
 
 __all__ = ["FORMS"]
 
@@ -95,10 +95,9 @@ def _onehot(
 
 def _det(op: OpBuilder, x: Value) -> Value | None:
     """By elimination, for matrices of a fixed size."""
-    size = None if x.shape is None else x.dims[-1]
-    if size is None or not 0 < size <= LARGEST:
+    if x.shape is None or x.dims[-1] is None:
         return None
-    return eliminate(op, x)[1]
+    return determinant(op, x)
 
 
 FORMS: dict[str, Form] = {
