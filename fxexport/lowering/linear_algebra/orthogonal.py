@@ -24,7 +24,7 @@ def qr(op: OpBuilder, x: Value, mode: str = "reduced") -> tuple[Value, Value]:
     packed, taus = reflected(op, wide(op, x))
     kept = rows if mode == "complete" else smaller(op, x)
     r = op.cast(upper(op, packed, kept), x.elem)
-    if mode == "r":
+    if mode == "r" or 0 not in op.used:
         return op.const([], x.elem), r
     return op.cast(orthonormal(op, packed, taus, kept), x.elem), r
 

@@ -48,6 +48,6 @@ def eigh(op: OpBuilder, x: Value, UPLO: str = "L", compute_v: bool = True) -> tu
     values, order = op.several("TopK", 2, values, size, axis=-1, largest=0, sorted=1)
     values.shape = order.shape = ir.Shape(x.dims[:-1])
     values = op.cast(values * op.one("Squeeze", norm, [-1]), x.elem)
-    if not compute_v:
+    if not compute_v or 1 not in op.used:
         return values, op.const([], x.elem)
     return values, op.cast(taken(op, turned(op, rows), order), x.elem)

@@ -238,3 +238,14 @@ def _by_eigenvalues(x: Tensor) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("function", [_by_eigenvalues, torch.linalg.pinv], ids=lambda f: f.__name__)
 def test_they_build_for_tensorrt(function: Callable[..., Any], tmp_path: Path) -> None:
     agrees_and_builds(function, [(drawn(2, 4, 4, seed=k),) for k in range(2)], tmp_path)
+
+
+def test_vectors_that_nobody_uses_are_not_computed() -> None:
+    """PyTorch asks for them where a gradient may be wanted, and wherever operators are watched."""
+
+    def loops(function: Callable[..., Any]) -> int:
+        exported = fxexport.export(function, (drawn(4, 4),), dynamic=True, verify=False)
+        return str(exported.model).count('op_type: "Loop"')
+
+    assert loops(torch.linalg.svdvals) < loops(torch.linalg.svd)
+    assert loops(lambda x: torch.linalg.qr(x).R) < loops(torch.linalg.qr)
