@@ -1,4 +1,4 @@
-"""How long linear algebra takes in ONNX Runtime, beside PyTorch: one thread, the best of many calls.
+"""How long linear algebra takes in ONNX Runtime and in PyTorch: one thread, the best calls.
 
 python benchmarks/linear_algebra.py                    # all
 python benchmarks/linear_algebra.py solve cholesky     # these

@@ -244,6 +244,8 @@ def range_of(op: OpBuilder, size: int | Value, start: int = 0) -> Value:
 def taken(op: OpBuilder, x: Value, where: Value) -> Value:
     """Elements of the last dimension, by an index [B, 1, k] for each batch."""
     rows = op.size(x, 1)
+    if rows == 0:
+        return x
     wide = where if rows == 1 else op.one("Expand", where, op.sizes([1, rows, 1]))
     wide.shape = ir.Shape([where.dims[0], x.dims[1], where.dims[2]])
     return op.one("GatherElements", x, wide, axis=2)

@@ -7,7 +7,6 @@ import math
 import onnx_ir as ir
 
 from fxexport.lowering.builder.builder import OpBuilder
-from fxexport.lowering.builder.dtypes import widened
 from fxexport.lowering.builder.values import Value
 from fxexport.lowering.linear_algebra.matrices import flat, identity, unflat
 from fxexport.lowering.loops import repeat
@@ -25,10 +24,12 @@ _FOURTHS = {ir.DataType.FLOAT: 2, ir.DataType.DOUBLE: 4}
 @LOWERINGS("linalg_matrix_exp")
 def matrix_exp(op: OpBuilder, x: Value) -> Value:
     """By scaling and squaring: the exponential of x / 2^s, squared s times."""
-    given = x.elem
-    matrices = op.cast(flat(op, x), widened(given))
-    if matrices.elem not in _FOURTHS:
-        matrices = op.cast(matrices, ir.DataType.FLOAT)
+    if x.elem not in _FOURTHS:
+        raise op.refuse(
+            "the exponential of a matrix in half precision, of which PyTorch's overflows",
+            "compute it in float32",
+        )
+    matrices = flat(op, x)
     times = _squarings(op, matrices)  # [B, 1, 1]
     scale = op.one("Pow", op.const(2, matrices.elem), op.cast(-times, matrices.elem))
     start = _series(op, matrices * scale)
@@ -41,7 +42,7 @@ def matrix_exp(op: OpBuilder, x: Value) -> Value:
     all_times = op.one("Concat", op.one("Reshape", times, [-1]), op.i64([0]), axis=0)
     most = op.one("ReduceMax", all_times, [0], keepdims=0)
     (found,) = repeat(op, most, [start], squared)
-    return unflat(op, op.cast(found, given), x)
+    return unflat(op, found, x)
 
 
 def _squarings(op: OpBuilder, x: Value) -> Value:
