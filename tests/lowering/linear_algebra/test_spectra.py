@@ -114,6 +114,21 @@ def test_small_singular_values_keep_their_digits() -> None:
     assert torch.allclose(found, values, rtol=1e-4, atol=0)
 
 
+@pytest.mark.parametrize("apart", [0.0, 1e-12, 1e-9, 1e-5])
+def test_vectors_of_nearly_equal_values_are_orthogonal(apart: float) -> None:
+    """Rows of nearly one length turn by any angle, and must keep their lengths."""
+    size = 24
+    values = torch.ones(size, dtype=torch.float64)
+    values[: size // 2] += apart * torch.arange(size // 2)
+    left, right = (torch.linalg.qr(drawn(size, size, seed=k).double())[0] for k in (1, 2))
+    unit = torch.eye(size, dtype=torch.float64)
+    for matrix in ((left * values) @ right, (left * values) @ left.mT):
+        u = ran(torch.linalg.svd, matrix)
+        assert torch.allclose(u.mT @ u, unit, rtol=0, atol=1e-12)
+    vectors = ran(lambda x: torch.linalg.eigh(x).eigenvectors, (left * values) @ left.mT)
+    assert torch.allclose(vectors.mT @ vectors, unit, rtol=0, atol=1e-12)
+
+
 # -- what follows from them ------------------------------------------------------------------------
 
 
