@@ -58,8 +58,8 @@ def _pinv(
     small = torch.maximum(atol.unsqueeze(-1), rtol.unsqueeze(-1) * largest)
     inverses = torch.where(sizes > small, 1 / values, 0.0)
     if hermitian:
-        return (left * inverses.unsqueeze(-2)) @ right
-    return (right.mT * inverses.unsqueeze(-2)) @ left.mT
+        return left @ (inverses.unsqueeze(-1) * right)
+    return right.mT @ (inverses.unsqueeze(-1) * left.mT)
 
 
 def _lstsq(x: Tensor, b: Tensor, rcond: float | None = None, *, driver: str | None = None) -> Any:
