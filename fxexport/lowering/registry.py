@@ -56,6 +56,7 @@ _MODULES = (
     "linear_algebra.factors",
     "linear_algebra.equations",
     "linear_algebra.powers",
+    "linear_algebra.indefinite",
 )
 
 # What users registered. It changes only through register_lowering and the handle it returns.

@@ -650,3 +650,20 @@ def test_conditions_that_are_equal_are_decided(equal: bool) -> None:
     n = env.create_unbacked_symint().node.expr
     question = sympy.Eq(n > 3, n > 3 if equal else n <= 3, evaluate=False)
     assert env.certain(question) is equal
+
+
+def test_functions_of_linear_algebra_without_their_check() -> None:
+    inverse, solve = torch.ops.aten.linalg_inv_ex.default, torch.ops.aten._linalg_solve_ex.default
+    assert compat.without_check(inverse, ("a",), {}) is None
+    assert compat.without_check(torch.ops.aten.add.Tensor, ("a", "b"), {}) is None
+    given = {"check_errors": True}
+    assert compat.without_check(inverse, ("a",), given) == (("a",), {"check_errors": False})
+    expected = (("a", "b"), {"left": False, "check_errors": False})
+    assert compat.without_check(solve, ("a", "b"), {"left": False, **given}) == expected
+    assert compat.LINALG_CHECK._schema.name == "aten::_linalg_check_errors"
+
+
+@pytest.mark.skipif(compat.OLD_CHOLESKY is None, reason="PyTorch 2.14 has no torch.cholesky")
+def test_the_older_function_of_choleskys_factor() -> None:
+    x = torch.tensor([[2.0, 1], [1, 2]])
+    assert torch.equal(compat.OLD_CHOLESKY(x), torch.linalg.cholesky(x))

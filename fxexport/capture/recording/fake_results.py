@@ -172,7 +172,7 @@ def _solve_triangular(
     unitriangular: bool = False,
 ) -> torch.Tensor:
     """PyTorch's own resizes memory, and so asks how much of it an empty batch needs."""
-    torch._check(a.dim() >= 2 and b.dim() >= 2)
+    torch._check(a.dim() >= 2 and b.dim() >= 2 and a.dtype == b.dtype)
     torch._check(a.shape[-2] == a.shape[-1])
     torch._check(b.shape[-2 if left else -1] == a.shape[-1])
     return a.new_empty((*a.shape[:-2], 1, 1)) + b

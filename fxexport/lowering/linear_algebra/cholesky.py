@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import onnx_ir as ir
 
 from fxexport.lowering.builder.builder import OpBuilder
@@ -14,12 +16,14 @@ from fxexport.lowering.linear_algebra.matrices import (
     head,
     identity,
     in_blocks,
+    outer,
     padded,
     range_of,
     turned,
     unflat,
 )
 from fxexport.lowering.linear_algebra.triangular import solved, substituted
+from fxexport.lowering.loops import repeat
 from fxexport.lowering.registry import LoweringTable
 
 LOWERINGS = LoweringTable()
@@ -32,8 +36,10 @@ def cholesky_ex(
     """The factor, and the order of the first minor that is not positive; 0 where all are."""
     matrices = flat(op, x)
     # Only the triangle that is asked for is looked at.
-    found, pivots = _upper_factor(op, matrices if upper else turned(op, matrices))
+    given = matrices if upper else turned(op, matrices)
+    found, pivots = _upper_factor(op, given)
     info = first_of(op, ~(pivots > 0.0))
+    found = _as_left(op, found, given, pivots, info)
     return unflat(op, found if upper else turned(op, found), x), unflat(op, info, x, 0)
 
 
@@ -92,16 +98,44 @@ def _factored_rows(op: OpBuilder, panel: Value, where: Value) -> tuple[Value, Va
         row, rest = head(op, rest, 1, 1) if k < count - 1 else (rest, None)
         at, where = head(op, where, 0, 1) if k < count - 1 else (where, where)
         pivot = op.one("Gather", row, at, axis=2)
-        # As LAPACK, which leaves a row as it is where there is no root.
-        root = op.one("Sqrt", op.one("Where", pivot > 0.0, pivot, op.const(1, panel.elem)))
+        # Without a root the row becomes 0, so that what follows stays finite.
+        filled = op.one("Where", pivot > 0.0, pivot, op.const(math.inf, panel.elem))
+        root = op.one("Sqrt", filled)
         row = row / root
         found.append(row)
         pivots.append(pivot)
         if rest is not None:
             below = op.one("Gather", turned(op, row), where, axis=1)
-            rest = rest - below @ row
+            rest = rest - outer(below, row)
     taken_of = op.one("Concat", *pivots, axis=2)
     return op.one("Concat", *found, axis=1), op.one("Squeeze", taken_of, [1])
+
+
+def _as_left(op: OpBuilder, found: Value, given: Value, pivots: Value, info: Value) -> Value:
+    """The factor as LAPACK leaves it: behind a minor that is not positive it is what was given.
+
+    Args:
+        op: the builder.
+        found: the upper factor, [B, n, n].
+        given: the matrices.
+        pivots: what the roots on the diagonal were taken of, [B, n].
+        info: the order of that minor, int32[B]; 0 for none.
+    """
+    failed = op.one("Unsqueeze", info, [1, 2])  # [B, 1, 1]
+    rows = op.cast(range_of(op, op.size(given, 1)) + 1, info.elem)
+    below = op.one("Unsqueeze", rows, [1])
+
+    def corrected(_: Value, now: Value) -> list[Value]:
+        there = failed > op.const(0, info.elem)
+        behind = there & ((below > failed) | (op.one("Equal", below, failed) & (rows > below)))
+        now = op.one("Where", behind, op.one("Trilu", given, 0, upper=1), now)
+        own = op.one("Equal", below, failed) & op.one("Equal", rows, failed)
+        return [op.one("Where", own, op.one("Unsqueeze", pivots, [1]), now)]
+
+    # A loop of one iteration, or none: few matrices fail, and this takes as long as a block.
+    bad = op.cast(op.one("Not", op.one("Equal", info, op.const(0, info.elem))), ir.DataType.INT64)
+    some = op.one("Concat", bad, op.i64([0]), axis=0)
+    return repeat(op, op.one("ReduceMax", some, [0], keepdims=0), [found], corrected)[0]
 
 
 @LOWERINGS("cholesky_solve")

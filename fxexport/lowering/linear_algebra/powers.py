@@ -14,11 +14,12 @@ from fxexport.lowering.registry import LoweringTable
 
 LOWERINGS = LoweringTable()
 
-_LARGEST = 0.5
-"""The norm up to which the series is summed as it is: its error is then below a rounding error."""
+# As PyTorch: with as many squarings, what overflows does so alike.
+_LARGEST = {ir.DataType.FLOAT: 3.010066362817634, ir.DataType.DOUBLE: 1.090863719290036}
+"""The norm up to which the series is summed as it is."""
 
-_FOURTHS = {ir.DataType.FLOAT: 2, ir.DataType.DOUBLE: 4}
-"""How many groups of four terms that takes."""
+_FOURTHS = {ir.DataType.FLOAT: 4, ir.DataType.DOUBLE: 5}
+"""How many groups of four terms it takes for an error below a rounding error."""
 
 
 @LOWERINGS("linalg_matrix_exp")
@@ -50,7 +51,7 @@ def _squarings(op: OpBuilder, x: Value) -> Value:
     sums = op.one("ReduceSum", op.one("Abs", x), [1], keepdims=1)
     sums = op.one("Pad", sums, [0, 0, 0, 0, 0, 1], op.const(0, x.elem))  # one even of no columns
     sums.shape = ir.Shape([x.dims[0], 1, None])
-    norm = op.one("ReduceMax", sums, [2], keepdims=1) / _LARGEST
+    norm = op.one("ReduceMax", sums, [2], keepdims=1) / _LARGEST[x.elem]
     finite = (norm > 1.0) & (norm < math.inf)
     norm = op.one("Where", finite, norm, op.const(1, x.elem))
     halvings = op.one("Ceil", op.one("Log", norm) / math.log(2))

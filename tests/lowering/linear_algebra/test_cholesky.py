@@ -62,6 +62,21 @@ def test_the_first_minor_that_is_not_positive_is_told() -> None:
     check(lambda x: linalg.cholesky_ex(x).info, (positive(2, 20),), (x,), dynamic=({0: "b"},))
 
 
+@pytest.mark.parametrize("upper", [False, True])
+@pytest.mark.parametrize("minor", [0, 1, 17, 19])
+def test_what_is_left_where_a_minor_is_not_positive(minor: int, upper: bool) -> None:
+    """LAPACK leaves its columns before that minor, and what it was given behind it."""
+    x = positive(3, 20)
+    x[1, minor, minor] = -1
+    x[2] = 1
+    check(
+        lambda x: linalg.cholesky_ex(x, upper=upper),
+        (positive(2, 20),),
+        (x,),
+        dynamic=({0: "b", 1: "n", 2: "n"},),
+    )
+
+
 def checked(x: Tensor) -> Tensor:
     return linalg.cholesky(x)
 

@@ -118,7 +118,13 @@ def test_matrices_without_an_inverse_are_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "function", [lambda x: linalg.inv(x), lambda x: linalg.solve(x, x[..., :1])]
+    "function",
+    [
+        lambda x: linalg.inv(x),
+        lambda x: linalg.solve(x, x[..., :1]),
+        lambda x: linalg.inv_ex(x, check_errors=True).inverse,
+        lambda x: linalg.lu_factor(x),
+    ],
 )
 def test_it_raises_where_pytorch_raises(function: Program, tmp_path: Path) -> None:
     import onnxruntime
