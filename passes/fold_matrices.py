@@ -24,7 +24,16 @@ __all__ = ["run"]
 _CHEAP = frozenset(("aten::linalg_vector_norm", "aten::linalg_cross"))
 _OTHERS = frozenset(
     f"aten::{name}"
-    for name in ("geqrf", "ormqr", "lu_unpack", "triangular_solve", "cholesky_inverse")
+    for name in (
+        "cholesky",
+        "cholesky_inverse",
+        "cholesky_solve",
+        "_cholesky_solve_helper",
+        "geqrf",
+        "lu_unpack",
+        "ormqr",
+        "triangular_solve",
+    )
 )
 
 
