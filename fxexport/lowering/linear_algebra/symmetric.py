@@ -26,8 +26,13 @@ def eigh(op: OpBuilder, x: Value, UPLO: str = "L", compute_v: bool = True) -> tu
     With its norm added twice to the diagonal, a matrix has eigenvalues from once to three times
     it, and is the product of orthogonal rows and their lengths: rows of eigenvectors.
     """
-    given = wide(op, x)
     size = op.size1(x, -1)
+    given = wide(op, x)
+    if None in x.dims[-2:]:
+        # Both sizes as one: TensorRT's builder crashes on two that are equal.
+        batch = op.one("Shape", x, start=0, end=x.rank - 2)
+        given = op.one("Reshape", given, op.one("Concat", batch, size, size, axis=0), allowzero=1)
+        given.shape = x.shape
     across = count_up(op, size)
     down = op.one("Unsqueeze", across, [1])
     read = across <= down if UPLO.upper() == "L" else across >= down
