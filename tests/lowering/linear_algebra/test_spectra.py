@@ -260,9 +260,12 @@ def _by_eigenvalues(x: Tensor) -> tuple[Tensor, Tensor]:
     return values, (vectors * values.unsqueeze(-2)) @ vectors.mT
 
 
+@pytest.mark.parametrize("sizes", [[(2, 4, 4)] * 2, [(4, 4), (6, 6)]], ids=["fixed", "dynamic"])
 @pytest.mark.parametrize("function", [_by_eigenvalues, torch.linalg.pinv], ids=lambda f: f.__name__)
-def test_they_build_for_tensorrt(function: Callable[..., Any], tmp_path: Path) -> None:
-    agrees_and_builds(function, [(drawn(2, 4, 4, seed=k),) for k in range(2)], tmp_path)
+def test_they_build_for_tensorrt(
+    function: Callable[..., Any], sizes: Sizes, tmp_path: Path
+) -> None:
+    agrees_and_builds(function, [(drawn(*size, seed=k),) for k, size in enumerate(sizes)], tmp_path)
 
 
 def test_vectors_that_nobody_uses_are_not_computed() -> None:
