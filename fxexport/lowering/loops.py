@@ -75,7 +75,7 @@ def _loop(
         for value, kind in zip(after, kinds, strict=True):
             assert value is not None
             results.append(op.cast(value, kind.dtype))
-        return [_made_here(op, value) for value in results]
+        return _made_here(op, results)
 
     body = op.body(
         op.node_names(f"{op.prefix}_body"), [number, going, *now], [boolean, *kinds], iteration
@@ -90,8 +90,17 @@ def _loop(
     return results
 
 
-def _made_here(op: OpBuilder, value: Value) -> Value:
-    """A body's output: its own value, which is no input, constant or output of another place."""
-    (own,) = op.write("Identity", [value], {})
-    own.type, own.shape = value.type, value.shape
-    return own
+def _made_here(op: OpBuilder, values: Sequence[Value]) -> list[Value]:
+    """A body's outputs: each its own value, which is no input, constant or output of elsewhere.
+
+    What a node of the body gives is one already; ONNX Runtime would copy it.
+    """
+    found: list[Value] = []
+    for value in values:
+        node = value.producer()
+        if node is None or node.graph is not op.graph or value in found:
+            (own,) = op.write("Identity", [value], {})
+            own.type, own.shape = value.type, value.shape
+            value = own
+        found.append(value)
+    return found

@@ -22,6 +22,7 @@ from fxexport.lowering.linear_algebra.matrices import (
     cut,
     head,
     in_blocks,
+    least,
     outer,
     padded,
     range_of,
@@ -80,7 +81,7 @@ def eliminated(op: OpBuilder, x: Value, right: Value | None = None) -> Factors:
         right: right sides, transposed: [B, m, r]; None for none.
     """
     rows, columns = op.size(x, 1), op.size(x, 2)
-    steps = _smaller(op, rows, columns)
+    steps = least(op, rows, columns)
     blocks = blocks_of(op, steps)
     turned_x = turned(op, x)
     if isinstance(steps, int) and blocks.count == 1:
@@ -207,12 +208,6 @@ def _with_diagonal(op: OpBuilder, rows: Value, pivots: Value) -> Value:
     size = rows.dims[1]
     assert size is not None
     return op.one("Trilu", rows, -1, upper=0) + op.const(np.eye(size), rows.elem) * pivots
-
-
-def _smaller(op: OpBuilder, a: int | Value, b: int | Value) -> int | Value:
-    if isinstance(a, int) and isinstance(b, int):
-        return min(a, b)
-    return op.one("Min", op.cast(a, INT64), op.cast(b, INT64))
 
 
 def _filled(op: OpBuilder, size: int | Value, block: int) -> int | Value:

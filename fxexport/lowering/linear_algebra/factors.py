@@ -12,6 +12,7 @@ from fxexport.lowering.linear_algebra.matrices import (
     cut,
     diagonal,
     flat,
+    least,
     range_of,
     taken,
     turned,
@@ -39,8 +40,7 @@ def factors_of(op: OpBuilder, factors: Factors, like: Value) -> tuple[Value, Val
     """
     packed = unflat(op, turned(op, factors.columns), like)
     pivots = unflat(op, op.cast(factors.pivots, INT32), like, 1)
-    steps = op.size(factors.pivots, 1)
-    info = first_of(op, op.one("Equal", cut(op, diagonal(op, factors.columns), 1, steps), 0.0))
+    info = first_of(op, op.one("Equal", diagonal(op, factors.columns), 0.0))
     return packed, pivots, unflat(op, info, like, 0)
 
 
@@ -108,15 +108,12 @@ def _permutation(op: OpBuilder, order: Value, dtype: ir.DataType) -> Value:
 def _parts(op: OpBuilder, packed: Value) -> tuple[Value, Value]:
     """The lower factor, with its ones, and the upper one."""
     rows, columns = op.size(packed, 1), op.size(packed, 2)
-    if isinstance(rows, int) and isinstance(columns, int):
-        least: int | Value = min(rows, columns)
-    else:
-        least = op.one("Min", op.cast(rows, INT64), op.cast(columns, INT64))
-    lower = op.one("Trilu", cut(op, packed, 2, least), -1, upper=0)
-    down, across = range_of(op, rows), range_of(op, least)
+    size = least(op, rows, columns)
+    lower = op.one("Trilu", cut(op, packed, 2, size), -1, upper=0)
+    down, across = range_of(op, rows), range_of(op, size)
     own = op.one("Equal", op.one("Unsqueeze", down, [1]), across)
     lower = lower + op.cast(own, packed.elem)
-    return lower, op.one("Trilu", cut(op, packed, 1, least), 0, upper=1)
+    return lower, op.one("Trilu", cut(op, packed, 1, size), 0, upper=1)
 
 
 def _order(op: OpBuilder, pivots: Value, rows: int | Value) -> Value:

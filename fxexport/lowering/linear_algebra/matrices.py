@@ -23,6 +23,7 @@ __all__ = [
     "head",
     "identity",
     "in_blocks",
+    "least",
     "outer",
     "padded",
     "range_of",
@@ -216,13 +217,19 @@ def cut(op: OpBuilder, x: Value, axis: int, size: int | Value) -> Value:
 
 
 def diagonal(op: OpBuilder, x: Value) -> Value:
-    """Of matrices [B, r, c]: [B, r], with 0 in rows behind the diagonal's end."""
-    down, across = range_of(op, op.size(x, 1)), range_of(op, op.size(x, 2))
-    own = op.one("Equal", across, op.one("Unsqueeze", down, [1]))
-    only = op.one("Where", own, x, op.const(0, x.elem))
-    found = op.one("ReduceSum", only, [2], keepdims=0)
-    found.shape = ir.Shape(x.dims[:2])
-    return found
+    """Of matrices [B, r, c]: [B, s], with the smaller of both sizes."""
+    size = least(op, op.size(x, 1), op.size(x, 2))
+    where = op.one("Unsqueeze", range_of(op, size), [1])
+    where = op.one("Expand", where, op.sizes([op.size(x, 0), 1, 1]))
+    where.shape = ir.Shape([x.dims[0], size if isinstance(size, int) else None, 1])
+    return op.one("Squeeze", op.one("GatherElements", x, where, axis=2), [2])
+
+
+def least(op: OpBuilder, a: int | Value, b: int | Value) -> int | Value:
+    """The smaller of two sizes."""
+    if isinstance(a, int) and isinstance(b, int):
+        return min(a, b)
+    return op.one("Min", op.cast(a, ir.DataType.INT64), op.cast(b, ir.DataType.INT64))
 
 
 def identity(op: OpBuilder, size: int | Value, dtype: ir.DataType) -> Value:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from fxexport.lowering.builder.builder import OpBuilder
@@ -74,17 +76,14 @@ def substituted(
     found = _unit_substituted(op, strict, right, upper, size)
     if pivots is None:
         return found
-    return _without_what_fails(op, found / op.one("Unsqueeze", pivots, [1]), pivots, upper)
+    return found / op.one("Unsqueeze", _with_what_fails(op, pivots, upper), [1])
 
 
-def _without_what_fails(op: OpBuilder, x: Value, pivots: Value, upper: bool) -> Value:
-    """NaN in the rows that are computed from one with a diagonal of 0."""
-    zero = op.cast(op.one("Equal", pivots, 0.0), x.elem)
+def _with_what_fails(op: OpBuilder, pivots: Value, upper: bool) -> Value:
+    """A diagonal with NaN in the rows that are computed from one where it is 0."""
+    zero = op.cast(op.one("Equal", pivots, 0.0), pivots.elem)
     before = op.one("CumSum", zero, op.i64(1), exclusive=1, reverse=1 if upper else 0)
-    bad = op.one("Unsqueeze", before, [1]) > 0.0
-    found = op.one("Where", bad, op.const(float("nan"), x.elem), x)
-    found.shape = x.shape
-    return found
+    return op.one("Where", before > 0.0, op.const(math.nan, pivots.elem), pivots)
 
 
 def _unit_substituted(
