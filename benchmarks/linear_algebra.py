@@ -26,6 +26,11 @@ def general(batch: int, size: int) -> Tensors:
     return (torch.randn(batch, size, size),)
 
 
+def symmetric(batch: int, size: int) -> Tensors:
+    (x,) = general(batch, size)
+    return (x + x.mT,)
+
+
 def positive(batch: int, size: int) -> Tensors:
     (x,) = general(batch, size)
     return (x @ x.mT + torch.eye(size),)
@@ -51,6 +56,13 @@ PROGRAMS: dict[str, tuple[Callable[..., object], Callable[[int, int], Tensors]]]
         lambda a, b: torch.linalg.solve_triangular(a, b, upper=False),
         triangular,
     ),
+    "qr": (torch.linalg.qr, general),
+    "eigh": (torch.linalg.eigh, symmetric),
+    "eigvalsh": (torch.linalg.eigvalsh, symmetric),
+    "svd": (lambda x: torch.linalg.svd(x, full_matrices=False), general),
+    "svdvals": (torch.linalg.svdvals, general),
+    "pinv": (torch.linalg.pinv, general),
+    "lstsq": (lambda a, b: torch.linalg.lstsq(a, b).solution, with_sides),
 }
 
 

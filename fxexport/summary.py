@@ -48,6 +48,8 @@ def summarize(
             report.add("note", padding_text(spec.name, spec.padding), spec.padding.location)
     for location in dict.fromkeys(graph.capped):
         report.add("assumption", f"at most {graph.max_trips} iterations (max_trips)", location)
+    for location in dict.fromkeys(graph.computed):
+        report.add("constant", "computed at export: it hangs on weights alone", location)
     for constraint in graph.constraints:
         report.add("relation", constraint.text, constraint.location)
     unchecked = unchecked_text(graph, keeps_ranges)

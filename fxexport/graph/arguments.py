@@ -23,9 +23,9 @@ __all__ = [
     "node_of",
     "nodes_of",
     "operands_of",
-    "second_result_used",
     "shape_of",
     "tensor_of",
+    "used_results",
     "val_of",
     "values_of",
 ]
@@ -120,6 +120,9 @@ def dim_of(node: fx.Node, k: int, rank: int, default: int = 0) -> int:
     return int_of(node.args[k] if len(node.args) > k else default) % rank
 
 
-def second_result_used(node: fx.Node) -> bool:
-    """Whether anything but the first of a node's results is used."""
-    return any(user.target is not operator.getitem or user.args[1] != 0 for user in node.users)
+def used_results(node: fx.Node) -> frozenset[int]:
+    """Which of a node's results are used; all where something takes them together."""
+    if any(user.target is not operator.getitem for user in node.users):
+        val = node.meta.get("val")
+        return frozenset(range(len(val) if isinstance(val, (tuple, list)) else 2))
+    return frozenset(int_of(user.args[1]) for user in node.users)

@@ -49,6 +49,7 @@ class CapturedGraph:
         max_trips: for loops without a bound of their own, where the target needs one.
         capped: the lines of the loops that were given this bound.
         selected: the lines of the branches some of whose results are selected outside of them.
+        computed: the lines whose results hang on weights alone, and were computed at export.
         guarded: whether it checks its contract when it runs.
         unguarded: what it takes for granted and does not check, as guards would say it.
     """
@@ -63,6 +64,7 @@ class CapturedGraph:
     max_trips: int | None = None
     capped: list[SourceLocation | None] = field(default_factory=list)
     selected: list[SourceLocation | None] = field(default_factory=list)
+    computed: list[SourceLocation | None] = field(default_factory=list)
     guarded: bool = False
     unguarded: list[str] = field(default_factory=list)
 

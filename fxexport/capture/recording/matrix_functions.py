@@ -58,8 +58,8 @@ def _pinv(
     small = torch.maximum(atol.unsqueeze(-1), rtol.unsqueeze(-1) * largest)
     inverses = torch.where(sizes > small, 1 / values, 0.0)
     if hermitian:
-        return (left * inverses.unsqueeze(-2)) @ right
-    return (right.mT * inverses.unsqueeze(-2)) @ left.mT
+        return left @ (inverses.unsqueeze(-1) * right)
+    return right.mT @ (inverses.unsqueeze(-1) * left.mT)
 
 
 def _lstsq(x: Tensor, b: Tensor, rcond: float | None = None, *, driver: str | None = None) -> Any:
@@ -145,14 +145,24 @@ def _sqrth(x: Tensor) -> Any:
     return (vectors * values.clamp(min=0.0).sqrt().unsqueeze(-2)) @ vectors.mT
 
 
+def _cholesky(x: Tensor, upper: bool = False) -> Any:
+    """That of PyTorch before 2.14 raises by itself."""
+    factor, info = torch.linalg.cholesky_ex(x, upper=upper)
+    compat.LINALG_CHECK(info, "cholesky", is_matrix=x.dim() == 2)
+    return factor
+
+
 aten = torch.ops.aten
 MATRIX_FUNCTIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
-    aten.linalg_pinv.atol_rtol_tensor: _pinv,
-    aten.linalg_lstsq.default: _lstsq,
-    aten.linalg_cond.default: _cond,
-    aten.linalg_matrix_norm.default: _matrix_norm,
+    operator: function
+    for operator, function in (
+        (aten.linalg_pinv.atol_rtol_tensor, _pinv),
+        (aten.linalg_lstsq.default, _lstsq),
+        (aten.linalg_cond.default, _cond),
+        (aten.linalg_matrix_norm.default, _matrix_norm),
+        (compat.OLD_CHOLESKY, _cholesky),
+        (compat.overload_named("aten::linalg_matrix_sqrth.default"), _sqrth),  # since 2.14
+    )
+    if operator is not None
 }
 """What to call in place of an operator; where it gives NotImplemented, PyTorch's own is called."""
-_SQRTH = compat.overload_named("aten::linalg_matrix_sqrth.default")  # since torch 2.14
-if _SQRTH is not None:
-    MATRIX_FUNCTIONS[_SQRTH] = _sqrth

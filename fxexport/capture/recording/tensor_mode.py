@@ -274,8 +274,6 @@ class TensorMode(compat.UserMode):
                 out = func(*checked[0], **checked[1])
             self._raise_unless_solved(out[-1], func._schema.name.removeprefix("aten::"))
             return out
-        if func is compat.OLD_CHOLESKY:
-            return self._checked_cholesky(*args, **kwargs)
         self.dispatching += 1
         try:
             out = self._dispatched(func, args, kwargs)
@@ -288,12 +286,6 @@ class TensorMode(compat.UserMode):
         if needed is not None:
             self.watch.raises_unless(*needed)
         return out
-
-    def _checked_cholesky(self, x: torch.Tensor, upper: bool = False) -> torch.Tensor:
-        with self:
-            factor, info = torch.ops.aten.linalg_cholesky_ex.default(x, upper=upper)
-        self._raise_unless_solved(info, "cholesky")
-        return cast("torch.Tensor", factor)
 
     def _raise_unless_solved(self, info: torch.Tensor, function: str) -> None:
         """What functions of linear algebra do with LAPACK's answer: 0 where there is a result."""

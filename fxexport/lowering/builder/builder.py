@@ -12,7 +12,7 @@ import torch
 from torch import fx
 
 from fxexport.errors import UnsupportedError
-from fxexport.graph.arguments import second_result_used
+from fxexport.graph.arguments import used_results
 from fxexport.graph.values import NodeVal
 from fxexport.lowering.builder import dtypes
 from fxexport.lowering.builder.constants import Constants
@@ -41,7 +41,7 @@ class OpBuilder:
         val: what the PyTorch operator yields: fake tensor, scalar, or a tuple of them.
         sources: the user's lines that the node is for, innermost first.
         module: path of the user's module that the node is for, empty for the model itself.
-        indices_used: whether the second of the operator's results is used.
+        used, indices_used: which of the operator's results are; whether one behind the first is.
     """
 
     def __init__(self, root: ir.Graph, opset: int, dialect: Dialect = PLAIN) -> None:
@@ -53,7 +53,7 @@ class OpBuilder:
         self.names = Names()
         self.node_names = Names()
         self.prefix = ""
-        self.indices_used = True
+        self.used, self.indices_used = frozenset(range(8)), True
         self._graph_builder = GraphBuilder(root, self)
         self._constants = Constants(self.names, self.initializer)
 
@@ -65,7 +65,8 @@ class OpBuilder:
         self.module = node.meta.get("module") or ""
         self.prefix = node.name
         self.val = node.meta.get("val")
-        self.indices_used = second_result_used(node)
+        self.used = used_results(node)
+        self.indices_used = any(self.used)
 
     def __getattr__(self, op_type: str) -> Callable[..., Any]:
         if not op_type[:1].isupper():
@@ -75,8 +76,7 @@ class OpBuilder:
     def emit(self, op_type: str, *args: Operand, _outputs: int = 1, **attributes: Any) -> Any:
         """Writes one operator of the standard set, in the form that the dialect has for it.
 
-        Gives its output, a tuple of them where there are to be several: `one` and `several` are
-        the same with types.
+        Gives its output, a tuple of several: `one` and `several` are the same with types.
         """
         return self._in_dialect(op_type, args, attributes, _outputs)
 

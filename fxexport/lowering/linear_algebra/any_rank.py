@@ -1,4 +1,4 @@
-"""What lowerings of matrices share: places, transposes, parts, and the dtype to compute in."""
+"""Matrices with any dimensions in front: places, parts, and the dtype to compute in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ __all__ = [
     "part_at",
     "smaller",
     "taken",
-    "turned",
     "unit",
     "wide",
 ]
@@ -24,14 +23,6 @@ __all__ = [
 def wide(op: OpBuilder, x: Value) -> Value:
     """The matrices in the dtype to compute in: float64 where the runtime has it."""
     return op.cast(x, ir.DataType.DOUBLE) if op.exact else x
-
-
-def turned(op: OpBuilder, x: Value) -> Value:
-    """The matrices transposed."""
-    rank = x.rank
-    result = op.one("Transpose", x, perm=[*range(rank - 2), rank - 1, rank - 2])
-    result.shape = ir.Shape([*x.dims[:-2], x.dims[-1], x.dims[-2]])
-    return result
 
 
 def smaller(op: OpBuilder, x: Value) -> Value:

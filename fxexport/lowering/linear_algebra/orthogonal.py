@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
-from fxexport.lowering.linear_algebra.any_rank import smaller, turned, wide
+from fxexport.lowering.linear_algebra.any_rank import smaller, wide
+from fxexport.lowering.linear_algebra.matrices import turned
 from fxexport.lowering.linear_algebra.reflections import (
     Reflections,
     orthonormal,
@@ -23,7 +24,7 @@ def qr(op: OpBuilder, x: Value, mode: str = "reduced") -> tuple[Value, Value]:
     packed, taus = reflected(op, wide(op, x))
     kept = rows if mode == "complete" else smaller(op, x)
     r = op.cast(upper(op, packed, kept), x.elem)
-    if mode == "r":
+    if mode == "r" or 0 not in op.used:
         return op.const([], x.elem), r
     return op.cast(orthonormal(op, packed, taus, kept), x.elem), r
 

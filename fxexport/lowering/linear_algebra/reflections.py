@@ -16,9 +16,9 @@ from fxexport.lowering.linear_algebra.any_rank import (
     leading,
     part_at,
     smaller,
-    turned,
     unit,
 )
+from fxexport.lowering.linear_algebra.matrices import turned
 from fxexport.lowering.loops import repeat
 
 __all__ = ["Reflections", "orthonormal", "reflected", "upper"]
@@ -52,10 +52,15 @@ def reflected(op: OpBuilder, x: Value) -> tuple[Value, Value]:
         vector = op.one("Where", op.one("Equal", down, k), one, tail)
         vector.shape = own.shape
         product = op.one("Where", across > k, turned(op, vector) @ packed, zero)
-        packed = packed - tau * vector * product
         made = op.one("Where", op.one("Equal", down, k), op.one("Where", done, first, end), own)
         made = op.one("Where", down > k, tail, made)
-        packed = op.one("Where", op.one("Equal", across, k), made, packed)
+        # What is reflected changes, and this column is put in its place: products are much faster
+        # than a Where of the whole matrix.
+        placed = op.cast(op.one("Equal", across, k), x.elem)  # [n]
+        changes = op.one("Concat", -tau * vector, made, axis=rank - 1)  # [..., m, 2]
+        ones = op.one("Expand", placed, op.shape(product))
+        packed = packed * (1.0 - placed) + changes @ op.one("Concat", product, ones, axis=rank - 2)
+        packed.shape = x.shape
         tau = op.one("Squeeze", tau, [rank - 1])  # [..., 1]
         return [packed, op.one("Where", op.one("Equal", numbers, k), tau, taus)]
 
@@ -116,7 +121,7 @@ class Reflections:
             tau = part_at(op, rows, -1, at)  # [..., 1, 1]
             made = -tau * (factor @ part_at(op, products, -1, at))
             made = op.one("Where", op.one("Equal", down, k), tau, made)
-            return [op.one("Where", op.one("Equal", across, k), made, factor)]
+            return [factor + made * op.cast(op.one("Equal", across, k), factor.elem)]
 
         begin = op.one("Expand", op.const(0, vectors.elem), op.one("Shape", products))
         begin.shape = products.shape

@@ -12,11 +12,11 @@ from fxexport.lowering.linear_algebra.any_rank import (
     part,
     smaller,
     taken,
-    turned,
     unit,
     wide,
 )
 from fxexport.lowering.linear_algebra.jacobi import orthogonal_rows
+from fxexport.lowering.linear_algebra.matrices import turned
 from fxexport.lowering.linear_algebra.reflections import orthonormal, reflected, upper
 from fxexport.lowering.registry import LoweringTable
 
@@ -44,7 +44,7 @@ def svd(
     largest = op.one("Where", some, op.const(1, r.elem), largest)
     scaled = r / largest
     scaled.shape = r.shape
-    if not compute_uv:
+    if not compute_uv or not op.used & {0, 2}:
         (rows,) = orthogonal_rows(op, scaled, x.elem)
         values, _ = _descending(op, rows, largest, number)
         nothing = op.const([], x.elem)

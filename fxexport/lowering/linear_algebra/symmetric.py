@@ -9,11 +9,11 @@ from fxexport.lowering.builder.values import Value
 from fxexport.lowering.linear_algebra.any_rank import (
     count_up,
     taken,
-    turned,
     unit,
     wide,
 )
 from fxexport.lowering.linear_algebra.jacobi import orthogonal_rows
+from fxexport.lowering.linear_algebra.matrices import turned
 from fxexport.lowering.registry import LoweringTable
 
 LOWERINGS = LoweringTable()
@@ -26,8 +26,13 @@ def eigh(op: OpBuilder, x: Value, UPLO: str = "L", compute_v: bool = True) -> tu
     With its norm added twice to the diagonal, a matrix has eigenvalues from once to three times
     it, and is the product of orthogonal rows and their lengths: rows of eigenvectors.
     """
-    given = wide(op, x)
     size = op.size1(x, -1)
+    given = wide(op, x)
+    if None in x.dims[-2:]:
+        # Both sizes as one: TensorRT's builder crashes on two that are equal.
+        batch = op.one("Shape", x, start=0, end=x.rank - 2)
+        given = op.one("Reshape", given, op.one("Concat", batch, size, size, axis=0), allowzero=1)
+        given.shape = x.shape
     across = count_up(op, size)
     down = op.one("Unsqueeze", across, [1])
     read = across <= down if UPLO.upper() == "L" else across >= down
@@ -48,6 +53,6 @@ def eigh(op: OpBuilder, x: Value, UPLO: str = "L", compute_v: bool = True) -> tu
     values, order = op.several("TopK", 2, values, size, axis=-1, largest=0, sorted=1)
     values.shape = order.shape = ir.Shape(x.dims[:-1])
     values = op.cast(values * op.one("Squeeze", norm, [-1]), x.elem)
-    if not compute_v:
+    if not compute_v or 1 not in op.used:
         return values, op.const([], x.elem)
     return values, op.cast(taken(op, turned(op, rows), order), x.elem)

@@ -114,6 +114,21 @@ def test_small_singular_values_keep_their_digits() -> None:
     assert torch.allclose(found, values, rtol=1e-4, atol=0)
 
 
+@pytest.mark.parametrize("apart", [0.0, 1e-12, 1e-9, 1e-5])
+def test_vectors_of_nearly_equal_values_are_orthogonal(apart: float) -> None:
+    """Rows of nearly one length turn by any angle, and must keep their lengths."""
+    size = 24
+    values = torch.ones(size, dtype=torch.float64)
+    values[: size // 2] += apart * torch.arange(size // 2)
+    left, right = (torch.linalg.qr(drawn(size, size, seed=k).double())[0] for k in (1, 2))
+    unit = torch.eye(size, dtype=torch.float64)
+    for matrix in ((left * values) @ right, (left * values) @ left.mT):
+        u = ran(torch.linalg.svd, matrix)
+        assert torch.allclose(u.mT @ u, unit, rtol=0, atol=1e-12)
+    vectors = ran(lambda x: torch.linalg.eigh(x).eigenvectors, (left * values) @ left.mT)
+    assert torch.allclose(vectors.mT @ vectors, unit, rtol=0, atol=1e-12)
+
+
 # -- what follows from them ------------------------------------------------------------------------
 
 
@@ -186,6 +201,16 @@ def test_residuals_that_all_ranks_decide_are_refused() -> None:
         )
 
 
+def test_residuals_of_another_rank_by_the_sizes_are_refused() -> None:
+    """There are none unless rows are more than columns, and then one for each matrix."""
+    with pytest.raises(fxexport.UnsupportedError, match="same kind of value"):
+        fxexport.export(
+            lambda a, b: tuple(torch.linalg.lstsq(a, b, driver="gels")),
+            (drawn(2, 5, 3), drawn(2, 5, 1)),
+            dynamic=True,
+        )
+
+
 # -- numbers that are none, branches, loops, TensorRT ----------------------------------------------
 
 
@@ -235,6 +260,20 @@ def _by_eigenvalues(x: Tensor) -> tuple[Tensor, Tensor]:
     return values, (vectors * values.unsqueeze(-2)) @ vectors.mT
 
 
+@pytest.mark.parametrize("sizes", [[(2, 4, 4)] * 2, [(4, 4), (6, 6)]], ids=["fixed", "dynamic"])
 @pytest.mark.parametrize("function", [_by_eigenvalues, torch.linalg.pinv], ids=lambda f: f.__name__)
-def test_they_build_for_tensorrt(function: Callable[..., Any], tmp_path: Path) -> None:
-    agrees_and_builds(function, [(drawn(2, 4, 4, seed=k),) for k in range(2)], tmp_path)
+def test_they_build_for_tensorrt(
+    function: Callable[..., Any], sizes: Sizes, tmp_path: Path
+) -> None:
+    agrees_and_builds(function, [(drawn(*size, seed=k),) for k, size in enumerate(sizes)], tmp_path)
+
+
+def test_vectors_that_nobody_uses_are_not_computed() -> None:
+    """PyTorch asks for them where a gradient may be wanted, and wherever operators are watched."""
+
+    def loops(function: Callable[..., Any]) -> int:
+        exported = fxexport.export(function, (drawn(4, 4),), dynamic=True, verify=False)
+        return str(exported.model).count('op_type: "Loop"')
+
+    assert loops(torch.linalg.svdvals) < loops(torch.linalg.svd)
+    assert loops(lambda x: torch.linalg.qr(x).R) < loops(torch.linalg.qr)
