@@ -126,10 +126,16 @@ def _matrix_norm(
     *,
     dtype: torch.dtype | None = None,
 ) -> Any:
-    """The largest or smallest singular value."""
-    if abs(ord) != 2 or x.dim() < 2 or len(dim) != 2:
+    """The largest or smallest singular value, or sum of the absolute values of a row or column."""
+    if abs(ord) not in (1, 2, _INFINITE) or x.dim() < 2 or len(dim) != 2:
         return NotImplemented
-    values = torch.linalg.svdvals(torch.movedim(x if dtype is None else x.to(dtype), dim, (-2, -1)))
+    matrices = torch.movedim(x if dtype is None else x.to(dtype), dim, (-2, -1))
+    if abs(ord) == 2:
+        values = torch.linalg.svdvals(matrices)
+    else:
+        values = torch.linalg.vector_norm(matrices, 1, dim=-2 if abs(ord) == 1 else -1)
+        if ord > 0:  # of none, it is 0
+            values = torch.nn.functional.pad(values, (0, 1))
     found = values.amax(-1) if ord > 0 else values.amin(-1)
     if keepdim:
         for axis in sorted(d % x.dim() for d in dim):

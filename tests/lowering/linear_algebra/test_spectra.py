@@ -277,3 +277,15 @@ def test_vectors_that_nobody_uses_are_not_computed() -> None:
 
     assert loops(torch.linalg.svdvals) < loops(torch.linalg.svd)
     assert loops(lambda x: torch.linalg.qr(x).R) < loops(torch.linalg.qr)
+
+
+@pytest.mark.parametrize("keepdim", [False, True])
+@pytest.mark.parametrize("order", [1, -1, torch.inf, -torch.inf])
+def test_norms_by_sums_pin_no_size(order: float, keepdim: bool) -> None:
+    def program(x: Tensor) -> Tensor:
+        return torch.linalg.matrix_norm(x, order, keepdim=keepdim)
+
+    rows = [(drawn(*sizes),) for sizes in [(3, 4, 5), (1, 1, 1), (2, 6, 3), (0, 2, 2)]]
+    if order > 0:
+        rows += [(drawn(2, 0, 3),), (drawn(2, 3, 0),)]
+    check(program, *rows)
