@@ -166,7 +166,11 @@ class GraphLowering:
         args = cast("tuple[object, ...]", _with_values(node.args, env))
         kwargs = cast("dict[str, object]", _with_values(node.kwargs, env))
         if node.target is operator.getitem:
-            return _item(args)
+            result = _item(args)
+            if result is None and node.users:
+                self._refusals.add(self._missing_result(node), node)
+                return REFUSED
+            return result
         if node.target is guard:
             self.ends.add(lambda: self._write_guard(node, *args))
             return None
@@ -175,6 +179,13 @@ class GraphLowering:
             self.ends.add(lambda: self._write(node, args, kwargs))
             return None
         return self._write(node, args, kwargs)
+
+    def _missing_result(self, node: fx.Node) -> FxExportError:
+        """The error for a result that an operator's ONNX form does not give."""
+        made, index = node.args
+        assert isinstance(made, fx.Node)
+        self.op.work_for(made)
+        return self.op.refuse(f"result {index} of {made.target} has no ONNX form")
 
     def _write_guard(self, node: fx.Node, condition: object, message: object) -> None:
         self.op.work_for(node)
