@@ -18,7 +18,7 @@ def projected_layer(
     params: Sequence[Sequence[Value]],
     states: Sequence[Value],
     lengths: Value | None,
-) -> tuple[Value, Value, Value]:
+) -> tuple[Value, ...]:
     """One layer, in one direction or two.
 
     Args:
@@ -37,14 +37,12 @@ def projected_layer(
     for k, own in enumerate(params):
         start = [op.one("Gather", state, k, axis=0) for state in states]
         made.append(_direction(op, x, own, start, counts, backwards=k == 1))
-    if len(made) == 1:
-        out = made[0][0]
-    else:
-        out = op.one("Concat", *(rows for rows, *_ in made), axis=2)
-    last = [op.one("Unsqueeze", after[k], [0]) for k in (1, 2) for after in made]
-    if len(made) == 2:
-        return out, op.one("Concat", *last[:2], axis=0), op.one("Concat", *last[2:], axis=0)
-    return out, last[0], last[1]
+    rows, *after = zip(*made, strict=True)
+    hidden, cells = ([op.one("Unsqueeze", state, [0]) for state in states] for states in after)
+    return tuple(
+        parts[0] if len(parts) == 1 else op.one("Concat", *parts, axis=axis)
+        for parts, axis in ((rows, 2), (hidden, 0), (cells, 0))
+    )
 
 
 def _counting(op: OpBuilder, x: Value, lengths: Value | None) -> Value | None:
