@@ -5,12 +5,14 @@ Sums wrap around as PyTorch's do: those of int64 modulo 2^64, narrower ones in i
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import onnx_ir as ir
 
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
+from fxexport.lowering.loops import repeat
 
 __all__ = ["convolve_integers", "transposed_integers"]
 
@@ -48,32 +50,53 @@ def convolve_integers(
         none = op.i64([0, 0])
         ends = op.one("Concat", none, before, none, after, axis=0)
         x = op.one("Pad", x, ends, op.const(0, wide))
-    batch, channels = op.size1(x, 0), op.size1(x, 1)
     kernel = [op.size1(weight, 2 + k) for k in range(count)]
-    sizes = []
-    for k in range(count):
-        axis = 2 + 2 * k
-        number = (op.size1(x, axis) - (kernel[k] - 1) * dilations[k] - 1) / strides[k] + 1
-        starts = op.one("Unsqueeze", _steps(op, number) * strides[k], [0])
-        inside = op.one("Unsqueeze", _steps(op, kernel[k]) * dilations[k], [1])
-        x = op.one("Gather", x, inside + starts, axis=axis)
-        sizes.append(number)
-    perm = [0, 1, *(2 + 2 * k for k in range(count)), *(3 + 2 * k for k in range(count))]
-    x = op.one("Transpose", x, perm=perm)
-    number = op.vector(groups)
-    depth = channels / number
-    for size in kernel:
-        depth = depth * size
-    pixels = op.i64([1])
-    for size in sizes:
-        pixels = pixels * size
-    out = op.size1(weight, 0)
-    columns = op.reshape(x, [batch, number, depth, pixels])
-    rows = op.reshape(weight, [number, out / number, depth])
-    result = op.reshape(rows @ columns, [batch, out, *sizes])
+    sizes = [
+        (op.size1(x, 2 + k) - (kernel[k] - 1) * dilations[k] - 1) / strides[k] + 1
+        for k in range(count)
+    ]
+    result = _summed(op, x, weight, (kernel, sizes, strides, dilations), op.vector(groups))
     if bias is not None:
         result = result + op.one("Reshape", op.cast(bias, wide), [-1, *[1] * count])
     return op.cast(result, dtype)
+
+
+_Window = tuple[Sequence[Value], Sequence[Value], Sequence[int], Sequence[int]]
+
+
+def _summed(op: OpBuilder, x: Value, weight: Value, window: _Window, groups: Value) -> Value:
+    """A product for each place in the kernel, added up.
+
+    All of them at once would take the memory of the result as often as the kernel has places.
+    """
+    kernel, sizes, strides, dilations = window
+    count = len(kernel)
+    batch, out = op.size1(x, 0), op.size1(weight, 0)
+    depth = op.size1(x, 1) / groups
+    places, pixels = _product(op, kernel), _product(op, sizes)
+    rows = op.reshape(weight, [groups, out / groups, depth, places])
+    reach = [(n - 1) * s + 1 for n, s in zip(sizes, strides, strict=True)]
+    zeros = op.one("Expand", op.const(0, x.elem), op.sizes([batch, groups, out / groups, pixels]))
+    zeros.shape = ir.Shape([None] * 4)
+
+    def step(k: Value, total: Value) -> list[Value]:
+        starts: list[Value] = []
+        left = op.one("Unsqueeze", k, [0])
+        for size, dilation in zip(reversed(kernel), reversed(dilations), strict=True):
+            starts.insert(0, op.one("Mod", left, size) * dilation)
+            left = left / size
+        ends = [start + n for start, n in zip(starts, reach, strict=True)]
+        first, last = (op.one("Concat", *parts, axis=0) for parts in (starts, ends))
+        under = op.one("Slice", x, first, last, list(range(2, 2 + count)), list(strides))
+        under = op.reshape(under, [batch, groups, depth, pixels])
+        return [total + op.one("Gather", rows, k, axis=3) @ under]
+
+    (total,) = repeat(op, op.one("Squeeze", places, [0]), [zeros], step)
+    return op.reshape(total, [batch, out, *sizes])
+
+
+def _product(op: OpBuilder, sizes: Sequence[Value]) -> Value:
+    return functools.reduce(lambda a, b: op.one("Mul", a, b), sizes)
 
 
 def transposed_integers(
@@ -114,10 +137,6 @@ def transposed_integers(
     turned = op.one("Slice", turned, [-1] * count, [-(2**62)] * count, axes, [-1] * count)
     pads = op.one("Concat", *reach, *ends, axis=0)
     return convolve_integers(op, x, turned, bias, [1] * count, pads, dilations, groups)
-
-
-def _steps(op: OpBuilder, number: Value) -> Value:
-    return op.one("Range", 0, op.one("Squeeze", number, [0]), 1)
 
 
 def _apart(op: OpBuilder, x: Value, axis: int, stride: int) -> Value:
