@@ -22,9 +22,11 @@ def whole(*shape: int, dtype: torch.dtype = torch.int64, most: int = 50) -> Tens
 @pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.int8, torch.uint8])
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_convolutions(count: int, dtype: torch.dtype) -> None:
+    apart = 2 if dtype == torch.int64 else 1  # narrower ones PyTorch takes without dilation
+
     def convolved(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         function = getattr(F, f"conv{count}d")
-        return function(x, weight, bias, stride=2, padding=1, dilation=2, groups=2)  # type: ignore[no-any-return]
+        return function(x, weight, bias, stride=2, padding=1, dilation=apart, groups=2)  # type: ignore[no-any-return]
 
     rows = [
         tuple(whole(*s, dtype=dtype) for s in ((k + 1, 4, *n[:count]), (6, 2, *[2] * count), (6,)))
