@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tests.support.building import agrees_and_builds
 from tests.support.complex_values import check
 
 SIZES = ((9, 7, 5), (6, 10, 4), (4, 5, 8))
@@ -45,3 +48,10 @@ def test_fractional_pooling_with_samples(count: int) -> None:
         for size in SIZES
     ]
     check(pooled, *rows)
+
+
+def test_engines_are_built(tmp_path: Path) -> None:
+    def pooled(x: Tensor) -> object:
+        return F.adaptive_max_pool2d(x, (3, 2), return_indices=True)
+
+    agrees_and_builds(pooled, [(torch.randn(2, 3, n, m),) for n, m in ((9, 7), (5, 6))], tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from tests.support.building import agrees_and_builds
 from tests.support.complex_values import check
 
 KINDS = [
@@ -71,3 +73,9 @@ def test_in_a_branch() -> None:
 
     x = steps({}, 5, 2)
     check(chosen, (x.abs(),), (-x.abs(),), (steps({}, 3, 4).abs(),))
+
+
+@pytest.mark.parametrize("options", KINDS[:2], ids=str)
+def test_engines_are_built(options: dict[str, Any], tmp_path: Path) -> None:
+    model = lstm(options)
+    agrees_and_builds(lambda x: model(x)[0], [(steps({}, n, 2),) for n in (6, 3, 9)], tmp_path)
