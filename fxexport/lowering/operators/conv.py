@@ -10,7 +10,7 @@ from fxexport.lowering.builder import dtypes
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Attribute, Value
 from fxexport.lowering.dimensions import from_end
-from fxexport.lowering.operators.integer_conv import convolve_integers, transposed_integers
+from fxexport.lowering.integer_convolution import convolve_integers, transposed_integers
 from fxexport.lowering.operators.shape import reshape_to_result, transpose_to
 from fxexport.lowering.registry import LoweringTable
 

@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
-from fxexport.lowering.operators.projected import projected_layer
+from fxexport.lowering.projected_lstm import projected_layer
 from fxexport.lowering.registry import LoweringTable
 
 LOWERINGS = LoweringTable()

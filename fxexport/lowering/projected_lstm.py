@@ -93,7 +93,8 @@ def _direction(
         rows.append(inner("counted", ir.DataType.BOOL, [None, 1]))
 
     def body() -> list[Value]:
-        after = step(*states, rows[0], rows[1] if counts is not None else None)
+        hidden, cells = states
+        after = step(hidden, cells, rows[0], rows[1] if counts is not None else None)
         return [*after, op.one("Identity", after[0])]
 
     kind = ir.TensorType(x.elem)
