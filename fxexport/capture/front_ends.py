@@ -58,9 +58,16 @@ def scripted(model: Callable[..., object]) -> Callable[..., object]:
     if is_scripted(model):
         return model
     try:
-        return torchscript.script(model)
+        made = torchscript.script(model)
     except Exception as error:
         raise _refused(error) from error
+    if isinstance(made, torch.nn.Module) and not hasattr(made, "forward"):
+        # Of nn.LSTM and its like the compiler makes one method for each form of its arguments.
+        raise UnsupportedError(
+            f"TorchScript has several forms of {type(model).__name__}.forward, and no single one",
+            hint="export a module that calls it, or leave --capture script out",
+        )
+    return made  # type: ignore[no-any-return]
 
 
 def _refused(error: Exception) -> UnsupportedError:

@@ -129,14 +129,15 @@ def signature_of(call: Callable[..., Any]) -> inspect.Signature | None:
     """The parameters of a call; None where Python does not know them."""
     schema = getattr(call, "schema", None)  # scripted functions and methods
     if hasattr(schema, "arguments"):
-        return _signature_of_schema(schema)
+        return _signature_of_schema(schema, isinstance(call, torchscript.SCRIPT_METHODS))
     try:
         return inspect.signature(call)
     except (TypeError, ValueError):
         return None
 
 
-def _signature_of_schema(schema: Any) -> inspect.Signature:
+def _signature_of_schema(schema: Any, is_method: bool) -> inspect.Signature:
+    # A method's first argument is its module, whatever it is called.
     return inspect.Signature(
         [
             inspect.Parameter(
@@ -144,8 +145,8 @@ def _signature_of_schema(schema: Any) -> inspect.Signature:
                 inspect.Parameter.POSITIONAL_OR_KEYWORD,
                 default=_default_of(argument),
             )
-            for argument in schema.arguments
-            if argument.name != "self"
+            for k, argument in enumerate(schema.arguments)
+            if argument.name != "self" and not (is_method and k == 0)
         ]
     )
 

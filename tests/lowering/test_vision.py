@@ -121,9 +121,34 @@ def test_other_poolings_agree(function: str) -> None:
     agrees(pooled, *rows, dynamic=({0: "n", 2: "h", 3: "w"}, {0: "k"}))
 
 
-def test_ps_roi_pool_is_refused_by_name() -> None:
-    with pytest.raises(UnsupportedError, match="torchvision::ps_roi_pool"):
-        fxexport.export(lambda x, r: ops.ps_roi_pool(x, r, 2), (features(1, 8, 6, 6), rois(2, 1)))
+@pytest.mark.parametrize("function", ["ps_roi_align", "ps_roi_pool"])
+def test_channels_of_parts_may_be_any_number(function: str) -> None:
+    """Boxes go beyond the image, and some are without area; one image has a pixel in each row."""
+    pool = getattr(ops, function)
+
+    def pooled(x: torch.Tensor, r: torch.Tensor) -> torch.Tensor:
+        return pool(x, r, (2, 3), 0.5)  # type: ignore[no-any-return]
+
+    rows = [
+        (features(2, 12, 9, 11), rois(5, 2)),
+        (features(1, 6, 7, 1), rois(3, 1)),
+        (features(3, 18, 6, 8), rois(0, 3)),
+    ]
+    rows[0][1][1] = torch.tensor([1.0, 3.0, 4.0, 40.0, 50.0])
+    rows[0][1][2] = torch.tensor(
+        [0.0, 3.0, 5.0, 3.0, 5.0] if function == "ps_roi_pool" else [0.0, 1, 1, 9, 9]
+    )
+    agrees(pooled, *rows)
+
+
+def test_deform_conv2d_of_unknown_channels_is_refused() -> None:
+    weight = torch.randn(2, 3, 1, 1)
+    with pytest.raises(UnsupportedError, match="unknown number of channels"):
+        fxexport.export(
+            lambda x, o: ops.deform_conv2d(x, o, weight),
+            (features(1, 3, 4, 4), features(1, 2, 4, 4)),
+            dynamic=True,
+        )
 
 
 @pytest.mark.parametrize("masked", [True, False])

@@ -560,7 +560,7 @@ def resize_in_branch(x):
     return y
 
 
-PROGRAMS.add(resize_in_branch, X3, NEG3, expect="refuse", match="other memory")
+PROGRAMS.add(resize_in_branch, X3, NEG3, expect="refuse", match="from outside a branch")
 
 
 def transpose_in_place(x):

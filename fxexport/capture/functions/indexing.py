@@ -14,7 +14,7 @@ import torch
 
 from fxexport import _torch_compat as compat
 
-__all__ = ["get_item", "needs_taking_apart", "set_item"]
+__all__ = ["as_masks", "get_item", "needs_taking_apart", "set_item"]
 
 # Told a condition on sizes without which PyTorch raises, in words as well.
 Needs: TypeAlias = "Callable[[bool | torch.SymBool, str], None]"
@@ -50,6 +50,14 @@ def _as_tensor(items: list[Any]) -> torch.Tensor:
             for item in items
         ]
     )
+
+
+def as_masks(index: object) -> object:
+    """A subscript with masks of bool for those of uint8, which fake kernels do not take."""
+    if isinstance(index, tuple):
+        return tuple(map(as_masks, index))
+    is_mask = isinstance(index, torch.Tensor) and index.dtype == torch.uint8
+    return index.bool() if is_mask else index  # type: ignore[attr-defined]
 
 
 def needs_taking_apart(index: object) -> bool:

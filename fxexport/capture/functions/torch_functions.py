@@ -74,6 +74,8 @@ class FunctionMode(TorchFunctionMode):
             tensor.data.__get__: lambda self_: self_.detach(),
             tensor.data.__set__: self._set_data,
             tensor.fill_diagonal_: self._fill_diagonal,
+            torch.where: self._where,
+            tensor.where: lambda x, condition, *a: self._where(condition, x, *a),
             tensor.contiguous: self._contiguous,
             tensor.resize_: self._resize,
             tensor.resize_as_: functools.partial(self._in_memory, aten.resize_as_.default),
@@ -152,6 +154,7 @@ class FunctionMode(TorchFunctionMode):
         return self._undecided_calls(Call(function, args, kwargs, call))
 
     def _get_item(self, tensor: torch.Tensor, index: object) -> object:
+        index = indexing.as_masks(index)
         if type(index) is int and index == 0:
             number = self._packed.first_size(tensor)
             if number is not None:
@@ -162,6 +165,7 @@ class FunctionMode(TorchFunctionMode):
 
     def _set_item(self, tensor: torch.Tensor, index: object, value: object) -> None:
         tensor = self._session.tensors.lift(tensor)
+        index = indexing.as_masks(index)
         if is_symbolic(value):
             value = torch.scalar_tensor(value, dtype=tensor.dtype)  # type: ignore[arg-type]
         if indexing.needs_taking_apart(index):
@@ -231,6 +235,9 @@ class FunctionMode(TorchFunctionMode):
             tensor.diagonal().fill_(value)
             return tensor
         return self._raw(torch.Tensor.fill_diagonal_, tensor, value, wrap)
+
+    def _where(self, condition: torch.Tensor, *args: object, **kwargs: object) -> object:
+        return self._raw(torch.where, indexing.as_masks(condition), *args, **kwargs)
 
     # Where memory is looked at before an operator is seen.
     def _contiguous(self, tensor: torch.Tensor, *args: object, **kwargs: object) -> torch.Tensor:

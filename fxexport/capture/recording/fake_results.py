@@ -34,6 +34,18 @@ def _padded(x: torch.Tensor, hx: torch.Tensor, *rest: Value) -> tuple[torch.Tens
     return out, torch.empty_like(hx)
 
 
+def _lstm(
+    x: torch.Tensor, hx: Sequence[torch.Tensor], params: Sequence[torch.Tensor], *rest: Value
+) -> tuple[torch.Tensor, ...]:
+    """The results of LSTM: PyTorch's own goes through the steps if there is a projection."""
+    has_biases, layers, *_, bidirectional, _ = rest
+    each = (4 if has_biases else 2) * (2 if bidirectional else 1)
+    if len(params) == each * cast("int", layers):
+        return cast("tuple[torch.Tensor, ...]", torch.ops.aten.lstm.input(x, hx, params, *rest))
+    torch._check(hx[0].shape[2] == params[1].shape[1])
+    return (*_padded(x, hx[0], *rest), torch.empty_like(hx[1]))
+
+
 def _max_pool1d(
     x: torch.Tensor,
     kernel_size: Sequence[int],
@@ -195,6 +207,7 @@ FAKE_RESULTS: dict[torch._ops.OpOverload, Callable[..., Value]] = {
 FAKE_RESULTS |= {
     getattr(torch.ops.aten, name).input: _padded for name in ("gru", "rnn_tanh", "rnn_relu")
 }
+FAKE_RESULTS[torch.ops.aten.lstm.input] = _lstm
 FAKE_RESULTS[torch.ops.aten.max_pool1d.default] = _max_pool1d
 FAKE_RESULTS[torch.ops.aten.slice.Tensor] = _slice
 FAKE_RESULTS[torch.ops.aten.view.default] = view_strides.view

@@ -97,6 +97,12 @@ def _circular(args: OpArgs, kwargs: OpKwargs, out: OpResult) -> Iterator[Require
         yield pad <= x.shape[-1 - k // 2], "circular padding is no wider than the tensor"
 
 
+def _fractional(args: OpArgs, kwargs: OpKwargs, out: OpResult) -> Iterator[Requirement]:
+    x, kernel, number, _ = args
+    for size, wide, windows in zip(x.shape[-len(kernel) :], kernel, number, strict=True):
+        yield windows + wide - 1 < size, "windows that fit beside each other are fewer than pixels"
+
+
 def _steps(args: OpArgs, kwargs: OpKwargs, out: OpResult) -> Iterator[Requirement]:
     # The other overload is given packed rows, and how many in each step.
     if len(args) == 9 and isinstance(args[8], bool):
@@ -122,5 +128,6 @@ _RULES: dict[str, _Rule] = {
     **_named("median nanmedian", _of_something),
     **_named("im2col", _windows),
     **_named("_pad_circular", _circular),
+    **_named("fractional_max_pool2d fractional_max_pool3d", _fractional),
     **_named("lstm gru rnn_tanh rnn_relu", _steps),
 }

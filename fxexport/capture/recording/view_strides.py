@@ -42,6 +42,9 @@ def _strides(x: torch.Tensor, shape: Sequence[Size]) -> list[Size] | None:
         # What is put together or taken apart must lie in one piece.
         if not taken or not given:
             return None
+        wrong = sympy.Ne(sympy.prod(old[d] for d in taken), sympy.prod(new[d] for d in given))
+        if wrong == sympy.true:
+            return None  # PyTorch's error
         for d in taken[:-1]:
             if expression(steps[d]) != expression(steps[d + 1]) * old[d + 1]:
                 return None

@@ -7,6 +7,7 @@ from typing import Any
 
 import onnx_ir as ir
 
+from fxexport.lowering.builder import dtypes
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
 from fxexport.lowering.operators.pool import max_pool
@@ -94,10 +95,7 @@ def _maximum(count: int) -> Callable[..., tuple[Value, Value | None]]:
         if kernel is not None:
             return max_pool(op, x, count, kernel, kernel, 0, 1, False, op.indices_used)
         if op.indices_used:
-            raise op.refuse(
-                "the indices of adaptive max pooling over windows of unequal or unknown sizes",
-                "use max_pool with a fixed window, or an input of a fixed, divisible size",
-            )
+            return _maximum_and_place(op, x, sizes)
         for k in range(count):
             x = _maximum_axis(op, x, x.rank - count + k, sizes[k])
         return x, None
@@ -117,6 +115,57 @@ def _maximum_axis(op: OpBuilder, x: Value, axis: int, size: int | Value) -> Valu
     dims[axis] = size if isinstance(size, int) else None
     result.shape = ir.Shape(dims)
     return result
+
+
+def _maximum_and_place(
+    op: OpBuilder, x: Value, sizes: Sequence[int | Value]
+) -> tuple[Value, Value]:
+    """The largest element of each window, and its place in the plane.
+
+    One dimension after another, the last one first: of equal elements the first one counts, as to
+    PyTorch, which goes through the rows; of NaN the last one.
+    """
+    first = x.rank - len(sizes)
+    places: Value | None = None
+    plane = op.i64(1)
+    for axis in reversed(range(first, x.rank)):
+        length = op.cast(op.size(x, axis), INT64)
+        x, own = _place_in_axis(op, x, axis, sizes[axis - first])
+        if places is None:
+            places = own
+        else:
+            places = op.one("GatherElements", places, own, axis=axis) + own * plane
+        plane = plane * length
+    assert places is not None
+    return x, places
+
+
+def _place_in_axis(op: OpBuilder, x: Value, axis: int, size: int | Value) -> tuple[Value, Value]:
+    """The largest elements along one dimension, and their places in it."""
+    belongs, _ = _windows(op, x, axis, size)
+    length = op.cast(op.size(x, axis), INT64)
+    here = op.one("Range", 0, length, 1)
+    after = list(range(1, x.rank - axis))
+    starts = op.one("ArgMax", op.cast(belongs, ir.DataType.INT32), axis=1, keepdims=0)
+    if after:
+        belongs = op.one("Unsqueeze", belongs, [1 + k for k in after])
+        here, starts = op.one("Unsqueeze", here, after), op.one("Unsqueeze", starts, after)
+    wide = op.one("Unsqueeze", op.cast(x, dtypes.widened(x.elem)), [axis])
+    lowest = op.const(float("-inf"), wide.elem)
+    unknown = op.one("IsNaN", wide)
+    seen = op.one("Where", op.one("And", belongs, op.one("Not", unknown)), wide, lowest)
+    largest = op.one("ReduceMax", seen, [axis + 1], keepdims=0)
+    found = op.one("ArgMax", seen, axis=axis + 1, keepdims=0)
+    # A window of nothing but minus infinity: its first element.
+    found = op.one("Where", op.one("Equal", largest, lowest), starts, found)
+    last = op.one("Where", op.one("And", belongs, unknown), here, op.i64(-1))
+    last = op.one("ReduceMax", last, [axis + 1], keepdims=0)
+    found = op.one("Where", op.one("Less", last, op.i64(0)), found, last)
+    dims = [*x.dims[:axis], size if isinstance(size, int) else None, *x.dims[axis + 1 :]]
+    found.shape = ir.Shape(dims)
+    result = op.one("GatherElements", x, found, axis=axis)
+    result.shape = ir.Shape(dims)
+    return result, found
 
 
 for _count in (1, 2, 3):

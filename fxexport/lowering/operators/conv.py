@@ -10,6 +10,7 @@ from fxexport.lowering.builder import dtypes
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Attribute, Value
 from fxexport.lowering.dimensions import from_end
+from fxexport.lowering.integer_convolution import convolve_integers, transposed_integers
 from fxexport.lowering.operators.shape import reshape_to_result, transpose_to
 from fxexport.lowering.registry import LoweringTable
 
@@ -39,8 +40,6 @@ def convolve(
     groups: int | Value,
 ) -> Value:
     """Conv or ConvTranspose; an input without a batch dimension gets one."""
-    if not dtypes.is_float(x.elem):
-        raise op.refuse("a convolution of integers", "convert to a float dtype before it")
     count = weight.rank - 2
     if x.rank == weight.rank - 1:
         batched = op.one("Unsqueeze", x, [0])
@@ -49,6 +48,16 @@ def convolve(
         )
         return op.one("Squeeze", result, [0])
     dilations = per_dim(dilation, count)
+    if padding == "same" and None in weight.dims[2:]:
+        x, padding = _padded_alike(op, x, weight, dilations), 0
+    if not dtypes.is_float(x.elem):
+        strides = per_dim(stride, count)
+        if transposed:
+            assert isinstance(groups, int) and not isinstance(padding, str)
+            cut, beyond = per_dim(padding, count), per_dim(output_padding, count)
+            return transposed_integers(op, x, weight, bias, strides, cut, dilations, groups, beyond)
+        ends = op.i64(_pads(op, weight, padding, dilations))
+        return convolve_integers(op, x, weight, bias, strides, ends, dilations, groups)
     if isinstance(groups, Value):
         if transposed or None in weight.dims[1:]:
             text = "a transposed convolution" if transposed else "weights of an unknown size"
@@ -155,14 +164,24 @@ def _pads(op: OpBuilder, weight: Value, padding: Ints | str, dilations: list[int
     if padding == "same":
         before, after = [], []
         for size, dilation in zip(weight.dims[2:], dilations, strict=True):
-            if size is None:
-                raise op.refuse("padding='same' with a kernel of unknown size", "give the padding")
+            assert size is not None  # `_padded_alike`
             total = dilation * (size - 1)
             before.append(total // 2)
             after.append(total - total // 2)
         return before + after
     assert not isinstance(padding, str)
     return per_dim(padding, count) * 2
+
+
+def _padded_alike(op: OpBuilder, x: Value, weight: Value, dilations: list[int]) -> Value:
+    """The input padded for ``padding='same'``, where the size of the kernel is not known."""
+    count = len(dilations)
+    totals = [(op.size1(weight, 2 + k) - 1) * dilations[k] for k in range(count)]
+    before = [total / 2 for total in totals]
+    after = [total - half for total, half in zip(totals, before, strict=True)]
+    none = op.i64([0, 0])
+    ends = op.one("Concat", none, *before, none, *after, axis=0)
+    return op.one("Pad", x, ends, op.const(0, x.elem))
 
 
 @LOWERINGS("convolution", "_convolution", "_convolution.deprecated")

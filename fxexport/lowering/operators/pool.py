@@ -192,11 +192,13 @@ def _average(count: int) -> Callable[..., Value]:
                 divisor_override,
             )
             return op.one("Squeeze", pooled, [1])
-        if not dtypes.is_float(x.elem):
-            raise op.refuse("an average pool of integers", "convert to a float dtype before it")
         kernel = per_dim(kernel_size, count)
         strides = per_dim(stride, count) if stride or stride == 0 else kernel
         pads = per_dim(padding, count)
+        if not dtypes.is_float(x.elem):
+            return _average_as_product(
+                op, x, kernel, strides, pads, ceil_mode, count_include_pad, divisor_override
+            )
         window = {"kernel_shape": kernel, "strides": strides}
         if not ceil_mode and divisor_override is None:
             return op.one(
@@ -204,7 +206,7 @@ def _average(count: int) -> Callable[..., Value]:
             )
         if ceil_mode and max(kernel) > _LARGEST_WINDOW:
             return _average_as_product(
-                op, x, kernel, strides, pads, count_include_pad, divisor_override
+                op, x, kernel, strides, pads, ceil_mode, count_include_pad, divisor_override
             )
         return _average_written_out(
             op, x, kernel, strides, pads, ceil_mode, count_include_pad, divisor_override
@@ -219,54 +221,66 @@ def _average_as_product(
     kernel: list[int],
     strides: list[int],
     pads: list[int],
+    ceil_mode: bool,
     count_include_pad: bool,
     divisor: int | None,
 ) -> Value:
-    """Average pooling with `ceil_mode` as products with matrices that say what is in a window.
+    """Average pooling as products with matrices that say what is in a window.
 
-    A window may be much larger than the input: padding the input to it would take all the memory.
+    Integers are added and divided as such. With `ceil_mode` a window may be much larger than the
+    input: padding the input to it would take all the memory.
     """
-    float32 = ir.DataType.FLOAT
-    total = op.cast(x, float32)
+    wide = ir.DataType.FLOAT if dtypes.is_float(x.elem) else INT64
+    total = op.cast(x, wide)
     counts: list[Value] = []
-    for k, window in enumerate(zip(kernel, strides, pads, strict=True)):
+    for k, (size, stride, pad) in enumerate(zip(kernel, strides, pads, strict=True)):
         dim = x.rank - len(kernel) + k
-        inside, count = _windows(op, op.size1(x, dim), *window, include_pad=count_include_pad)
+        length = op.size1(x, dim)
+        span = length + (2 * pad - size)
+        last = _last_window(op, length, span, stride, pad) if ceil_mode else span / stride
+        window = _windows(op, length, last + 1, size, stride, pad, include_pad=count_include_pad)
+        inside, count = (op.cast(part, wide) for part in window)
         order = [d for d in range(x.rank) if d != dim] + [dim]
         back = [order.index(d) for d in range(x.rank)]
         total = op.one("MatMul", op.one("Transpose", total, perm=order), inside)
         total = op.one("Transpose", total, perm=back)
         counts.append(op.one("Unsqueeze", count, list(range(1, len(kernel) - k))))
     if divisor is not None:
-        return op.cast(total / float(divisor), x.elem)
-    return op.cast(total / functools.reduce(lambda a, b: op.one("Mul", a, b), counts), x.elem)
+        return op.cast(op.one("Div", total, op.const(divisor, wide)), x.elem)
+    number = functools.reduce(lambda a, b: op.one("Mul", a, b), counts)
+    return op.cast(op.one("Div", total, number), x.elem)
 
 
 def _windows(
-    op: OpBuilder, size: Value, kernel: int, stride: int, pad: int, *, include_pad: bool
+    op: OpBuilder,
+    size: Value,
+    number: Value,
+    kernel: int,
+    stride: int,
+    pad: int,
+    *,
+    include_pad: bool,
 ) -> tuple[Value, Value]:
     """Which positions of a dimension are in which window, and what each window is divided by.
 
     Args:
         op: the builder.
         size: of the dimension, a tensor [1].
+        number: of windows, a tensor [1].
         kernel: the size of a window.
         stride: from one window to the next.
         pad: before the first position and after the last one.
         include_pad: whether these count.
 
     Returns:
-        A matrix [positions, windows] of 0 and 1, and the counts [windows], in float32.
+        A matrix of bool [positions, windows], and the counts, int64[windows].
     """
-    number = _last_window(op, size, size + (2 * pad - kernel), stride, pad) + 1
     first = op.one("Range", 0, op.one("Squeeze", number, [0]), 1) * stride - pad
     position = op.one("Unsqueeze", op.one("Range", 0, op.one("Squeeze", size, [0]), 1), [1])
     inside = op.one("And", position >= first, op.one("Less", position, first + kernel))
-    matrix = op.cast(inside, ir.DataType.FLOAT)
     if include_pad:
-        count = op.one("Min", first + kernel, size + pad) - first
-        return matrix, op.cast(count, ir.DataType.FLOAT)
-    return matrix, op.one("ReduceSum", matrix, [0], keepdims=0)
+        return inside, op.one("Min", first + kernel, size + pad) - first
+    return inside, op.one("Min", first + kernel, size) - op.one("Max", first, [0])
 
 
 def _average_written_out(

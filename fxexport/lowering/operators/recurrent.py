@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
+from fxexport.lowering.projected_lstm import projected_layer
 from fxexport.lowering.registry import LoweringTable
 
 LOWERINGS = LoweringTable()
@@ -72,8 +73,7 @@ def _run(
         raise op.refuse(f"{kind} with dropout in training mode", "call model.eval() first")
     directions = 2 if bidirectional else 1
     each = 4 if has_biases else 2
-    if len(params) != layers * directions * each:
-        raise op.refuse(f"{kind} with a projection (proj_size)", "use proj_size=0 and a Linear")
+    projected = len(params) == layers * directions * (each + 1)
     if batch_first:
         x = op.one("Transpose", x, perm=[1, 0, 2])
     batch = None if x.dims[1] or lengths is not None else op.size1(x, 1)
@@ -83,6 +83,14 @@ def _run(
     assert hidden is not None  # the size of a weight
     finals: list[list[Value]] = [[] for _ in states]
     for layer in range(layers):
+        initial = [_layer_state(op, state, layer, directions, layers) for state in states]
+        if projected:
+            own = params[layer * directions * (each + 1) :]
+            own_params = [own[k * (each + 1) : (k + 1) * (each + 1)] for k in range(directions)]
+            x, *after = projected_layer(op, x, own_params, initial, lengths)
+            for k, final in enumerate(after):
+                finals[k].append(final)
+            continue
         weights: list[Value] = []
         recurrent: list[Value] = []
         biases: list[Value] = []
@@ -93,7 +101,6 @@ def _run(
             if has_biases:
                 both = [_in_order(op, kind, params[at + k]) for k in (2, 3)]
                 biases.append(op.one("Concat", *both, axis=1))
-        initial = [_layer_state(op, state, layer, directions, layers) for state in states]
         made = op.several(
             kind,
             1 + len(states),

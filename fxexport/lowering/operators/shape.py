@@ -39,6 +39,27 @@ def view(op: OpBuilder, x: Value, size: Sequence[int | Value], *_: object) -> Va
     return reshape_to_result(op, x, size)
 
 
+@LOWERINGS("view.dtype", "view_copy.dtype")
+def bits(op: OpBuilder, x: Value, dtype: object) -> Value:
+    """The same bits, taken for numbers of another dtype."""
+    if x.elem == op.dtype:
+        return op.one("Identity", x)
+    if x.elem.bitwidth != op.dtype.bitwidth and ir.DataType.BOOL not in (x.elem, op.dtype):
+        raise op.refuse(
+            "the bits of a tensor are taken for another number of elements", "compute with integers"
+        )
+    # Between integers of one width, ONNX Runtime's Cast keeps the bits.
+    narrow = x.elem == ir.DataType.BOOL and op.dtype in (ir.DataType.UINT8, ir.DataType.INT8)
+    if narrow or (dtypes.is_int(x.elem) and dtypes.is_int(op.dtype)):
+        return op.cast(x, op.dtype)
+    if op.opset < 26 or ir.DataType.BOOL in (x.elem, op.dtype):
+        raise op.refuse(
+            f"the bits of {x.elem.name} taken for {op.dtype.name} have no form in opset {op.opset}",
+            "export with opset 26, whose BitCast does so, or convert the numbers with .to(dtype)",
+        )
+    return op.one("BitCast", x, to=op.dtype)
+
+
 @LOWERINGS("flatten.using_ints")
 def flatten(op: OpBuilder, x: Value, start_dim: int = 0, end_dim: int = -1) -> Value:
     if x.rank == 0:

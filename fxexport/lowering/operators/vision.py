@@ -124,10 +124,62 @@ def _ps_roi_align(
         raise op.refuse("the channel mapping of ps_roi_align")
     pooled = _align(op, x, rois, spatial_scale, height, width, sampling_ratio, True)
     assert isinstance(height, int) and isinstance(width, int)
-    bins, channels = height * width, int(op.result.shape[1])
-    flat = op.one("Reshape", pooled, op.i64([-1, channels, bins * bins]))
+    bins = height * width
+    number, channels = op.size1(rois, 0), op.size1(x, 1) / bins
+    flat = op.reshape(pooled, [number, channels, bins * bins])
     own = op.one("Gather", flat, op.i64(list(range(0, bins * bins, bins + 1))), axis=2)
-    return op.one("Reshape", own, op.i64([-1, channels, height, width])), None
+    return op.reshape(own, [number, channels, height, width]), None
+
+
+@LOWERINGS("torchvision::ps_roi_pool")
+def _ps_roi_pool(
+    op: OpBuilder, x: Value, rois: Value, spatial_scale: float, height: Operand, width: Operand
+) -> tuple[Value, None]:
+    """Means of parts of boxes, each of channels of its own, as products with what is in a part."""
+    if op.indices_used:
+        raise op.refuse("the channel mapping of ps_roi_pool")
+    if not (isinstance(height, int) and isinstance(width, int)):
+        raise op.refuse("ps_roi_pool to a size that is known only when the model runs")
+    image = op.cast(op.one("Gather", rois, 0, axis=1), ir.DataType.INT64)
+    rows, rows_apart = _parts(op, x, rois, spatial_scale, 2, height)
+    columns, columns_apart = _parts(op, x, rois, spatial_scale, 3, width)
+    number, channels = op.size1(rois, 0), op.size1(x, 1) / (height * width)
+    size = [op.size1(x, 2), op.size1(x, 3)]
+    own = op.one("Gather", x, image, axis=0)
+    own = op.reshape(own, [number, channels, height, width, *size])
+    columns = op.reshape(columns, [number, 1, 1, width, size[1], 1])
+    rows = op.reshape(rows, [number, 1, height, 1, 1, size[0]])
+    total = op.reshape(rows @ (own @ columns), [number, channels, height, width])
+    pixels = op.reshape(rows_apart, [number, 1, height, 1]) * op.reshape(
+        columns_apart, [number, 1, 1, width]
+    )
+    return total / op.one("Max", pixels, op.const(1, x.elem)), None
+
+
+def _parts(
+    op: OpBuilder, x: Value, rois: Value, scale: float, axis: int, count: int
+) -> tuple[Value, Value]:
+    """Which rows (or columns) of pixels are in which part of a box, and how many are.
+
+    Returns:
+        Numbers 0 and 1 [boxes, parts, pixels], and their sums [boxes, parts].
+    """
+    # A box is its image, then x and y of its corners.
+    ends = [op.one("Gather", rois, [4 - axis + k], axis=1) * scale for k in (0, 2)]
+    # The nearest whole number, halves away from 0.
+    first, last = (op.one("Sign", end) * op.one("Floor", op.one("Abs", end) + 0.5) for end in ends)
+    part = op.one("Max", last - first, op.const(1, rois.elem)) / float(count)
+    number = op.cast(op.i64(list(range(count))), rois.elem)
+    begin = op.one("Floor", part * number) + first
+    end = op.one("Ceil", part * (number + 1.0)) + first
+    size = op.size1(x, axis)
+    most = op.cast(size - 1, rois.elem)
+    zero = op.const(0, rois.elem)
+    begin, end = (op.one("Min", op.one("Max", value, zero), most) for value in (begin, end))
+    here = op.cast(op.one("Range", 0, op.one("Squeeze", size, [0]), 1), rois.elem)
+    begin, end = op.one("Unsqueeze", begin, [2]), op.one("Unsqueeze", end, [2])
+    inside = op.cast(op.one("And", here >= begin, op.one("Less", here, end)), x.elem)
+    return inside, op.one("ReduceSum", inside, [2], keepdims=0)
 
 
 @LOWERINGS("torchvision::roi_pool")
@@ -158,10 +210,15 @@ def _deform_conv2d(
     pad_w: int,
     dilation_h: int,
     dilation_w: int,
-    groups: int,
-    offset_groups: int,
+    groups: int | Value,
+    offset_groups: int | Value,
     use_mask: bool,
 ) -> Value:
+    if isinstance(groups, Value) or isinstance(offset_groups, Value):
+        raise op.refuse(
+            "deform_conv2d of an unknown number of channels, which says how many groups there are",
+            "give the channels of its input and of the offsets fixed sizes",
+        )
     if op.opset < 19:
         raise op.refuse(
             f"deform_conv2d has no form in opset {op.opset}", "export with opset 19 or newer"

@@ -9,6 +9,7 @@ from fxexport.lowering.own_decompositions import (
     gamma,
     layers,
     modified_bessel,
+    pools,
 )
 from fxexport.lowering.own_decompositions.table import OWN_DECOMPOSITIONS
 
@@ -22,4 +23,5 @@ __all__ = [
     "gamma",
     "layers",
     "modified_bessel",
+    "pools",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import onnxruntime
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor
 
 import fxexport
 from fxexport.errors import UnsupportedError
+from tests.support.building import agrees_and_builds
 from tests.support.complex_values import check
 
 
@@ -248,3 +250,11 @@ def test_operators_that_are_taken_apart_lay_out_as_whole_ones() -> None:
     with pytest.raises(UnsupportedError, match="log_sigmoid_forward"):
         fxexport.export(transposed, rows(4)[0], dynamic=True)
     check(in_order, *rows(4, 8))
+
+
+@pytest.mark.parametrize("program", [shifted, rows_as_a_whole, written_through])
+def test_engines_are_built(program: Callable[..., object], tmp_path: Path) -> None:
+    def static_columns(x: Tensor) -> object:
+        return program(x)
+
+    agrees_and_builds(static_columns, rows(8, 4, 12), tmp_path)

@@ -15,6 +15,7 @@ from torch import nn
 import fxexport
 from fxexport._torch_compat import torchscript as ir
 from fxexport.capture.torchscript.table import handler_for
+from fxexport.errors import UnsupportedError
 from tests.programs.program import TORCH
 from tests.support.capturing import agrees, captured, findings, refused, rows
 from tests.support.harness import run_model
@@ -397,3 +398,20 @@ def test_padded_rows_of_a_scripted_encoder_are_refused() -> None:
     captured(encoder, x)
     with pytest.raises(fxexport.UnsupportedError, match="src_key_padding_mask"):
         captured(lambda x, pad: encoder(x, src_key_padding_mask=pad), x, padding)
+
+
+class _NamedOtherwise(torch.nn.Module):
+    def forward(this, x: torch.Tensor) -> torch.Tensor:
+        if x.sum() > 0:
+            return x + 1
+        return x - 1
+
+
+def test_a_method_may_call_its_module_by_any_name() -> None:
+    exported = fxexport.export(torch.jit.script(_NamedOtherwise()), (torch.ones(3),), dynamic=True)
+    assert [entry["name"] for entry in exported.report.inputs] == ["x"]
+
+
+def test_a_module_with_several_forwards_is_refused_as_a_script() -> None:
+    with pytest.raises(UnsupportedError, match=r"several forms of GRU\.forward"):
+        fxexport.export(torch.nn.GRU(5, 7), (torch.randn(4, 2, 5),), capture="script")
