@@ -122,6 +122,10 @@ def _is_undefined(call: OperatorCall, tensors: Sequence[torch.Tensor]) -> bool:
     if name == "linear_cross_entropy" and call.kwargs.get("options") is not None:
         rows, targets = tensors[0].shape[:-1], tensors[2].shape
         return tuple(rows) != tuple(targets)
+    if name == "histogram" and isinstance(call.args[1], Slot):
+        return bool((tensors[1].diff() < 0).any())
+    if "offsets" in call.kwargs and "segment" in name:
+        return bool((tensors[1].diff() < 0).any() or (tensors[1] > tensors[0].shape[0]).any())
     if name == "take_along_dim" and tensors[1].numel():
         dim = call.args[2] if len(call.args) > 2 else call.kwargs.get("dim")
         size = tensors[0].numel() if dim is None else tensors[0].shape[dim]

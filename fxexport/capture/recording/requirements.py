@@ -107,6 +107,17 @@ def _named(names: str, rule: _Rule) -> dict[str, _Rule]:
     return {f"aten::{name}": rule for name in names.split()}
 
 
+def _bins(args: OpArgs, kwargs: OpKwargs, out: OpResult) -> Iterator[Requirement]:
+    if isinstance(args[1] if len(args) > 1 else None, torch.Tensor):
+        yield args[1].shape[0] > 1, "edges of bins are at least two"
+
+
+def _counted(args: OpArgs, kwargs: OpKwargs, out: OpResult) -> Iterator[Requirement]:
+    x, dim = args[0], args[1] if len(args) > 1 else kwargs.get("dim", -1)
+    if x.dim():
+        yield from _not_empty([x.shape[dim]], "a size that a mode is taken over is")
+
+
 _RULES: dict[str, _Rule] = {
     **_named(
         "upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d "
@@ -123,4 +134,6 @@ _RULES: dict[str, _Rule] = {
     **_named("im2col", _windows),
     **_named("_pad_circular", _circular),
     **_named("lstm gru rnn_tanh rnn_relu", _steps),
+    **_named("histogram", _bins),
+    **_named("mode", _counted),
 }

@@ -17,6 +17,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.broadcasting import brought_together
+from fxexport.capture.recording.data_requirements import data_requirements_of
 from fxexport.capture.recording.recorder import Recorder
 from fxexport.capture.recording.requirements import requirements_of
 from fxexport.capture.recording.types import OpArgs, OpKwargs, OpResult, Value
@@ -265,6 +266,10 @@ class TensorMode(compat.UserMode):
             self.dispatching -= 1
         for condition, text in requirements_of(func, args, kwargs, out):
             self.watch.needs(condition, text)
+        with self:
+            on_data = list(data_requirements_of(func, args, kwargs))
+        for holds, text in on_data:
+            self.watch.raises_unless(holds, text)
         return out
 
     def _raise_unless_solved(self, info: torch.Tensor, function: str) -> None:

@@ -7,8 +7,10 @@ from fxexport.lowering.own_decompositions import (
     choices,
     error_function,
     gamma,
+    histograms,
     layers,
     modified_bessel,
+    segments,
 )
 from fxexport.lowering.own_decompositions.table import OWN_DECOMPOSITIONS
 
@@ -20,6 +22,8 @@ __all__ = [
     "choices",
     "error_function",
     "gamma",
+    "histograms",
     "layers",
     "modified_bessel",
+    "segments",
 ]
