@@ -48,6 +48,7 @@ _MODULES = (
     "operators.random",
     "operators.vision",
     "linear_algebra.cholesky",
+    "special_functions.ctc",
     "special_functions.error_function",
     "special_functions.exponentials",
     "special_functions.incomplete_gamma",

@@ -103,6 +103,7 @@ class FunctionMode(TorchFunctionMode):
         self._table[torch.fake_quantize_per_channel_affine] = written_out.fake_quantize_channels
         self._table[torch.embedding_bag] = written_out.embedding_bag
         self._table[compat.GROUPED_MM] = written_out.grouped_mm
+        self._table[torch.ctc_loss] = written_out.ctc_loss
         for function in (torch.istft, tensor.istft):
             self._table[function] = spectra.istft
         self._table.update(nonempty_functions(self._operators, self._raw))

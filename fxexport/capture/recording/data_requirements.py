@@ -49,8 +49,23 @@ def _segments(args: OpArgs, kwargs: OpKwargs) -> Iterator[Requirement]:
         yield (lengths.sum(-1) == size).all(), "segments are as long as the dimension together"
 
 
+def _sequences(args: OpArgs, kwargs: OpKwargs) -> Iterator[Requirement]:
+    times, lengths, targets = args[2], args[3], args[1]
+    if not isinstance(times, torch.Tensor):
+        return  # numbers: they are held against sizes
+    fits = ((times >= 0) & (times <= args[0].shape[0])).all()
+    yield fits, "input_lengths of ctc_loss are between 0 and the time there is"
+    yield (lengths >= 0).all(), "target_lengths of ctc_loss are not negative"
+    if targets.dim() == 1:
+        whole = lengths.sum() == targets.shape[0]
+    else:
+        whole = (lengths <= targets.shape[1]).all()
+    yield whole, "targets of ctc_loss are as long as target_lengths say"
+
+
 _RULES: dict[str, _Rule] = {
     "aten::histogram": _histogram,
     "aten::_histogramdd_bin_edges": _histogram,
     "aten::segment_reduce": _segments,
+    "aten::_ctc_loss": _sequences,
 }

@@ -112,6 +112,19 @@ def _bins(args: OpArgs, kwargs: OpKwargs, out: OpResult) -> Iterator[Requirement
         yield args[1].shape[0] > 1, "edges of bins are at least two"
 
 
+def _sequences(args: OpArgs, kwargs: OpKwargs, out: OpResult) -> Iterator[Requirement]:
+    yield from _not_empty(args[0].shape, "a size of ctc_loss is")
+    targets, times, lengths = args[1:4]
+    if isinstance(times, torch.Tensor):
+        return
+    yield args[0].shape[0] >= max(times), "input_lengths of ctc_loss are at most the time there is"
+    text = "targets of ctc_loss are as long as target_lengths say"
+    if targets.dim() == 1:
+        yield targets.shape[0] == sum(lengths), text
+    else:
+        yield targets.shape[1] >= max(lengths), text
+
+
 def _counted(args: OpArgs, kwargs: OpKwargs, out: OpResult) -> Iterator[Requirement]:
     x, dim = args[0], args[1] if len(args) > 1 else kwargs.get("dim", -1)
     if x.dim():
@@ -136,4 +149,5 @@ _RULES: dict[str, _Rule] = {
     **_named("lstm gru rnn_tanh rnn_relu", _steps),
     **_named("histogram", _bins),
     **_named("mode", _counted),
+    **_named("_ctc_loss", _sequences),
 }
