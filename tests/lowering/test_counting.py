@@ -185,3 +185,34 @@ def test_the_loss_raises_where_pytorch_does() -> None:
     assert not runs(exported, log_probs, targets, times + 6, lengths)
     assert not runs(exported, log_probs, targets, times, lengths + 3)
     assert not runs(exported, log_probs, targets, times, lengths - 4)
+
+
+def test_one_hot_of_as_many_classes_as_the_data_has() -> None:
+    program = functional.one_hot
+    check(program, *((torch.tensor(x),) for x in ([2, 0, 3], [0], [5, 5, 1, 9])))
+    exported = fxexport.export(program, (torch.tensor([1, 0]),), dynamic=True)
+    assert runs(exported, torch.tensor([4]))
+    assert not runs(exported, torch.tensor([4, -1])), "PyTorch raises as well"
+
+
+def test_pieces_that_end_at_places_in_a_tensor() -> None:
+    def program(x: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        sizes, total = [], torch.zeros(())
+        for piece in torch.tensor_split(x, places):
+            sizes.append(torch.tensor(len(piece)))
+            total = total * 2 + piece.sum()
+        return torch.stack(sizes), total
+
+    places = ([1, 4], [0], [2, 2, -1], [3, 9], [4, 1])
+    rows = [
+        (torch.rand(n), torch.tensor(own)) for n, own in zip((6, 3, 5, 4, 6), places, strict=True)
+    ]
+    check(program, *rows)
+
+
+@pytest.mark.parametrize("scale", [1.7, 0.6])
+def test_areas_of_sizes_that_are_computed(scale: float) -> None:
+    def program(x: Tensor) -> Tensor:
+        return functional.interpolate(x, scale_factor=scale, mode="area")
+
+    check(program, *((torch.rand(2, 3, n),) for n in (4, 7, 2)))
