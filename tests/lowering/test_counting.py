@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import onnxruntime
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 import fxexport
+from tests.support.building import agrees_and_builds
 from tests.support.complex_values import check
 
 
@@ -216,3 +218,20 @@ def test_areas_of_sizes_that_are_computed(scale: float) -> None:
         return functional.interpolate(x, scale_factor=scale, mode="area")
 
     check(program, *((torch.rand(2, 3, n),) for n in (4, 7, 2)))
+
+
+TENSORRT: dict[str, tuple[Any, list[tuple[Tensor, ...]]]] = {
+    "mode": (lambda x: x.mode(1)[0], [(drawn(n, 5),) for n in (3, 1, 6)]),
+    "histogram": (lambda x: torch.histogram(x, 5)[0], [(drawn(n),) for n in (5, 2, 9)]),
+    "segments": (
+        lambda x, lengths: torch.segment_reduce(x, "max", lengths=lengths),
+        [(torch.rand(sum(s), 3), torch.tensor(s)) for s in ([2, 3], [1], [4, 5, 2])],
+    ),
+    "divisors": (torch.gcd, [(torch.arange(n), torch.arange(n) * 6 + 4) for n in (5, 2, 9)]),
+    "paths": (functional.ctc_loss, [sequences(*size) for size in (SIZES[0], SIZES[3], SIZES[2])]),
+}
+
+
+@pytest.mark.parametrize("name", TENSORRT)
+def test_tensorrt_builds_it(name: str, tmp_path: Path) -> None:
+    agrees_and_builds(*TENSORRT[name], tmp_path)
