@@ -166,7 +166,7 @@ class GraphLowering:
         args = cast("tuple[object, ...]", _with_values(node.args, env))
         kwargs = cast("dict[str, object]", _with_values(node.kwargs, env))
         if node.target is operator.getitem:
-            return _item(args)
+            return self._item_of(node, args)
         if node.target is guard:
             self.ends.add(lambda: self._write_guard(node, *args))
             return None
@@ -175,6 +175,18 @@ class GraphLowering:
             self.ends.add(lambda: self._write(node, args, kwargs))
             return None
         return self._write(node, args, kwargs)
+
+    def _item_of(self, node: fx.Node, args: tuple[object, ...]) -> object:
+        """One of several results; one that a lowering does not make must not be used."""
+        item = _item(args)
+        if item is None and node.users and isinstance(node.meta.get("val"), torch.Tensor):
+            self.op.work_for(node)
+            whole, number = node.args
+            assert isinstance(whole, fx.Node)
+            text = f"result {number} of {whole.target}, which serves a backward pass"
+            self._refusals.add(self.op.refuse(text), node)
+            return REFUSED
+        return item
 
     def _write_guard(self, node: fx.Node, condition: object, message: object) -> None:
         self.op.work_for(node)
