@@ -56,6 +56,7 @@ _MODULES = (
     "linear_algebra.factors",
     "linear_algebra.equations",
     "linear_algebra.powers",
+    "special_functions.ctc",
     "special_functions.error_function",
     "special_functions.exponentials",
     "special_functions.incomplete_gamma",

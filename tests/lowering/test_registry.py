@@ -247,3 +247,14 @@ def test_unpooling_undoes_pooling(ceil_mode: bool) -> None:
     values, indices = getitem(graph, pooled, 0), getitem(graph, pooled, 1)
     result = call(graph, A.max_unpool2d.default, values, indices, sizes)
     check(Case(finish(graph, [spec], nodes, [result, indices]), inputs))
+
+
+def test_a_result_that_a_lowering_does_not_make_must_not_be_used() -> None:
+    attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+
+    def program(q: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return tuple(attention(q, q, q))
+
+    fxexport.export(lambda q: program(q)[0], (torch.rand(2, 2, 3, 8),), verify=False)
+    with pytest.raises(UnsupportedError, match=r"result 1 of .* which serves a backward pass"):
+        fxexport.export(program, (torch.rand(2, 2, 3, 8),), dynamic=True)

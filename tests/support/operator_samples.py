@@ -147,6 +147,15 @@ def _is_undefined(call: OperatorCall, tensors: Sequence[torch.Tensor]) -> bool:
     if name in ("bucketize", "searchsorted"):
         edges = tensors[1 if name == "bucketize" else 0]
         return call.kwargs.get("sorter") is None and bool((edges.diff(dim=-1) < 0).any())
+    if name == "histogram" and isinstance(call.args[1], Slot):
+        return bool((tensors[1].diff() < 0).any())
+    if name == "ctc_loss":
+        return bool((tensors[1] >= tensors[0].shape[-1]).any())
+    if name == "segment_reduce":
+        rows = tensors[0].shape[0]
+        if "offsets" in call.kwargs:
+            return bool((tensors[1].diff() < 0).any() or (tensors[1] > rows).any())
+        return bool(call.kwargs["unsafe"] and (tensors[1].sum() > rows or (tensors[1] < 0).any()))
     if name == "take_along_dim" and tensors[1].numel():
         dim = call.args[2] if len(call.args) > 2 else call.kwargs.get("dim")
         size = tensors[0].numel() if dim is None else tensors[0].shape[dim]

@@ -15,6 +15,7 @@ __all__ = [
     "bartlett_window",
     "corrcoef",
     "cov",
+    "ctc_loss",
     "embedding_bag",
     "grouped_mm",
     "histc",
@@ -117,6 +118,33 @@ def cov(
         divisor = total - correction
     divisor = torch.as_tensor(divisor, dtype=centred.dtype).clamp(min=0)
     return (centred @ weighted.t() / divisor).squeeze()
+
+
+def ctc_loss(
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int = 0,
+    reduction: int = 1,
+    zero_infinity: bool = False,
+) -> Tensor:
+    """`torch.ctc_loss`: PyTorch makes a tensor of lengths that are numbers where nobody sees it."""
+    batched = log_probs.dim() == 3
+    times, lengths = (
+        torch.as_tensor(x, dtype=torch.int64).reshape(-1) for x in (input_lengths, target_lengths)
+    )
+    rows = log_probs if batched else log_probs.unsqueeze(1)
+    loss: Tensor = torch.ops.aten._ctc_loss.Tensor(
+        rows, targets, times, lengths, blank, zero_infinity
+    )[0]
+    if zero_infinity:
+        loss = torch.where(loss == math.inf, 0.0, loss)
+    if reduction == 1:
+        return (loss / lengths.clamp(min=1)).mean()
+    if reduction == 2:
+        return loss.sum()
+    return loss if batched else loss.squeeze(0)
 
 
 def corrcoef(x: Tensor) -> Tensor:

@@ -188,7 +188,9 @@ class PieceFunctions:
     def _tensor_split(self, x: torch.Tensor, dim: int, parts: Part) -> Any:
         if isinstance(parts, torch.Tensor):
             if parts.dim() == 1:
-                parts = [parts[k] for k in range(_known(parts.shape[0]))]
+                if is_symbolic(parts.shape[0]):
+                    return self._at(x, dim, parts)
+                parts = [parts[k] for k in range(parts.shape[0])]
             else:
                 parts = number_of(parts)
         if isinstance(parts, (list, tuple)):
@@ -206,6 +208,16 @@ class PieceFunctions:
             return k * (n // parts) + torch.sym_min(k, n % parts)
 
         return self._run(x, dim, parts, lambda k: (end(k), end(k + 1)))
+
+    def _at(self, x: torch.Tensor, dim: int, places: torch.Tensor) -> Any:
+        """Pieces that end at places in a tensor, and the one behind the last."""
+        last = torch.full((1,), x.shape[dim], dtype=torch.int64)
+        ends = torch.cat([torch.zeros_like(last), places, last])
+
+        def bounds(k: Size) -> tuple[Size, Size]:
+            return number_of(ends.select(0, k)), number_of(ends.select(0, k + 1))
+
+        return self._run(x, dim, places.shape[0] + 1, bounds)
 
     def _even_split(self, x: torch.Tensor, dim: int, parts: Part) -> Any:
         if not isinstance(parts, (list, tuple)):
@@ -307,16 +319,6 @@ class PieceFunctions:
     ) -> list[Spread]:
         x = self._session.tensors.lift(x)
         return [Spread(item, _Pieces(x, count, at, has, self._operators), count)]
-
-
-def _known(size: Size) -> int:
-    if is_symbolic(size):
-        raise UnsupportedError(
-            "tensor_split gets a tensor of indices whose number is known only when the model runs",
-            location=user_location(),
-            hint="cut the tensor in a loop: x[start:end]",
-        )
-    return int(size)
 
 
 def _shown(number: Part) -> str:

@@ -160,6 +160,12 @@ def _chunk_cat(tensors: Sequence[torch.Tensor], dim: int, num_chunks: int) -> to
     return torch.cat(rows, dim + 1)
 
 
+def _adaptive_avg_pool1d(x: torch.Tensor, output_size: Any) -> torch.Tensor:
+    """Pooling in two dimensions of which one is 1: that operator takes symbolic sizes."""
+    size = output_size[0] if isinstance(output_size, (tuple, list)) else output_size
+    return torch.ops.aten.adaptive_avg_pool2d.default(x.unsqueeze(-2), [1, size]).squeeze(-2)
+
+
 # Called instead of the function where a size among the arguments is symbolic.
 SIZED_FUNCTIONS: dict[object, Function] = {
     torch.linspace: _linspace,
@@ -174,6 +180,7 @@ SIZED_FUNCTIONS: dict[object, Function] = {
     torch.linalg.multi_dot: _multi_dot,
     torch.chain_matmul: _chain_matmul,
     torch.cdist: _cdist,
+    torch.adaptive_avg_pool1d: _adaptive_avg_pool1d,
     compat.CHUNK_CAT: _chunk_cat,
     torch.tensordot: _tensordot,
     torch.take_along_dim: _take_along_dim,

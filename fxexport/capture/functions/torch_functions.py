@@ -110,6 +110,8 @@ class FunctionMode(TorchFunctionMode):
         self._table[torch.kaiser_window] = written_out.kaiser_window
         self._table[torch.embedding_bag] = written_out.embedding_bag
         self._table[compat.GROUPED_MM] = written_out.grouped_mm
+        self._table[torch.ctc_loss] = written_out.ctc_loss
+        self._table[torch.nn.functional.one_hot] = self._one_hot
         for function in (torch.istft, tensor.istft):
             self._table[function] = spectra.istft
         self._table.update(nonempty_functions(self._operators, self._raw))
@@ -204,6 +206,15 @@ class FunctionMode(TorchFunctionMode):
             rois = torch.cat([rois[:, :1], rois[:, 1:] * scale], 1)
             scale = 1.0
         return self._raw(torch.ops.torchvision.roi_align, x, rois, scale, *args, **kwargs)
+
+    def _one_hot(self, x: torch.Tensor, num_classes: Any = -1) -> torch.Tensor:
+        """By default there are as many classes as the data has."""
+        if not isinstance(num_classes, int) or num_classes != -1:
+            result: torch.Tensor = self._raw(torch.nn.functional.one_hot, x, num_classes)
+            return result
+        self._session.raises_unless(x.min() >= 0, "class values are not negative")
+        classes = torch.arange((x.max() + 1).item())
+        return (x.unsqueeze(-1) == classes).to(torch.int64)
 
     def _squeeze_in_place(
         self, tensor: torch.Tensor, *args: object, **kwargs: object

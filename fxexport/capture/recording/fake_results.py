@@ -191,6 +191,26 @@ def _solve_triangular(
     return a.new_empty((*a.shape[:-2], 1, 1)) + b
 
 
+def _ctc_loss(
+    log_probs: torch.Tensor,
+    targets: torch.Tensor,
+    input_lengths: Value,
+    target_lengths: torch.Tensor | Sequence[int],
+    *rest: Value,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A loss for each sequence, and what serves the gradient; PyTorch has no fake kernel."""
+    time, batch, _labels = log_probs.shape
+    if targets.dim() == 2:
+        longest: Size = targets.shape[1]
+    elif isinstance(target_lengths, torch.Tensor):
+        env = cast("compat.FakeTensor", log_probs).fake_mode.shape_env
+        longest = cast("compat.SizeEnv", env).create_unbacked_symint()
+        torch._check(longest >= 0)
+    else:
+        longest = max(target_lengths, default=0)
+    return log_probs.new_empty(batch), log_probs.new_empty(batch, time, 2 * longest + 1)
+
+
 def _mean(mean: Callable[..., torch.Tensor], total: Callable[..., torch.Tensor]) -> Any:
     """That of complex numbers has PyTorch ask how many there are, as a complex number."""
 
@@ -221,6 +241,8 @@ FAKE_RESULTS[torch.ops.aten.mean.dim] = _mean(
 )
 FAKE_RESULTS[torch.ops.aten.linalg_solve_triangular.default] = _solve_triangular
 FAKE_RESULTS[torch.ops.aten.bincount.default] = _bincount
+FAKE_RESULTS[torch.ops.aten._ctc_loss.default] = _ctc_loss
+FAKE_RESULTS[torch.ops.aten._ctc_loss.Tensor] = _ctc_loss
 FAKE_RESULTS[torch.ops.aten.scaled_dot_product_attention.default] = _attention
 FAKE_RESULTS |= FAKE_MATRICES
 for _fake_quantize in (

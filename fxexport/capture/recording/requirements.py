@@ -113,6 +113,30 @@ def _named(names: str, rule: _Rule) -> dict[str, _Rule]:
     return {f"aten::{name}": rule for name in names.split()}
 
 
+def _bins(args: OpArgs, kwargs: OpKwargs, out: OpResult) -> Iterator[Requirement]:
+    if isinstance(args[1] if len(args) > 1 else None, torch.Tensor):
+        yield args[1].shape[0] > 1, "edges of bins are at least two"
+
+
+def _sequences(args: OpArgs, kwargs: OpKwargs, out: OpResult) -> Iterator[Requirement]:
+    yield from _not_empty(args[0].shape, "a size of ctc_loss is")
+    targets, times, lengths = args[1:4]
+    if isinstance(times, torch.Tensor):
+        return
+    yield args[0].shape[0] >= max(times), "input_lengths of ctc_loss are at most the time there is"
+    text = "targets of ctc_loss are as long as target_lengths say"
+    if targets.dim() == 1:
+        yield targets.shape[0] == sum(lengths), text
+    else:
+        yield targets.shape[1] >= max(lengths), text
+
+
+def _counted(args: OpArgs, kwargs: OpKwargs, out: OpResult) -> Iterator[Requirement]:
+    x, dim = args[0], args[1] if len(args) > 1 else kwargs.get("dim", -1)
+    if x.dim():
+        yield from _not_empty([x.shape[dim]], "a size that a mode is taken over is")
+
+
 _RULES: dict[str, _Rule] = {
     **_named(
         "upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d "
@@ -130,4 +154,7 @@ _RULES: dict[str, _Rule] = {
     **_named("_pad_circular", _circular),
     **_named("fractional_max_pool2d fractional_max_pool3d", _fractional),
     **_named("lstm gru rnn_tanh rnn_relu", _steps),
+    **_named("histogram", _bins),
+    **_named("mode", _counted),
+    **_named("_ctc_loss", _sequences),
 }

@@ -17,6 +17,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.broadcasting import brought_together
+from fxexport.capture.recording.data_requirements import data_rule
 from fxexport.capture.recording.matrix_functions import MATRIX_FUNCTIONS
 from fxexport.capture.recording.memory_views import MemoryViews
 from fxexport.capture.recording.number_operands import with_tensor
@@ -26,7 +27,6 @@ from fxexport.capture.recording.quantized_tensors import (
 )
 from fxexport.capture.recording.recorder import Recorder
 from fxexport.capture.recording.requirements import requirements_of
-from fxexport.capture.recording.solvable import solvable
 from fxexport.capture.recording.types import OpArgs, OpKwargs, OpResult, Value
 from fxexport.graph.user_functions import UserFunction
 from fxexport.report.model import FindingKind
@@ -281,10 +281,12 @@ class TensorMode(compat.UserMode):
             self.dispatching -= 1
         for condition, text in requirements_of(func, args, kwargs, out):
             self.watch.needs(condition, text)
-        with self:
-            needed = solvable(func, args, kwargs)
-        if needed is not None:
-            self.watch.raises_unless(*needed)
+        on_data = data_rule(func)
+        if on_data is not None:
+            with self:
+                needs = list(on_data(*args, **kwargs))
+            for holds, text in needs:
+                self.watch.raises_unless(holds, text)
         return out
 
     def _raise_unless_solved(self, info: torch.Tensor, function: str) -> None:

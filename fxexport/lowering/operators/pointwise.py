@@ -68,24 +68,9 @@ def exp2(op: OpBuilder, x: Value) -> Value:
     return op.one("Pow", op.const(2.0, op.dtype), op.cast(x, op.dtype))
 
 
-@LOWERINGS("gelu")
-def gelu(op: OpBuilder, x: Value, approximate: str = "none") -> Value:
-    if op.opset >= 20:
-        return op.one("Gelu", x, approximate=approximate)
-    if approximate == "tanh":
-        inner = (x + x * x * x * 0.044715) * math.sqrt(2.0 / math.pi)
-        return x * 0.5 * (op.one("Tanh", inner) + 1.0)
-    return x * 0.5 * (op.one("Erf", x * (1.0 / math.sqrt(2.0))) + 1.0)
-
-
 @LOWERINGS("silu")
 def silu(op: OpBuilder, x: Value) -> Value:
     return x * op.one("Sigmoid", x)
-
-
-@LOWERINGS("mish")
-def mish(op: OpBuilder, x: Value) -> Value:
-    return x * op.one("Tanh", op.one("Softplus", x))
 
 
 @LOWERINGS("relu6")
@@ -116,7 +101,7 @@ def hardsigmoid(op: OpBuilder, x: Value) -> Value:
 
 @LOWERINGS("leaky_relu")
 def leaky_relu(op: OpBuilder, x: Value, slope: Operand = 0.01) -> Value:
-    if isinstance(slope, (int, float)):
+    if isinstance(slope, (int, float)) and x.elem != ir.DataType.DOUBLE:
         return op.one("LeakyRelu", x, alpha=float(slope))
     return op.one("Where", x > 0.0, x, x * op.cast(slope, x.elem))
 
@@ -130,32 +115,10 @@ def prelu(op: OpBuilder, x: Value, weight: Value) -> Value:
     return op.one("PRelu", x, weight)
 
 
-@LOWERINGS("elu")
-def elu(
-    op: OpBuilder, x: Value, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0
-) -> Value:
-    if scale == 1 and input_scale == 1:
-        return op.one("Elu", x, alpha=float(alpha))
-    negative = (op.one("Exp", x * float(input_scale)) - 1.0) * float(alpha * scale)
-    return op.one("Where", x > 0.0, x * float(scale), negative)
-
-
-@LOWERINGS("selu")
-def selu(op: OpBuilder, x: Value) -> Value:
-    return op.one("Selu", x)
-
-
 @LOWERINGS("celu")
 def celu(op: OpBuilder, x: Value, alpha: float = 1.0) -> Value:
     negative = op.one("Min", (op.one("Exp", x / float(alpha)) - 1.0) * float(alpha), 0.0)
     return op.one("Max", x, 0.0) + negative
-
-
-@LOWERINGS("softplus")
-def softplus(op: OpBuilder, x: Value, beta: float = 1.0, threshold: float = 20.0) -> Value:
-    scaled = x * float(beta) if beta != 1 else x
-    soft = op.one("Softplus", scaled)
-    return op.one("Where", scaled > float(threshold), x, soft / float(beta) if beta != 1 else soft)
 
 
 @LOWERINGS("softshrink")
@@ -169,13 +132,6 @@ def softshrink(op: OpBuilder, x: Value, lambd: float = 0.5) -> Value:
 def hardshrink(op: OpBuilder, x: Value, lambd: float = 0.5) -> Value:
     inside = op.one("Abs", x) <= float(lambd)
     return op.one("Where", inside, op.const(0, x.elem), x)
-
-
-@LOWERINGS("log_sigmoid", "log_sigmoid_forward")
-def log_sigmoid(op: OpBuilder, x: Value) -> Value | tuple[Value, None]:
-    result = -op.one("Softplus", -x)
-    # What else the operator yields is for the backward pass.
-    return (result, None) if isinstance(op.val, (tuple, list)) else result
 
 
 @LOWERINGS("threshold")

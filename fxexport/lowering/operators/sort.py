@@ -123,6 +123,33 @@ for _name, _past_nan in (("median", False), ("nanmedian", True)):
     LOWERINGS(_name)(_median_of_all(_median))
 
 
+@LOWERINGS("mode")
+def mode(op: OpBuilder, x: Value, dim: int = -1, keepdim: bool = False) -> tuple[Value, Value]:
+    """The smallest of the most frequent values, and its last place.
+
+    Of more than 16 elements PyTorch's place is any one: its sort keeps no order.
+    """
+    if x.rank == 0:
+        return op.one("Identity", x), op.i64(0)
+    dim %= x.rank
+    values, places = sort(op, x, dim)
+    wide = op.cast(values, ir.DataType.INT32 if x.elem == ir.DataType.BOOL
+                   else dtypes.widened(x.elem))  # fmt: skip
+    later, earlier = (op.one("Slice", wide, [k], [k - 1 or 2**62], [dim]) for k in (1, 0))
+    changed = op.cast(~op.one("Equal", later, earlier), INT64)
+    nothing = places * 0
+    start = op.one("Slice", nothing, [0], [1], [dim])
+    runs = op.one("CumSum", op.one("Concat", start, changed, axis=dim), dim)
+    counts = op.one("ScatterElements", nothing, runs, nothing + 1, axis=dim, reduction="add")
+    lengths = op.one("GatherElements", counts, runs, axis=dim)
+    most, first = op.several("TopK", 2, lengths, op.i64([1]), axis=dim, largest=1, sorted=1)
+    found = [op.one("GatherElements", v, at, axis=dim)
+             for v, at in ((wide, first), (places, first + most - 1))]  # fmt: skip
+    if not keepdim:
+        found = [op.one("Squeeze", v, [dim]) for v in found]
+    return op.cast(found[0], x.elem), found[1]
+
+
 def _pick(op: OpBuilder, x: Value, position: Value, dim: int, keepdim: bool) -> Value:
     found = op.one("Gather", x, position, axis=dim % x.rank)
     return found if keepdim else op.one("Squeeze", found, [dim % x.rank])

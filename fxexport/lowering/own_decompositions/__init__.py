@@ -7,9 +7,11 @@ from fxexport.lowering.own_decompositions import (
     choices,
     error_function,
     gamma,
+    histograms,
     layers,
     modified_bessel,
     pools,
+    segments,
 )
 from fxexport.lowering.own_decompositions.table import OWN_DECOMPOSITIONS
 
@@ -21,7 +23,9 @@ __all__ = [
     "choices",
     "error_function",
     "gamma",
+    "histograms",
     "layers",
     "modified_bessel",
     "pools",
+    "segments",
 ]

@@ -79,6 +79,19 @@ def erfcx(op: OpBuilder, x: Value) -> Value:
     return op.one("Where", x < 0.0, op.one("Exp", x * x) * 2.0 - tail, tail)
 
 
+@LOWERINGS("gelu")
+def gelu(op: OpBuilder, x: Value, approximate: str = "none") -> Value:
+    double = x.elem == DOUBLE  # which runtimes have neither Gelu nor Erf in
+    if op.opset >= 20 and not double:
+        return op.one("Gelu", x, approximate=approximate)
+    if approximate == "tanh":
+        inner = (x + x * x * x * 0.044715) * math.sqrt(2.0 / math.pi)
+        return x * 0.5 * (op.one("Tanh", inner) + 1.0)
+    if double:
+        return x * 0.5 * complement(op, x * -math.sqrt(0.5))
+    return x * 0.5 * (op.one("Erf", x * (1.0 / math.sqrt(2.0))) + 1.0)
+
+
 def _scaled_complement(op: OpBuilder, z: Value) -> Value:
     """``exp(z * z) * erfc(z)`` for ``z >= 0``."""
     dtype = z.elem
