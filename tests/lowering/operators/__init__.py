@@ -1,0 +1,1 @@
+"""Layers and pools, a family a file."""
