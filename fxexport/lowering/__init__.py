@@ -10,13 +10,11 @@ if TYPE_CHECKING:
     from fxexport.lowering.decompositions import decomposition_for, keep_composite
     from fxexport.lowering.registry import Registration, is_lowerable, register_lowering
     from fxexport.lowering.user_functions import (
-        FunctionRegistration,
         function_finder,
         register_function,
     )
 
 __all__ = [
-    "FunctionRegistration",
     "Registration",
     "decomposition_for",
     "function_finder",
@@ -34,7 +32,6 @@ _HOMES = {
     "Registration": "registry",
     "is_lowerable": "registry",
     "register_lowering": "registry",
-    "FunctionRegistration": "user_functions",
     "register_function": "user_functions",
     "function_finder": "user_functions",
 }

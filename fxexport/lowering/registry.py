@@ -85,22 +85,23 @@ class LoweringTable(dict[str, Lowering]):
 
 
 class Registration:
-    """A user's lowering; `remove` it, or use it as a context manager."""
+    """What a user has registered; `remove` it, or use it as a context manager."""
 
-    def __init__(self, name: str, function: Lowering) -> None:
-        self.name = name
-        self._before = _USER.get(name)
-        self._function = function
-        _USER[name] = function
+    def __init__(self, table: dict[Any, Any], key: object, registered: object) -> None:
+        """Enters something in one of the tables that only registrations change."""
+        self._table, self._key = table, key
+        self._before = table.get(key)
+        self._registered = registered
+        table[key] = registered
 
     def remove(self) -> None:
         """Brings back what was there before."""
-        if _USER.get(self.name) is not self._function:
+        if self._table.get(self._key) is not self._registered:
             return
         if self._before is None:
-            del _USER[self.name]
+            del self._table[self._key]
         else:
-            _USER[self.name] = self._before
+            self._table[self._key] = self._before
 
     def __enter__(self) -> Registration:
         return self
@@ -141,8 +142,8 @@ def register_lowering(operator: torch._ops.OpOverload | str, function: Lowering)
             raise ValueError(
                 f"register_lowering expects a name like 'namespace::operator', got {operator!r}"
             )
-        return Registration(operator.removesuffix(".default"), function)
-    return Registration(operator_name(operator), function)
+        return Registration(_USER, operator.removesuffix(".default"), function)
+    return Registration(_USER, operator_name(operator), function)
 
 
 def operator_name(operator: torch._ops.OpOverload) -> str:

@@ -3,56 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from types import TracebackType
 from typing import Any
 
 import torch
 
 from fxexport.graph.user_functions import UserFunction
-from fxexport.lowering.registry import Lowering
+from fxexport.lowering.registry import Lowering, Registration
 from fxexport.lowering.symbolic import symbolic_form
 
-__all__ = ["FunctionRegistration", "function_finder", "register_function"]
+__all__ = ["function_finder", "register_function"]
 
 # What users registered. It changes only through register_function and the handle it returns.
 _FUNCTIONS: dict[object, UserFunction] = {}
-
-
-class FunctionRegistration:
-    """A user's function; `remove` it, or use it as a context manager."""
-
-    def __init__(self, function: object, registered: UserFunction) -> None:
-        self.function = function
-        self._before = _FUNCTIONS.get(function)
-        self._registered = registered
-        _FUNCTIONS[function] = registered
-
-    def remove(self) -> None:
-        """Brings back what was there before."""
-        if _FUNCTIONS.get(self.function) is not self._registered:
-            return
-        if self._before is None:
-            del _FUNCTIONS[self.function]
-        else:
-            _FUNCTIONS[self.function] = self._before
-
-    def __enter__(self) -> FunctionRegistration:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.remove()
 
 
 def register_function(
     function: Callable[..., Any] | type[torch.autograd.Function],
     lowering: Lowering,
     fake: Callable[..., Any],
-) -> FunctionRegistration:
+) -> Registration:
     """Teaches fxexport how to write a function in ONNX, which is then not read as Python.
 
     For functions in C++ (``mmcv._ext.nms``), and for others that are to be one node, such as a
@@ -86,7 +55,7 @@ def register_function(
     called: Any = function
     if isinstance(function, type) and issubclass(function, torch.autograd.Function):
         called = function.apply
-    return FunctionRegistration(function, UserFunction(called, lowering, fake))
+    return Registration(_FUNCTIONS, function, UserFunction(called, lowering, fake))
 
 
 def function_finder(
