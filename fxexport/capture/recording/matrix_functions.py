@@ -158,12 +158,30 @@ def _cholesky(x: Tensor, upper: bool = False) -> Any:
     return factor
 
 
+def _addmv(x: Tensor, matrix: Tensor, vector: Tensor, *, beta: float = 1, alpha: float = 1) -> Any:
+    """A product with a vector or one number added to it."""
+    if x.dim() > 1 or not x.dtype == matrix.dtype == vector.dtype:
+        return NotImplemented
+    # Of an empty matrix PyTorch gives one number itself, whatever the rows are.
+    filled = matrix.shape[0] * matrix.shape[1] > 0
+    size = x.shape[0] if x.dim() else 1
+    if not isinstance(size, int):
+        torch._check((size != 1) | filled, lambda: "addmv: an empty matrix and one number")
+        return NotImplemented
+    if size != 1:
+        return NotImplemented
+    torch._check(filled, lambda: "addmv: an empty matrix and one number")
+    product = alpha * (matrix @ vector)
+    return product if beta == 0 else product + beta * x
+
+
 aten = torch.ops.aten
 MATRIX_FUNCTIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     operator: function
     for operator, function in (
         (aten.linalg_pinv.atol_rtol_tensor, _pinv),
         (aten.linalg_lstsq.default, _lstsq),
+        (aten.addmv.default, _addmv),
         (aten.linalg_cond.default, _cond),
         (aten.linalg_matrix_norm.default, _matrix_norm),
         (compat.OLD_CHOLESKY, _cholesky),

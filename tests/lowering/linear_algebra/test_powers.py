@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import linalg
+from torch import Tensor, linalg
 
 import fxexport
 from fxexport.errors import UnsupportedError
 from tests.support.building import agrees_and_builds
 from tests.support.complex_values import check
+from tests.support.contract import in_contract
 from tests.support.matrices import DTYPES, SQUARE, drawn, regular
 
 pytest.importorskip("onnxruntime")
@@ -47,3 +48,17 @@ def test_half_precision_is_refused() -> None:
 def test_tensorrt_builds_it(tmp_path: Path) -> None:
     rows = [(regular(b, 5),) for b in (2, 1, 4)]
     agrees_and_builds(torch.matrix_exp, rows, tmp_path)
+
+
+@pytest.mark.parametrize("sizes", [(), (1,)])
+@pytest.mark.parametrize("beta", [1, 0, 0.5])
+def test_one_number_added_to_a_product(sizes: tuple[int, ...], beta: float) -> None:
+    """Of an empty matrix PyTorch gives the number itself: the file does not take it."""
+
+    def program(x: Tensor, matrix: Tensor, vector: Tensor) -> Tensor:
+        return torch.addmv(x, matrix, vector, beta=beta, alpha=2)
+
+    rows = [(torch.full(sizes, 3.0), torch.ones(n, m), torch.ones(m)) for n, m in [(4, 3), (1, 5)]]
+    check(program, *rows)
+    graph = fxexport.export(program, rows[0], dynamic=True, verify=False).graph
+    assert not in_contract(graph, (torch.ones(sizes), torch.ones(0, 3), torch.ones(3)))
