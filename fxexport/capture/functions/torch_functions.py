@@ -109,7 +109,7 @@ class FunctionMode(TorchFunctionMode):
         self._table[torch.embedding_bag] = written_out.embedding_bag
         self._table[compat.GROUPED_MM] = written_out.grouped_mm
         for function in (torch.istft, tensor.istft):
-            self._table[function] = spectra.istft
+            self._table[function] = functools.partial(spectra.istft, self._session)
         self._table.update(nonempty_functions(self._operators, self._raw))
         for name in ("histc", "cov", "corrcoef"):
             for owner in (torch, tensor):
