@@ -54,7 +54,7 @@ def istft(
     overlaps = _overlaps(weights.square(), hop, frames)[start:end]
     # As PyTorch: what no window reaches is no quotient.
     session.raises_unless(
-        ~(overlaps < 1e-11).any(), "the windows of istft overlap: their squares have a sum"
+        ~(overlaps.amin() < 1e-11), "the windows of istft overlap: their squares have a sum"
     )
     signal: Tensor = sums[:, start:end] / overlaps
     if length is not None:
@@ -74,8 +74,8 @@ def _overlaps(weights: Tensor, hop: int, frames: Any) -> Tensor:
     """The sum of all frames' weights for each sample.
 
     A frame is cut into pieces of `hop` samples. Each piece of the signal is a sum of some pieces
-    of a frame: of all but at the ends. That product is small beside adding up whole frames. (What is
-    NaN in a window is so in the samples at the end as well.)
+    of a frame: of all but at the ends. That product is small beside adding up whole frames.
+    (What is NaN in a window is so in the samples at the end as well.)
     """
     count = -(-weights.shape[0] // hop)
     pieces = torch.nn.functional.pad(weights, (0, count * hop - weights.shape[0]))
