@@ -184,7 +184,7 @@ def _resized(tensor: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
         return torch.ones(tuple(shape), dtype=tensor.dtype)
     for axis, size in enumerate(shape):
         tensor = tensor.index_select(axis, torch.arange(size) % tensor.shape[axis])
-    if tensor.dtype == torch.float32:
+    if tensor.dtype in (torch.float32, torch.float64):
         # What is repeated must not be equal: the order of equal values is nobody's.
         step = torch.arange(tensor.numel(), dtype=tensor.dtype).reshape(tensor.shape)
         tensor = tensor * (1 + 1e-3 * step / max(1, tensor.numel()))

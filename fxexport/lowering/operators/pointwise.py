@@ -7,7 +7,12 @@ from collections.abc import Callable
 
 import onnx_ir as ir
 
-from fxexport.lowering.arithmetic import arc_tangent
+from fxexport.lowering.arithmetic import (
+    arc_tangent,
+    exp_minus_one,
+    lacks_kernels,
+    log_of_one_plus,
+)
 from fxexport.lowering.builder import dtypes
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Operand, Value
@@ -68,16 +73,6 @@ def exp2(op: OpBuilder, x: Value) -> Value:
     return op.one("Pow", op.const(2.0, op.dtype), op.cast(x, op.dtype))
 
 
-@LOWERINGS("gelu")
-def gelu(op: OpBuilder, x: Value, approximate: str = "none") -> Value:
-    if op.opset >= 20:
-        return op.one("Gelu", x, approximate=approximate)
-    if approximate == "tanh":
-        inner = (x + x * x * x * 0.044715) * math.sqrt(2.0 / math.pi)
-        return x * 0.5 * (op.one("Tanh", inner) + 1.0)
-    return x * 0.5 * (op.one("Erf", x * (1.0 / math.sqrt(2.0))) + 1.0)
-
-
 @LOWERINGS("silu")
 def silu(op: OpBuilder, x: Value) -> Value:
     return x * op.one("Sigmoid", x)
@@ -85,7 +80,7 @@ def silu(op: OpBuilder, x: Value) -> Value:
 
 @LOWERINGS("mish")
 def mish(op: OpBuilder, x: Value) -> Value:
-    return x * op.one("Tanh", op.one("Softplus", x))
+    return x * op.one("Tanh", _soft(op, x))
 
 
 @LOWERINGS("relu6")
@@ -116,7 +111,7 @@ def hardsigmoid(op: OpBuilder, x: Value) -> Value:
 
 @LOWERINGS("leaky_relu")
 def leaky_relu(op: OpBuilder, x: Value, slope: Operand = 0.01) -> Value:
-    if isinstance(slope, (int, float)):
+    if isinstance(slope, (int, float)) and not lacks_kernels(op, x):
         return op.one("LeakyRelu", x, alpha=float(slope))
     return op.one("Where", x > 0.0, x, x * op.cast(slope, x.elem))
 
@@ -127,6 +122,8 @@ def prelu(op: OpBuilder, x: Value, weight: Value) -> Value:
         weight = op.one("Reshape", weight, op.i64([]))
     elif weight.rank <= 1 and x.rank > 1 and weight.dims != [1]:
         weight = op.one("Reshape", weight, [-1] + [1] * (x.rank - 2))
+    if lacks_kernels(op, x):
+        return op.one("Where", x > 0.0, x, x * weight)
     return op.one("PRelu", x, weight)
 
 
@@ -134,6 +131,9 @@ def prelu(op: OpBuilder, x: Value, weight: Value) -> Value:
 def elu(
     op: OpBuilder, x: Value, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0
 ) -> Value:
+    if lacks_kernels(op, x):
+        negative = exp_minus_one(op, x * float(input_scale)) * float(alpha * scale)
+        return op.one("Where", x > 0.0, x * float(scale), negative)
     if scale == 1 and input_scale == 1:
         return op.one("Elu", x, alpha=float(alpha))
     negative = (op.one("Exp", x * float(input_scale)) - 1.0) * float(alpha * scale)
@@ -142,6 +142,8 @@ def elu(
 
 @LOWERINGS("selu")
 def selu(op: OpBuilder, x: Value) -> Value:
+    if lacks_kernels(op, x):
+        return elu(op, x, 1.6732632423543772, 1.0507009873554805)
     return op.one("Selu", x)
 
 
@@ -154,8 +156,15 @@ def celu(op: OpBuilder, x: Value, alpha: float = 1.0) -> Value:
 @LOWERINGS("softplus")
 def softplus(op: OpBuilder, x: Value, beta: float = 1.0, threshold: float = 20.0) -> Value:
     scaled = x * float(beta) if beta != 1 else x
-    soft = op.one("Softplus", scaled)
+    soft = _soft(op, scaled)
     return op.one("Where", scaled > float(threshold), x, soft / float(beta) if beta != 1 else soft)
+
+
+def _soft(op: OpBuilder, x: Value) -> Value:
+    """``log(1 + exp(x))``."""
+    if lacks_kernels(op, x):
+        return op.one("Max", x, 0.0) + log_of_one_plus(op, op.one("Exp", -op.one("Abs", x)))
+    return op.one("Softplus", x)
 
 
 @LOWERINGS("softshrink")
@@ -173,7 +182,7 @@ def hardshrink(op: OpBuilder, x: Value, lambd: float = 0.5) -> Value:
 
 @LOWERINGS("log_sigmoid", "log_sigmoid_forward")
 def log_sigmoid(op: OpBuilder, x: Value) -> Value | tuple[Value, None]:
-    result = -op.one("Softplus", -x)
+    result = -_soft(op, -x)
     # What else the operator yields is for the backward pass.
     return (result, None) if isinstance(op.val, (tuple, list)) else result
 

@@ -6,6 +6,7 @@ import math
 
 import onnx_ir as ir
 
+from fxexport.lowering.arithmetic import lacks_kernels
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
 from fxexport.lowering.registry import LoweringTable
@@ -59,6 +60,19 @@ def erf(op: OpBuilder, x: Value) -> Value:
     far = 1.0 - _scaled_complement(op, size) * op.one("Exp", -(x * x))
     far = op.one("Where", x < 0.0, -far, far)
     return op.one("Where", size < 0.5, _series(op, x), far)
+
+
+@LOWERINGS("gelu")
+def gelu(op: OpBuilder, x: Value, approximate: str = "none") -> Value:
+    if op.opset >= 20 and not lacks_kernels(op, x):
+        return op.one("Gelu", x, approximate=approximate)
+    if approximate == "tanh":
+        inner = (x + x * x * x * 0.044715) * math.sqrt(2.0 / math.pi)
+        return x * 0.5 * (op.one("Tanh", inner) + 1.0)
+    scaled = x * (1.0 / math.sqrt(2.0))
+    if lacks_kernels(op, x):
+        return x * 0.5 * complement(op, -scaled)
+    return x * 0.5 * (op.one("Erf", scaled) + 1.0)
 
 
 @LOWERINGS("erfc", "special_erfc")
