@@ -144,6 +144,13 @@ def _is_undefined(call: OperatorCall, tensors: Sequence[torch.Tensor]) -> bool:
             edges[..., 1:] < edges[..., :-1]
         )  # a difference of unsigned integers is never below 0
         return call.kwargs.get("sorter") is None and bool(falls.any())
+    if name == "linalg_ldl_solve":
+        # LAPACK's rows change places with later ones only.
+        pivots = tensors[1].abs()
+        return bool((pivots <= torch.arange(pivots.shape[-1])).any())
+    if name == "linalg_pinv" and call.kwargs.get("hermitian"):
+        # Without elements PyTorch does not look whether it is square.
+        return tensors[0].shape[-2] != tensors[0].shape[-1]
     if name == "take_along_dim" and tensors[1].numel():
         dim = call.args[2] if len(call.args) > 2 else call.kwargs.get("dim")
         size = tensors[0].numel() if dim is None else tensors[0].shape[dim]
