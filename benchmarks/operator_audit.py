@@ -273,7 +273,7 @@ def main() -> None:
             if row["kind"] in BAD:
                 fields = (row[key] for key in ("kind", "operator", "dtype", "form"))
                 print(*fields, row["call"], row["details"][:300], sep=" | ", flush=True)
-    for dtype in DTYPES:
+    for dtype in EVERY_DTYPE:
         counts = Counter(r["kind"] for (_, d), r in verdicts(rows).items() if d == dtype)
         if counts:
             print(f"{dtype}: " + ", ".join(f"{counts[k]} {k}" for k in KINDS if counts[k]))

@@ -14,7 +14,10 @@ from fxexport.lowering.builder.values import Value
 __all__ = [
     "arc_tangent",
     "element_count",
+    "exp_minus_one",
     "floor_divide",
+    "lacks_kernels",
+    "log_of_one_plus",
     "python_modulo",
     "truncate",
     "truncated_divide",
@@ -84,3 +87,29 @@ def element_count(op: OpBuilder, x: Value, axes: Sequence[int], dtype: ir.DataTy
     for axis in axes:
         total = total * op.cast(op.size(x, axis), ir.DataType.INT64)
     return op.cast(total, dtype)
+
+
+def log_of_one_plus(op: OpBuilder, x: Value) -> Value:
+    """``log(1 + x)``: ``x * log(u) / (u - 1)`` with ``u = 1 + x`` keeps the digits near 0."""
+    u = x + 1.0
+    gap = u - 1.0
+    exact = op.one("Equal", gap, 0.0)
+    ratio = op.one("Log", u) * (x / op.one("Where", exact, op.const(1, x.elem), gap))
+    infinite = op.one("Equal", u, float("inf"))
+    return op.one("Where", exact, x, op.one("Where", infinite, u, ratio))
+
+
+def exp_minus_one(op: OpBuilder, x: Value) -> Value:
+    """``exp(x) - 1``: ``tanh(x / 2) * (exp(x) + 1)`` keeps the digits near 0."""
+    e = op.one("Exp", x)
+    near = op.one("Abs", x) < 0.5
+    return op.one("Where", near, op.one("Tanh", x * 0.5) * (e + 1.0), e - 1.0)
+
+
+def lacks_kernels(op: OpBuilder, x: Value) -> bool:
+    """Whether a tensor is of float64, for which ONNX Runtime has kernels of the basics alone.
+
+    It has none for Conv, ConvTranspose, AveragePool, InstanceNormalization and Resize (but for
+    nearest pixels), Elu, Erf, Gelu, LeakyRelu, PRelu, Selu and Softplus.
+    """
+    return op.exact and x.elem == ir.DataType.DOUBLE

@@ -3,8 +3,9 @@
 ONNX Runtime's DFT takes 20 to 100 times as long as PyTorch's, and in float32 is right to 1e-4 only
 for lengths that are no powers of two (400: 9e-5 of the largest value, 16000: 2e-3; ONNX Runtime
 1.32). So a length that is known is transformed by matrices: a short one by one matrix, a long one
-by Cooley and Tukey's way in two steps, ``n = n1 * n2``, and one with a large prime factor by
-Bluestein's, as a convolution that powers of two transform. Angles are computed in float64 from
+by Cooley and Tukey's way in two steps, ``n = n1 * n2`` (`real_fourier.py` has those of real
+tensors), and one with a large prime factor by Bluestein's, as a convolution that powers of two
+transform. Angles are computed in float64 from
 exact integers. Only a length that is known when the model runs goes through DFT, in float64.
 """
 
@@ -20,7 +21,19 @@ import onnx_ir as ir
 from fxexport.graph.fourier import irdft, rdft, scale_of
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
-from fxexport.lowering.dimensions import from_end, to_end
+from fxexport.lowering.dimensions import from_end
+from fxexport.lowering.fourier_matrices import (
+    Parts,
+    angles_of,
+    constant,
+    cos_and_sin,
+    divisor,
+    each,
+    halves,
+    swapped,
+    to_last,
+)
+from fxexport.lowering.real_fourier import irdft_in_two_steps, rdft_in_two_steps, two_steps
 
 __all__ = ["lower_fourier"]
 
@@ -28,10 +41,8 @@ DOUBLE = ir.DataType.DOUBLE
 INT64 = ir.DataType.INT64
 
 # Up to this length one matrix is fastest: 1000 x 400 takes the same in two steps, 1250 x 512 2.0 ms
-# for 2.8 (benchmarks/spectra.py, one thread).
+# for 2.8 (benchmarks/spectra.py, one thread). Where both factors are even, real tensors have less.
 _SHORT = 448
-
-Parts = tuple[Value, Value | None]
 
 
 def lower_fourier(op: OpBuilder, target: Callable[..., Any], args: Any) -> Any:
@@ -52,7 +63,7 @@ def _dft(op: OpBuilder, parts: Parts, dim: int, inverse: bool, norm: int) -> tup
     size = parts[0].dims[dim]
     if size is None:
         return _by_dft(op, parts, dim, inverse, norm)
-    last = _moved(op, parts, dim)
+    last = to_last(op, parts, dim)
     re, im = _matrices(op, last, size, 1 if inverse else -1, scale_of(size, norm))
     return from_end(op, re, dim), from_end(op, im, dim)
 
@@ -63,9 +74,12 @@ def _rdft(op: OpBuilder, x: Value, dim: int, norm: int) -> tuple[Value, Value]:
         re, im = _by_dft(op, (x, None), dim, False, norm, onesided=True)
         return re, im
     count = size // 2 + 1
-    moved, _ = _moved(op, (x, None), dim)
-    if size <= _SHORT:
-        angles = _angles(size)[:, :count] * -1.0
+    moved, _ = to_last(op, (x, None), dim)
+    steps = two_steps(size)
+    if steps is not None:
+        re, im = rdft_in_two_steps(op, moved, steps, scale_of(size, norm))
+    elif size <= _SHORT:
+        angles = angles_of(size)[:, :count] * -1.0
         re, im = _split_product(op, moved, angles, scale_of(size, norm))
     else:
         whole = _matrices(op, (moved, None), size, -1, scale_of(size, norm))
@@ -79,19 +93,22 @@ def _irdft(
 ) -> Value:
     if not isinstance(size, int):
         return _irdft_of_any_size(op, (re, im), dim, size, norm)
-    parts = _moved(op, (re, im), dim)
-    if size <= _SHORT:
+    parts = to_last(op, (re, im), dim)
+    steps = two_steps(size)
+    if steps is not None:
+        out = irdft_in_two_steps(op, parts, steps, scale_of(size, norm))
+    elif size <= _SHORT:
         count = size // 2 + 1
-        angles = _angles(size)[:count]
+        angles = angles_of(size)[:count]
         twice = np.full((count, 1), 2.0)
         twice[0] = 1.0
         if size % 2 == 0:
             twice[-1] = 1.0
         twice *= scale_of(size, norm)
-        cos, sin = _turns(angles)
-        out = parts[0] @ _constant(op, cos * twice, parts[0])
+        cos, sin = cos_and_sin(angles)
+        out = parts[0] @ constant(op, cos * twice, parts[0])
         if parts[1] is not None:
-            out = out - parts[1] @ _constant(op, sin * twice, parts[0])
+            out = out - parts[1] @ constant(op, sin * twice, parts[0])
     else:
         whole = _hermitian(op, parts, size)
         out, _ = _matrices(op, whole, size, 1, scale_of(size, norm))
@@ -114,8 +131,8 @@ def _matrices(
         scale: what the result is multiplied by.
     """
     if size <= _SHORT:
-        return _complex_product(op, parts, _angles(size) * sign, scale)
-    first = _divisor(size)
+        return _complex_product(op, parts, angles_of(size) * sign, scale)
+    first = divisor(size)
     if first == 1:
         return _bluestein(op, parts, size, sign, scale)
     return _in_two_steps(op, parts, (first, size // first), sign, scale)
@@ -129,13 +146,13 @@ def _in_two_steps(
     n = n1 * n2
     rank = parts[0].rank
     outer = [op.size(parts[0], k) for k in range(rank - 1)]
-    columns = _each(parts, lambda part: _swapped(op, op.reshape(part, [*outer, n1, n2])))
+    columns = each(parts, lambda part: swapped(op, op.reshape(part, [*outer, n1, n2])))
     re, im = _matrices(op, columns, n1, sign, 1.0)  # [..., j2, k1]
     angles = sign * 2 * np.pi * (np.outer(np.arange(n2), np.arange(n1)) % n) / n
     re, im = _rotated(op, re, im, angles)
-    rows = _swapped(op, re), _swapped(op, im)
+    rows = swapped(op, re), swapped(op, im)
     re, im = _matrices(op, rows, n2, sign, scale)  # [..., k1, k2]
-    out = [op.reshape(_swapped(op, part), [*outer, n]) for part in (re, im)]
+    out = [op.reshape(swapped(op, part), [*outer, n]) for part in (re, im)]
     return out[0], out[1]
 
 
@@ -159,19 +176,19 @@ def _bluestein(
     re, im = _times(op, re, im, spectrum.real, spectrum.imag)
     re, im = _matrices(op, (re, im), length, 1, 1.0)
     re, im = (op.one("Slice", part, [0], [size], [axis - 1]) for part in (re, im))
-    cos, sin = _turns(chirp)
+    cos, sin = cos_and_sin(chirp)
     return _times(op, re, im, cos * scale, sin * scale)
 
 
 def _rotated(op: OpBuilder, re: Value, im: Value | None, angles: np.ndarray) -> tuple[Value, Value]:
-    return _times(op, re, im, *_turns(angles))
+    return _times(op, re, im, *cos_and_sin(angles))
 
 
 def _times(
     op: OpBuilder, re: Value, im: Value | None, by_re: np.ndarray, by_im: np.ndarray
 ) -> tuple[Value, Value]:
     """A product with constant complex numbers."""
-    c, s = _constant(op, by_re, re), _constant(op, by_im, re)
+    c, s = constant(op, by_re, re), constant(op, by_im, re)
     if im is None:
         return re * c, re * s
     return re * c - im * s, re * s + im * c
@@ -184,44 +201,18 @@ def _complex_product(
     re, im = parts
     if im is None:
         return _split_product(op, re, angles, scale)
-    cos, sin = (part * scale for part in _turns(angles))
+    cos, sin = (part * scale for part in cos_and_sin(angles))
     whole = op.one("Concat", re, im, axis=re.rank - 1)
     matrix = np.block([[cos, sin], [-sin, cos]])
-    return _halves(op, whole @ _constant(op, matrix, re), angles.shape[1])
+    return halves(op, whole @ constant(op, matrix, re), angles.shape[1])
 
 
 def _split_product(
     op: OpBuilder, x: Value, angles: np.ndarray, scale: float
 ) -> tuple[Value, Value]:
     """A product of a real tensor with the matrix of ``exp(i * angles)``."""
-    matrix = np.concatenate(_turns(angles), axis=1) * scale
-    return _halves(op, x @ _constant(op, matrix, x), angles.shape[1])
-
-
-def _halves(op: OpBuilder, x: Value, count: int) -> tuple[Value, Value]:
-    axis = x.rank - 1
-    return (
-        op.one("Slice", x, [0], [count], [axis]),
-        op.one("Slice", x, [count], [2 * count], [axis]),
-    )
-
-
-def _angles(size: int) -> np.ndarray:
-    """``2 pi j k / n``, from exact integers below n."""
-    steps = np.arange(size)
-    angles: np.ndarray = 2 * np.pi * (np.outer(steps, steps) % max(size, 1)) / max(size, 1)
-    return angles
-
-
-def _turns(angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines and sines, exactly 0 where they are: at multiples of a quarter turn."""
-    cos, sin = (np.where(np.abs(x) < 1e-15, 0.0, x) for x in (np.cos(angles), np.sin(angles)))
-    return cos, sin
-
-
-def _divisor(size: int) -> int:
-    """The divisor that is nearest to the root, from below; 1 for a prime."""
-    return next(d for d in range(math.isqrt(size), 0, -1) if size % d == 0)
+    matrix = np.concatenate(cos_and_sin(angles), axis=1) * scale
+    return halves(op, x @ constant(op, matrix, x), angles.shape[1])
 
 
 # -- lengths that are known when the model runs ----------------------------------------------------
@@ -259,7 +250,7 @@ def _by_computed_matrix(
     op: OpBuilder, parts: Parts, dim: int, inverse: bool, norm: int, *, onesided: bool
 ) -> tuple[Value, Value]:
     """The product with a matrix of ``length * length`` elements."""
-    re, im = _moved(op, parts, dim)
+    re, im = to_last(op, parts, dim)
     size = op.size(parts[0], dim)
     steps = op.one("Range", op.i64(0), op.cast(size, INT64), op.i64(1))
     products = op.one("Unsqueeze", steps, [1]) * op.one("Unsqueeze", steps, [0])
@@ -291,7 +282,7 @@ def _dft_node(op: OpBuilder, x: Value, dim: int, inverse: bool, onesided: bool) 
 def _irdft_of_any_size(
     op: OpBuilder, parts: Parts, dim: int, size: int | Value, norm: int
 ) -> Value:
-    moved = _moved(op, parts, dim)
+    moved = to_last(op, parts, dim)
     whole = _hermitian(op, moved, size)
     out, _ = _by_dft(op, whole, moved[0].rank - 1, True, norm)
     return from_end(op, out, dim)
@@ -322,28 +313,3 @@ def _dynamic_scale(op: OpBuilder, length: Value, norm: int) -> Value | None:
     if norm == 0:
         return None
     return op.one("Reciprocal", op.one("Sqrt", length) if norm == 1 else length)
-
-
-# -- helpers ---------------------------------------------------------------------------------------
-
-
-def _constant(op: OpBuilder, array: np.ndarray, like: Value) -> Value:
-    return op.const(array.astype(like.elem.numpy()), like.elem)
-
-
-def _swapped(op: OpBuilder, x: Value) -> Value:
-    """The last two dimensions changed."""
-    perm = list(range(x.rank))
-    perm[-1], perm[-2] = perm[-2], perm[-1]
-    return op.one("Transpose", x, perm=perm)
-
-
-def _each(parts: Parts, change: Callable[[Value], Value]) -> Parts:
-    """Both parts changed alike."""
-    re, im = parts
-    return change(re), None if im is None else change(im)
-
-
-def _moved(op: OpBuilder, parts: Parts, dim: int) -> Parts:
-    """A dimension brought to the end."""
-    return _each(parts, lambda part: to_end(op, part, dim))

@@ -38,6 +38,7 @@ _MODULES = (
     "operators.linear",
     "operators.conv",
     "operators.norm",
+    "operators.softmax",
     "operators.attention",
     "operators.pool",
     "operators.adaptive",

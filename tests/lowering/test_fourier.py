@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
+import onnx
 import onnxruntime  # type: ignore[import-untyped]
 import pytest
 import torch
 
 import fxexport
 
-# Up to 512 one matrix; 600 and 2048 in two steps, 1021 and 4099 are primes, 1042 is twice one.
-LENGTHS = (1, 2, 7, 97, 400, 512, 600, 1021, 1042, 2048, 4099)
+# Up to 300 one matrix. In two steps with even factors 304, 400, 600 and 2048; 450 and 1042 have one
+# even factor, 675 has none; 1021 and 4099 are primes, 4084 is four times one.
+LENGTHS = (1, 2, 7, 97, 256, 304, 400, 450, 512, 600, 675, 1021, 1042, 2048, 4084, 4099)
 
 
 def _got(function: object, x: torch.Tensor, **options: object) -> torch.Tensor:
@@ -61,6 +65,49 @@ def test_dynamic_lengths_in_each_opset(opset: int, length: int) -> None:
 
 def test_a_short_transform_is_one_product() -> None:
     function = lambda x: torch.view_as_real(torch.fft.rfft(x))  # noqa: E731
-    exported = fxexport.export(function, torch.randn(8, 400), verify=False)
+    exported = fxexport.export(function, torch.randn(8, 256), verify=False)
     kinds = [node.op_type for node in exported.model.graph.node]
     assert kinds.count("MatMul") == 1 and "DFT" not in kinds
+
+
+@pytest.mark.parametrize("length", [304, 480, 1024])
+def test_what_no_real_tensor_has_counts_for_nothing(length: int) -> None:
+    """Imaginary parts of the first value and of the middle one; values behind the middle."""
+    parts = torch.randn(3, length // 2 + 4, 2, generator=torch.Generator().manual_seed(length))
+    function = lambda x: torch.fft.irfft(torch.view_as_complex(x), n=length)  # noqa: E731
+    _close(_got(function, parts), function(parts.double()).float(), 1e-6)
+
+
+@pytest.mark.parametrize("shape", [(400,), (2, 400, 3), (1, 2, 3, 400)])
+def test_two_steps_along_any_dimension(shape: tuple[int, ...]) -> None:
+    x = torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    dim = shape.index(400)
+    there = lambda x: torch.view_as_real(torch.fft.rfft(x, dim=dim))  # noqa: E731
+    back = lambda x: torch.fft.irfft(torch.fft.rfft(x, dim=dim) * 1j, dim=dim)  # noqa: E731
+    for function in (there, back):
+        got, expected = _got(function, x), function(x)
+        assert got.shape == expected.shape
+        assert torch.allclose(got, expected, rtol=0, atol=1e-11)
+
+
+def test_two_steps_without_imaginary_parts() -> None:
+    x = torch.randn(3, 201, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    function = lambda x: torch.fft.irfft(x, n=400)  # noqa: E731
+    _close(_got(function, x), function(x), 1e-13)
+
+
+def test_a_real_transform_takes_half_of_the_products() -> None:
+    """Of what ``32 * 32`` complex values would take in two steps."""
+    function = lambda x: torch.view_as_real(torch.fft.rfft(x))  # noqa: E731
+    exported = fxexport.export(function, torch.randn(8, 1024), verify=False)
+    model = onnx.shape_inference.infer_shapes(exported.model)
+    shapes = {value.name: _dims(value.type) for value in model.graph.value_info}
+    shapes |= {value.name: list(value.dims) for value in model.graph.initializer}
+    products = [node for node in model.graph.node if node.op_type == "MatMul"]
+    taken = sum(math.prod(shapes[p.output[0]]) * shapes[p.input[0]][-1] for p in products)
+    complex_ones = 8 * 1024 * (2 * 32 + 4 * 32)
+    assert len(products) == 2 and taken <= 0.6 * complex_ones
+
+
+def _dims(kind: onnx.TypeProto) -> list[int]:
+    return [dim.dim_value for dim in kind.tensor_type.shape.dim]

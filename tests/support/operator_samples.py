@@ -138,8 +138,6 @@ def _is_undefined(call: OperatorCall, tensors: Sequence[torch.Tensor]) -> bool:
     if name == "linear_cross_entropy" and call.kwargs.get("options") is not None:
         rows, targets = tensors[0].shape[:-1], tensors[2].shape
         return tuple(rows) != tuple(targets)
-    if "ldl_solve" in name:
-        return True  # the factors and pivots of a tensor that has been resized are nobody's
     if "lu_factor_ex" in name and tensors[0].dim() > 1:
         # Of a matrix without full rank rounding decides which rows are left for pivots.
         rank = torch.linalg.matrix_rank(tensors[0].double(), rtol=1e-3)
@@ -148,7 +146,9 @@ def _is_undefined(call: OperatorCall, tensors: Sequence[torch.Tensor]) -> bool:
         return math.prod(call.args[1]) > tensors[0].numel()  # new memory holds anything
     if name in ("bucketize", "searchsorted"):
         edges = tensors[1 if name == "bucketize" else 0]
-        return call.kwargs.get("sorter") is None and bool((edges.diff(dim=-1) < 0).any())
+        # Not by their differences: those of unsigned integers are never below 0.
+        falls = edges[..., 1:] < edges[..., :-1]
+        return call.kwargs.get("sorter") is None and bool(falls.any())
     if name == "histogram" and isinstance(call.args[1], Slot):
         return bool((tensors[1].diff() < 0).any())
     if name == "ctc_loss":
@@ -158,6 +158,13 @@ def _is_undefined(call: OperatorCall, tensors: Sequence[torch.Tensor]) -> bool:
         if "offsets" in call.kwargs:
             return bool((tensors[1].diff() < 0).any() or (tensors[1] > rows).any())
         return bool(call.kwargs["unsafe"] and (tensors[1].sum() > rows or (tensors[1] < 0).any()))
+    if name == "linalg_ldl_solve":
+        # LAPACK's rows change places with later ones only.
+        pivots = tensors[1].abs()
+        return bool((pivots <= torch.arange(pivots.shape[-1])).any())
+    if name == "linalg_pinv" and call.kwargs.get("hermitian"):
+        # Without elements PyTorch does not look whether it is square.
+        return tensors[0].shape[-2] != tensors[0].shape[-1]
     if name == "take_along_dim" and tensors[1].numel():
         dim = call.args[2] if len(call.args) > 2 else call.kwargs.get("dim")
         size = tensors[0].numel() if dim is None else tensors[0].shape[dim]
@@ -198,7 +205,7 @@ def _resized(tensor: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
         return torch.ones(tuple(shape), dtype=tensor.dtype)
     for axis, size in enumerate(shape):
         tensor = tensor.index_select(axis, torch.arange(size) % tensor.shape[axis])
-    if tensor.dtype == torch.float32:
+    if tensor.dtype in (torch.float32, torch.float64):
         # What is repeated must not be equal: the order of equal values is nobody's.
         step = torch.arange(tensor.numel(), dtype=tensor.dtype).reshape(tensor.shape)
         tensor = tensor * (1 + 1e-3 * step / max(1, tensor.numel()))

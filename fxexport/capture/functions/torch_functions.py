@@ -113,7 +113,7 @@ class FunctionMode(TorchFunctionMode):
         self._table[torch.ctc_loss] = written_out.ctc_loss
         self._table[torch.nn.functional.one_hot] = self._one_hot
         for function in (torch.istft, tensor.istft):
-            self._table[function] = spectra.istft
+            self._table[function] = functools.partial(spectra.istft, self._session)
         self._table.update(nonempty_functions(self._operators, self._raw))
         for name in ("histc", "cov", "corrcoef"):
             for owner in (torch, tensor):

@@ -211,6 +211,21 @@ def _ctc_loss(
     return log_probs.new_empty(batch), log_probs.new_empty(batch, time, 2 * longest + 1)
 
 
+def _unique_along(func: torch._ops.OpOverload) -> Callable[..., OpResult]:
+    """PyTorch's own gives another rank where the dimension is counted from the end."""
+
+    def result(x: torch.Tensor, *args: Any, **kwargs: Any) -> OpResult:
+        names = [argument.name for argument in func._schema.arguments[1:]]
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        if given.get("dim") is not None:
+            x.size(given["dim"])  # raises where there is no such dimension
+            given["dim"] %= x.dim()
+        found: OpResult = func(x, **given)
+        return found
+
+    return result
+
+
 def _mean(mean: Callable[..., torch.Tensor], total: Callable[..., torch.Tensor]) -> Any:
     """That of complex numbers has PyTorch ask how many there are, as a complex number."""
 
@@ -245,6 +260,8 @@ FAKE_RESULTS[torch.ops.aten._ctc_loss.default] = _ctc_loss
 FAKE_RESULTS[torch.ops.aten._ctc_loss.Tensor] = _ctc_loss
 FAKE_RESULTS[torch.ops.aten.scaled_dot_product_attention.default] = _attention
 FAKE_RESULTS |= FAKE_MATRICES
+for _unique in (torch.ops.aten.unique_dim.default, torch.ops.aten.unique_consecutive.default):
+    FAKE_RESULTS[_unique] = _unique_along(_unique)
 for _fake_quantize in (
     torch.ops.aten.fake_quantize_per_tensor_affine.default,
     torch.ops.aten.fake_quantize_per_tensor_affine.tensor_qparams,

@@ -37,7 +37,9 @@ Call = tuple[torch._ops.OpOverload, OpArgs, OpKwargs]
 class Watch(Protocol):
     """Who is told what such an operator needs."""
 
-    def needs(self, condition: bool | torch.SymBool, text: str) -> None:
+    def needs(
+        self, condition: bool | torch.SymBool, text: str, error: str = "RuntimeError"
+    ) -> None:
         """PyTorch raises where a condition on sizes does not hold."""
 
     def note(self, kind: FindingKind, message: str) -> None:
@@ -159,7 +161,7 @@ class MemoryViews:
                 location=user_location(),
                 hint="make a new tensor, with torch.nn.functional.pad for example",
             )
-        self._watch.needs(after <= before, "resize_ is not to more elements than there are")
+        self._watch.needs(after <= before, "resize_ is not to more elements than there are", "")
         self._owner(x, {}, "aten::as_strided_")
         steps: list[Size] = [1]
         for n in reversed(sizes[1:]):

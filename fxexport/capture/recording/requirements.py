@@ -103,6 +103,19 @@ def _fractional(args: OpArgs, kwargs: OpKwargs, out: OpResult) -> Iterator[Requi
         yield windows + wide - 1 < size, "windows that fit beside each other are fewer than pixels"
 
 
+def _slices(place: int) -> _Rule:
+    """Of what compares slices along a dimension, its argument at this place."""
+
+    def rule(args: OpArgs, kwargs: OpKwargs, out: OpResult) -> Iterator[Requirement]:
+        x = args[0]
+        dim = args[place] if len(args) > place else kwargs.get("dim")
+        if dim is not None:
+            rest = [size for k, size in enumerate(x.shape) if k != dim % x.dim()]
+            yield from _not_empty(rest, "a size of what is compared is")
+
+    return rule
+
+
 def _steps(args: OpArgs, kwargs: OpKwargs, out: OpResult) -> Iterator[Requirement]:
     # The other overload is given packed rows, and how many in each step.
     if len(args) == 9 and isinstance(args[8], bool):
@@ -153,6 +166,8 @@ _RULES: dict[str, _Rule] = {
     **_named("im2col", _windows),
     **_named("_pad_circular", _circular),
     **_named("fractional_max_pool2d fractional_max_pool3d", _fractional),
+    **_named("unique_dim", _slices(1)),
+    **_named("unique_consecutive", _slices(3)),
     **_named("lstm gru rnn_tanh rnn_relu", _steps),
     **_named("histogram", _bins),
     **_named("mode", _counted),

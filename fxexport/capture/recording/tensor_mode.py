@@ -52,8 +52,10 @@ class Watch(Protocol):
     def about_to_squeeze(self, tensor: torch.Tensor, dims: Iterable[int]) -> None:
         """An operator takes dimensions away if their size is 1."""
 
-    def needs(self, condition: bool | torch.SymBool, text: str) -> None:
-        """PyTorch raises where a condition on sizes does not hold."""
+    def needs(
+        self, condition: bool | torch.SymBool, text: str, error: str = "RuntimeError"
+    ) -> None:
+        """PyTorch raises where a condition on sizes does not hold, or gives anything (no error)."""
 
     def note(self, kind: FindingKind, message: str) -> None:
         """A finding for the report."""

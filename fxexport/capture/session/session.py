@@ -219,10 +219,20 @@ class Session(Sharing):
         self.note("assumption", said or text)
         self.require(condition)
 
-    def needs(self, condition: bool | torch.SymBool, text: str) -> None:
-        """What an operator needs of sizes, without which PyTorch raises and the file does."""
+    def needs(
+        self, condition: bool | torch.SymBool, text: str, error: str = "RuntimeError"
+    ) -> None:
+        """What an operator needs of sizes, without which the file raises.
+
+        Args:
+            condition: what is needed.
+            text: the same in a sentence.
+            error: what PyTorch raises otherwise; empty where it gives what nothing defines.
+        """
         if self.known(condition) is None:
-            self.guard(condition, f"RuntimeError: expected that {text}")
+            self.guard(
+                condition, f"{error}: expected that {text}" if error else f"expected that {text}"
+            )
             self.env.assume(condition, text)
             self.require(condition)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import onnx_ir as ir
 
+from fxexport.lowering.arithmetic import lacks_kernels
 from fxexport.lowering.builder import dtypes
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
@@ -25,7 +26,7 @@ def _average(count: int) -> Callable[..., Value]:
             axes = list(range(x.rank - count, x.rank))
             return mean_over(op, x, axes, True)
         kernel = _even(x, sizes)
-        if kernel is not None:
+        if kernel is not None and not lacks_kernels(op, x):
             wide = x if x.rank == count + 2 else op.one("Unsqueeze", x, [0])
             pooled = op.one("AveragePool", wide, kernel_shape=kernel, strides=kernel)
             return pooled if wide is x else op.one("Squeeze", pooled, [0])

@@ -8,7 +8,7 @@ import onnx_ir as ir
 
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
-from fxexport.lowering.operators.norm import masked_softmax
+from fxexport.lowering.operators.softmax import masked_softmax
 from fxexport.lowering.registry import LoweringTable
 
 LOWERINGS = LoweringTable()

@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 import torch
 
-from fxexport.lowering.arithmetic import element_count
+from fxexport.lowering.arithmetic import element_count, lacks_kernels
 from fxexport.lowering.builder import dtypes
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
@@ -21,35 +21,6 @@ FLOAT = ir.DataType.FLOAT
 
 Results = tuple[Value | None, ...]
 """The results of an operator that has several; None for one that nothing can use."""
-
-
-@LOWERINGS("_softmax", "softmax.int", "special_softmax")
-def softmax(op: OpBuilder, x: Value, dim: int, *_: object, **__: object) -> Value:
-    return _along(op, "Softmax", x, dim)
-
-
-@LOWERINGS("_safe_softmax")
-def safe_softmax(op: OpBuilder, x: Value, dim: int, *_: object, **__: object) -> Value:
-    x = op.cast(x, op.dtype)
-    return masked_softmax(op, x, dim % x.rank)
-
-
-def masked_softmax(op: OpBuilder, x: Value, dim: int) -> Value:
-    """Softmax that gives 0 where a whole row is minus infinity."""
-    empty = op.one("Equal", op.one("ReduceMax", x, [dim], keepdims=1), float("-inf"))
-    return op.one("Where", empty, op.const(0, x.elem), op.one("Softmax", x, axis=dim))
-
-
-@LOWERINGS("_log_softmax", "log_softmax.int", "special_log_softmax")
-def log_softmax(op: OpBuilder, x: Value, dim: int, *_: object, **__: object) -> Value:
-    return _along(op, "LogSoftmax", x, dim)
-
-
-def _along(op: OpBuilder, name: str, x: Value, dim: int) -> Value:
-    x = op.cast(x, op.dtype)
-    if x.rank == 0:
-        return op.one("Squeeze", op.one(name, op.one("Unsqueeze", x, [0]), axis=0), [0])
-    return op.one(name, x, axis=dim % x.rank)
 
 
 def _filled(op: OpBuilder, sizes: Sequence[int | Value], value: float, dtype: ir.DataType) -> Value:
@@ -222,6 +193,10 @@ def instance_norm(
 
 def _by_instance(op: OpBuilder, x: Value, scale: Value, shift: Value, eps: float) -> Value:
     """InstanceNormalization; ONNX Runtime 1.32 ends the process where planes have no elements."""
+    if lacks_kernels(op, x):
+        variance, mean = moments(op, x, list(range(2, x.rank)), 0, True)
+        normal = (x - mean) / op.one("Sqrt", variance + float(eps))
+        return _scaled(op, normal, x.rank, scale, shift)
     if all(x.dims[2:]) or not op.exact:
         return op.one("InstanceNormalization", x, scale, shift, epsilon=float(eps))
     # Then there is no element at all, and the batch may be empty as well: that it takes.

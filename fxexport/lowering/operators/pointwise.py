@@ -7,7 +7,10 @@ from collections.abc import Callable
 
 import onnx_ir as ir
 
-from fxexport.lowering.arithmetic import arc_tangent
+from fxexport.lowering.arithmetic import (
+    arc_tangent,
+    lacks_kernels,
+)
 from fxexport.lowering.builder import dtypes
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Operand, Value
@@ -101,7 +104,7 @@ def hardsigmoid(op: OpBuilder, x: Value) -> Value:
 
 @LOWERINGS("leaky_relu")
 def leaky_relu(op: OpBuilder, x: Value, slope: Operand = 0.01) -> Value:
-    if isinstance(slope, (int, float)) and x.elem != ir.DataType.DOUBLE:
+    if isinstance(slope, (int, float)) and not lacks_kernels(op, x):
         return op.one("LeakyRelu", x, alpha=float(slope))
     return op.one("Where", x > 0.0, x, x * op.cast(slope, x.elem))
 
@@ -112,6 +115,8 @@ def prelu(op: OpBuilder, x: Value, weight: Value) -> Value:
         weight = op.one("Reshape", weight, op.i64([]))
     elif weight.rank <= 1 and x.rank > 1 and weight.dims != [1]:
         weight = op.one("Reshape", weight, [-1] + [1] * (x.rank - 2))
+    if lacks_kernels(op, x):
+        return op.one("Where", x > 0.0, x, x * weight)
     return op.one("PRelu", x, weight)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from collections.abc import Callable, Sequence
 
 import onnx_ir as ir
 
+from fxexport.lowering.arithmetic import lacks_kernels
 from fxexport.lowering.builder import dtypes
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
@@ -200,7 +202,7 @@ def _average(count: int) -> Callable[..., Value]:
                 op, x, kernel, strides, pads, ceil_mode, count_include_pad, divisor_override
             )
         window = {"kernel_shape": kernel, "strides": strides}
-        if not ceil_mode and divisor_override is None:
+        if not ceil_mode and divisor_override is None and not lacks_kernels(op, x):
             return op.one(
                 "AveragePool", x, pads=pads * 2, count_include_pad=int(count_include_pad), **window
             )
@@ -230,7 +232,8 @@ def _average_as_product(
     Integers are added and divided as such. With `ceil_mode` a window may be much larger than the
     input: padding the input to it would take all the memory.
     """
-    wide = ir.DataType.FLOAT if dtypes.is_float(x.elem) else INT64
+    narrow = ir.DataType.DOUBLE if x.elem == ir.DataType.DOUBLE else ir.DataType.FLOAT
+    wide = narrow if dtypes.is_float(x.elem) else INT64
     total = op.cast(x, wide)
     counts: list[Value] = []
     for k, (size, stride, pad) in enumerate(zip(kernel, strides, pads, strict=True)):
@@ -242,6 +245,7 @@ def _average_as_product(
         inside, count = (op.cast(part, wide) for part in window)
         order = [d for d in range(x.rank) if d != dim] + [dim]
         back = [order.index(d) for d in range(x.rank)]
+        inside, count = op.cast(inside, wide), op.cast(count, wide)
         total = op.one("MatMul", op.one("Transpose", total, perm=order), inside)
         total = op.one("Transpose", total, perm=back)
         counts.append(op.one("Unsqueeze", count, list(range(1, len(kernel) - k))))
@@ -294,7 +298,6 @@ def _average_written_out(
     divisor: int | None,
 ) -> Value:
     """Average pooling as a sum over padded windows, divided by what PyTorch divides by."""
-    window = {"kernel_shape": kernel, "strides": strides}
     ones = [1] * len(kernel)
     lead = [0] * (x.rank - len(kernel))
 
@@ -303,8 +306,10 @@ def _average_written_out(
             padded = _padded(op, source, kernel, strides, pads, ones, 0.0)
         else:
             padded = op.one("Pad", source, op.i64([*lead, *pads, *lead, *pads]), mode="constant")
-        return op.one("AveragePool", padded, **window) * float(math.prod(kernel))
+        return _window_sums(op, padded, kernel, strides)
 
+    if divisor is None and count_include_pad and not ceil_mode:
+        divisor = math.prod(kernel)
     if divisor is not None:
         return total(x) / float(divisor)
     inside = op.one("Expand", op.const(1.0, x.elem), op.shape(x))
@@ -321,10 +326,22 @@ def _average_written_out(
         extra = _ceil_pads(op, x, kernel, strides, pads, ones)
         end = op.one("Concat", op.i64([0] * x.rank + lead), extra, axis=0)
         full = op.one("Pad", full, end, mode="constant")
-        counted = op.one("AveragePool", full, **window) * float(math.prod(kernel))
+        counted = _window_sums(op, full, kernel, strides)
     else:
         counted = total(inside)
     return total(x) / counted
+
+
+def _window_sums(op: OpBuilder, x: Value, kernel: list[int], strides: list[int]) -> Value:
+    if not lacks_kernels(op, x):
+        mean = op.one("AveragePool", x, kernel_shape=kernel, strides=strides)
+        return mean * float(math.prod(kernel))
+    for k, (size, stride) in enumerate(zip(kernel, strides, strict=True)):
+        axis = x.rank - len(kernel) + k
+        reach = op.one("Div", op.size1(x, axis) - size, [stride]) * stride + 1
+        under = [op.one("Slice", x, [at], reach + at, [axis], [stride]) for at in range(size)]
+        x = functools.reduce(operator.add, under)
+    return x
 
 
 for _count in (1, 2, 3):

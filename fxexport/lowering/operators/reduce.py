@@ -142,14 +142,22 @@ def _exact_product(op: OpBuilder, x: Value, axes: Sequence[int], keepdim: bool) 
 
 @LOWERINGS("any", "any.dim", "any.dims")
 def any_(op: OpBuilder, x: Value, dim: Dims = None, keepdim: bool = False) -> Value:
-    count = reduce(op, "ReduceSum", op.cast(truth(op, x), INT64), dim, keepdim)
+    count = reduce(op, "ReduceSum", op.cast(truth(op, x), _counted(op)), dim, keepdim)
     return op.cast(count > 0, op.dtype)
 
 
 @LOWERINGS("all", "all.dim", "all.dims")
 def all_(op: OpBuilder, x: Value, dim: Dims = None, keepdim: bool = False) -> Value:
-    missing = reduce(op, "ReduceSum", op.cast(~truth(op, x), INT64), dim, keepdim)
+    missing = reduce(op, "ReduceSum", op.cast(~truth(op, x), _counted(op)), dim, keepdim)
     return op.cast(op.one("Equal", missing, 0), op.dtype)
+
+
+def _counted(op: OpBuilder) -> ir.DataType:
+    """In what it is counted whether there is one: a sum of ones is no 0, however it is rounded.
+
+    ONNX Runtime's ReduceSum of 160,000 numbers takes 25 us in float32 and 350 in int64.
+    """
+    return ir.DataType.FLOAT if op.exact else INT64
 
 
 @LOWERINGS("count_nonzero", "count_nonzero.dim_IntList")

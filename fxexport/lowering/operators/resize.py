@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from fxexport.lowering.arithmetic import lacks_kernels
 from fxexport.lowering.builder import dtypes
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
@@ -104,6 +105,11 @@ def _linear_axis(
 ) -> Value:
     rule = "align_corners" if align else "half_pixel"
     where, old = _coordinates(op, x, axis, target, scale, rule)
+    if scale is not None and not align:
+        # To the same size PyTorch copies, whatever the factor is.
+        new = op.cast(target, INT64)
+        place = op.cast(op.one("Range", 0, new, 1), where.elem)
+        where = op.one("Where", op.one("Equal", new, old), place, where)
     where = op.one("Max", where, 0.0)
     low = op.one("Min", op.cast(op.one("Floor", where), INT64), old - 1)
     high = op.one("Min", low + 1, old - 1)
@@ -114,6 +120,29 @@ def _linear_axis(
     share = op.one("Reshape", share, shape)
     below, above = op.one("Gather", x, low, axis=axis), op.one("Gather", x, high, axis=axis)
     return below * (op.const(1, x.elem) - share) + above * share
+
+
+def _cubic_axis(
+    op: OpBuilder, x: Value, axis: int, target: int | Value, scale: Scale, align: bool
+) -> Value:
+    """Four neighbours, those beyond the ends again; Keys' weights with a = -0.75."""
+    rule = "align_corners" if align else "half_pixel"
+    where, old = _coordinates(op, x, axis, target, scale, rule)
+    low = op.one("Floor", where)
+    gap = where - low
+    total: Value | None = None
+    for step in (-1, 0, 1, 2):
+        far = op.one("Abs", gap - float(step))
+        if step in (0, 1):
+            weight = (far * 1.25 - 2.25) * far * far + 1.0
+        else:
+            weight = ((far * -0.75 + 3.75) * far - 6.0) * far + 3.0
+        index = op.one("Min", op.one("Max", op.cast(low, INT64) + step, 0), old - 1)
+        weight = op.one("Reshape", op.cast(weight, x.elem), [-1] + [1] * (x.rank - 1 - axis))
+        term = op.one("Gather", x, index, axis=axis) * weight
+        total = term if total is None else total + term
+    assert total is not None
+    return total
 
 
 def _smooth_axis(
@@ -185,20 +214,21 @@ def resize(
         return x
     nearest = mode in ("nearest", "nearest_exact")
     whole = all(f is not None and f == int(f) and f >= 1 for f in factors)
-    if nearest and not whole:
+    if nearest and (not whole or lacks_kernels(op, x)):
         for k in range(count):
             x = _nearest_axis(op, x, first + k, targets[k], given[k], mode == "nearest_exact")
         return x
     computed = not align and any(g is not None and not _exact(g) for g in given)
-    if mode == "linear" and computed:
+    # Such a factor may leave a size as it is.
+    near = any(isinstance(g, (int, float)) and 1 < g < 1.5 for g in given)
+    if mode == "linear" and (computed or near or lacks_kernels(op, x)):
         for k in range(count):
             x = _linear_axis(op, x, first + k, targets[k], given[k], align)
         return x
-    if computed:
-        raise op.refuse(
-            f"{mode} resizing by a factor that single precision does not hold exactly",
-            "give the output size, or pass recompute_scale_factor=True",
-        )
+    if mode == "cubic" and (computed or lacks_kernels(op, x)):
+        for k in range(count):
+            x = _cubic_axis(op, x, first + k, targets[k], given[k], align)
+        return x
     attributes: dict[str, str | float] = {
         "mode": "nearest" if nearest else mode,
         "coordinate_transformation_mode": "align_corners" if align else "half_pixel",

@@ -207,21 +207,30 @@ def unique_consecutive(
     dim: int | None = None,
 ) -> tuple[Value, Value, Value]:
     if dim is not None and x.rank != 1:
-        raise op.refuse("unique_consecutive along a dimension", "flatten the tensor first")
+        return _runs(op, x, dim % x.rank)
     found, inverse, counts = _runs(op, op.one("Reshape", x, [-1]))
     return found, op.reshape_as(inverse, x), counts
 
 
-def _runs(op: OpBuilder, flat: Value) -> tuple[Value, Value, Value]:
-    """Runs of equal elements: what is in each, which one each element is in, how long each is."""
-    later, earlier = op.one("Slice", flat, [1], [2**62], [0]), op.one("Slice", flat, [0], [-1], [0])
+def _runs(op: OpBuilder, x: Value, dim: int = 0) -> tuple[Value, Value, Value]:
+    """Runs of equal elements, or slices along a dimension.
+
+    Returns:
+        What is in each run, which one each element is in, how long each is.
+    """
+    later, earlier = op.one("Slice", x, [1], [2**62], [dim]), op.one("Slice", x, [0], [-1], [dim])
     changed = ~op.one("Equal", later, earlier)
-    first = op.one("Expand", op.const(True, ir.DataType.BOOL), op.one("Min", op.shape(flat), [1]))
+    others = [k for k in range(x.rank) if k != dim]
+    if others:
+        found = op.one("ReduceMax", op.cast(changed, ir.DataType.INT32), others, keepdims=0)
+        changed = op.cast(found, ir.DataType.BOOL)
+    number = op.size1(x, dim)
+    first = op.one("Expand", op.const(True, ir.DataType.BOOL), op.one("Min", number, [1]))
     starts = op.one("Concat", first, changed, axis=0)
-    found = op.one("Compress", flat, starts, axis=0)
+    found = op.one("Compress", x, starts, axis=dim)
     inverse = op.one("CumSum", op.cast(starts, INT64), 0) - 1
     positions = op.one("Squeeze", op.one("NonZero", starts), [0])
-    ends = op.one("Concat", op.one("Slice", positions, [1], [2**62], [0]), op.shape(flat), axis=0)
+    ends = op.one("Concat", op.one("Slice", positions, [1], [2**62], [0]), number, axis=0)
     ends = op.one("Slice", ends, [0], op.shape(positions), [0])
     return found, inverse, ends - positions
 

@@ -6,6 +6,7 @@ import math
 
 import onnx_ir as ir
 
+from fxexport.lowering.arithmetic import lacks_kernels
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
 from fxexport.lowering.registry import LoweringTable
@@ -61,6 +62,19 @@ def erf(op: OpBuilder, x: Value) -> Value:
     return op.one("Where", size < 0.5, _series(op, x), far)
 
 
+@LOWERINGS("gelu")
+def gelu(op: OpBuilder, x: Value, approximate: str = "none") -> Value:
+    if op.opset >= 20 and not lacks_kernels(op, x):
+        return op.one("Gelu", x, approximate=approximate)
+    if approximate == "tanh":
+        inner = (x + x * x * x * 0.044715) * math.sqrt(2.0 / math.pi)
+        return x * 0.5 * (op.one("Tanh", inner) + 1.0)
+    scaled = x * (1.0 / math.sqrt(2.0))
+    if lacks_kernels(op, x):
+        return x * 0.5 * complement(op, -scaled)
+    return x * 0.5 * (op.one("Erf", scaled) + 1.0)
+
+
 @LOWERINGS("erfc", "special_erfc")
 def erfc(op: OpBuilder, x: Value) -> Value:
     return complement(op, op.cast(x, op.dtype))
@@ -77,19 +91,6 @@ def erfcx(op: OpBuilder, x: Value) -> Value:
     x = op.cast(x, op.dtype)
     tail = _scaled_complement(op, op.one("Abs", x))
     return op.one("Where", x < 0.0, op.one("Exp", x * x) * 2.0 - tail, tail)
-
-
-@LOWERINGS("gelu")
-def gelu(op: OpBuilder, x: Value, approximate: str = "none") -> Value:
-    double = x.elem == DOUBLE  # which runtimes have neither Gelu nor Erf in
-    if op.opset >= 20 and not double:
-        return op.one("Gelu", x, approximate=approximate)
-    if approximate == "tanh":
-        inner = (x + x * x * x * 0.044715) * math.sqrt(2.0 / math.pi)
-        return x * 0.5 * (op.one("Tanh", inner) + 1.0)
-    if double:
-        return x * 0.5 * complement(op, x * -math.sqrt(0.5))
-    return x * 0.5 * (op.one("Erf", x * (1.0 / math.sqrt(2.0))) + 1.0)
 
 
 def _scaled_complement(op: OpBuilder, z: Value) -> Value:

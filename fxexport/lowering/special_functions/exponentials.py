@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import onnx_ir as ir
-
+from fxexport.lowering.arithmetic import exp_minus_one, lacks_kernels, log_of_one_plus
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
 from fxexport.lowering.registry import LoweringTable
@@ -18,31 +17,14 @@ def log1p(op: OpBuilder, x: Value) -> Value:
     return log_of_one_plus(op, op.cast(x, op.dtype))
 
 
-def log_of_one_plus(op: OpBuilder, x: Value) -> Value:
-    """``log(1 + x)``: ``x * log(u) / (u - 1)`` with ``u = 1 + x`` keeps the digits near 0."""
-    u = x + 1.0
-    gap = u - 1.0
-    exact = op.one("Equal", gap, 0.0)
-    ratio = op.one("Log", u) * (x / op.one("Where", exact, op.const(1, x.elem), gap))
-    infinite = op.one("Equal", u, float("inf"))
-    return op.one("Where", exact, x, op.one("Where", infinite, u, ratio))
-
-
 @LOWERINGS("expm1", "special_expm1")
 def expm1(op: OpBuilder, x: Value) -> Value:
-    return exponential_minus_one(op, op.cast(x, op.dtype))
-
-
-def exponential_minus_one(op: OpBuilder, x: Value) -> Value:
-    """``exp(x) - 1``: near 0 ``tanh(x/2) * (exp(x) + 1)`` keeps the digits."""
-    e = op.one("Exp", x)
-    near = op.one("Abs", x) < 0.5
-    return op.one("Where", near, op.one("Tanh", x * 0.5) * (e + 1.0), e - 1.0)
+    return exp_minus_one(op, op.cast(x, op.dtype))
 
 
 def _softplus(op: OpBuilder, x: Value) -> Value:
     """``log(1 + exp(x))``, in double as well."""
-    if x.elem != ir.DataType.DOUBLE:
+    if not lacks_kernels(op, x):
         return op.one("Softplus", x)
     return op.one("Max", x, 0.0) + log_of_one_plus(op, op.one("Exp", -op.one("Abs", x)))
 
@@ -70,15 +52,15 @@ def mish(op: OpBuilder, x: Value) -> Value:
 def elu(
     op: OpBuilder, x: Value, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0
 ) -> Value:
-    if scale == 1 and input_scale == 1 and x.elem != ir.DataType.DOUBLE:
+    if scale == 1 and input_scale == 1 and not lacks_kernels(op, x):
         return op.one("Elu", x, alpha=float(alpha))
-    negative = exponential_minus_one(op, x * float(input_scale)) * float(alpha * scale)
+    negative = exp_minus_one(op, x * float(input_scale)) * float(alpha * scale)
     return op.one("Where", x > 0.0, x * float(scale), negative)
 
 
 @LOWERINGS("selu")
 def selu(op: OpBuilder, x: Value) -> Value:
-    if x.elem != ir.DataType.DOUBLE:
+    if not lacks_kernels(op, x):
         return op.one("Selu", x)
-    negative = exponential_minus_one(op, x) * (_SELU_SCALE * _SELU_ALPHA)
+    negative = exp_minus_one(op, x) * (_SELU_SCALE * _SELU_ALPHA)
     return op.one("Where", x > 0.0, x * _SELU_SCALE, negative)

@@ -14,12 +14,12 @@ from fractions import Fraction
 import numpy as np
 import onnx_ir as ir
 
+from fxexport.lowering.arithmetic import log_of_one_plus
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Operand, Value
 from fxexport.lowering.loops import repeat_while
 from fxexport.lowering.registry import LoweringTable
 from fxexport.lowering.special_functions.error_function import complement
-from fxexport.lowering.special_functions.exponentials import log_of_one_plus
 
 LOWERINGS = LoweringTable()
 DOUBLE = ir.DataType.DOUBLE

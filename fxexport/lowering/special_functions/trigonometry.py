@@ -7,11 +7,10 @@ from collections.abc import Callable
 
 import onnx_ir as ir
 
-from fxexport.lowering.arithmetic import arc_tangent
+from fxexport.lowering.arithmetic import arc_tangent, log_of_one_plus
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
 from fxexport.lowering.registry import LoweringTable
-from fxexport.lowering.special_functions.exponentials import log_of_one_plus
 
 LOWERINGS = LoweringTable()
 # The square of a larger number may overflow, and 1 beside it is nothing.

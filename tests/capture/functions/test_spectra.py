@@ -9,6 +9,8 @@ import pytest
 import torch
 
 import fxexport
+from fxexport.graph.complex_values import as_real
+from fxexport.targets.onnxruntime.session import OrtSession, RuntimeFailure
 from tests.support.complex_values import check, spectrum
 
 HANN, HAMMING, SHORT = torch.hann_window(64), torch.hamming_window(64), torch.hann_window(40)
@@ -94,9 +96,65 @@ def test_length_from_an_input() -> None:
     check(program, *rows, dynamic=True)
 
 
+def test_any_length_may_be_asked_for() -> None:
+    """One frame has a sample to give only where a length is named."""
+
+    def program(c: torch.Tensor, n: torch.Tensor) -> torch.Tensor:
+        return torch.istft(c, 64, 24, window=HAMMING, length=int(n))
+
+    sizes = [(20, 300), (1, 1), (1, 32), (4, 100)]
+    rows = [(spectrum(2, 33, frames, seed=n), torch.tensor(n)) for frames, n in sizes]
+    check(program, *rows, dynamic=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "broken"),
+    [
+        ({"window": HANN, "center": False}, (2, 33, 9)),  # the first sample has no weight
+        ({"window": torch.zeros(64)}, (2, 33, 9)),
+        ({"window": HANN, "center": False, "length": 8}, (2, 33, 9)),
+        ({"window": SHORT, "win_length": 40, "length": 190}, (2, 33, 9)),
+    ],
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_samples_that_no_window_reaches_raise(
+    options: dict[str, Any], broken: tuple[int, ...], inside: bool
+) -> None:
+    c = spectrum(*broken)
+
+    def program(c: torch.Tensor) -> torch.Tensor:
+        if not inside or c.real.sum() < 1e9:
+            return torch.istft(c, 64, 16, **options)
+        return c.real.sum(1)
+
+    with pytest.raises(RuntimeError, match="window overlap"):
+        program(c)
+    exported = fxexport.export(program, c, dynamic=True, verify=False)
+    session = OrtSession(exported.model.SerializeToString())
+    with pytest.raises(RuntimeFailure, match="windows of istft overlap"):
+        session.run({session.input_names[0]: as_real(c)})
+
+
+def test_the_windows_of_many_frames_may_overlap_where_those_of_few_do_not() -> None:
+    def program(c: torch.Tensor, n: torch.Tensor) -> torch.Tensor:
+        return torch.istft(c, 64, 16, window=SHORT, win_length=40, length=int(n))
+
+    rows = [(spectrum(2, 33, frames), torch.tensor(150)) for frames in (20, 11, 9)]
+    check(program, *rows[:2], dynamic=True)
+    exported = fxexport.export(program, rows[0], dynamic=True, verify=False)
+    session = OrtSession(exported.model.SerializeToString())
+    with pytest.raises(RuntimeError, match="window overlap"):
+        program(*rows[2])
+    with pytest.raises(RuntimeFailure, match="windows of istft overlap"):
+        session.run(dict(zip(session.input_names, map(as_real, rows[2]), strict=True)))
+
+
 @pytest.mark.parametrize(
     ("program", "said"),
     [
+        (lambda c: torch.istft(c, 64, 65), "hop_length"),
+        (lambda c: torch.istft(c, 64, 16, win_length=8), "hop_length"),
+        (lambda c: torch.istft(c, 64, length=0), "sample"),
         (lambda c: torch.istft(c.real, 64), "complex tensor"),
         (lambda c: torch.istft(c, 32), "frequencies"),
         (lambda c: torch.istft(c, 64, window=SHORT), "window"),

@@ -125,6 +125,24 @@ def shrunk_and_written(x: Tensor) -> Tensor:
     return y
 
 
+def shrunk_on_one_path(x: Tensor) -> Tensor:
+    if x.sum() < 1e6:
+        y = x * 2
+        y.resize_(2, 3)
+    else:
+        y = torch.zeros(2, 3)
+    return y
+
+
+def test_growing_on_a_path_is_no_error_of_the_model() -> None:
+    """PyTorch gives what lies in memory: the file raises, and does not say that PyTorch does."""
+    exported = fxexport.export(shrunk_on_one_path, *rows(5), dynamic=True, verify=False)
+    session = onnxruntime.InferenceSession(exported.model.SerializeToString())
+    assert shrunk_on_one_path(*rows(1)[0]).shape == (2, 3)
+    with pytest.raises(Exception, match="'expected that resize_ is not to more"):
+        session.run(None, {"x": rows(1)[0][0].numpy()})
+
+
 PROGRAMS = [
     shifted,
     steps_and_offset,

@@ -46,6 +46,10 @@ def long(x: torch.Tensor) -> torch.Tensor:
     return torch.fft.rfft(x).abs()
 
 
+def long_and_back(x: torch.Tensor) -> torch.Tensor:
+    return torch.fft.irfft(torch.fft.rfft(x) * 2j, n=x.shape[-1])
+
+
 def rows_of(*shapes: tuple[int, ...]) -> list[tuple[torch.Tensor, ...]]:
     return [(torch.randn(*shape, generator=torch.Generator().manual_seed(1)),) for shape in shapes]
 
@@ -59,6 +63,7 @@ PROGRAMS: list[tuple[Callable[..., Any], list[tuple[torch.Tensor, ...]]]] = [
     (back_from_any_length, rows_of((2, 40), (2, 31), (2, 64))),
     (in_a_branch, rows_of((3, 8, 12), (1, 8, 12), (4, 8, 12))),
     (long, rows_of((2, 600))),
+    (long_and_back, rows_of((2, 400))),
 ]
 
 
