@@ -75,8 +75,11 @@ def _uncached(function: _Function) -> _Function:
     return wrapped if hasattr(function, "cache_clear") else function
 
 
-def _ask_nobody(question: sympy.Basic, *_: object) -> bool:
-    raise RuntimeError(f"{question} was asked after capture")
+def _ask_nobody(question: sympy.Basic, fallback: bool | None = None) -> bool:
+    """What is not proved is what the asker takes it for; after capture nothing is decided."""
+    if fallback is None:
+        raise RuntimeError(f"{question} was asked after capture")
+    return fallback
 
 
 def _trials(symbols: list[sympy.Symbol]) -> Iterator[dict[sympy.Symbol, sympy.Integer]]:

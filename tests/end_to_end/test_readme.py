@@ -341,7 +341,7 @@ REFUSED = {
         return y
     """,
     "random numbers of Python": "import random; random.shuffle([1, 2]); return x",
-    "products of complex numbers": "return (x + 1j).prod()",
+    "factors of complex matrices": "return torch.linalg.pinv(x + 1j)",
 }
 
 

@@ -39,8 +39,6 @@ REFUSED = {
     # Its kernel asks for a number in Python, up to 2.13.
     **({"combinations": "decides something on a dimension"} if TORCH < (2, 14) else {}),
     "vander": "decides something on a dimension",
-    "adaptive n": "decides something on a dimension",
-    "inverse": "of a size that is not fixed",
 }  # fmt: skip
 
 # Sizes at which a file does not keep its promise yet.

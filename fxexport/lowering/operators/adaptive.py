@@ -60,8 +60,10 @@ def _windows(op: OpBuilder, x: Value, axis: int, size: int | Value) -> tuple[Val
     count = op.cast(size, INT64)
     rows = op.one("Unsqueeze", op.one("Range", 0, count, 1), [1])
     columns = op.one("Range", 0, length, 1)
-    start = rows * length / count
-    end = ((rows + 1) * length + (count - 1)) / count
+    # ONNX Runtime looks at the divisor where there is nothing to divide, too.
+    divisor = op.one("Max", count, 1)
+    start = rows * length / divisor
+    end = ((rows + 1) * length + (divisor - 1)) / divisor
     return (columns >= start) & (columns < end), end - start
 
 
