@@ -258,3 +258,17 @@ def test_symbolic_of_another_domain_keeps_its_attributes(tmp_path: Path) -> None
 def test_what_symbolic_raises_is_told_as_its_own() -> None:
     with pytest.raises(UnsupportedError, match=r"Failing.symbolic raised ValueError: no form"):
         fxexport.export(Failing.apply, ROWS[0], symbolic=True)
+
+
+def test_nothing_is_known_of_how_a_function_lays_out_its_result() -> None:
+    def cumsum(x: Tensor) -> Tensor:
+        return torch.from_numpy(x.numpy().cumsum(0))
+
+    def program(x: Tensor) -> Tensor:
+        return cumsum(x).as_strided((2, 2), (1, 1))
+
+    with (
+        fxexport.register_function(cumsum, lambda op, x: op.CumSum(x, 0), lambda x: x),
+        pytest.raises(UnsupportedError, match="cumsum"),
+    ):
+        fxexport.export(program, (torch.ones(4),))

@@ -150,7 +150,10 @@ def _name(node: fx.Node) -> str:
     target: Value = node.target
     if isinstance(target, torch._ops.OpOverload):
         return _operator(target)
-    return str(getattr(target, "__name__", target))
+    if target is operator.getitem:
+        return "getitem"
+    # A function of the user's may be called as an operator is.
+    return f"the function {getattr(target, '__name__', target)}"
 
 
 def _is_contiguous_copy(name: str, node: fx.Node) -> bool:
