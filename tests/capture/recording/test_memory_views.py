@@ -13,6 +13,7 @@ from torch import Tensor
 
 import fxexport
 from fxexport.errors import UnsupportedError
+from tests.programs.program import TORCH
 from tests.support.building import agrees_and_builds
 from tests.support.complex_values import check
 
@@ -166,6 +167,8 @@ PROGRAMS = [
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
 def test_memory_is_read_and_written_by_strides(program: Callable[..., object]) -> None:
+    if program is beyond_a_view and TORCH < (2, 12):
+        pytest.skip("slices have sizes of their own there, and it is refused")
     check(program, *rows(8, 4, 13, 3))
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, special
 
 from fxexport.lowering.special_functions.incomplete_gamma import _expansion
+from tests.programs.program import TORCH
 from tests.support.building import agrees_and_builds
 from tests.support.complex_values import check
 
@@ -41,7 +42,9 @@ def test_polynomials_of_numbers(name: str) -> None:
         function = getattr(special, name)
         return function(x, 5), function(x, 0), function(x, -1), function(0.3, n), function(2.0, n)
 
-    check(program, (LINE, torch.arange(12)), (LINE[:3], torch.arange(3)))
+    # Of NaN PyTorch before 2.14 gives what its memory held.
+    line = LINE if TORCH >= (2, 14) else LINE[:-1]
+    check(program, (line, torch.arange(12)), (line[:3], torch.arange(3)))
 
 
 @pytest.mark.parametrize("degree", [512, 513])
