@@ -211,6 +211,11 @@ def table(rows: Sequence[Row]) -> str:
         "answer where PyTorch raises), *fails* (ONNX Runtime raises within the contract), *does",
         "not load*, *wrong*, *crash*, *no answer* (in time).",
         "",
+        "A difference counts where PyTorch's own result is defined: not in the order of equal elements",
+        "or the signs of eigenvectors (they are compared on the file's own), and not where moving the",
+        "inputs by their last digit moves PyTorch's result about as far, as with the inverse of a matrix",
+        "that is singular but for rounding.",
+        "",
         "| samples | operators | tried | " + " | ".join(reversed(KINDS)) + " |",
         "| --- | ---: | ---: |" + " ---: |" * len(KINDS),
     ]
