@@ -47,15 +47,25 @@ def without_check(
 
     Its kernel looks at its last result itself, where no dispatch mode sees it.
     """
-    for k, argument in enumerate(func._schema.arguments):
-        if argument.name == "check_errors":
-            positional = k < len(args) and not argument.kwarg_only
-            if not (args[k] if positional else kwargs.get("check_errors")):
-                return None
-            if positional:
-                return (*args[:k], False, *args[k + 1 :]), dict(kwargs)
-            return tuple(args), {**kwargs, "check_errors": False}
-    return None
+    k = _place_of_check(func)
+    if k is None:
+        return None
+    positional = k < len(args)
+    if not (args[k] if positional else kwargs.get("check_errors")):
+        return None
+    if positional:
+        return (*args[:k], False, *args[k + 1 :]), dict(kwargs)
+    return tuple(args), {**kwargs, "check_errors": False}
+
+
+@functools.cache
+def _place_of_check(func: OpOverload) -> int | None:
+    """The place of ``check_errors`` among an operator's arguments; None for most operators.
+
+    By name only it is behind all that are given by place.
+    """
+    names = [argument.name for argument in func._schema.arguments]
+    return names.index("check_errors") if "check_errors" in names else None
 
 
 def is_composite(func: OpOverload) -> bool:

@@ -18,6 +18,7 @@ __all__ = [
     "floor_divide",
     "lacks_kernels",
     "log_of_one_plus",
+    "polynomial",
     "python_modulo",
     "truncate",
     "truncated_divide",
@@ -104,6 +105,14 @@ def exp_minus_one(op: OpBuilder, x: Value) -> Value:
     e = op.one("Exp", x)
     near = op.one("Abs", x) < 0.5
     return op.one("Where", near, op.one("Tanh", x * 0.5) * (e + 1.0), e - 1.0)
+
+
+def polynomial(op: OpBuilder, x: Value, coefficients: Sequence[float]) -> Value:
+    """``c0 + c1 x + c2 x^2 + ...``."""
+    total = op.const(coefficients[-1], x.elem)
+    for coefficient in reversed(coefficients[:-1]):
+        total = total * x + coefficient
+    return total
 
 
 def lacks_kernels(op: OpBuilder, x: Value) -> bool:

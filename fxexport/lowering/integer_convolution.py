@@ -14,7 +14,7 @@ from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
 from fxexport.lowering.loops import repeat
 
-__all__ = ["convolve_integers", "transposed_integers"]
+__all__ = ["convolve_integers", "mirrored", "spread", "transposed_integers"]
 
 INT64 = ir.DataType.INT64
 
@@ -124,30 +124,40 @@ def transposed_integers(
         beyond: the output padding.
     """
     count = len(strides)
-    for k, stride in enumerate(strides):
-        x = _apart(op, x, 2 + k, stride)
+    x = spread(op, x, strides)
     kernel = [op.size1(weight, 2 + k) for k in range(count)]
     reach = [(size - 1) * d - p for size, d, p in zip(kernel, dilations, padding, strict=True)]
     ends = [r + more for r, more in zip(reach, beyond, strict=True)]
-    own, out = op.size1(weight, 0) / groups, op.size1(weight, 1)
-    turned = op.reshape(weight, [groups, own, out, *kernel])
-    turned = op.one("Transpose", turned, perm=[0, 2, 1, *range(3, 3 + count)])
-    turned = op.reshape(turned, [out * groups, own, *kernel])
-    axes = list(range(2, 2 + count))
-    turned = op.one("Slice", turned, [-1] * count, [-(2**62)] * count, axes, [-1] * count)
     pads = op.one("Concat", *reach, *ends, axis=0)
+    turned = mirrored(op, weight, groups)
     return convolve_integers(op, x, turned, bias, [1] * count, pads, dilations, groups)
 
 
-def _apart(op: OpBuilder, x: Value, axis: int, stride: int) -> Value:
-    """The same with zeros between the elements along a dimension."""
-    if stride == 1:
-        return x
-    wide = op.one("Unsqueeze", x, [axis + 1])
-    ends = [0] * (2 * wide.rank)
-    ends[wide.rank + axis + 1] = stride - 1
-    wide = op.one("Pad", wide, op.i64(ends), op.const(0, x.elem))
-    length = op.size1(x, axis) * stride
-    around = [op.size(x, k) for k in range(x.rank)]
-    wide = op.reshape(wide, [*around[:axis], length, *around[axis + 1 :]])
-    return op.one("Slice", wide, [0], length - (stride - 1), [axis])
+def spread(op: OpBuilder, x: Value, strides: Sequence[int]) -> Value:
+    """Zeros between the pixels, so that they are a stride apart."""
+    for axis, stride in enumerate(strides, start=2):
+        if stride > 1:
+            sizes = [op.size(x, k) for k in range(x.rank)]
+            sizes[axis] = op.vector(sizes[axis]) * stride
+            ends = [0] * (x.rank + 1)
+            ends[axis + 1] = stride - 1
+            x = op.one("Unsqueeze", x, [axis + 1])
+            x = op.one("Pad", x, op.i64([0] * x.rank + ends), op.const(0, x.elem))
+            x = op.one("Slice", op.reshape(x, sizes), [0], [1 - stride], [axis])
+    return x
+
+
+def mirrored(op: OpBuilder, weight: Value, groups: int) -> Value:
+    """What a transposed convolution multiplies with, as weights of one that is not."""
+    rank = weight.rank
+    inside, outside, *kernel = [op.size(weight, k) for k in range(rank)]
+    own = inside // groups if isinstance(inside, int) else inside / groups
+    weight = op.reshape(weight, [groups, own, outside, *kernel])
+    weight = op.one("Transpose", weight, perm=[0, 2, 1, *range(3, rank + 1)])
+    sizes = [outside * groups, own, *kernel]
+    weight = op.reshape(weight, sizes)
+    axes = list(range(2, rank))
+    ends = [-(2**62)] * len(axes)
+    weight = op.one("Slice", weight, [-1] * len(axes), ends, axes, [-1] * len(axes))
+    weight.shape = ir.Shape([size if isinstance(size, int) else None for size in sizes])
+    return weight

@@ -9,9 +9,30 @@ import onnx_ir as ir
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Operand, Value
 
-__all__ = ["repeat", "repeat_while"]
+__all__ = ["any_of", "body_input", "repeat", "repeat_while"]
 
 Step = Callable[..., Sequence[Value]]
+
+
+def any_of(op: OpBuilder, condition: Value) -> Value:
+    """Whether a condition holds for any element: a loop goes on until it holds for none, bool[]."""
+    count = op.one("ReduceSum", op.cast(condition, ir.DataType.INT64), keepdims=0)
+    return count > 0
+
+
+def body_input(
+    op: OpBuilder, name: str, kind: ir.DataType | ir.TypeProtocol, shape: ir.Shape | None = None
+) -> Value:
+    """An input of a body to be written, with a name of its own.
+
+    Args:
+        op: the builder.
+        name: what it is called, as far as that is not taken.
+        kind: its type; a dtype is that of a tensor.
+        shape: its shape, where it is known.
+    """
+    kind = ir.TensorType(kind) if isinstance(kind, ir.DataType) else kind
+    return Value(op, name=op.names(name), type=kind, shape=shape)
 
 
 def repeat(
@@ -60,12 +81,9 @@ def _loop(
     boolean = ir.TensorType(ir.DataType.BOOL)
     kinds = [ir.TensorType(state.elem) for state in states]
 
-    def inner(name: str, kind: ir.TypeProtocol, shape: ir.Shape | None) -> Value:
-        return Value(op, name=op.names(f"{op.prefix}_{name}"), type=kind, shape=shape)
-
-    number = inner("step", ir.TensorType(ir.DataType.INT64), ir.Shape([]))
-    going = inner("going", boolean, ir.Shape([]))
-    now = [inner("state", kind, s.shape) for kind, s in zip(kinds, states, strict=True)]
+    number = body_input(op, f"{op.prefix}_step", ir.DataType.INT64, ir.Shape([]))
+    going = body_input(op, f"{op.prefix}_going", boolean, ir.Shape([]))
+    now = [body_input(op, f"{op.prefix}_state", state.elem, state.shape) for state in states]
     for value, state in zip(now, states, strict=True):
         value.limits = state.limits
 

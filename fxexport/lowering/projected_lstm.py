@@ -8,6 +8,7 @@ import onnx_ir as ir
 
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
+from fxexport.lowering.loops import body_input
 
 __all__ = ["projected_layer"]
 
@@ -84,8 +85,7 @@ def _direction(
         ]
 
     def inner(name: str, dtype: ir.DataType, dims: Sequence[int | None]) -> Value:
-        kind = ir.TensorType(dtype)
-        return Value(op, name=op.names(f"{op.prefix}_{name}"), type=kind, shape=ir.Shape(dims))
+        return body_input(op, f"{op.prefix}_{name}", dtype, ir.Shape(dims))
 
     states = [inner("state", x.elem, [None, s.dims[-1]]) for s in start]
     rows = [inner("row", x.elem, [None, gates.dims[-1]])]

@@ -6,8 +6,6 @@ arithmetic is written out, as PyTorch has it (torch.ao.quantization.fx._decompos
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import onnx_ir as ir
 import torch
@@ -240,7 +238,7 @@ def _there_and_back(
 def choose_parameters(
     op: OpBuilder, x: Value, low: int, high: int, eps: float, dtype: torch.dtype
 ) -> tuple[Value, Value]:
-    smallest, largest = _ends(op, x, None)
+    smallest, largest = _ends(op, x)
     scale = op.one("Max", (largest - smallest) / float(high - low), op.const(eps, FLOAT))
     steps = op.cast(op.one("Round", smallest / scale), INT64)
     zero = op.one("Clip", op.i64(low) - steps, op.i64(low), op.i64(high))
@@ -251,7 +249,7 @@ def choose_parameters(
 def choose_symmetric_parameters(
     op: OpBuilder, x: Value, low: int, high: int, eps: float, dtype: torch.dtype
 ) -> tuple[Value, Value]:
-    smallest, largest = _ends(op, x, None)
+    smallest, largest = _ends(op, x)
     scale = op.one("Max", -smallest, largest) / (float(high - low) / 2)
     scale = op.one("Max", scale, op.const(eps, FLOAT))
     zero = op.i64([128 if dtype == torch.uint8 else 0])
@@ -265,13 +263,11 @@ def choose_token_parameters(op: OpBuilder, x: Value, dtype: torch.dtype) -> tupl
     return scale, scale * 0.0
 
 
-def _ends(op: OpBuilder, x: Value, axes: Sequence[int] | None) -> tuple[Value, Value]:
+def _ends(op: OpBuilder, x: Value) -> tuple[Value, Value]:
     """The smallest and the largest number, of which 0 is one."""
     zero = op.const(0, FLOAT)
     x = op.cast(x, FLOAT)
-    smallest, largest = (
-        op.one(name, x, axes, keepdims=int(axes is not None)) for name in ("ReduceMin", "ReduceMax")
-    )
+    smallest, largest = (op.one(name, x, keepdims=0) for name in ("ReduceMin", "ReduceMax"))
     return op.one("Min", smallest, zero), op.one("Max", largest, zero)
 
 

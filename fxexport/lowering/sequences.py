@@ -13,6 +13,7 @@ from fxexport.graph.sequences import SequenceVal
 from fxexport.lowering.builder import dtypes
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Operand, Value
+from fxexport.lowering.loops import body_input
 
 __all__ = ["lower_sequence"]
 
@@ -79,14 +80,9 @@ def _cast(op: OpBuilder, sequence: Value, dtype: torch.dtype) -> Value:
 def _extend(op: OpBuilder, sequence: Value, more: Value) -> Value:
     """ONNX appends one item at a time only: a Loop over the second sequence."""
     kind = sequence.elem
-    step, going, so_far = (
-        Value(op, name=op.names(f"{op.prefix}_{name}"), type=type_, shape=shape)
-        for name, type_, shape in (
-            ("step", ir.TensorType(ir.DataType.INT64), ir.Shape([])),
-            ("going", ir.TensorType(ir.DataType.BOOL), ir.Shape([])),
-            ("so_far", ir.SequenceType(ir.TensorType(kind)), None),
-        )
-    )
+    step = body_input(op, f"{op.prefix}_step", ir.DataType.INT64, ir.Shape([]))
+    going = body_input(op, f"{op.prefix}_going", ir.DataType.BOOL, ir.Shape([]))
+    so_far = body_input(op, f"{op.prefix}_so_far", ir.SequenceType(ir.TensorType(kind)))
 
     def iteration() -> list[Value]:
         longer = _insert(op, so_far, _at(op, more, step))

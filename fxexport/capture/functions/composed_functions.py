@@ -12,6 +12,7 @@ from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
 __all__ = [
+    "alone_is_one",
     "bartlett_window",
     "corrcoef",
     "cov",
@@ -28,7 +29,7 @@ def bartlett_window(window_length: Any, periodic: bool = True, **kwargs: Any) ->
     place, last = _places(window_length, periodic, kwargs)
     rising = place * (2 / last)
     window = torch.where(place <= (last / 2).floor(), rising, 2 - rising)
-    return _alone_is_one(window, window_length, kwargs)
+    return alone_is_one(window, window_length, kwargs.get("dtype"))
 
 
 def kaiser_window(
@@ -40,7 +41,7 @@ def kaiser_window(
     across = 1 - ((place - half) / half) ** 2
     scale = torch.i0(torch.full((), beta, dtype=place.dtype))
     window = torch.i0(beta * across.clamp(min=0).sqrt()) / scale
-    return _alone_is_one(window, window_length, kwargs)
+    return alone_is_one(window, window_length, kwargs.get("dtype"))
 
 
 def _places(window_length: Any, periodic: bool, kwargs: dict[str, Any]) -> tuple[Tensor, Tensor]:
@@ -50,10 +51,10 @@ def _places(window_length: Any, periodic: bool, kwargs: dict[str, Any]) -> tuple
     return places, last.clamp(min=1)
 
 
-def _alone_is_one(window: Tensor, window_length: Any, kwargs: dict[str, Any]) -> Tensor:
-    """A window of one place is 1, whatever the formula is."""
+def alone_is_one(window: Tensor, window_length: Any, dtype: torch.dtype | None) -> Tensor:
+    """A window in its dtype; with one place it is 1, whatever the formula is."""
     alone = torch.scalar_tensor(window_length, dtype=torch.int64) == 1
-    return torch.where(alone, 1.0, window).to(kwargs.get("dtype") or torch.get_default_dtype())
+    return torch.where(alone, 1.0, window).to(dtype or torch.get_default_dtype())
 
 
 def embedding_bag(

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from fxexport import _torch_compat as compat
+from fxexport.capture.functions.composed_functions import alone_is_one
 from fxexport.capture.recording.types import Function, Number
 
 __all__ = ["NUMBERS_ONLY", "SIZED_FUNCTIONS"]
@@ -70,9 +71,7 @@ def _window(weights: Sequence[float]) -> Callable[..., torch.Tensor]:
         count = _scalar(window_length if periodic else window_length - 1, dtype)
         angle = torch.arange(window_length).to(dtype) * (2 * torch.pi) / count.clamp(min=1)
         waves = [(-1) ** k * weight * (angle * k).cos() for k, weight in enumerate(sum_of)]
-        # A window of one is 1, whatever its cosines are.
-        alone = _scalar(window_length, torch.int64) == 1
-        return torch.where(alone, torch.ones((), dtype=dtype), sum(waves))
+        return alone_is_one(functools.reduce(torch.add, waves), window_length, dtype)
 
     return window
 

@@ -6,6 +6,7 @@ import onnx_ir as ir
 
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Operand, Value
+from fxexport.lowering.linear_algebra.matrices import range_of
 
 __all__ = [
     "count_up",
@@ -32,11 +33,8 @@ def smaller(op: OpBuilder, x: Value) -> Value:
 
 def count_up(op: OpBuilder, number: Value) -> Value:
     """``0, 1, ..., number - 1``, of a number int64[1]."""
-    end = op.one("Squeeze", number, [0])
-    steps = op.one("Range", op.i64(0), end, op.i64(1))
     known = op.constant(number)
-    steps.shape = ir.Shape([None if known is None else int(known[0])])
-    return steps
+    return range_of(op, op.one("Squeeze", number, [0]) if known is None else int(known[0]))
 
 
 def part(op: OpBuilder, x: Value, axis: int, start: Operand, end: Operand) -> Value:

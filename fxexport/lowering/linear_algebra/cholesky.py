@@ -14,7 +14,7 @@ from fxexport.lowering.linear_algebra.matrices import (
     cut,
     flat,
     head,
-    identity,
+    identities,
     in_blocks,
     outer,
     padded,
@@ -149,9 +149,7 @@ def cholesky_solve(op: OpBuilder, b: Value, factor: Value, upper: bool = False) 
 def cholesky_inverse(op: OpBuilder, factor: Value, upper: bool = False) -> Value:
     """The inverse of R'R, or of LL'."""
     matrices = flat(op, factor)
-    unit = op.one("Expand", identity(op, op.size(factor, -1), factor.elem), op.shape(matrices))
-    unit.shape = matrices.shape
     # With T for R' or L: W = T^-1, and the inverse is W'W.
     columns = matrices if upper else turned(op, matrices)
-    found = substituted(op, columns, unit, upper=False)  # W'
+    found = substituted(op, columns, identities(op, matrices), upper=False)  # W'
     return unflat(op, found @ turned(op, found), factor)

@@ -12,7 +12,7 @@ from fxexport.lowering.linear_algebra.matrices import (
     broadcast,
     diagonal,
     flat,
-    identity,
+    identities,
     range_of,
     turned,
     unflat,
@@ -67,10 +67,7 @@ def _is_batch_of_matrices(op: OpBuilder) -> bool:
 @LOWERINGS("linalg_inv_ex")
 def inverse(op: OpBuilder, x: Value, check_errors: bool = False) -> tuple[Value, Value]:
     matrices = flat(op, x)
-    unit = identity(op, op.size(x, -1), x.elem)
-    unit = op.one("Expand", unit, op.shape(matrices))
-    unit.shape = matrices.shape
-    factors = eliminated(op, matrices, unit)
+    factors = eliminated(op, matrices, identities(op, matrices))
     assert factors.right is not None
     found = substituted(op, factors.columns, factors.right, upper=True)
     return unflat(op, turned(op, found), x), factors_of(op, factors, x)[2]

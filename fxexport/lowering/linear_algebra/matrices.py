@@ -21,6 +21,7 @@ __all__ = [
     "diagonal",
     "flat",
     "head",
+    "identities",
     "identity",
     "in_blocks",
     "least",
@@ -238,6 +239,13 @@ def identity(op: OpBuilder, size: int | Value, dtype: ir.DataType) -> Value:
         return op.const(np.eye(size), dtype)
     numbers = range_of(op, size)
     return op.cast(op.one("Equal", numbers, op.one("Unsqueeze", numbers, [1])), dtype)
+
+
+def identities(op: OpBuilder, like: Value) -> Value:
+    """An identity matrix for each of the square matrices `like`, [B, n, n]."""
+    result = op.one("Expand", identity(op, op.size(like, -1), like.elem), op.shape(like))
+    result.shape = like.shape
+    return result
 
 
 def range_of(op: OpBuilder, size: int | Value, start: int = 0) -> Value:

@@ -6,14 +6,17 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 
-import onnx_ir as ir
-
 from fxexport.lowering.arithmetic import lacks_kernels
 from fxexport.lowering.builder import dtypes
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Attribute, Value
 from fxexport.lowering.dimensions import from_end
-from fxexport.lowering.integer_convolution import convolve_integers, transposed_integers
+from fxexport.lowering.integer_convolution import (
+    convolve_integers,
+    mirrored,
+    spread,
+    transposed_integers,
+)
 from fxexport.lowering.operators.shape import reshape_to_result, transpose_to
 from fxexport.lowering.registry import LoweringTable
 
@@ -77,7 +80,7 @@ def convolve(
         strides, pads = per_dim(stride, count), _pads(op, weight, padding, dilations)
         if transposed:
             beyond = per_dim(output_padding, count)
-            x, weight = _spread(op, x, strides), _mirrored(op, weight, groups)
+            x, weight = spread(op, x, strides), mirrored(op, weight, groups)
             reach = [d * (_known(k) - 1) for d, k in zip(dilations, weight.dims[2:], strict=True)]
             before = [r - pad for r, pad in zip(reach, pads[:count], strict=True)]
             after = [pad + more for pad, more in zip(before, beyond, strict=True)]
@@ -172,34 +175,6 @@ def _in_groups(
     if bias is None:
         return result
     return result + op.one("Reshape", bias, [-1, *[1] * count])
-
-
-def _spread(op: OpBuilder, x: Value, strides: list[int]) -> Value:
-    """Zeros between the pixels, so that they are a stride apart."""
-    for axis, stride in enumerate(strides, start=2):
-        if stride > 1:
-            sizes = [op.size(x, k) for k in range(x.rank)]
-            sizes[axis] = op.vector(sizes[axis]) * stride
-            ends = [0] * (x.rank + 1)
-            ends[axis + 1] = stride - 1
-            x = op.one("Unsqueeze", x, [axis + 1])
-            x = op.one("Pad", x, op.i64([0] * x.rank + ends), op.const(0, x.elem))
-            x = op.one("Slice", op.reshape(x, sizes), [0], [1 - stride], [axis])
-    return x
-
-
-def _mirrored(op: OpBuilder, weight: Value, groups: int) -> Value:
-    """What a transposed convolution multiplies with, as weights of one that is not."""
-    rank = weight.rank
-    inside, outside, *kernel = [_known(size) for size in weight.dims]
-    weight = op.reshape(weight, [groups, inside // groups, outside, *kernel])
-    weight = op.one("Transpose", weight, perm=[0, 2, 1, *range(3, rank + 1)])
-    weight = op.reshape(weight, [groups * outside, inside // groups, *kernel])
-    axes = list(range(2, rank))
-    ends = [-(2**62)] * len(axes)
-    weight = op.one("Slice", weight, [-1] * len(axes), ends, axes, [-1] * len(axes))
-    weight.shape = ir.Shape([groups * outside, inside // groups, *kernel])
-    return weight
 
 
 def _known(size: int | None) -> int:

@@ -245,7 +245,6 @@ def _average_as_product(
         inside, count = (op.cast(part, wide) for part in window)
         order = [d for d in range(x.rank) if d != dim] + [dim]
         back = [order.index(d) for d in range(x.rank)]
-        inside, count = op.cast(inside, wide), op.cast(count, wide)
         total = op.one("MatMul", op.one("Transpose", total, perm=order), inside)
         total = op.one("Transpose", total, perm=back)
         counts.append(op.one("Unsqueeze", count, list(range(1, len(kernel) - k))))

@@ -10,6 +10,7 @@ import onnx_ir as ir
 from fxexport.lowering.builder import dtypes
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Operand, Value
+from fxexport.lowering.loops import body_input
 from fxexport.lowering.registry import LoweringTable
 
 LOWERINGS = LoweringTable()
@@ -131,8 +132,7 @@ def _scan(op: OpBuilder, x: Value, dim: int, starts: Sequence[Value], step: Step
     shape = ir.Shape([x.dims[k] for k in row])
 
     def inner(name: str, dtype: ir.DataType) -> Value:
-        kind = ir.TensorType(dtype)
-        return Value(op, name=op.names(f"{op.prefix}_{name}"), type=kind, shape=shape)
+        return body_input(op, f"{op.prefix}_{name}", dtype, shape)
 
     item = inner("item", x.elem)
     states = [inner("state", start.elem) for start in starts]

@@ -22,8 +22,10 @@ _LGAMMA = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188)
 _FAR = 12
 
 
-def _shifted(x: Tensor) -> Tensor:
-    return torch.where(x < _FAR, x + _FAR, x)
+def _reflected(x: Tensor) -> tuple[Tensor, Tensor]:
+    """What stands for a number: itself or its mirror image, from 0.5 on; and that further on."""
+    near = torch.where(x < 0.5, 1 - x, x)
+    return near, torch.where(near < _FAR, near + _FAR, near)
 
 
 @decomposes("aten::digamma.default", "prims::digamma.default")
@@ -31,8 +33,7 @@ def digamma(x: Tensor) -> Tensor:
     """In float64: large terms cancel near the zero at 1.46."""
     given = as_float(x)
     x = given.double()
-    reflected = torch.where(x < 0.5, 1 - x, x)
-    far = _shifted(reflected)
+    reflected, far = _reflected(x)
     square = 1 / (far * far)
     out = far.log() - 0.5 / far - square * polynomial(square, _DIGAMMA)
     steps = sum(1 / (reflected + k) for k in range(_FAR))
@@ -52,8 +53,7 @@ def lgamma(x: Tensor) -> Tensor:
     """In float64: large terms cancel near the zeros at 1 and 2."""
     given = as_float(x)
     x = given.double()
-    reflected = torch.where(x < 0.5, 1 - x, x)
-    far = _shifted(reflected)
+    reflected, far = _reflected(x)
     inverse = 1 / far
     out = (far - 0.5) * far.log() - far + 0.5 * math.log(2 * math.pi)
     out = out + inverse * polynomial(inverse * inverse, _LGAMMA)

@@ -36,7 +36,7 @@ def ctc_loss(
                       for x in (input_lengths, target_lengths))  # fmt: skip
     lengths = op.one("Unsqueeze", lengths, [1])  # [n, 1]
     labels = _labels(op, op.cast(targets, INT64), lengths, blank)  # [n, 2 s + 1]
-    number = op.one("Range", op.i64(0), _last_size(op, labels), op.i64(1))  # [2 s + 1]
+    number = op.one("Range", op.i64(0), op.size(labels, -1), op.i64(1))  # [2 s + 1]
     none = op.const(-math.inf, log_probs.elem)
 
     def emitted(k: Value) -> Value:
@@ -72,15 +72,11 @@ def ctc_loss(
     return loss, alpha
 
 
-def _last_size(op: OpBuilder, x: Value) -> Value:
-    return op.one("Squeeze", op.size1(x, -1), [0])
-
-
 def _labels(op: OpBuilder, targets: Value, lengths: Value, blank: int) -> Value:
     """The labels of each target with blanks around them; behind its end all are blanks."""
     if targets.rank == 1:
         targets = _split(op, targets, lengths)
-    number = op.one("Range", op.i64(0), _last_size(op, targets), op.i64(1))
+    number = op.one("Range", op.i64(0), op.size(targets, -1), op.i64(1))
     targets = op.one("Where", number < lengths, targets, op.i64(blank))
     pairs = op.one("Unsqueeze", targets, [2])
     blanks = op.one("Expand", op.i64(blank), op.shape(pairs))

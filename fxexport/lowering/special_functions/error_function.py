@@ -6,7 +6,7 @@ import math
 
 import onnx_ir as ir
 
-from fxexport.lowering.arithmetic import lacks_kernels
+from fxexport.lowering.arithmetic import lacks_kernels, polynomial
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
 from fxexport.lowering.registry import LoweringTable
@@ -111,9 +111,5 @@ def _scaled_complement(op: OpBuilder, z: Value) -> Value:
 
 def _series(op: OpBuilder, x: Value) -> Value:
     """Erf near 0, where 1 - erfc(x) has no digits left: its power series."""
-    square = x * x
     terms = [(-1) ** n / (math.factorial(n) * (2 * n + 1)) for n in range(13)]
-    total = op.const(terms[-1], x.elem)
-    for term in reversed(terms[:-1]):
-        total = total * square + term
-    return x * total * (2.0 / math.sqrt(math.pi))
+    return x * polynomial(op, x * x, terms) * (2.0 / math.sqrt(math.pi))

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
 import onnx_ir as ir
 
-from fxexport.lowering.arithmetic import log_of_one_plus
+from fxexport.lowering.arithmetic import log_of_one_plus, polynomial
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Operand, Value
-from fxexport.lowering.loops import repeat_while
+from fxexport.lowering.loops import any_of, repeat_while
 from fxexport.lowering.registry import LoweringTable
 from fxexport.lowering.special_functions.error_function import complement
 
@@ -47,17 +46,10 @@ def _choose(op: OpBuilder, condition: Value, a: Operand, b: Operand) -> Value:
     return op.one("Where", condition, a, b)
 
 
-def _polynomial(op: OpBuilder, x: Value, coefficients: Sequence[float]) -> Value:
-    total = op.const(coefficients[-1], DOUBLE)
-    for coefficient in reversed(coefficients[:-1]):
-        total = total * x + coefficient
-    return total
-
-
 def _stirling(op: OpBuilder, a: Value) -> Value:
     """What Stirling's formula lacks of the logarithm of gamma."""
     inverse = 1.0 / a
-    return inverse * _polynomial(op, inverse * inverse, _STIRLING)
+    return inverse * polynomial(op, inverse * inverse, _STIRLING)
 
 
 def _log_gamma(op: OpBuilder, a: Value) -> Value:
@@ -86,11 +78,6 @@ def _factor(op: OpBuilder, a: Value, x: Value) -> Value:
     return op.one("Exp", _choose(op, a < float(_FAR), small, large))
 
 
-def _any(op: OpBuilder, condition: Value) -> Value:
-    count = op.one("ReduceSum", op.cast(condition, ir.DataType.INT64), keepdims=0)
-    return count > 0
-
-
 def _small(op: OpBuilder) -> float:
     return 2.0**-53 if op.dtype == DOUBLE else 2.0**-24
 
@@ -104,10 +91,10 @@ def _series(op: OpBuilder, a: Value, x: Value, wanted: Value) -> Value:
         term = _choose(op, going, term * x / (a + op.cast(k + 1, DOUBLE)), 0.0)
         total = total + term
         going = going & (term > total * small)
-        return [_any(op, going), term, total, going]
+        return [any_of(op, going), term, total, going]
 
     states = [ones, ones, wanted]
-    _, total, _ = repeat_while(op, _any(op, wanted), states, step, _MOST_TERMS)
+    _, total, _ = repeat_while(op, any_of(op, wanted), states, step, _MOST_TERMS)
     factor = _factor(op, a, x)
     return _choose(op, op.one("Equal", factor, 0.0), 0.0, total * factor / a)
 
@@ -132,10 +119,10 @@ def _fraction(op: OpBuilder, a: Value, x: Value, wanted: Value) -> Value:
         after = [now * scale, last * scale, now_below * scale, last_below * scale, ratio]
         kept = [_choose(op, going, new, old) for new, old in zip(after, states, strict=False)]
         going = going & (change > small)
-        return [_any(op, going), *kept, going]
+        return [any_of(op, going), *kept, going]
 
     states = [first, ones, below, x, first / below, wanted]
-    value = repeat_while(op, _any(op, wanted), states, step, _MOST_TERMS)[4]
+    value = repeat_while(op, any_of(op, wanted), states, step, _MOST_TERMS)[4]
     factor = _factor(op, a, x)
     return _choose(op, op.one("Equal", factor, 0.0), 0.0, value * factor)
 

@@ -6,7 +6,7 @@ import onnx_ir as ir
 
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Operand, Value
-from fxexport.lowering.loops import repeat_while
+from fxexport.lowering.loops import any_of, repeat_while
 from fxexport.lowering.registry import LoweringTable
 
 LOWERINGS = LoweringTable()
@@ -23,8 +23,7 @@ def gcd(op: OpBuilder, a: Operand, b: Operand) -> Value:
     a, b = op.one("Expand", a, shape), op.one("Expand", b, shape)
 
     def left(a: Value) -> Value:
-        count = op.one("ReduceSum", op.cast(~op.one("Equal", a, 0), INT64), keepdims=0)
-        return count > 0
+        return any_of(op, ~op.one("Equal", a, 0))
 
     def step(k: Value, a: Value, b: Value) -> list[Value]:
         done = op.one("Equal", a, 0)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import onnx_ir as ir
 
-from fxexport.lowering.arithmetic import arc_tangent, log_of_one_plus
+from fxexport.lowering.arithmetic import arc_tangent, log_of_one_plus, polynomial
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Value
 from fxexport.lowering.registry import LoweringTable
@@ -45,10 +45,7 @@ def _hyperbolic_sine(op: OpBuilder, x: Value) -> Value:
     far = (root * 0.5) * root - (0.5 / root) / root
     far = op.one("Where", x < 0.0, -far, far)
     # Near 0 the difference has no digits left: the power series.
-    square = x * x
-    series = op.const(0.0, x.elem)
-    for n in range(9, -1, -1):
-        series = series * square + 1 / math.factorial(2 * n + 1)
+    series = polynomial(op, x * x, [1 / math.factorial(2 * n + 1) for n in range(10)])
     return op.one("Where", op.one("Abs", x) < 1.0, x * series, far)
 
 

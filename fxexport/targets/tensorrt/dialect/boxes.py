@@ -10,6 +10,7 @@ import onnx_ir as ir
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.dialect import Form, WholeForm
 from fxexport.lowering.builder.values import Operand, Value
+from fxexport.lowering.loops import repeat
 from fxexport.targets.tensorrt.dialect.index import indices_of_true
 
 __all__ = ["FORMS", "WHOLE"]
@@ -118,34 +119,15 @@ def _overlapped(op: OpBuilder, boxes: Value, threshold: Operand, count: Value) -
 
 def _surviving(op: OpBuilder, overlapped: Value, count: Value) -> Value:
     """Which boxes no surviving better one suppresses."""
-    label = op.node_names(f"{op.prefix}_nms")
-
-    def entering(name: str, dtype: ir.DataType, rank: int) -> Value:
-        return Value(
-            op,
-            name=op.names(f"{label}_{name}"),
-            type=ir.TensorType(dtype),
-            shape=ir.Shape([None] * rank),
-        )
-
-    iteration, going = entering("trip", INT64, 0), entering("going", BOOL, 0)
-    alive = entering("alive", INT32, 1)
-
-    def write() -> list[Value]:
-        hits = op.one("Gather", overlapped, iteration, axis=0)
-        own = op.one("Gather", alive, iteration, axis=0)
-        left = alive * (op.const(1, INT32) - hits * own)
-        return [op.write("Identity", [going], {})[0], left]
-
-    kinds = [ir.TensorType(BOOL), ir.TensorType(INT32)]
-    body = op.body(f"{label}_body", [iteration, going, alive], kinds, write)
     start = op.one("Expand", op.const(1, INT32), count)
-    trip_count = op.one("Squeeze", count, [0])
-    (rest,) = op.write(
-        "Loop", [trip_count, op.const(True, BOOL), start], {"body": body}, 1, name=f"{label}_Loop"
-    )
-    rest.type = ir.TensorType(INT32)
-    rest.shape = ir.Shape([None])
+    start.shape = ir.Shape([None])
+
+    def step(number: Value, alive: Value) -> list[Value]:
+        hits = op.one("Gather", overlapped, number, axis=0)
+        own = op.one("Gather", alive, number, axis=0)
+        return [alive * (op.const(1, INT32) - hits * own)]
+
+    (rest,) = repeat(op, op.one("Squeeze", count, [0]), [start], step)
     return rest > op.const(0, INT32)
 
 

@@ -11,6 +11,7 @@ import onnx_ir as ir
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.dialect import Form
 from fxexport.lowering.builder.values import Value
+from fxexport.lowering.loops import body_input
 from fxexport.targets.tensorrt.dialect.sampling import channels_last, corners, outer, positions
 
 __all__ = ["FORMS"]
@@ -161,7 +162,7 @@ def _each_region(
     """A loop over the regions: `region` pools an image [C, H, W] by its rows of the two tables."""
     label = op.node_names(f"{op.prefix}_regions")
     iteration, going = (
-        Value(op, name=op.names(f"{label}_{name}"), type=ir.TensorType(kind), shape=ir.Shape([]))
+        body_input(op, f"{label}_{name}", kind, ir.Shape([]))
         for name, kind in (("trip", INT64), ("going", ir.DataType.BOOL))
     )
 
