@@ -24,7 +24,6 @@ __all__ = [
 ]
 
 
-@functools.cache
 def is_batched(tensor: torch.Tensor) -> bool:
     """Whether a tensor is one of a batch, inside of `torch.vmap`."""
     return bool(torch._C._functorch.is_batchedtensor(tensor))
