@@ -12,6 +12,8 @@ from fxexport.capture.operators.open_lists import OpenLists
 from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.session import Poison, Session, expression, is_symbolic, sym_type
 from fxexport.capture.staging.patterns import Number, leaves_of
+from fxexport.capture.values.choice import Choice
+from fxexport.capture.values.kinds import describe
 from fxexport.capture.values.maybe import Maybe, narrowed
 from fxexport.errors import ModelError, UnsupportedError, UsageError
 from fxexport.graph.outputs import named_leaves
@@ -76,6 +78,13 @@ class Results:
                     location=value.fx_location,
                     hint="return a tensor instead (an empty one, zeros), and a flag beside it",
                 )
+            if isinstance(value, Choice):
+                kinds = " or ".join(dict.fromkeys(map(describe, value.values)))
+                raise UnsupportedError(
+                    f"the model returns {kinds}: an output of a file is of one kind",
+                    location=value.fx_location,
+                    hint="return one kind on every path: another dtype by to(), a rank by [None]",
+                )
             if is_symbolic(value) and expression(value) in self._session.promoted:
                 raise UnsupportedError(
                     "the model returns a number that is an int on one path and a float on another",
@@ -128,7 +137,7 @@ def output_specs(
 
 def _is_output(value: object) -> bool:
     return (
-        isinstance(value, (torch.Tensor, Poison, Maybe))
+        isinstance(value, (torch.Tensor, Poison, Maybe, Choice))
         or sym_type(value) is not None
         or is_open(value)
     )

@@ -13,7 +13,7 @@ from fxexport.capture.operators.autograd_functions import function_of
 from fxexport.capture.operators.operators import Operators
 from fxexport.capture.operators.reading import whole_all
 from fxexport.capture.recording.types import SYM, Function, OpArgs, OpKwargs
-from fxexport.capture.values.maybe import holds_maybe
+from fxexport.capture.values.maybe import uncertain_in
 from fxexport.errors import UnsupportedError
 from fxexport.graph.library_functions import LibraryFunction
 from fxexport.graph.user_functions import UserFunction
@@ -65,7 +65,7 @@ class UserFunctions:
         return None if found is None else functools.partial(self._call, found)
 
     def _call(self, function: UserFunction, *args: object, **kwargs: object) -> object:
-        if holds_maybe((args, kwargs)) is not None:
+        if uncertain_in((args, kwargs)) is not None:
             return self._operators.with_certain(
                 functools.partial(self._call, function), args, kwargs
             )

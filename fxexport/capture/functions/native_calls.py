@@ -14,7 +14,7 @@ from fxexport.capture.operators.writing import is_buffer, noting_changes
 from fxexport.capture.recording.types import Function, OpArgs, OpKwargs
 from fxexport.capture.session.compiled_functions import refuse_compiled
 from fxexport.capture.session.list_runs import is_open
-from fxexport.capture.values.maybe import holds_maybe
+from fxexport.capture.values.maybe import uncertain_in
 from fxexport.source.exceptions import note_raised
 
 __all__ = ["NativeCalls"]
@@ -29,7 +29,7 @@ class NativeCalls:
     def with_flags(self, function: Function, *args: object, **kwargs: object) -> Any:
         """A function of PyTorch's C++: a flag known only at run time gets a call for each path."""
         whole_all(self._operators.session, (*args, *kwargs.values()))
-        if holds_maybe((args, kwargs)) is not None:
+        if uncertain_in((args, kwargs)) is not None:
             return self._operators.with_certain(
                 functools.partial(self.with_flags, function), args, kwargs
             )
@@ -70,7 +70,7 @@ class NativeCalls:
         """A function that takes lists apart by itself: it must know their items."""
         whole_all(self._operators.session, (*args, *kwargs.values()))
         text = isinstance(getattr(function, "__self__", None), str)
-        if not text and holds_maybe((args, kwargs)) is not None:
+        if not text and uncertain_in((args, kwargs)) is not None:
             return self._operators.with_certain(
                 functools.partial(self.with_closed, function), args, kwargs
             )

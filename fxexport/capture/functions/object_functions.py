@@ -18,8 +18,9 @@ from fxexport.capture.recording.types import Function
 from fxexport.capture.session.journal import UNSET, AttributeSlot
 from fxexport.capture.session.session import Poison, is_symbolic, sym_type
 from fxexport.capture.values.maybe import Maybe
-from fxexport.capture.values.symbolic_text import refuse_open_text
+from fxexport.capture.values.symbolic_text import OpenText
 from fxexport.errors import UnsupportedError
+from fxexport.source.exceptions import note_raised
 from fxexport.source.frames import user_location
 
 __all__ = ["ObjectFunctions"]
@@ -121,14 +122,27 @@ class ObjectFunctions:
         return repr(value) if shown is value else shown
 
     def _getattr(self, owner: object, name: str, *default: object) -> object:
-        refuse_open_text(name)
         owner = self._operators.read(owner)
+        if isinstance(name, OpenText):
+            return self._attribute_by_text(owner, name, *default)
         if isinstance(owner, Maybe):
             return self._operators.with_certain(self._getattr, (owner, name, *default), {})
         value = self._attribute(owner, name, *default)
         if default and isinstance(value, Maybe) and value.absent is UNSET:
             return self._operators.if_exp(value.present, lambda: value.value, lambda: default[0])
         return self._operators.read(value)
+
+    def _attribute_by_text(self, owner: object, name: OpenText, *default: object) -> object:
+        """An attribute whose name is made of numbers that only the run knows."""
+
+        def missing() -> object:
+            if default:
+                return default[0]
+            raise note_raised(AttributeError("this attribute"))
+
+        return self._operators.lookups.find(
+            name, dir(owner), lambda known: self._getattr(owner, known, *default), missing
+        )
 
     def _hasattr(self, owner: object, name: str) -> object:
         owner = self._operators.read(owner)

@@ -32,7 +32,7 @@ from fxexport.capture.recording.types import Function, Size
 from fxexport.capture.session.list_runs import Spread, is_open, length_of
 from fxexport.capture.session.session import PinNeeded, expression, is_symbolic
 from fxexport.capture.staging.patterns import TensorOf
-from fxexport.capture.values.maybe import holds_maybe
+from fxexport.capture.values.maybe import uncertain_in
 from fxexport.errors import UnsupportedError
 from fxexport.graph.sequences import SequenceVal
 from fxexport.source.frames import user_location
@@ -133,7 +133,7 @@ class PieceFunctions:
 
     def _call(self, name: str, function: Function, *args: object, **kwargs: object) -> Any:
         whole_all(self._session, (*args, *kwargs.values()))
-        if holds_maybe((args, kwargs)) is not None:
+        if uncertain_in((args, kwargs)) is not None:
             call = functools.partial(self._call, name, function)
             return self._operators.with_certain(call, args, kwargs)
         given = given_pieces(name, args, kwargs)

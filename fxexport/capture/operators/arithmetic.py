@@ -16,7 +16,9 @@ from fxexport.capture.operators.special_methods import Operand, has_operators
 from fxexport.capture.operators.writing import about_to_change
 from fxexport.capture.recording.types import Number
 from fxexport.capture.session.session import Session, is_symbolic
+from fxexport.capture.staging.alternatives import for_each
 from fxexport.capture.values.maybe import force
+from fxexport.capture.values.symbolic_text import joined_text
 from fxexport.capture.values.uncertain_keys import settled
 from fxexport.graph import scalars
 
@@ -66,6 +68,7 @@ class Arithmetic:
             a, b = (int(v) if isinstance(v, bool) else self.number(v) for v in (a, b))
         return a, b
 
+    @for_each(1, 2)
     def bitwise(self, name: str, a: object, b: object) -> object:
         """``a & b`` and kin; on two bools they are logic."""
         a, b = settled(force(a)), settled(force(b))
@@ -79,10 +82,14 @@ class Arithmetic:
             return self._session.recorder.scalar_op(connect, *sides)
         return BITWISE[name](self.number(a), self.number(b))
 
+    @for_each(0, 1)
     def add(self, a: object, b: object) -> Any:
         """``a + b``."""
+        if isinstance(a, str) and isinstance(b, str):
+            return joined_text([a, b])
         return self._new(self.number(a) + self.number(b))
 
+    @for_each(0, 1)
     def multiply(self, a: object, b: object) -> object:
         """``a * b``; a list may be repeated a dynamic number of times."""
         a, b = force(a), force(b)
@@ -92,6 +99,7 @@ class Arithmetic:
             return made if isinstance(items, list) else tuple(made)
         return self._new(self.number(a) * self.number(b))
 
+    @for_each(1, 2)
     def augment(self, name: str, old: object, value: object) -> object:
         """``old op= value``."""
         old, value = settled(force(old)), settled(force(value))

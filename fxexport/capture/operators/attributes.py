@@ -14,6 +14,8 @@ from fxexport.capture.operators.reading import read
 from fxexport.capture.operators.special_methods import attribute_function, special_method
 from fxexport.capture.session.journal import UNSET, AttributeSlot, put_attribute
 from fxexport.capture.session.session import Session
+from fxexport.capture.staging.alternatives import for_each
+from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.maybe import Maybe, force
 from fxexport.source.exceptions import errors_of_the_program
 
@@ -28,6 +30,7 @@ class Attributes:
         self._conditionals = conditionals
         self._calls = calls
 
+    @for_each(0)
     def get_attr(self, owner: object, name: str) -> Any:
         """``owner.name``."""
         if type(owner) is Maybe:
@@ -40,7 +43,7 @@ class Attributes:
             return self._cached(known, owner, name)
         with errors_of_the_program():
             value = getattr(owner, name)
-        return read(value) if type(value) is Maybe else value
+        return read(value) if type(value) in (Maybe, Choice) else value
 
     def _cached(self, known: cached_property[Any], owner: object, name: str) -> Any:
         """A cached property, computed unless it has been already."""
@@ -58,6 +61,7 @@ class Attributes:
         vars(owner)[name] = value
         return value
 
+    @for_each(1)
     def set_attr(self, value: object, owner: object, name: str) -> None:
         """``owner.name = value``."""
         owner = force(owner)
@@ -78,6 +82,7 @@ class Attributes:
         with errors_of_the_program():
             (put_attribute if isinstance(owner, torch.nn.Module) else setattr)(owner, name, value)
 
+    @for_each(0)
     def del_attr(self, owner: object, name: str) -> None:
         """``del owner.name``."""
         owner = force(owner)

@@ -17,7 +17,9 @@ from fxexport.capture.recording.types import Function
 from fxexport.capture.session.compiled_functions import refuse_compiled
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.session import Session
-from fxexport.capture.values.maybe import Maybe, force, holds_maybe, narrowed, one_of
+from fxexport.capture.staging.alternatives import each_alternative, is_one_of_several
+from fxexport.capture.values.choice import Choice
+from fxexport.capture.values.maybe import Maybe, force, narrowed, settled_to, uncertain_in
 from fxexport.capture.values.uncertain_keys import is_uncertain
 from fxexport.source.exceptions import note_raised
 
@@ -29,6 +31,9 @@ class Callees(Protocol):
 
     def callable_for(self, function: object) -> Function:
         """What to call instead of a function."""
+
+    def is_rewritten(self, function: object) -> bool:
+        """Whether what `callable_for` gave is rewritten code of the program."""
 
     def is_read(self, function: object) -> bool:
         """Whether what `callable_for` gave is rewritten code, or code of ours that calls it."""
@@ -44,10 +49,34 @@ class Calls:
 
     def call(self, function: object) -> Function:
         """What to call instead of a function."""
-        found = self._callees.callable_for(force(function))
-        if self._callees.is_read(found):
+        function = force(function)
+        if isinstance(function, Choice):
+            return functools.partial(self._of_each, function)
+        found = self._callees.callable_for(function)
+        if self._callees.is_rewritten(found):
             return found
+        if self._callees.is_read(found):
+            return functools.partial(self._stand_in, found)
         return functools.partial(self._outside, found)
+
+    def _of_each(self, functions: Choice, *args: object, **kwargs: object) -> object:
+        """A call of one of several functions."""
+        return each_alternative(
+            self._session, functions, lambda function: self.call(function)(*args, **kwargs)
+        )
+
+    def _stand_in(self, function: Function, *args: object, **kwargs: object) -> Any:
+        """A call of a function of ours, once for each value that an argument may be."""
+        several = next(filter(is_one_of_several, (*args, *kwargs.values())), None)
+        if several is None:
+            return function(*args, **kwargs)
+
+        def settled(one: object) -> object:
+            given = [one if arg is several else arg for arg in args]
+            named = {name: one if arg is several else arg for name, arg in kwargs.items()}
+            return self._stand_in(function, *given, **named)
+
+        return each_alternative(self._session, several, settled)
 
     def _outside(self, function: Function, *args: object, **kwargs: object) -> object:
         """A call of code that is not rewritten: it must be given certain values."""
@@ -66,16 +95,24 @@ class Calls:
         self, function: Function, args: tuple[object, ...], kwargs: dict[str, object]
     ) -> object:
         """One call for each case of arguments that may be there or not."""
-        maybe = holds_maybe((args, kwargs))
+        maybe = uncertain_in((args, kwargs))
         if maybe is None:
             return function(*args, **kwargs)
+        if isinstance(maybe, Choice):
+            return each_alternative(
+                self._session,
+                maybe,
+                lambda one: self.with_certain(
+                    function, settled_to(args, maybe, one), settled_to(kwargs, maybe, one)
+                ),
+            )
         choice = narrowed(maybe)
         if maybe.absent is not None:
             choice = force(maybe)
 
         def given(value: object) -> Any:
             return self.with_certain(
-                function, one_of(args, maybe, value), one_of(kwargs, maybe, value)
+                function, settled_to(args, maybe, value), settled_to(kwargs, maybe, value)
             )
 
         if not isinstance(choice, Maybe):

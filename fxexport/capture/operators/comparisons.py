@@ -17,13 +17,15 @@ from fxexport.capture.operators.calls import Calls
 from fxexport.capture.operators.conditionals import Conditionals
 from fxexport.capture.operators.identity import refuse_merged
 from fxexport.capture.operators.logic import Logic
+from fxexport.capture.operators.lookups import Lookups
 from fxexport.capture.operators.membership import Membership
 from fxexport.capture.operators.special_methods import special_method
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.list_runs import is_open, length_of, refuse_open
 from fxexport.capture.session.session import Poison, Session, is_symbolic, sym_type
+from fxexport.capture.staging.alternatives import for_each
 from fxexport.capture.values.maybe import Maybe, force, is_dynamic, narrowed
-from fxexport.capture.values.symbolic_text import refuse_open_text
+from fxexport.capture.values.symbolic_text import OpenText, refuse_open_text
 from fxexport.capture.values.uncertain_keys import settled
 
 __all__ = ["Comparisons"]
@@ -38,6 +40,7 @@ class Comparisons:
         calls: call the special methods of the program's classes.
         logic: connects the comparisons of items.
         arithmetic: makes numbers of what is compared.
+        lookups: compare text that only the run knows.
     """
 
     def __init__(
@@ -47,12 +50,14 @@ class Comparisons:
         calls: Calls,
         logic: Logic,
         arithmetic: Arithmetic,
+        lookups: Lookups,
     ) -> None:
         self._session = session
         self._conditionals = conditionals
         self._calls = calls
         self._logic = logic
         self._arithmetic = arithmetic
+        self._lookups = lookups
         self.membership = Membership(session, calls, logic, self.eq, self.is_)
         self._by_symbol: dict[str, Callable[[Any, Any], object]] = {
             "<": operator.lt,
@@ -67,6 +72,7 @@ class Comparisons:
             "is not": self.is_not,
         }
 
+    @for_each(0, 1, takes_none=True)
     def is_(self, a: object, b: object) -> object:
         """``a is b``."""
         a, b = (
@@ -97,6 +103,7 @@ class Comparisons:
         """``a is not b``."""
         return self._logic.not_(self.is_(a, b))
 
+    @for_each(0, 1, takes_none=True)
     def eq(self, a: object, b: object) -> object:
         """``a == b``; sequences with symbolic numbers are compared item by item."""
         if isinstance(a, Maybe) or isinstance(b, Maybe):
@@ -116,6 +123,9 @@ class Comparisons:
             pairs = zip(*parts, strict=True)
             same = self.membership.same
             return self._logic.and_(*[lambda x=x, y=y: same(x, y) for x, y in pairs], lambda: True)
+        for one, other in ((a, b), (b, a)):
+            if isinstance(one, OpenText) and not isinstance(other, OpenText):
+                return self._lookups.equal(one, other)
         for value in (a, b):
             refuse_open_text(value)
             settled(value)
@@ -145,6 +155,7 @@ class Comparisons:
             maybe.present, lambda: self.eq(maybe.value, other), lambda: self.eq(None, other)
         )
 
+    @for_each(0, 1, takes_none=True)
     def ne(self, a: object, b: object) -> object:
         """``a != b``."""
         if isinstance(a, Maybe) or isinstance(b, Maybe):
@@ -156,7 +167,7 @@ class Comparisons:
                 return result
             if own is None and special_method(one, "__eq__") is not None:
                 return self._logic.not_(self.eq(a, b))
-        if _parts(a, b) is not None:
+        if _parts(a, b) is not None or isinstance(a, OpenText) or isinstance(b, OpenText):
             return self._logic.not_(self.eq(a, b))
         for value in (a, b):
             refuse_open_text(value)

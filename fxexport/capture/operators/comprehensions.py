@@ -10,6 +10,7 @@ from fxexport.capture.operators.iteration import Iteration, is_staged
 from fxexport.capture.operators.loop_statements import LoopStatements
 from fxexport.capture.operators.writing import about_to_change
 from fxexport.capture.session.session import Session
+from fxexport.capture.staging.alternatives import for_each
 
 __all__ = ["Comprehensions"]
 
@@ -39,6 +40,7 @@ class Comprehensions:
         fill(made)
         return made
 
+    @for_each(0)
     def comp_for(
         self, iterable: object, body: Callable[..., object], structure: _Structure
     ) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 from fxexport.capture.operators.reading import read
 from fxexport.capture.operators.variables import slots_of
 from fxexport.capture.session.session import Poison, Session
-from fxexport.capture.staging.branch import condition_of, stage_branch
+from fxexport.capture.staging.branch import stage_branch
+from fxexport.capture.staging.conditions import condition_of
 from fxexport.capture.values.maybe import dynamic_inside, is_dynamic, narrowed
 from fxexport.errors import FxExportError, UnsupportedError
 from fxexport.source.exceptions import note_raised

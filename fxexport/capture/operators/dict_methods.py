@@ -9,12 +9,14 @@ from typing import Any
 from fxexport.capture.operators.conditionals import Conditionals
 from fxexport.capture.operators.identity import keep_apart
 from fxexport.capture.operators.iteration import Iteration
+from fxexport.capture.operators.lookups import Lookups, is_open_key
 from fxexport.capture.operators.subscripts import Subscripts
 from fxexport.capture.operators.writing import about_to_change
 from fxexport.capture.recording.types import Function
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.session import Session
 from fxexport.capture.values.maybe import Maybe, force
+from fxexport.capture.values.symbolic_text import refuse_open_text
 from fxexport.capture.values.uncertain_keys import is_uncertain, settled
 
 __all__ = ["DictMethods"]
@@ -32,11 +34,13 @@ class DictMethods:
         conditionals: Conditionals,
         subscripts: Subscripts,
         iteration: Iteration,
+        lookups: Lookups,
     ) -> None:
         self._session = session
         self._conditionals = conditionals
         self._subscripts = subscripts
         self._iteration = iteration
+        self._lookups = lookups
         self._methods: dict[str, Function] = {
             "get": self._get,
             "setdefault": self._setdefault,
@@ -58,6 +62,10 @@ class DictMethods:
         return None
 
     def _get(self, owner: dict[object, object], key: object, default: object = None) -> object:
+        if is_open_key(key):
+            return self._lookups.find(
+                key, list(owner), lambda known: self._get(owner, known, default), lambda: default
+            )
         keep_apart(self._session, key, owner)
         item = dict.get(owner, key, UNSET)
         if not is_uncertain(item):
@@ -67,11 +75,13 @@ class DictMethods:
     def _setdefault(
         self, owner: dict[object, object], key: object, default: object = None
     ) -> object:
+        refuse_open_text(key)
         item = self._get(owner, key, default)
         self._subscripts.set_item(item, owner, key)
         return item
 
     def _pop(self, owner: dict[object, object], key: object, *default: object) -> object:
+        refuse_open_text(key)
         item = self._get(owner, key, *default) if default else force(owner[key])
         about_to_change(self._session, owner)
         owner.pop(key, None)

@@ -19,6 +19,10 @@ from fxexport.capture.recording.types import Function
 from fxexport.capture.session.journal import AttributeSlot
 from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.session import Poison, Session, is_symbolic
+from fxexport.capture.staging.alternatives import for_each
+from fxexport.capture.values.choice import Choice
+from fxexport.errors import UnsupportedError
+from fxexport.source.frames import user_location
 
 __all__ = ["Iteration", "is_staged"]
 
@@ -61,6 +65,13 @@ class Iteration:
         there = whole(self._session, iterable)
         if isinstance(there, Poison):
             raise there.refuse()
+        if isinstance(there, Choice):
+            raise UnsupportedError(
+                "what is gone through here is one of several values, which one is known only when "
+                "the model runs",
+                location=user_location(),
+                hint="write it as a for loop",
+            )
         if isinstance(there, torch.Tensor):
             return rows(there)
         if isinstance(there, UserList) and type(there).__iter__ is Sequence.__iter__:
@@ -118,6 +129,7 @@ class Iteration:
             return self._session.journal.made(made)
         return (make(item) for item in source)
 
+    @for_each(0)
     def pour(self, iterable: object, add: Function) -> None:
         """Gives the items to a method of a list one by one, each before the next one is made.
 
@@ -141,6 +153,7 @@ class Iteration:
             return (source.item(k) for k in range(source.length))
         return iter(source)
 
+    @for_each(0)
     def unpack(self, value: object, before: int, after: int | None = None) -> Any:
         """The right side of an unpacking.
 
@@ -166,6 +179,7 @@ class Iteration:
         tail = [source.item(length - after + k) for k in range(after)]
         return [*(source.item(k) for k in range(before)), *rest, *tail]
 
+    @for_each(0)
     def listed(self, iterable: object) -> list[Any]:
         """``list(iterable)``, or ``*iterable``; what has a dynamic length becomes an open list."""
         iterable = whole(self._session, iterable)

@@ -12,7 +12,8 @@ from fxexport.capture.operators.reading import read
 from fxexport.capture.operators.variables import cells_of, slots_of
 from fxexport.capture.recording.types import Undecided
 from fxexport.capture.session.session import Session, is_symbolic
-from fxexport.capture.staging.branch import condition_of, stage_branch
+from fxexport.capture.staging.branch import stage_branch
+from fxexport.capture.staging.conditions import condition_of
 from fxexport.capture.values.maybe import Maybe
 
 __all__ = ["Logic"]

@@ -17,7 +17,9 @@ from fxexport.capture.recording.types import Size, Undecided
 from fxexport.capture.session.journal import Slot
 from fxexport.capture.session.session import Session, is_symbolic
 from fxexport.capture.sizes.proofs import proof
-from fxexport.capture.staging.branch import condition_of, stage_branch
+from fxexport.capture.staging.alternatives import each_alternative, is_one_of_several
+from fxexport.capture.staging.branch import stage_branch
+from fxexport.capture.staging.conditions import condition_of
 from fxexport.capture.staging.loop import stage_loop
 from fxexport.capture.staging.widening import NeedsFirstIteration
 from fxexport.capture.values.uncertain_keys import is_iterator
@@ -173,6 +175,14 @@ class LoopStatements:
         self, iterable: object, body: _Body, slots: list[Slot], broken: Slot | None
     ) -> None:
         """A for loop whose refusals are raised at once: see `repeat_for`."""
+        if is_one_of_several(iterable):
+            each_alternative(
+                self._session,
+                iterable,
+                lambda one: self.run_for(one, body, slots, broken),
+                slots,
+            )
+            return
         source = self._iteration.consumed(self._iteration.source_of(iterable))
         if isinstance(source, Filtered):
             self._for_filtered(source, body, slots, broken)

@@ -23,8 +23,9 @@ from fxexport.capture.operators.reading import whole
 from fxexport.capture.operators.special_methods import special_method
 from fxexport.capture.session.list_runs import is_open, refuse_open
 from fxexport.capture.session.session import Poison, Session, is_symbolic
+from fxexport.capture.staging.alternatives import for_each
 from fxexport.capture.values.maybe import Maybe, force
-from fxexport.capture.values.symbolic_text import refuse_open_text
+from fxexport.capture.values.symbolic_text import OpenText, refuse_open_text
 from fxexport.capture.values.uncertain_keys import is_iterator, presence
 
 __all__ = ["Membership"]
@@ -33,6 +34,7 @@ _Compare = Callable[[Any, Any], object]
 _KEYS: type = type({}.keys())
 _VIEWS: tuple[type, ...] = (type({}.values()), type({}.items()))
 _HASHED = (dict, set, frozenset)
+_UNKNOWN = (Maybe, OpenText)
 # Values whose equality Python decides without a look at tensors.
 _PLAIN = (
     bool, int, float, complex, str, bytes, type(None), enum.Enum, type, FunctionType,
@@ -60,12 +62,12 @@ class Membership:
         self._eq = eq
         self._is = is_
 
+    @for_each(0, 1)
     def contains(self, item: Any, container: Any) -> object:
         """``item in container``."""
         if isinstance(container, Poison):
             raise container.refuse()
         container = force(container)
-        refuse_open_text(item)
         own = special_method(container, "__contains__")
         if own is not None:
             return self._logic.as_bool(self._calls.call(own)(item))
@@ -87,6 +89,7 @@ class Membership:
         if isinstance(container, (list, tuple, deque, *_VIEWS)):
             items: Any = container
             return self._among(item, items)
+        refuse_open_text(item)
         if special_method(container, "__iter__") is not None:
             return self._calls.call(staged_functions.contains)(container, item)
         return item in container
@@ -99,7 +102,7 @@ class Membership:
         """Whether two items are one object, or else equal."""
         if a is b:
             return True
-        unknown = any(is_symbolic(value) or isinstance(value, Maybe) for value in (a, b))
+        unknown = any(is_symbolic(value) or isinstance(value, _UNKNOWN) for value in (a, b))
         # Of tensors with one number each, equality says as much.
         numbers = all(isinstance(value, torch.Tensor) and not value.dim() for value in (a, b))
         if not unknown and not numbers and self._is(a, b) is True:
@@ -108,11 +111,13 @@ class Membership:
 
     def searched(self, items: Any, item: object) -> bool:
         """Whether looking for an item in a list takes more than Python's own comparison."""
+        if any(isinstance(x, OpenText) for x in (item, *items)):
+            return True
         return not (isinstance(item, _PLAIN) and all(isinstance(x, _PLAIN) for x in items))
 
     def _among_keys(self, item: Any, container: Collection[Any]) -> object:
         """``item in container`` for a dict or set."""
-        if is_symbolic(item) or isinstance(item, Maybe):
+        if is_symbolic(item) or isinstance(item, (Maybe, OpenText)):
             whole(self._session, container)
             keys: list[Any] = list(container)
             if not isinstance(container, dict):

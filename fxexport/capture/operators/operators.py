@@ -6,11 +6,11 @@ stands in the other modules of this folder, one subject in each; here they are p
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from fxexport import _torch_compat as compat
 from fxexport.capture.operators.arithmetic import Arithmetic
 from fxexport.capture.operators.attributes import Attributes
 from fxexport.capture.operators.calls import Calls
@@ -21,6 +21,7 @@ from fxexport.capture.operators.dict_methods import DictMethods
 from fxexport.capture.operators.identity import keep_apart
 from fxexport.capture.operators.iteration import Iteration
 from fxexport.capture.operators.logic import Logic
+from fxexport.capture.operators.lookups import Lookups
 from fxexport.capture.operators.loop_statements import LoopStatements
 from fxexport.capture.operators.open_lists import OpenLists
 from fxexport.capture.operators.reading import read
@@ -29,10 +30,9 @@ from fxexport.capture.operators.subscripts import Subscripts
 from fxexport.capture.operators.variables import cells_of, slots_of
 from fxexport.capture.python.converter import Converter, Entering, ReplacementFor
 from fxexport.capture.recording.types import Function
-from fxexport.capture.session.session import Session, expression, is_symbolic
-from fxexport.capture.sizes.proofs import expression_text
-from fxexport.capture.values.maybe import Maybe, force, narrowed
-from fxexport.capture.values.symbolic_text import text_of
+from fxexport.capture.session.session import Session
+from fxexport.capture.staging.alternatives import each_alternative
+from fxexport.capture.values.maybe import force
 from fxexport.capture.values.uncertain_keys import settled
 
 __all__ = ["Operators"]
@@ -50,6 +50,7 @@ class Operators:
         lists: what lists of varying length do.
         dicts: what the methods of dicts do.
         iteration: what is iterated over, and how.
+        lookups: makes text, and finds by a key that only the run knows.
         membership: what looks for an item.
 
     The other attributes are the operators, by the names that rewritten code calls them by.
@@ -74,14 +75,17 @@ class Operators:
         conditionals = Conditionals(session)
         calls = Calls(session, converter, conditionals)
         session.own_truth = calls.own_truth
+        session.each = functools.partial(each_alternative, session)
         attributes = Attributes(session, conditionals, calls)
         self.lists = OpenLists(session, conditionals, calls)
-        subscripts = Subscripts(session, conditionals, calls, self.lists)
+        self.lookups = Lookups(session, conditionals)
+        subscripts = Subscripts(session, conditionals, calls, self.lists, self.lookups)
         self.iteration = Iteration(session, calls, self.lists, conditionals.truth)
-        self.dicts = DictMethods(session, conditionals, subscripts, self.iteration)
+        self.dicts = DictMethods(session, conditionals, subscripts, self.iteration, self.lookups)
         logic = Logic(session)
         arithmetic = Arithmetic(session, calls, self.iteration)
-        comparisons = Comparisons(session, conditionals, calls, logic, arithmetic)
+        session.operand = arithmetic.number
+        comparisons = Comparisons(session, conditionals, calls, logic, arithmetic, self.lookups)
         loops = LoopStatements(session, logic, self.iteration)
         comprehensions = Comprehensions(session, conditionals, self.iteration, loops)
 
@@ -129,6 +133,7 @@ class Operators:
         self.del_item = subscripts.del_item
         # Values
         self.read = read
+        self.text, self.formatted = self.lookups.text, self.lookups.formatted
         self.slice = slice
         self.keys_given = force
         # Last, since what it makes uses all of these.
@@ -161,12 +166,3 @@ class Operators:
     def mapping(self, value: object) -> object:
         """``**value`` in a dict."""
         return settled(force(value))
-
-    def formatted(self, value: object) -> object:
-        """A value in an f-string, and for `str` and `repr`."""
-        value = narrowed(value)
-        if is_symbolic(value):
-            return text_of(expression_text(expression(value), self.session.names) or "...")
-        if isinstance(value, compat.FunctionalTensor):
-            return text_of(f"a tensor of {value.dim()} dimensions")
-        return text_of("what may be None") if isinstance(value, Maybe) else value

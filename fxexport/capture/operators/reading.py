@@ -7,6 +7,7 @@ from typing import Any
 
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.session import Poison, Session
+from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.maybe import Maybe, force, narrowed
 from fxexport.capture.values.uncertain_keys import is_iterator, settled
 from fxexport.errors import UnsupportedError
@@ -25,6 +26,8 @@ def read(value: object) -> Any:
         raise value.refuse()
     if type(value) is Maybe:
         return force(value) if value.absent is UNSET else narrowed(value)
+    if type(value) is Choice:
+        return narrowed(value)
     return value
 
 
@@ -47,5 +50,5 @@ def whole(session: Session, value: object) -> Any:
 def whole_all(session: Session, values: Iterable[object]) -> None:
     """`whole` for the arguments of a function that may iterate over them."""
     for value in values:
-        if not isinstance(value, Maybe):
+        if not isinstance(value, (Maybe, Choice)):
             whole(session, value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections import Counter, defaultdict, deque
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,23 +11,27 @@ import torch
 from fxexport.capture.operators.calls import Calls
 from fxexport.capture.operators.conditionals import Conditionals
 from fxexport.capture.operators.identity import keep_apart
+from fxexport.capture.operators.lookups import Lookups, is_open_key
 from fxexport.capture.operators.open_lists import OpenLists
 from fxexport.capture.operators.special_methods import special_method
 from fxexport.capture.operators.writing import about_to_change
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.session import Session, is_symbolic
-from fxexport.capture.values.maybe import Maybe, force, holds_maybe
+from fxexport.capture.staging.alternatives import for_each
+from fxexport.capture.values.maybe import Maybe, force, uncertain_in
 from fxexport.capture.values.symbolic_text import refuse_open_text
 from fxexport.capture.values.uncertain_keys import place_key
 from fxexport.errors import UnsupportedError
-from fxexport.source.exceptions import errors_of_the_program
+from fxexport.source.exceptions import errors_of_the_program, note_raised
 from fxexport.source.frames import user_location
 
 __all__ = ["Subscripts"]
 
 # A list of at most so many items is read or written at a dynamic index by a chain of branches.
 _LONGEST_CHAIN = 64
+_ORDERED = (list, tuple, deque, str, torch.nn.ModuleList, torch.nn.ParameterList)
+_KEYED = (dict, torch.nn.ModuleDict, torch.nn.ParameterDict)
 
 
 class Subscripts:
@@ -39,23 +42,33 @@ class Subscripts:
         conditionals: stage a choice between items.
         calls: call the special methods of the program's classes.
         lists: what lists of varying length do.
+        lookups: find an item by a key that only the run knows.
     """
 
     def __init__(
-        self, session: Session, conditionals: Conditionals, calls: Calls, lists: OpenLists
+        self,
+        session: Session,
+        conditionals: Conditionals,
+        calls: Calls,
+        lists: OpenLists,
+        lookups: Lookups,
     ) -> None:
         self._session = session
         self._conditionals = conditionals
         self._calls = calls
         self._lists = lists
+        self._lookups = lookups
 
+    @for_each(0, 1)
     def get_item(self, container: Any, key: Any) -> object:
         """``container[key]``."""
         container = force(container)
-        if holds_maybe(key) is not None:
+        if uncertain_in(key) is not None:
             return self._calls.with_certain(self.get_item, (container, key), {})
+        if is_open_key(key) and isinstance(container, _KEYED):
+            return self._look_up(container, key)
         refuse_open_text(key)
-        if isinstance(container, (list, tuple, deque, torch.nn.ModuleList)):
+        if isinstance(container, _ORDERED):
             key = _as_index(key)
             if is_open(container):
                 return self._lists.get(container, key)
@@ -76,6 +89,16 @@ class Subscripts:
             return item
         return self._session.journal.made(item) if _is_new_list(key, item) else item
 
+    def _look_up(self, container: Any, key: object) -> object:
+        """``container[key]`` of a dict, by a key that only the run knows."""
+
+        def missing() -> object:
+            raise note_raised(KeyError("this key"))
+
+        return self._lookups.find(
+            key, container.keys(), lambda known: self.get_item(container, known), missing
+        )
+
     def _perhaps_missing(self, container: dict[object, object], key: object, item: Maybe) -> object:
         """``container[key]`` of a dict whose key may not be there."""
         if_exp = self._conditionals.if_exp
@@ -88,7 +111,7 @@ class Subscripts:
             return if_exp(item.present, lambda: item.value, lambda: 0)
         return force(item)
 
-    def _pick(self, items: Sequence[object] | torch.nn.ModuleList, key: torch.SymInt) -> object:
+    def _pick(self, items: Any, key: torch.SymInt) -> object:
         """An item of a Python sequence at a dynamic index: a chain of branches."""
         count = len(items)
         if count == 0 or count > _LONGEST_CHAIN:
@@ -115,11 +138,12 @@ class Subscripts:
                 text = f"this index is inside its {count} items"
                 self._session.take_for_granted(condition, text, "IndexError")
 
+    @for_each(1, 2)
     def set_item(self, value: object, container: Any, key: Any) -> None:
         """``container[key] = value``."""
         container = force(container)
-        if holds_maybe(key) is not None or (
-            holds_maybe(value) is not None and isinstance(container, torch.Tensor)
+        if uncertain_in(key) is not None or (
+            uncertain_in(value) is not None and isinstance(container, torch.Tensor)
         ):
             self._calls.with_certain(self.set_item, (value, container, key), {})
             return
@@ -159,6 +183,7 @@ class Subscripts:
             keep = functools.partial(_same, items[k])
             items[k] = self._conditionals.if_exp(position == k, lambda: value, keep)
 
+    @for_each(0, 1)
     def del_item(self, container: Any, key: Any) -> None:
         """``del container[key]``."""
         container = force(container)

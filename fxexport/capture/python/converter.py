@@ -187,16 +187,16 @@ class Converter:
 
     def is_read(self, function: object) -> bool:
         """Whether what `callable_for` gave is rewritten code, or code of ours that calls it."""
-        if isinstance(function, MethodType):
-            function = function.__func__
-        while isinstance(function, functools.partial):
-            function = function.func
-        if isinstance(function, MethodType):
-            function = function.__func__
-        if not isinstance(function, FunctionType):
-            return False
-        code = function.__code__
-        return code in self._converted or is_of_fxexport(code.co_filename)
+        code = _code_of(function)
+        return self.is_rewritten(function) or (
+            code is not None and is_of_fxexport(code.co_filename)
+        )
+
+    def is_rewritten(self, function: object) -> bool:
+        """Whether what `callable_for` gave is rewritten code of the program."""
+        code = _code_of(function)
+        # Modules and classes are called by functions of this file.
+        return code is not None and (code in self._converted or code.co_filename == __file__)
 
     # -- conversion ------------------------------------------------------------------------------
 
@@ -267,6 +267,13 @@ def _is_converted(function: FunctionType) -> bool:
     if is_torch_internal(function.__code__.co_filename):
         return any(part in file for part in _TORCH_CONVERTED)
     return not is_of_standard_library(function.__code__.co_filename)
+
+
+def _code_of(function: object) -> CodeType | None:
+    """The code behind a function, method or partial; None for what is not written in Python."""
+    while isinstance(function, (MethodType, functools.partial)):
+        function = function.__func__ if isinstance(function, MethodType) else function.func
+    return function.__code__ if isinstance(function, FunctionType) else None
 
 
 def _codes_in(code: CodeType) -> list[CodeType]:

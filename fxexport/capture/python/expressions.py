@@ -212,17 +212,15 @@ class ExpressionRewriter(ast.NodeTransformer):
             return operator_call("get_attr", [node.value, name], node)
         return node
 
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.JoinedStr:
-        for value in node.values:
-            if isinstance(value, ast.FormattedValue):
-                self.visit_FormattedValue(value)
-        return node
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
+        if not any(isinstance(value, ast.FormattedValue) for value in node.values):
+            return node
+        return operator_call("text", [self.visit(value) for value in node.values], node)
 
-    def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.FormattedValue:
-        node.value = operator_call("formatted", [self.visit(node.value)], node)
-        if node.format_spec is not None:
-            self.visit_JoinedStr(node.format_spec)  # type: ignore[arg-type]
-        return node
+    def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.expr:
+        spec = constant(None, node) if node.format_spec is None else self.visit(node.format_spec)
+        parts = [self.visit(node.value), constant(node.conversion, node), spec]
+        return ast.copy_location(ast.Tuple(parts, ast.Load()), node)
 
     def visit_Starred(self, node: ast.Starred) -> ast.AST:
         self.generic_visit(node)

@@ -28,7 +28,7 @@ from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
 
-__all__ = ["Remembered", "Sharing"]
+__all__ = ["Lost", "Remembered", "Sharing"]
 
 
 class Lost(NamedTuple):

@@ -106,6 +106,9 @@ class Session(Sharing):
         self.tries = Tries(self._keep_refusal)
         # What a class of the program says about the truth of its objects; others as they are.
         self.own_truth: Callable[[Value], Value] = lambda value: value
+        # Does something with each alternative of a value, and what stands for an operand.
+        self.each: Callable[[Value, Callable[[Value], Value]], Value] = lambda one, use: use(one)
+        self.operand: Callable[[Value], Value] = lambda value: value
         # All that was refused so far: capture goes on after a refusal to find the others.
         self.refusals: list[UnsupportedError] = []
         # Above 0 while something is tried that has an alternative.

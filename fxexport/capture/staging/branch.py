@@ -10,21 +10,19 @@ from typing import cast
 import torch
 
 from fxexport import _torch_compat as compat
-from fxexport.capture.recording.types import SYM, Condition, Operand, Size, Undecided, Value
+from fxexport.capture.recording.types import Operand, Size, Undecided, Value
 from fxexport.capture.session.implications import negated
 from fxexport.capture.session.journal import ContentsSlot, Slot, SlotKey
-from fxexport.capture.session.list_runs import Spread, is_open, length_of
+from fxexport.capture.session.list_runs import Spread
 from fxexport.capture.session.refusals import Poison
 from fxexport.capture.session.session import Session
 from fxexport.capture.session.transaction import Body
-from fxexport.capture.sizes.proofs import proof
 from fxexport.capture.staging.branch_outputs import BranchOutput, ListPlan, Side
 from fxexport.capture.staging.empty_tensors import Emptiness
 from fxexport.capture.staging.merge import Merge
 from fxexport.capture.staging.sequence_items import hold
 from fxexport.capture.values.containers import is_mutable, parts_of, rebuild_like, refill
-from fxexport.capture.values.maybe import Maybe, force, narrowed
-from fxexport.capture.values.uncertain_keys import count_of, settled
+from fxexport.capture.values.maybe import Maybe, narrowed
 from fxexport.errors import UnsupportedError
 from fxexport.graph.ops import branch
 from fxexport.graph.sequences import SequenceVal
@@ -32,7 +30,7 @@ from fxexport.source.exceptions import ExceptionNote, note_of
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
 
-__all__ = ["Raised", "condition_of", "stage_branch"]
+__all__ = ["Raised", "stage_branch"]
 
 
 _SIDES: tuple[Side, Side] = ("then", "other")
@@ -70,78 +68,6 @@ class _Path:
         finally:
             for slot, value in zip(written, now, strict=True):
                 slot.set(value)
-
-
-def condition_of(session: Session, value: Value) -> Condition:
-    """What decides an `if` on this value: a Python bool, a SymBool or a 0-d bool tensor.
-
-    Raises:
-        UnsupportedError: the value is a tensor that has not exactly one element.
-    """
-    value = narrowed(value)
-    if isinstance(value, Poison):
-        raise value.refuse()
-    if isinstance(value, Maybe):
-        return _truth_where_present(session, value)
-    if isinstance(value, torch.Tensor):
-        return _tensor_condition(session, value)
-    if isinstance(value, torch.SymBool):
-        known = session.known(value)
-        if known is not None:
-            session.note("folded", proof(session, value, known))
-            return known
-        return value
-    if isinstance(value, (torch.SymInt, torch.SymFloat)):
-        return condition_of(session, value != 0)
-    if is_open(value):
-        return condition_of(session, length_of(value) != 0)
-    if isinstance(value, dict):
-        return condition_of(session, count_of(value) > 0)
-    own = session.own_truth(value)
-    return bool(settled(value)) if own is value else condition_of(session, own)
-
-
-def _truth_where_present(session: Session, maybe: Maybe) -> Condition:
-    """Whether a value is there and true; where it is not there, its truth is not asked for."""
-    if maybe.absent is not None:
-        return condition_of(session, force(maybe))
-    if not isinstance(maybe.value, (torch.Tensor, *SYM)):
-        # What is neither a number nor a tensor has a truth that is known now.
-        return maybe.present if condition_of(session, maybe.value) else False
-    inside: list[Condition] = []
-
-    def truth() -> Value:
-        inside.append(condition_of(session, maybe.value))
-        number = inside[-1]
-        return number.item() if isinstance(number, torch.Tensor) else number
-
-    result = stage_branch(session, maybe.present, truth, lambda: False)
-    session.facts.link(result, True, [(maybe.present, True)])
-    return cast("Condition", result)
-
-
-def _tensor_condition(session: Session, tensor: torch.Tensor) -> Condition:
-    count = tensor.numel()
-    known = session.known(count == 1)
-    if known is False:
-        # PyTorch's own text, so that the user can look it up.
-        raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
-    if (
-        not isinstance(tensor, compat.FunctionalTensor)
-        and not session.tensors.was_written(tensor)
-        and tensor.device.type != "meta"
-    ):
-        value = compat.real_truth(tensor)
-        session.note(
-            "folded", f"this condition reads a stored tensor, which is {value} in the file"
-        )
-        return value
-    if known is None:
-        text = "this condition's tensor has exactly one element"
-        session.take_for_granted(count == 1, text, "RuntimeError")
-    if tensor.dtype != torch.bool:
-        tensor = tensor != 0
-    return tensor.reshape(()) if tensor.dim() else tensor
 
 
 def stage_branch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -14,13 +15,22 @@ from fxexport.capture.recording.types import Condition, GraphValue, Size, Value
 from fxexport.capture.session.example_sizes import relations_among
 from fxexport.capture.session.journal import Slot, Writes
 from fxexport.capture.session.list_runs import Spread
+from fxexport.capture.session.memory import Lost
 from fxexport.capture.session.refusals import Poison
 from fxexport.capture.session.session import Session
 from fxexport.capture.session.transaction import Body
-from fxexport.capture.staging.branch import condition_of
+from fxexport.capture.staging.conditions import condition_of
 from fxexport.capture.staging.patterns import Constant, ListOf, Pattern, Ran, Variable, make
 from fxexport.capture.staging.sequence_items import tensors_in
-from fxexport.capture.values.containers import is_mutable, keys_of, parts_of, same_kind
+from fxexport.capture.values.choice import Choice, cases_of
+from fxexport.capture.values.containers import (
+    holds_choice,
+    is_mutable,
+    keys_of,
+    parts_of,
+    same_kind,
+)
+from fxexport.capture.values.kinds import same_sort
 from fxexport.capture.values.maybe import HOLE, Maybe, lifted
 from fxexport.capture.values.uncertain_keys import aligned
 from fxexport.errors import UnsupportedError
@@ -101,7 +111,7 @@ def record_iteration(
                 start = make(session, pattern, carried)
                 if varies(slot, pattern, before[slot.key]):
                     may_share(session, start, before[slot.key], strict=True)
-                    session.lose_as(tensors_in(start), lost_before[slot.key])
+                    session.lose_as(tensors_in(start), _in_place(start, lost_before[slot.key]))
                     slot.set(start)
                 starts.append(start)
             if last is not None:
@@ -183,7 +193,7 @@ def share(session: Session, values: Sequence[Value], iteration: Iteration) -> No
     pairs = [
         pair
         for value, end in zip(values, iteration.ends, strict=False)
-        for pair in zip(tensors_in(value), tensors_in(end), strict=False)
+        for pair in _tensor_pairs(value, end)
     ]
     session.share_as(
         [new for new, _ in pairs],
@@ -191,6 +201,21 @@ def share(session: Session, values: Sequence[Value], iteration: Iteration) -> No
         iteration.body.writes.serial,
         iteration.body.remembered.lost,
     )
+
+
+def _tensor_pairs(value: Value, end: Value) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
+    """The tensors of a carried value, each beside what it stands for; more where that varies."""
+    if holds_choice(value) or holds_choice(end):
+        return itertools.product(tensors_in(value), list(tensors_in(end)))
+    return zip(tensors_in(value), tensors_in(end), strict=False)
+
+
+def _in_place(start: Value, notes: list[Lost | None]) -> list[Lost | None]:
+    """Notes about the tensors of a value, for those that begin an iteration in its place."""
+    if not holds_choice(start):
+        return notes
+    worst = next((note for note in notes if note is not None), None)
+    return [worst for _ in tensors_in(start)]
 
 
 def may_share(session: Session, start: Value, initial: Value, strict: bool = False) -> None:
@@ -202,6 +227,12 @@ def may_share(session: Session, start: Value, initial: Value, strict: bool = Fal
         return
     if isinstance(start, Maybe):
         may_share(session, start.value, lifted(initial, start.absent)[1], strict)
+        return
+    if isinstance(start, Choice):
+        for one in start.values:
+            for _, old in cases_of(initial):
+                if same_sort(one, old):
+                    may_share(session, one, old, strict)
         return
     if not same_kind(start, initial):
         return

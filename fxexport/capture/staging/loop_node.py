@@ -23,11 +23,14 @@ from fxexport.capture.staging.patterns import (
     SequenceOf,
     TensorOf,
     Variable,
+    alternatives_of,
     leaves_of,
     make,
     sequence_like,
+    takes,
 )
 from fxexport.capture.staging.sequence_items import columns_of, hold
+from fxexport.capture.values.choice import Choice, cases_of
 from fxexport.capture.values.containers import keys_of, parts_of
 from fxexport.capture.values.kinds import as_kind
 from fxexport.capture.values.maybe import HOLE, Maybe, lifted
@@ -176,8 +179,20 @@ def _parts_for(pattern: Parts, value: Value) -> list[Value]:
     """The items of a value in the order of a pattern for more values than it."""
     if isinstance(pattern.like, Maybe):
         return list(lifted(value, pattern.like.absent))
+    if isinstance(pattern.like, Choice):
+        return _placed(alternatives_of(pattern), value)
     keys = keys_of(pattern.like)
     return (parts_of(value) or []) if keys is None else aligned(value, keys)
+
+
+def _placed(alternatives: list[Pattern], value: Value) -> list[Value]:
+    """The flags and alternatives of a value, in the order of a pattern that holds for it."""
+    flags: list[Value] = [False for _ in alternatives]
+    values: list[Value] = [HOLE for _ in alternatives]
+    for flag, one in cases_of(value):
+        k = next(k for k, pattern in enumerate(alternatives) if takes(pattern, one))
+        flags[k], values[k] = flag, one
+    return [*flags, *values]
 
 
 def _list_nodes(session: Session, pattern: ListOf, items: list[Value]) -> list[Operand]:

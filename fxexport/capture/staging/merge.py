@@ -31,6 +31,7 @@ from fxexport.capture.staging.branch_outputs import (
 from fxexport.capture.staging.patterns import leaves_of
 from fxexport.capture.staging.widening import Widening
 from fxexport.capture.values import maybe as optional
+from fxexport.capture.values.choice import MOST_ALTERNATIVES, Choice, cases_of
 from fxexport.capture.values.containers import (
     is_mutable,
     keyed_like,
@@ -47,6 +48,7 @@ from fxexport.capture.values.kinds import (
     leaf_kind,
     lengths_differ,
     same_constant,
+    same_sort,
 )
 from fxexport.capture.values.maybe import HOLE, Maybe
 from fxexport.capture.values.uncertain_keys import joined_keys
@@ -129,12 +131,51 @@ class Merge:
         key = (id(then), id(other))
         if key not in self._made:
             if key in self._open:
-                raise Mismatch(f"a {type(then).__name__} that contains itself")
+                raise Mismatch(f"a {type(then).__name__} that contains itself", final=True)
             self._open.add(key)
             self._keep.append((then, other))
-            self._made[key] = self._merged(then, other)
+            self._made[key] = self._merged_or_choice(then, other)
             self._open.discard(key)
         return self._made[key]
+
+    def _merged_or_choice(self, then: Value, other: Value) -> Value:
+        """One value for both, or a choice between what cannot be merged."""
+        try:
+            return self._merged(then, other)
+        except Mismatch as reason:
+            # Where there is an alternative to staging, that is better than a choice.
+            if reason.final or self.session.trials:
+                raise
+            return self._choice(then, other, str(reason))
+
+    def _choice(self, then: Value, other: Value, reason: str) -> Value:
+        """A choice between all that two values may be; alternatives of one sort are merged."""
+        left, right = cases_of(then), cases_of(other)
+        flags, values = [], []
+        for flag, value in left:
+            k = next((k for k, (_, mate) in enumerate(right) if self._mates(value, mate)), None)
+            if k is None:
+                flags.append(self.merged(flag, False))
+                values.append(self.merged(value, HOLE))
+            else:
+                its_flag, mate = right.pop(k)
+                flags.append(self.merged(flag, its_flag))
+                values.append(self._merged(value, mate))
+        for flag, value in right:
+            flags.append(self.merged(False, flag))
+            values.append(self.merged(HOLE, value))
+        if len(values) > MOST_ALTERNATIVES:
+            raise Mismatch(f"more than {MOST_ALTERNATIVES} things that it may be", final=True)
+        for value in values:
+            if isinstance(value, Poison):
+                raise Mismatch(reason, final=True)
+        return self._built(Choice(self.session, flags, values))
+
+    def _mates(self, value: Value, other: Value) -> bool:
+        """Whether two alternatives are merged into one."""
+        if not same_sort(value, other):
+            return False
+        return value is other or not (self._changed(value) or self._changed(other))
 
     def _merged(self, then: Value, other: Value) -> Value:
         for value in (then, other):
@@ -145,6 +186,8 @@ class Merge:
         absent = optional.absence_of(then, other)
         if not optional.is_certain(absent):
             return self._optional(then, other, absent)
+        if isinstance(then, Choice) or isinstance(other, Choice):
+            return self._choice(then, other, "one of several things on one of them")
         kinds = leaf_kind(then), leaf_kind(other)
         if kinds[0] is not None and kinds[1] is not None:
             return self._leaf(then, other, (kinds[0], kinds[1]))
@@ -326,4 +369,4 @@ class Merge:
 
     def _refuse_tagged(self, *tensors: torch.Tensor) -> None:
         if any(map(self.session.tensors.is_tagged, tensors)):
-            raise Mismatch("a tensor with attributes of its own")
+            raise Mismatch("a tensor with attributes of its own", final=True)

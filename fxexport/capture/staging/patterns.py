@@ -12,7 +12,9 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.recording.types import SYM_OF, Size, SymbolicNumber, Value
 from fxexport.capture.session.list_runs import Pattern, Spread
 from fxexport.capture.session.session import Session
-from fxexport.capture.values.containers import rebuild_like
+from fxexport.capture.values.choice import Choice
+from fxexport.capture.values.containers import rebuild_like, same_kind
+from fxexport.capture.values.kinds import leaf_kind, same_sort
 from fxexport.graph.sequences import SequenceVal
 
 __all__ = [
@@ -25,9 +27,11 @@ __all__ = [
     "Ran",
     "SequenceOf",
     "TensorOf",
+    "alternatives_of",
     "leaves_of",
     "make",
     "sequence_like",
+    "takes",
 ]
 
 
@@ -106,6 +110,32 @@ def leaves_of(pattern: Pattern) -> list[Pattern]:
     if isinstance(pattern, ListOf):
         return pattern.columns()
     return [] if isinstance(pattern, (Constant, Ran)) else [pattern]
+
+
+def alternatives_of(pattern: Pattern) -> list[Pattern]:
+    """The patterns of the alternatives of a choice; any other pattern is its only one."""
+    if isinstance(pattern, Constant) and isinstance(pattern.value, Choice):
+        return [Constant(value) for value in pattern.value.values]
+    if isinstance(pattern, Parts) and isinstance(pattern.like, Choice):
+        return pattern.items[len(pattern.items) // 2 :]
+    return [pattern]
+
+
+def takes(pattern: Pattern, value: Value) -> bool:
+    """Whether a value is of the sort of an alternative of a choice."""
+    if isinstance(pattern, Constant):
+        return same_sort(pattern.value, value)
+    if isinstance(pattern, TensorOf):
+        return (
+            isinstance(value, torch.Tensor)
+            and value.dtype == pattern.dtype
+            and value.dim() == len(pattern.dims)
+        )
+    if isinstance(pattern, Number):
+        return leaf_kind(value) not in (None, torch.Tensor)
+    if isinstance(pattern, ListOf):
+        return same_kind(pattern.like, value)
+    return isinstance(pattern, Parts) and same_sort(pattern.like, value)
 
 
 def make(session: Session, pattern: Pattern, leaf: MakeVariable) -> Value:

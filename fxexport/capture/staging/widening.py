@@ -25,9 +25,18 @@ from fxexport.capture.staging.patterns import (
     Pattern,
     Ran,
     TensorOf,
+    alternatives_of,
+    takes,
 )
 from fxexport.capture.values import maybe as optional
-from fxexport.capture.values.containers import keyed_like, keys_of, parts_of, same_kind
+from fxexport.capture.values.choice import MOST_ALTERNATIVES, Choice, cases_of
+from fxexport.capture.values.containers import (
+    holds_choice,
+    keyed_like,
+    keys_of,
+    parts_of,
+    same_kind,
+)
 from fxexport.capture.values.kinds import (
     Mismatch,
     describe,
@@ -56,6 +65,8 @@ class Widening:
         # What the tensors that the last iteration has left hold, by their identity: a tensor from
         # outside that the iteration has written in place has been restored.
         self.held: dict[int, torch.Tensor] = {}
+        # Whether an item of a list is looked at: all items are of one kind.
+        self._in_list = False
 
     def widen(self, pattern: Pattern, start: Value, end: Value, name: str) -> Pattern:
         """The pattern that holds for both; a poisoned constant where none does.
@@ -84,6 +95,15 @@ class Widening:
             return Constant(Poison(name, text, user_location()))
 
     def _widen(self, pattern: Pattern, start: Value, end: Value) -> Pattern:
+        try:
+            return self._widen_as_one(pattern, start, end)
+        except Mismatch as reason:
+            # Where there is an alternative to staging, that is better than a choice.
+            if reason.final or self.session.trials or self._in_list:
+                raise
+            return self._widen_choice(pattern, start, end)
+
+    def _widen_as_one(self, pattern: Pattern, start: Value, end: Value) -> Pattern:
         if end is start:
             return pattern
         if isinstance(end, Poison):
@@ -95,6 +115,8 @@ class Widening:
         absent = optional.absence_of(start, end)
         if not optional.is_certain(absent):
             return self._widen_optional(pattern, start, end, absent)
+        if isinstance(start, Choice) or isinstance(end, Choice):
+            return self._widen_choice(pattern, start, end)
         if isinstance(pattern, Constant):
             return self._widen_constant(pattern, end)
         if isinstance(pattern, TensorOf):
@@ -161,6 +183,23 @@ class Widening:
             return values
         error = optional.error_for(absent, self._slot_name, (start, end))
         return Parts(Maybe(self.session, None, None, absent, error), [flags, values])
+
+    def _widen_choice(self, pattern: Pattern, start: Value, end: Value) -> Pattern:
+        """A value that is one of several things in some iterations."""
+        values = alternatives_of(pattern)
+        starts = [value for _, value in cases_of(start)]
+        for _, value in cases_of(end):
+            k = next((k for k, known in enumerate(values) if takes(known, value)), None)
+            if k is None:
+                values.append(self._shape_of(value))
+            else:
+                known = starts[k] if k < len(starts) else value
+                values[k] = self._widen_as_one(values[k], known, value)
+        if len(values) > MOST_ALTERNATIVES:
+            raise Mismatch(f"more than {MOST_ALTERNATIVES} things that it may be", final=True)
+        flags: list[Pattern] = [Number(bool) for _ in values]
+        like = Choice(self.session, [None for _ in values], [None for _ in values])
+        return Parts(like, [*flags, *values])
 
     def _widen_flag(self, pattern: Pattern, start: Value, end: Value) -> Pattern:
         if isinstance(pattern, Constant) and pattern.value is False and end is True:
@@ -249,7 +288,7 @@ class Widening:
 
     def _sizes(self, tensor: torch.Tensor) -> torch.Size:
         if self.session.tensors.is_tagged(tensor):
-            raise Mismatch("a tensor with attributes of its own")
+            raise Mismatch("a tensor with attributes of its own", final=True)
         held = self.held.get(id(tensor))
         return (self.session.tensors.inner(tensor) if held is None else held).shape
 
@@ -287,9 +326,18 @@ class Widening:
         Raises:
             Mismatch: there is no such pattern.
         """
+        within, self._in_list = self._in_list, True
+        try:
+            return self._element_of(items, element)
+        finally:
+            self._in_list = within
+
+    def _element_of(self, items: Sequence[Value], element: Pattern | None) -> Pattern:
         for item in items:
             if item is None or isinstance(item, Maybe):
                 raise Mismatch("an item may be None")
+            if holds_choice(item):
+                raise Mismatch("an item is one of several values")
             if element is None and isinstance(item, Spread):
                 element = self.joined([item.element])
             elif element is None:

@@ -15,7 +15,8 @@ from fxexport.capture.operators.dynamic_iterables import dynamic_range
 from fxexport.capture.session.journal import UNSET, CellSlot, Slot
 from fxexport.capture.session.list_runs import Spread
 from fxexport.capture.session.session import is_symbolic, sym_type
-from fxexport.capture.staging.branch import condition_of, stage_branch
+from fxexport.capture.staging.branch import stage_branch
+from fxexport.capture.staging.conditions import condition_of
 from fxexport.capture.torchscript.call import Call, HandlerTable, refuse
 from fxexport.capture.torchscript.objects import EnumMember, Instance
 from fxexport.capture.torchscript.program import FOREVER, Block, picks_items, true_after, uses

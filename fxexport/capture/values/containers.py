@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 from collections import defaultdict, deque
-from types import SimpleNamespace
+from types import BuiltinMethodType, MethodType, SimpleNamespace
 from typing import Any
 
 import torch
 
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.session import Poison
+from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.maybe import Maybe
 
 __all__ = [
+    "holds_choice",
     "is_mutable",
     "is_plain_object",
     "keyed_like",
@@ -73,28 +76,70 @@ def parts_of(value: Any) -> list[object] | None:
     """The items of a container that is merged item by item; None for any other value."""
     if isinstance(value, Maybe):
         return [value.present, value.value]
+    if isinstance(value, Choice):
+        return [*value.flags, *value.values]
     if isinstance(value, dict):
         return list(value.values())
     if isinstance(value, (list, tuple, deque)):
         return list(value)
     if _by_fields(value):
         return [getattr(value, field.name, UNSET) for field in dataclasses.fields(value)]
+    if type(value) is functools.partial:
+        return [*value.args, *value.keywords.values()]
+    if isinstance(value, _Method):
+        return [value.owner]
+    if _is_method_of_a_value(value):
+        return [value.__self__]
     if is_plain_object(value):
         return list(vars(value).values())
     return None
+
+
+def holds_choice(value: object) -> bool:
+    """Whether a value is one of several, or has such a part."""
+    return isinstance(value, Choice) or any(map(holds_choice, parts_of(value) or []))
 
 
 def keys_of(value: object) -> list[object] | None:
     """The keys of a dict, or the names of an object's attributes; None for a sequence."""
     if isinstance(value, dict):
         return list(value)
-    if isinstance(value, Maybe) or not is_plain_object(value):
+    if isinstance(value, (Maybe, Choice)) or not is_plain_object(value):
         return None
     return list(vars(value))
 
 
+class _Method:
+    """A method of a tensor that is there only when a branch has been merged."""
+
+    def __init__(self, owner: object, name: str) -> None:
+        self.owner, self.name = owner, name
+
+
+def _is_method_of_a_value(value: object) -> bool:
+    """A method bound to an object or tensor of the program, which may itself be merged."""
+    if type(value) is MethodType:
+        return is_plain_object(value.__self__)
+    return type(value) is BuiltinMethodType and isinstance(value.__self__, torch.Tensor)
+
+
+def _of_one_form(a: object, b: object) -> bool:
+    """Whether two values are tensors that one tensor can stand for."""
+    both = isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor)
+    return both and a.dim() == b.dim() and a.dtype == b.dtype
+
+
 def same_kind(a: object, b: object) -> bool:
-    """Whether two values are of one type; a Size becomes a tuple where it is merged."""
+    """Whether two values are of one type; a Size becomes a tuple where it is merged.
+
+    Of two partial calls or bound methods, the function must be the same as well.
+    """
+    if type(a) is functools.partial and type(b) is functools.partial:
+        return (a.func, list(a.keywords)) == (b.func, list(b.keywords))
+    if type(a) is MethodType and type(b) is MethodType:
+        return a.__func__ is b.__func__
+    if type(a) is BuiltinMethodType and type(b) is BuiltinMethodType:
+        return a.__name__ == b.__name__ and _of_one_form(a.__self__, b.__self__)
     kinds = (tuple if isinstance(value, torch.Size) else type(value) for value in (a, b))
     return next(kinds) is next(kinds)
 
@@ -103,8 +148,20 @@ def rebuild_like(value: Any, items: list[Any]) -> object:
     """A container like `value` (list, tuple, named tuple, dict, object, …) around other items."""
     if isinstance(value, Maybe):
         return value.like(*items)
+    if isinstance(value, Choice):
+        return value.like(items)
     if isinstance(value, dict):
         return keyed_like(value, list(value), items)
+    if type(value) is functools.partial:
+        count = len(value.args)
+        named = dict(zip(value.keywords, items[count:], strict=True))
+        return functools.partial(value.func, *items[:count], **named)
+    if type(value) is MethodType:
+        return MethodType(value.__func__, items[0])
+    if isinstance(value, (_Method, BuiltinMethodType)):
+        name = value.name if isinstance(value, _Method) else value.__name__
+        there = isinstance(items[0], torch.Tensor)
+        return getattr(items[0], name) if there else _Method(items[0], name)
     if _is_dataclass(value) or is_plain_object(value):
         clone: object = _bare(type(value))
         getattr(clone, "__dict__", {}).update(getattr(value, "__dict__", {}))

@@ -10,6 +10,7 @@ import torch
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.session import sym_type
+from fxexport.capture.values.containers import keys_of, parts_of, same_kind
 from fxexport.capture.values.maybe import HOLE
 
 __all__ = [
@@ -20,11 +21,20 @@ __all__ = [
     "leaf_kind",
     "lengths_differ",
     "same_constant",
+    "same_sort",
 ]
 
 
 class Mismatch(Exception):
-    """Two values that no single value can stand for; the message says why."""
+    """Two values that no single value can stand for; the message says why.
+
+    Attributes:
+        final: whether a choice between the two cannot stand for them either.
+    """
+
+    def __init__(self, reason: str, *, final: bool = False) -> None:
+        super().__init__(reason)
+        self.final = final
 
 
 def leaf_kind(value: object) -> type | None:
@@ -45,6 +55,20 @@ def same_constant(a: object, b: object) -> bool:
     if callable(a) and getattr(a, "__self__", None) is not None:
         return bool(a == b)
     return False
+
+
+def same_sort(a: Any, b: Any) -> bool:
+    """Whether two values are one alternative of a choice, which is then merged as other values."""
+    if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
+        return a.dim() == b.dim() and a.dtype == b.dtype
+    kinds = leaf_kind(a), leaf_kind(b)
+    if kinds[0] is not None or kinds[1] is not None:
+        return torch.Tensor not in kinds and None not in kinds
+    if parts_of(a) is None or not same_kind(a, b):
+        return same_constant(a, b)
+    if isinstance(a, (list, tuple, deque)):
+        return len(a) == len(b) and not is_open(a) and not is_open(b)
+    return keys_of(a) == keys_of(b)
 
 
 def lengths_differ(then: Any, other: Any) -> bool:

@@ -17,6 +17,7 @@ import torch
 from fxexport.capture.recording.types import Function, OpArgs, OpKwargs
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.session import Session, is_symbolic
+from fxexport.capture.values.choice import Choice, decided
 from fxexport.capture.values.symbolic_text import text_of
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_raised
@@ -28,12 +29,12 @@ __all__ = [
     "absence_of",
     "dynamic_inside",
     "force",
-    "holds_maybe",
     "is_certain",
     "is_dynamic",
     "lifted",
     "narrowed",
-    "one_of",
+    "settled_to",
+    "uncertain_in",
 ]
 
 
@@ -179,8 +180,14 @@ for _name in ("bool", "hash", "eq", "ne"):
 
 
 def narrowed(value: object) -> Any:
-    """The value itself, or what stands for its absence, where that is known here."""
-    while isinstance(value, Maybe):
+    """What a value is that may be absent, or one of several, as far as that is known here."""
+    while isinstance(value, (Maybe, Choice)):
+        if isinstance(value, Choice):
+            one = decided(value)
+            if isinstance(one, Choice):
+                return one
+            value = one
+            continue
         known = value.fx_session.known(value.present)
         if known is None:
             return value
@@ -211,7 +218,7 @@ def force(value: Any) -> Any:
 
 def is_dynamic(value: object) -> bool:
     """Whether a value, or its presence, is known only when the model runs; tensors included."""
-    return is_symbolic(value) or isinstance(value, (torch.Tensor, Maybe))
+    return is_symbolic(value) or isinstance(value, (torch.Tensor, Maybe, Choice))
 
 
 def dynamic_inside(values: Iterable[object]) -> bool:
@@ -222,9 +229,9 @@ def dynamic_inside(values: Iterable[object]) -> bool:
     )
 
 
-def holds_maybe(value: object) -> Maybe | None:
+def uncertain_in(value: object) -> Maybe | Choice | None:
     """The first uncertain value in an argument, looked for in plain containers and slices."""
-    if isinstance(value, Maybe):
+    if isinstance(value, (Maybe, Choice)):
         return value
     if isinstance(value, slice):
         value = (value.start, value.stop, value.step)
@@ -232,23 +239,24 @@ def holds_maybe(value: object) -> Maybe | None:
         value = list(value.values())
     if isinstance(value, (list, tuple)) and not isinstance(value, torch.Size):
         for item in value:
-            found = holds_maybe(item)
+            found = uncertain_in(item)
             if found is not None:
                 return found
     return None
 
 
-def one_of(value: Any, maybe: Maybe, choice: Any) -> Any:
+def settled_to(value: Any, uncertain: Maybe | Choice, by: Any) -> Any:
     """An argument with one uncertain value in it settled."""
-    if value is maybe:
-        return choice
+    if value is uncertain:
+        return by
     if isinstance(value, slice):
-        return slice(*(one_of(v, maybe, choice) for v in (value.start, value.stop, value.step)))
-    if holds_maybe(value) is None:
+        bounds = (value.start, value.stop, value.step)
+        return slice(*(settled_to(bound, uncertain, by) for bound in bounds))
+    if uncertain_in(value) is None:
         return value
     if type(value) is dict:
-        return {key: one_of(item, maybe, choice) for key, item in value.items()}
-    items = [one_of(item, maybe, choice) for item in value]
+        return {key: settled_to(item, uncertain, by) for key, item in value.items()}
+    items = [settled_to(item, uncertain, by) for item in value]
     return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
 
 

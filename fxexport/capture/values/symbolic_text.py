@@ -1,23 +1,42 @@
 """Text made of numbers and tensors that are known only when the model runs.
 
-Such text is fit for messages, but nothing may be decided on it. A character that nobody sees
+Such text is fit for messages, and to look something up whose names are known: then the number
+decides. On anything else that is made of it nothing may be decided. A character that nobody sees
 marks it, through concatenation and formatting; errors and reports leave it out.
 """
 
 from __future__ import annotations
 
+import itertools
+import re
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import torch
+
 from fxexport.errors import INVISIBLE, UnsupportedError
 from fxexport.source.frames import user_location
 
-__all__ = ["refuse_open_text", "text_of"]
+__all__ = ["OpenText", "joined_text", "numbers_for", "refuse_open_text", "text_of"]
 
 _MARK = INVISIBLE
 
+# What a text is made of: constant text, and what is known when the model runs.
+_Number: TypeAlias = torch.SymInt | torch.SymBool
+_Parts: TypeAlias = Sequence[str | _Number]
+_BOOLS = {"True": True, "False": False}
+_FORMS = {torch.SymInt: r"(0|-?[1-9]\d*)", torch.SymBool: "(True|False)"}
 
-class _OpenText(str):
-    """Text for a symbolic number; a format for numbers changes nothing about it."""
 
-    __slots__ = ()
+class OpenText(str):
+    """Text for a symbolic number; a format for numbers changes nothing about it.
+
+    Attributes:
+        parts: what it is made of; empty where that is not known.
+    """
+
+    __slots__ = ("parts",)
+    parts: tuple[str | _Number, ...]
 
     def __format__(self, spec: str) -> str:
         return str(self)
@@ -26,9 +45,64 @@ class _OpenText(str):
         return str(self)  # in an f-string with ``!r``
 
 
-def text_of(words: str = "...") -> str:
-    """Text for what is known only when the model runs: words for what will stand there."""
-    return _OpenText(f"{_MARK}{words}")
+def text_of(words: str = "...", parts: _Parts = ()) -> OpenText:
+    """Text for what is known only when the model runs.
+
+    Args:
+        words: what will stand there, in words.
+        parts: what it is made of, where nothing else is.
+    """
+    text = OpenText(words if words.startswith(_MARK) else f"{_MARK}{words}")
+    text.parts = tuple(parts)
+    return text
+
+
+def joined_text(pieces: Sequence[str]) -> str:
+    """Pieces of text one behind the other."""
+    whole = "".join(pieces)
+    if _MARK not in whole:
+        return whole
+    parts: list[str | _Number] = []
+    for piece in pieces:
+        known = piece.parts if isinstance(piece, OpenText) else (str(piece),)
+        if not known or (_MARK in piece and not isinstance(piece, OpenText)):
+            return text_of(whole)
+        for part in known:
+            if isinstance(part, str) and parts and isinstance(parts[-1], str):
+                parts[-1] += part
+            elif not isinstance(part, str) or part:
+                parts.append(part)
+    return text_of(whole, parts)
+
+
+def numbers_for(text: OpenText, wanted: str) -> list[tuple[_Number, int]] | None:
+    """What the numbers in a text are where it is a wanted one.
+
+    Returns:
+        None where it cannot be.
+
+    Raises:
+        UnsupportedError: it is made of other things, or its numbers run together.
+    """
+    if not text.parts or not _is_clear(text.parts):
+        refuse_open_text(text)
+    pattern = "".join(
+        re.escape(part) if isinstance(part, str) else _FORMS[type(part)] for part in text.parts
+    )
+    found = re.fullmatch(pattern, wanted)
+    if found is None:
+        return None
+    numbers = [part for part in text.parts if not isinstance(part, str)]
+    values = [_BOOLS[text] if text in _BOOLS else int(text) for text in found.groups()]
+    return list(zip(numbers, values, strict=True))
+
+
+def _is_clear(parts: _Parts) -> bool:
+    """Whether a text says where each of its numbers ends: no digit follows one."""
+    return all(
+        isinstance(number, str) or (isinstance(after, str) and not after[:1].isdigit())
+        for number, after in itertools.pairwise(parts)
+    )
 
 
 def refuse_open_text(value: object) -> None:

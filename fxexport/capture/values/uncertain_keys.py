@@ -8,6 +8,7 @@ from typing import Any, TypeGuard
 import torch
 
 from fxexport.capture.session.journal import UNSET
+from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.containers import keys_of
 from fxexport.capture.values.maybe import Maybe, narrowed
 from fxexport.errors import UnsupportedError
@@ -76,7 +77,7 @@ def settled(value: Any) -> object:
         UnsupportedError: whether a key is there is known only when the model runs.
     """
     items = value
-    if isinstance(value, Maybe):
+    if isinstance(value, (Maybe, Choice)):
         return value
     if isinstance(value, _VIEWS):
         items = getattr(value, "mapping", None)
@@ -96,7 +97,7 @@ def settled(value: Any) -> object:
 
 def is_iterator(value: object) -> bool:
     """Whether going through a value uses it up."""
-    return hasattr(type(value), "__next__") and not isinstance(value, (torch.Tensor, Maybe))
+    return hasattr(type(value), "__next__") and not isinstance(value, (torch.Tensor, Maybe, Choice))
 
 
 def presence(container: dict[object, object], key: object) -> bool | torch.SymBool:

@@ -1,0 +1,200 @@
+"""Values that are one of several things, which one is known when the model runs.
+
+What a branch or loop leaves and cannot merge is kept as a union of alternatives, each with a
+condition under which it is the one (Torlak and Bodik, "A lightweight symbolic virtual machine for
+solver-aided host languages", PLDI 2014, call it a symbolic union). What uses one is done for each
+alternative that the path leaves, in branches.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fxexport.capture.recording.types import Function, OpArgs, OpKwargs, Value
+from fxexport.capture.session.session import Session
+from fxexport.capture.values.symbolic_text import text_of
+from fxexport.errors import UnsupportedError
+from fxexport.source.frames import user_location
+
+__all__ = ["MOST_ALTERNATIVES", "Choice", "cases_of", "decided"]
+
+MOST_ALTERNATIVES = 64
+"""More are refused: each use of a choice is written into the file once for each alternative."""
+
+
+class Choice:
+    """One of several values.
+
+    Attributes:
+        flags: for each alternative the condition under which it is the one, a SymBool (while a
+            branch is merged: what stands for one). Just one of them holds.
+        values: the alternatives.
+    """
+
+    def __init__(self, session: Session, flags: Sequence[Value], values: Sequence[Value]) -> None:
+        self.fx_session = session
+        self.flags, self.values = list(flags), list(values)
+        self.fx_location = user_location()
+
+    def like(self, items: Sequence[Value]) -> Value:
+        """Another one; the alternative itself where a flag is certain.
+
+        Args:
+            items: the flags, and after them the alternatives.
+        """
+        count = len(items) // 2
+        cases = [
+            (flag, value)
+            for flag, value in zip(items[:count], items[count:], strict=True)
+            if flag is not False
+        ]
+        certain = next((value for flag, value in cases if flag is True), None)
+        if len(cases) == 1 or certain is not None:
+            return cases[0][1] if certain is None else certain
+        again = Choice(self.fx_session, *zip(*cases, strict=True))
+        again.fx_location = self.fx_location
+        return again
+
+    def without_first(self) -> Value:
+        """The rest, where the first alternative is not the one."""
+        if len(self.values) == 2:
+            return self.values[1]
+        rest = Choice(self.fx_session, self.flags[1:], self.values[1:])
+        rest.fx_location = self.fx_location
+        return rest
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith(("fx_", "__")) or name in ("flags", "values"):
+            raise AttributeError(name)
+        return _each(self, lambda value: getattr(value, name))
+
+    def __str__(self) -> str:
+        return text_of("one of several values")
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Function, types: object, args: OpArgs = (), kwargs: OpKwargs | None = None
+    ) -> object:
+        given = next(arg for arg in [*args, *(kwargs or {}).values()] if _holds(arg))
+        choice = _first_in(given)
+        return _each(
+            choice,
+            lambda value: func(
+                *(_replaced(arg, choice, value) for arg in args),
+                **{key: _replaced(arg, choice, value) for key, arg in (kwargs or {}).items()},
+            ),
+        )
+
+
+def _first_in(value: Any) -> Choice:
+    return value if isinstance(value, Choice) else next(_first_in(v) for v in value if _holds(v))
+
+
+def _holds(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(map(_holds, value))
+    return isinstance(value, Choice)
+
+
+def _replaced(value: Any, choice: Choice, by: Value) -> Any:
+    if value is choice:
+        return by
+    if type(value) in (list, tuple) and _holds(value):
+        return type(value)(_replaced(item, choice, by) for item in value)
+    return value
+
+
+def _each(choice: Choice, use: Callable[[Any], Value]) -> Any:
+    return choice.fx_session.each(choice, use)
+
+
+def _unary(function: Callable[[Any], object]) -> Function:
+    def method(self: Choice) -> Any:
+        operand = self.fx_session.operand
+        return _each(self, lambda value: function(operand(value)))
+
+    return method
+
+
+def _binary(function: Callable[[Any, Any], object], swap: bool = False) -> Function:
+    def method(self: Choice, other: object) -> Any:
+        operand = self.fx_session.operand
+
+        def use(mine: Value, theirs: Value) -> Value:
+            a, b = operand(mine), operand(theirs)
+            return function(b, a) if swap else function(a, b)
+
+        return _each(
+            self, lambda mine: self.fx_session.each(other, lambda theirs: use(mine, theirs))
+        )
+
+    return method
+
+
+# What rewritten code leaves to Python, and what code does that is not rewritten.
+for _name in ("neg", "pos", "abs", "invert", "index"):
+    setattr(Choice, f"__{_name}__", _unary(getattr(operator, _name)))
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lshift",
+              "rshift", "and_", "or_", "xor"):  # fmt: skip
+    _function = getattr(operator, _name)
+    setattr(Choice, f"__{_name.rstrip('_')}__", _binary(_function))
+    setattr(Choice, f"__r{_name.rstrip('_')}__", _binary(_function, swap=True))
+for _name in ("lt", "le", "gt", "ge"):
+    setattr(Choice, f"__{_name}__", _binary(getattr(operator, _name)))
+
+
+def _refused(function: Callable[..., Any]) -> Function:
+    def method(self: Choice, *args: object) -> Any:
+        value = decided(self)
+        if isinstance(value, Choice):
+            raise UnsupportedError(
+                "which of several values this is is known only when the model runs, and code that "
+                "fxexport cannot read decides something on it",
+                location=user_location(),
+                hint="decide it in the model's own code, with an if statement",
+            )
+        return function(value, *args)
+
+    return method
+
+
+# Python takes one answer here.
+for _name, _function in {
+    "bool": bool, "hash": hash, "eq": operator.eq, "ne": operator.ne, "len": len, "iter": iter,
+    "next": next, "contains": operator.contains, "int": int, "float": float,
+}.items():  # fmt: skip
+    setattr(Choice, f"__{_name}__", _refused(_function))
+
+
+def decided(value: Value) -> Value:
+    """The alternative of a choice, where it is known here which one it is.
+
+    Returns:
+        A choice of those that are left where it is not; any other value as it is.
+    """
+    if not isinstance(value, Choice):
+        return value
+    left = []
+    for flag, alternative in zip(value.flags, value.values, strict=True):
+        known = value.fx_session.known(flag)
+        if known:
+            return alternative
+        if known is None:
+            left.append((flag, alternative))
+    if len(left) == 1:
+        return left[0][1]
+    if len(left) == len(value.values) or not left:
+        return value
+    return value.like([part for column in zip(*left, strict=True) for part in column])
+
+
+def cases_of(value: Value) -> list[tuple[Value, Value]]:
+    """The flags and alternatives of a choice; any other value is its only alternative."""
+    if isinstance(value, Choice):
+        return list(zip(value.flags, value.values, strict=True))
+    return [(True, value)]
