@@ -132,6 +132,22 @@ def contains(nodes: Iterable[ast.AST], *kinds: type) -> bool:
     return False
 
 
+def _names_inside(nodes: Iterable[ast.AST]) -> set[str]:
+    """The names in the functions that stand in some nodes."""
+    functions = [
+        inner
+        for node in nodes
+        for inner in ast.walk(node)
+        if isinstance(inner, (ast.FunctionDef, ast.Lambda))
+    ]
+    return {
+        inner.id
+        for function in functions
+        for inner in ast.walk(function)
+        if isinstance(inner, ast.Name)
+    }
+
+
 FunctionNode = ast.FunctionDef | ast.Lambda
 
 
@@ -149,6 +165,7 @@ class FunctionScope:
             - names_bound.outer
         )
         self.outer = names_bound.outer
+        self.captured = _names_inside(body) & self.locals
         self.generator = contains(body, ast.Yield, ast.YieldFrom, ast.Await)
         self.staged: set[str] = set()
         self._counter = 0

@@ -134,8 +134,8 @@ class _FunctionRewriter(ExpressionRewriter):
         return [declaration]
 
     def _entry(self, node: ast.FunctionDef) -> list[ast.stmt]:
-        """Says that the variables which ifs and loops bind are new at each call."""
-        names = sorted(self.scope.staged & self.scope.locals)
+        """Says that variables which ifs and loops bind, or functions see, are new at each call."""
+        names = sorted((self.scope.staged | self.scope.captured) & self.scope.locals)
         if not names:
             return []
         call = operator_call("entered", [self._reader(names, node)], node)

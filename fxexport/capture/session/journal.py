@@ -325,6 +325,10 @@ class Journal:
         """`now` when an object was made; 0 for one that was there before or is not known."""
         return self._made.get(id(value), (None, 0))[1]
 
+    def born_cell(self, cell: CellType) -> int:
+        """`now` when a variable was made; 0 for one that was there before or is not known."""
+        return self._cells.get(id(cell), 0)
+
     def references_to(self, value: Value) -> int:
         """How many references to an object the journal itself holds."""
         count = int(id(value) in self._made)

@@ -18,6 +18,7 @@ from fxexport.capture.session.refusals import Poison
 from fxexport.capture.session.session import Session
 from fxexport.capture.session.transaction import Body
 from fxexport.capture.staging.branch_outputs import BranchOutput, ListPlan, Side
+from fxexport.capture.staging.closures import CellPlan, ClosurePlan
 from fxexport.capture.staging.empty_tensors import Emptiness
 from fxexport.capture.staging.merge import Merge
 from fxexport.capture.staging.sequence_items import hold
@@ -311,6 +312,10 @@ class _After:
             return self.values[key]
         if isinstance(plan, ListPlan):
             self.values[key] = _spread_of(self._session, plan, self.values)
+            return self.values[key]
+        if isinstance(plan, (CellPlan, ClosurePlan)):
+            parts = [self.of(part) for part in plan.parts]
+            self.values[key] = plan.made(self._session.journal, parts)
             return self.values[key]
         if key not in self._built:
             return plan

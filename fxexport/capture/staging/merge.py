@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence, Set
+from types import FunctionType
 from typing import cast
 
 import sympy
@@ -28,6 +29,7 @@ from fxexport.capture.staging.branch_outputs import (
     SequenceOutput,
     Side,
 )
+from fxexport.capture.staging.closures import ClosurePlans
 from fxexport.capture.staging.patterns import leaves_of
 from fxexport.capture.staging.widening import Widening
 from fxexport.capture.values import maybe as optional
@@ -108,6 +110,7 @@ class Merge:
         # identity of a container -> what was built from it
         self._uses: dict[int, list[Value]] = {}
         self._slot_name = ""
+        self._closures = ClosurePlans(session.journal, self._since, self.merged)
 
     def plan(self, then: Value, other: Value, name: str) -> Value:
         """Merges two values; leaves in the result stand for outputs. Poison where it cannot be."""
@@ -198,6 +201,8 @@ class Merge:
             return self._containers(then, other, (items[0], items[1]))
         if same_constant(then, other) or _equal_sets(then, other):
             return then
+        if type(then) is FunctionType and type(other) is FunctionType:
+            return self._closures.merged(then, other)
         if type(then) is type(other):
             raise Mismatch(f"two different {type(then).__name__} objects")
         raise Mismatch(f"{describe(then)} on one, {describe(other)} on the other")
@@ -313,6 +318,8 @@ class Merge:
             return self.outputs.add(
                 filler if missing_then else value, value if missing_then else filler, value
             )
+        if type(value) is FunctionType:
+            return self._closures.defined(value, missing_then, HOLE)
         parts = parts_of(value)
         if parts is None or not parts or self._existed(value):
             return value

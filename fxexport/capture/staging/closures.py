@@ -1,0 +1,130 @@
+"""Functions that are made inside a path, as values that a branch can merge.
+
+What such a function closes over may be tensors of its path. A variable of a function that was
+entered and left inside the path belongs to nobody else, so it can be given the merged value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import CellType, FunctionType
+from typing import Any
+
+from fxexport.capture.recording.types import Value
+from fxexport.capture.session.journal import UNSET, Journal
+from fxexport.capture.values.kinds import Mismatch
+
+__all__ = ["CellPlan", "ClosurePlan", "ClosurePlans"]
+
+_Merge = Callable[[Value, Value], Value]
+
+
+class CellPlan:
+    """A variable to be made when a branch has been merged.
+
+    Attributes:
+        parts: what stands for its value.
+    """
+
+    def __init__(self, content: Value) -> None:
+        self.parts = [content]
+
+    def made(self, journal: Journal, parts: Sequence[Value]) -> CellType:
+        """The variable; the journal is told of it."""
+        cell = CellType() if parts[0] is UNSET else CellType(parts[0])
+        journal.made_cell(cell)
+        return cell
+
+
+class ClosurePlan:
+    """A function to be made when a branch has been merged.
+
+    Attributes:
+        like: a function with the same code.
+        parts: its variables or what stands for them, and what stands for its default arguments.
+    """
+
+    def __init__(self, like: FunctionType, parts: Sequence[Value]) -> None:
+        self.like, self.parts = like, list(parts)
+
+    def made(self, journal: Journal, parts: Sequence[Any]) -> FunctionType:
+        """The function with the values of `parts`."""
+        old = self.like
+        *cells, defaults, named = parts
+        new = FunctionType(old.__code__, old.__globals__, old.__name__, defaults, tuple(cells))
+        new.__kwdefaults__ = named
+        new.__qualname__, new.__module__ = old.__qualname__, old.__module__
+        new.__dict__.update(old.__dict__)
+        return new
+
+
+class ClosurePlans:
+    """Merges functions and their variables, for one branch.
+
+    Args:
+        journal: knows the variables that were made inside a path.
+        since: its number when the paths began.
+        merge: merges two values.
+    """
+
+    def __init__(
+        self, journal: Journal, since: int, merge: Callable[[Value, Value], Value]
+    ) -> None:
+        self._journal, self._since, self._merge = journal, since, merge
+        self._cells: dict[tuple[int, int], CellPlan] = {}
+
+    def merged(self, then: FunctionType, other: FunctionType) -> Value:
+        """One function that stands for two of the same code.
+
+        Raises:
+            Mismatch: they see variables from outside that are not the same.
+        """
+        if then.__code__ is not other.__code__:
+            raise Mismatch("two different functions")
+        pairs = zip(then.__closure__ or (), other.__closure__ or (), strict=True)
+        names = then.__code__.co_freevars
+        parts = [self._cell(a, b, name) for (a, b), name in zip(pairs, names, strict=True)]
+        defaults = self._merge(then.__defaults__, other.__defaults__)
+        return ClosurePlan(
+            then, [*parts, defaults, self._merge(then.__kwdefaults__, other.__kwdefaults__)]
+        )
+
+    def defined(self, function: FunctionType, missing_then: bool, hole: Value) -> Value:
+        """A function that only one path has; `hole` is what the other has for its values."""
+        cells = function.__closure__ or ()
+        inner = [cell for cell in cells if self._is_inner(cell)]
+        defaults = (function.__defaults__, function.__kwdefaults__)
+        if not inner and defaults == (None, None):
+            return function
+
+        def alone(value: Value) -> Value:
+            return self._merge(hole, value) if missing_then else self._merge(value, hole)
+
+        parts = [self._plan(cell, hole, alone) if cell in inner else cell for cell in cells]
+        return ClosurePlan(function, [*parts, *map(alone, defaults)])
+
+    def _cell(self, then: CellType, other: CellType, name: str) -> Value:
+        if then is other or name.startswith("_fx_"):
+            return then
+        if not (self._is_inner(then) and self._is_inner(other)):
+            raise Mismatch("two functions that see different variables")
+        return self._plan(then, other, lambda value: self._merge(value, _content(other)))
+
+    def _plan(self, cell: CellType, other: Value, merged: Callable[[Value], Value]) -> CellPlan:
+        """One plan for a variable, however many functions see it."""
+        key = (id(cell), id(other))
+        if key not in self._cells:
+            self._cells[key] = CellPlan(None)
+            self._cells[key].parts = [merged(_content(cell))]
+        return self._cells[key]
+
+    def _is_inner(self, cell: CellType) -> bool:
+        return self._since > 0 and self._journal.born_cell(cell) >= self._since
+
+
+def _content(cell: CellType) -> Value:
+    try:
+        value: Value = cell.cell_contents
+    except ValueError:
+        return UNSET
+    return value
