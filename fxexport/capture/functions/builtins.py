@@ -39,8 +39,9 @@ from fxexport.capture.operators.operators import Operators
 from fxexport.capture.operators.reading import whole_all
 from fxexport.capture.recording.types import Function
 from fxexport.capture.session.session import Poison
+from fxexport.capture.staging.alternatives import each_alternative
 from fxexport.capture.values.maybe import force
-from fxexport.capture.values.uncertain_keys import is_iterator
+from fxexport.capture.values.uncertain_keys import is_iterator, with_and_without
 
 __all__ = ["Builtins"]
 
@@ -146,12 +147,32 @@ class Builtins:
             **kwargs: its arguments by name.
         """
         if through:
+            for k, arg in enumerate(args):
+                one = with_and_without(arg)
+                if one is not arg:
+                    given = args[:k], args[k + 1 :]
+                    return each_alternative(
+                        self._operators.session,
+                        one,
+                        functools.partial(self._with_one, function, given, kwargs),
+                    )
             whole_all(self._operators.session, (*args, *kwargs.values()))
         result = function(*map(force, args), **{key: force(v) for key, v in kwargs.items()})
         if is_iterator(result):
             sources = [value for value in args if is_iterator(value) and value is not result]
             self._operators.session.journal.feeds(result, sources)
         return result
+
+    def _with_one(
+        self,
+        function: Callable[..., object],
+        given: tuple[tuple[object, ...], tuple[object, ...]],
+        kwargs: dict[str, object],
+        one: object,
+    ) -> object:
+        """`_with_values`, with one more argument between others."""
+        before, after = given
+        return self._with_values(function, True, *before, one, *after, **kwargs)
 
     def _of_instance(
         self, function: MethodDescriptorType | WrapperDescriptorType, *args: Any, **kwargs: object

@@ -29,7 +29,7 @@ from fxexport.capture.session.list_runs import is_open, length_of, refuse_open
 from fxexport.capture.session.session import is_symbolic
 from fxexport.capture.staging.patterns import Parts, TensorOf
 from fxexport.capture.values.symbolic_text import refuse_open_text
-from fxexport.capture.values.uncertain_keys import count_of, settled
+from fxexport.capture.values.uncertain_keys import VIEWS, count_of, settled
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import errors_of_the_program
 from fxexport.source.frames import user_location
@@ -93,8 +93,8 @@ class IterableFunctions:
             return value.length
         if is_open(value):
             return length_of(value)
-        if isinstance(value, dict):
-            return count_of(value)
+        if isinstance(value, (dict, *VIEWS)):
+            return count_of(value if isinstance(value, dict) else dict(value.mapping))
         settled(value)
         refuse_open_text(value)
         own = getattr(type(value), "__len__", None)

@@ -68,7 +68,7 @@ class Arithmetic:
             a, b = (int(v) if isinstance(v, bool) else self.number(v) for v in (a, b))
         return a, b
 
-    @for_each(1, 2)
+    @for_each(1, 2, goes_through=True)
     def bitwise(self, name: str, a: object, b: object) -> object:
         """``a & b`` and kin; on two bools they are logic."""
         a, b = settled(force(a)), settled(force(b))

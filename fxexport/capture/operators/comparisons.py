@@ -103,7 +103,7 @@ class Comparisons:
         """``a is not b``."""
         return self._logic.not_(self.is_(a, b))
 
-    @for_each(0, 1, takes_none=True)
+    @for_each(0, 1, takes_none=True, goes_through=True)
     def eq(self, a: object, b: object) -> object:
         """``a == b``; sequences with symbolic numbers are compared item by item."""
         if isinstance(a, Maybe) or isinstance(b, Maybe):
@@ -155,7 +155,7 @@ class Comparisons:
             maybe.present, lambda: self.eq(maybe.value, other), lambda: self.eq(None, other)
         )
 
-    @for_each(0, 1, takes_none=True)
+    @for_each(0, 1, takes_none=True, goes_through=True)
     def ne(self, a: object, b: object) -> object:
         """``a != b``."""
         if isinstance(a, Maybe) or isinstance(b, Maybe):

@@ -40,7 +40,7 @@ class Comprehensions:
         fill(made)
         return made
 
-    @for_each(0)
+    @for_each(0, goes_through=True)
     def comp_for(
         self, iterable: object, body: Callable[..., object], structure: _Structure
     ) -> None:

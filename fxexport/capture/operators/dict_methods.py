@@ -22,7 +22,7 @@ from fxexport.capture.values.uncertain_keys import is_uncertain, settled
 __all__ = ["DictMethods"]
 
 # Methods that need all keys, which Python's own may then do.
-_NEED_ALL_KEYS = frozenset({"keys", "values", "items", "popitem", "move_to_end", "__iter__"})
+_NEED_ALL_KEYS = frozenset({"popitem", "move_to_end", "__iter__"})
 
 
 class DictMethods:

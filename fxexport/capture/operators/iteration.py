@@ -19,9 +19,15 @@ from fxexport.capture.recording.types import Function
 from fxexport.capture.session.journal import AttributeSlot
 from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.session import Poison, Session, is_symbolic
-from fxexport.capture.staging.alternatives import for_each
+from fxexport.capture.staging.alternatives import (
+    each_alternative,
+    for_each,
+    is_one_of_several,
+)
 from fxexport.capture.values.choice import Choice
+from fxexport.capture.values.uncertain_keys import with_and_without
 from fxexport.errors import UnsupportedError
+from fxexport.source.exceptions import note_raised
 from fxexport.source.frames import user_location
 
 __all__ = ["Iteration", "is_staged"]
@@ -129,7 +135,7 @@ class Iteration:
             return self._session.journal.made(made)
         return (make(item) for item in source)
 
-    @for_each(0)
+    @for_each(0, goes_through=True)
     def pour(self, iterable: object, add: Function) -> None:
         """Gives the items to a method of a list one by one, each before the next one is made.
 
@@ -153,7 +159,6 @@ class Iteration:
             return (source.item(k) for k in range(source.length))
         return iter(source)
 
-    @for_each(0)
     def unpack(self, value: object, before: int, after: int | None = None) -> Any:
         """The right side of an unpacking.
 
@@ -162,6 +167,13 @@ class Iteration:
             before: number of names, before a starred one if there is one.
             after: number of names after the starred one; None if there is none.
         """
+        value = with_and_without(value)
+        if is_one_of_several(value):
+            parts = each_alternative(
+                self._session, value, lambda one: self._taken_apart(one, before, after)
+            )
+            middle = [] if after is None else parts[before]
+            return [*parts[:before], *middle, *parts[before + (after is not None) :]]
         value = whole(self._session, value)
         if isinstance(value, (list, tuple)) and not is_open(value):
             return value
@@ -179,7 +191,19 @@ class Iteration:
         tail = [source.item(length - after + k) for k in range(after)]
         return [*(source.item(k) for k in range(before)), *rest, *tail]
 
-    @for_each(0)
+    def _taken_apart(self, value: object, before: int, after: int | None) -> list[Any]:
+        """A value for each name of an unpacking; a starred one gets a list."""
+        items = list(self.unpack(value, before, after))
+        # A run of items is behind all others, or in the starred part.
+        count = before + (after or 0)
+        if len(items) < count or (after is None and len(items) > count):
+            raise note_raised(ValueError(f"{len(items)} values to unpack, expected {count}"))
+        if after is None:
+            return items
+        end = len(items) - after
+        return [*items[:before], self._session.journal.made(items[before:end]), *items[end:]]
+
+    @for_each(0, goes_through=True)
     def listed(self, iterable: object) -> list[Any]:
         """``list(iterable)``, or ``*iterable``; what has a dynamic length becomes an open list."""
         iterable = whole(self._session, iterable)

@@ -22,7 +22,7 @@ from fxexport.capture.staging.branch import stage_branch
 from fxexport.capture.staging.conditions import condition_of
 from fxexport.capture.staging.loop import stage_loop
 from fxexport.capture.staging.widening import NeedsFirstIteration
-from fxexport.capture.values.uncertain_keys import is_iterator
+from fxexport.capture.values.uncertain_keys import is_iterator, with_and_without
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -175,6 +175,7 @@ class LoopStatements:
         self, iterable: object, body: _Body, slots: list[Slot], broken: Slot | None
     ) -> None:
         """A for loop whose refusals are raised at once: see `repeat_for`."""
+        iterable = with_and_without(iterable)
         if is_one_of_several(iterable):
             each_alternative(
                 self._session,

@@ -165,4 +165,4 @@ class Operators:
 
     def mapping(self, value: object) -> object:
         """``**value`` in a dict."""
-        return settled(force(value))
+        return settled(self.session.each(value, force))

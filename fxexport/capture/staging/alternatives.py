@@ -13,6 +13,7 @@ from fxexport.capture.session.session import Session
 from fxexport.capture.staging.branch import stage_branch
 from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.maybe import Maybe, force, narrowed
+from fxexport.capture.values.uncertain_keys import with_and_without
 from fxexport.source.exceptions import errors_of_the_program, note_of, note_raised
 
 __all__ = ["each_alternative", "for_each", "is_one_of_several"]
@@ -90,18 +91,25 @@ class _OfOperators(Protocol):
 _Operator = TypeVar("_Operator", bound=Callable[..., Any])
 
 
-def for_each(*places: int, takes_none: bool = False) -> Callable[[_Operator], _Operator]:
+def for_each(
+    *places: int, takes_none: bool = False, goes_through: bool = False
+) -> Callable[[_Operator], _Operator]:
     """Decorates an operator that takes one value where it is given one of several.
 
     Args:
         places: the positions of such operands, the first one is 0.
         takes_none: whether the operator itself knows what to do with what may be None.
+        goes_through: whether the operator needs all keys of a dict.
     """
     asks = _is_choice if takes_none else is_one_of_several
 
     def decorate(operator: Any) -> Any:
         @functools.wraps(operator)
         def operate(self: _OfOperators, *args: Any) -> Any:
+            if goes_through:
+                args = tuple(
+                    with_and_without(arg) if k in places else arg for k, arg in enumerate(args)
+                )
             place = next((k for k in places if k < len(args) and asks(args[k])), None)
             if place is None:
                 return operator(self, *args)

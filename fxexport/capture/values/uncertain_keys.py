@@ -7,14 +7,16 @@ from typing import Any, TypeGuard
 
 import torch
 
+from fxexport.capture.recording.types import Value
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.values.choice import Choice
-from fxexport.capture.values.containers import keys_of
+from fxexport.capture.values.containers import keyed_like, keys_of
 from fxexport.capture.values.maybe import Maybe, narrowed
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
 __all__ = [
+    "VIEWS",
     "aligned",
     "count_of",
     "is_iterator",
@@ -23,9 +25,10 @@ __all__ = [
     "place_key",
     "presence",
     "settled",
+    "with_and_without",
 ]
 
-_VIEWS: tuple[type, ...] = (
+VIEWS: tuple[type, ...] = (
     type({}.keys()),
     type({}.values()),
     type({}.items()),
@@ -79,7 +82,7 @@ def settled(value: Any) -> object:
     items = value
     if isinstance(value, (Maybe, Choice)):
         return value
-    if isinstance(value, _VIEWS):
+    if isinstance(value, VIEWS):
         items = getattr(value, "mapping", None)
     if not hasattr(items, "values") or isinstance(items, torch.Tensor):
         return value
@@ -93,6 +96,43 @@ def settled(value: Any) -> object:
                     hint="give the key a value on every path, None for example",
                 )
     return value
+
+
+def with_and_without(value: Any) -> Value:
+    """A dict, or a view of one, as a choice: with its first uncertain key, and without it.
+
+    Returns:
+        The value itself where all keys are known, or where the place of one depends on more than
+        whether it is there.
+    """
+    if not isinstance(value, (dict, *VIEWS)):
+        return value
+    owner = value if isinstance(value, dict) else dict(getattr(value, "mapping", {}))
+    if any(is_uncertain(item) and item.present is True for item in owner.values()):
+        return value
+    items = [(key, narrowed(item) if is_uncertain(item) else item) for key, item in owner.items()]
+    certain = {key: item for key, item in items if item is not UNSET}
+    first = next((key for key, item in certain.items() if is_uncertain(item)), None)
+    if first is None:
+        known = len(certain) == len(owner) and not any(map(is_uncertain, owner.values()))
+        return value if known else _seen_alike(value, owner, certain)
+    item = certain[first]
+    there = {**certain, first: item.value}
+    del certain[first]
+    flags = [item.present, torch.sym_not(item.present)]
+    return Choice(
+        item.fx_session, flags, [_seen_alike(value, owner, each) for each in (there, certain)]
+    )
+
+
+def _seen_alike(value: object, owner: dict[Any, Any], items: dict[Any, Any]) -> object:
+    """A dict with other items, or a view of it where a value is one."""
+    made: Any = keyed_like(owner, list(items), list(items.values()))
+    if not isinstance(value, VIEWS):
+        return made
+    if isinstance(value, (KeysView, VIEWS[0])):
+        return made.keys()
+    return made.items() if isinstance(value, (ItemsView, VIEWS[2])) else made.values()
 
 
 def is_iterator(value: object) -> bool:
