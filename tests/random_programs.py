@@ -29,6 +29,7 @@ from tests.support.harness import Outcome, run_model
 
 __all__ = ["RandomProgram", "Writer", "generate", "load", "main", "run", "runs_in_eager"]
 
+FLAVOURS = ("plain", "lists", "choices")
 RESULT_TYPES = ("mat", "mat", "row", "num", "rows", "int", "float", "bool")
 ARGUMENT_TYPES = {"v": "row", "t": "num", "k": "int", "f": "float", "flag": "bool"}
 HEADER = "import torch\nfrom torch import nn\n\n\n"
@@ -226,7 +227,8 @@ def generate(seed: int, flavour: str = "plain") -> RandomProgram:
 
     Args:
         seed: any number.
-        flavour: "plain", or "lists" for statements on lists and dicts as well.
+        flavour: "plain", "lists" for statements on lists and dicts as well, or "choices" for those
+            on values that are one of several things.
     """
     rng = random.Random(seed)
     as_module = rng.random() < 0.35
@@ -235,7 +237,7 @@ def generate(seed: int, flavour: str = "plain") -> RandomProgram:
     results = ("mat", *rng.sample(RESULT_TYPES, rng.randint(1, 3)))
     rng_results = tuple(rng.sample(results, len(results)))
     expressions = Expressions(rng, as_module)
-    parts = [HEADER]
+    parts = [HEADER, _prelude(flavour)]
     for k in range(rng.choice((0, 0, 1, 1, 2))):
         parts.append(_helper(rng, expressions, k) + "\n\n")
     function = _function(rng, expressions, arguments, rng_results, as_module, _writer(flavour))
@@ -245,9 +247,21 @@ def generate(seed: int, flavour: str = "plain") -> RandomProgram:
     return RandomProgram(seed, tidy + "\n", arguments)
 
 
+def _prelude(flavour: str) -> str:
+    if flavour != "choices":
+        return ""
+    from tests.generators.choices import PRELUDE
+
+    return PRELUDE
+
+
 def _writer(flavour: str) -> type[Writer]:
     if flavour == "plain":
         return Writer
+    if flavour == "choices":
+        from tests.generators.choices import ChoiceWriter
+
+        return ChoiceWriter
     from tests.generators.lists import ListWriter
 
     return ListWriter
@@ -360,7 +374,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0, help="first seed")
     parser.add_argument("--count", type=int, default=100, help="number of programs")
-    parser.add_argument("--flavour", default="plain", choices=("plain", "lists"))
+    parser.add_argument("--flavour", default="plain", choices=FLAVOURS)
     parser.add_argument("--shrink", action="store_true", help="make failing programs smaller")
     parser.add_argument("--ranged", action="store_true", help="declare a range of sizes")
     parser.add_argument("--refused", action="store_true", help="print refused programs too")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -13,7 +14,7 @@ from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.session import Poison, Session, expression, is_symbolic, sym_type
 from fxexport.capture.staging.patterns import Number, leaves_of
 from fxexport.capture.values.choice import Choice
-from fxexport.capture.values.kinds import describe
+from fxexport.capture.values.kinds import describe, leaf_kind
 from fxexport.capture.values.maybe import Maybe, narrowed
 from fxexport.errors import ModelError, UnsupportedError, UsageError
 from fxexport.graph.outputs import named_leaves
@@ -35,6 +36,10 @@ class Output:
     items: _Kind = "tensor"
     path: str = ""
     column: int = 0
+    optional: str = ""
+    is_optional: bool = False
+    tells: bool = False
+    promoted: bool = False
 
 
 class Results:
@@ -68,36 +73,19 @@ class Results:
             )
         if not found:
             raise ModelError("the model returns no tensor, so there is nothing to export")
-        for value in (output.value for output in found):
-            if isinstance(value, Poison):
-                raise value.refuse()
-            if isinstance(value, Maybe):
-                raise UnsupportedError(
-                    "the model returns a value that is there for some inputs only: "
-                    "an output of a file is always there",
-                    location=value.fx_location,
-                    hint="return a tensor instead (an empty one, zeros), and a flag beside it",
-                )
-            if isinstance(value, Choice):
-                kinds = " or ".join(dict.fromkeys(map(describe, value.values)))
-                raise UnsupportedError(
-                    f"the model returns {kinds}: an output of a file is of one kind",
-                    location=value.fx_location,
-                    hint="return one kind on every path: another dtype by to(), a rank by [None]",
-                )
-            if is_symbolic(value) and expression(value) in self._session.promoted:
-                raise UnsupportedError(
-                    "the model returns a number that is an int on one path and a float on another",
-                    location=self._session.promoted[expression(value)],
-                    hint="return one type: write 1.0 instead of 1, or wrap it in float()",
-                )
         return found
 
     def _of_one(self, path: str, value: object) -> list[Output]:
-        """A list of varying length is an output for each of the values in an item."""
+        """The outputs of a leaf: what may be None has a flag, a list one for each column."""
+        if isinstance(value, Poison):
+            raise value.refuse()
+        if isinstance(value, Maybe):
+            return self._of_optional(path, value)
+        if isinstance(value, Choice):
+            return [self._of_several(path, value)]
         if not is_open(value) and not isinstance(value, (list, tuple)):
-            kind = _kind_of(value)
-            return [Output(path, value, kind)]
+            promoted = is_symbolic(value) and expression(value) in self._session.promoted
+            return [Output(path, value, _kind_of(value), promoted=promoted)]
         spread = self._lists.single(value)
         self._packed.add(path or "output")
         self._session.report.add(
@@ -116,6 +104,71 @@ class Results:
             for k, (leaf, column) in enumerate(zip(leaves, spread.columns, strict=True))
         ]
 
+    def _of_optional(self, path: str, value: Maybe) -> list[Output]:
+        """What may be None: its leaves, and a flag that says whether they are there."""
+        if value.absent is not None:
+            raise UnsupportedError(
+                "the model returns a value that is there for some inputs only, and its key or "
+                "attribute is missing otherwise",
+                location=value.fx_location,
+                hint="give it a value on every path, None for example",
+            )
+        leaves = named_leaves(value.value, _is_output)
+        found = [
+            output for sub, leaf in leaves for output in self._of_one(_joined(path, sub), leaf)
+        ]
+        if not found or any(output.kind == "sequence" or output.optional for output in found):
+            raise UnsupportedError(
+                "the model returns None or something in which there is no tensor, a list of "
+                "varying length, or something else that may be None",
+                location=value.fx_location,
+                hint="return tensors, or None for each of them",
+            )
+        self._session.report.add(
+            "note",
+            f"{path or 'the result'} may be None: the output "
+            f"{_base_name(path)}.present says whether it is there",
+            value.fx_location,
+        )
+        for output in found:
+            output.optional, output.is_optional = path, True
+        flag = Output(path, value.present, "bool", optional=path, tells=True)
+        return [*found, flag]
+
+    def _of_several(self, path: str, value: Choice) -> Output:
+        """Tensors or numbers of one rank and several dtypes: promoted as arithmetic would."""
+        session = self._session
+        ranks = {one.dim() if isinstance(one, torch.Tensor) else 0 for one in value.values}
+        plain = all(leaf_kind(one) is not None for one in value.values)
+        if not plain or len(ranks) > 1:
+            kinds = " or ".join(dict.fromkeys(map(describe, value.values)))
+            raise UnsupportedError(
+                f"the model returns {kinds}: an output of a file is of one kind and rank",
+                location=value.fx_location,
+                hint="return one kind on every path, of another rank by [None]",
+            )
+        dtypes = [one.dtype for one in value.values if isinstance(one, torch.Tensor)]
+        dtype = functools.reduce(torch.promote_types, dtypes)
+        names = " or ".join(str(one).removeprefix("torch.") for one in dict.fromkeys(dtypes))
+        session.report.add(
+            "assumption",
+            f"{path or 'the result'} is {names}, which depends on the path: it is always "
+            f"{str(dtype).removeprefix('torch.')} in the file",
+            value.fx_location,
+        )
+        made = session.each(value, lambda one: _as_dtype(one, dtype))
+        return Output(path, made, "tensor", promoted=True)
+
+
+def _as_dtype(value: object, dtype: torch.dtype) -> object:
+    if isinstance(value, torch.Tensor):
+        return value.to(dtype)
+    return torch.scalar_tensor(value, dtype=dtype)  # type: ignore[arg-type]
+
+
+def _joined(path: str, sub: str) -> str:
+    return f"{path}_{sub}" if path and sub else path or sub
+
 
 def output_specs(
     outputs: Sequence[Output], given: Sequence[str], taken: set[str]
@@ -127,11 +180,32 @@ def output_specs(
         given: names that the user gave.
         taken: names of the inputs; added to.
     """
-    specs = []
-    for k, output in enumerate(outputs):
-        name = given[k] if k < len(given) else _output_name(output.name, k, len(outputs), taken)
+    specs: list[OutputSpec] = []
+    names = iter(given)
+    flags = {
+        output.optional: _unlike(f"{_base_name(output.optional)}.present", taken)
+        for output in outputs
+        if output.tells
+    }
+    for output in outputs:
+        if output.tells:
+            name = flags[output.optional]
+        else:
+            name = next(names, None) or _unlike(_base_name(output.name), taken)
         taken.add(name)
-        specs.append(OutputSpec(name, output.kind, output.items, output.path, output.column))
+        specs.append(
+            OutputSpec(
+                name,
+                output.kind,
+                output.items,
+                output.path,
+                output.column,
+                presence=flags[output.optional] if output.is_optional else "",
+                optional=output.optional if output.is_optional else "",
+                tells=output.tells,
+                promoted=output.promoted,
+            )
+        )
     return specs
 
 
@@ -149,15 +223,17 @@ def _kind_of(value: object) -> _Kind:
     return "tensor" if kind is None else cast(_Kind, kind.__name__)
 
 
-def _output_name(path: str, index: int, count: int, taken: set[str]) -> str:
+def _base_name(path: str) -> str:
     if not path:
-        base = "output"
-    elif path[0].isdigit():
-        base = f"output_{path}"
-    else:
-        base = "".join(c if c.isalnum() or c == "_" else "_" for c in path)
-    name = base
-    number = 1
+        return "output"
+    if path[0].isdigit():
+        return f"output_{path}"
+    return "".join(c if c.isalnum() or c == "_" else "_" for c in path)
+
+
+def _unlike(base: str, taken: set[str]) -> str:
+    """A name that no other value has."""
+    name, number = base, 1
     while name in taken:
         name = f"{base}_{number}"
         number += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,18 +26,23 @@ def flat_outputs(result: object, specs: Iterable[OutputSpec] = ()) -> list[Eager
         specs: the file's outputs; they tell which lists are sequences in the file.
 
     Returns:
-        A value an output: a tensor, a number, or for a sequence the list of its items' values.
-        Complex tensors are real ones with a last dimension of 2.
+        A value an output: a tensor, a number, or for a sequence the list of its items' values. What
+        may be None is a list of one value, or of none. Complex tensors are real ones with a last
+        dimension of 2.
     """
     columns: dict[str, int] = {}
+    optional: Counter[str] = Counter()
     for spec in specs:
         if spec.kind == "sequence":
             columns[spec.path] = max(columns.get(spec.path, 0), spec.column + 1)
+        if spec.presence:
+            optional[spec.optional] += 1
 
     def is_value(value: object) -> bool:
         return isinstance(value, (torch.Tensor, int, float, bool))
 
-    return [as_real(value) for _, value in named_leaves(result, is_value, columns)]
+    leaves = named_leaves(result, is_value, columns, optional=optional)
+    return [as_real(value) for _, value in leaves]
 
 
 def without_padding(specs: Sequence[OutputSpec], values: Sequence[Eager]) -> list[Eager]:
@@ -48,7 +53,7 @@ def without_padding(specs: Sequence[OutputSpec], values: Sequence[Eager]) -> lis
         values: their values, in order.
 
     Returns:
-        The values without the counts.
+        The values without the counts. What may be None is a list of one value, or of none.
     """
     by_name = dict(zip((spec.name for spec in specs), values, strict=True))
     found = []
@@ -57,6 +62,8 @@ def without_padding(specs: Sequence[OutputSpec], values: Sequence[Eager]) -> lis
             count = by_name[spec.padding.count]
             assert isinstance(value, torch.Tensor) and isinstance(count, (torch.Tensor, int))
             value = value.narrow(spec.padding.dim, 0, int(count))
+        if spec.presence:
+            value = [value] if bool(by_name[spec.presence]) else []  # type: ignore[list-item]
         if spec.of_model:
             found.append(value)
     return found
@@ -67,6 +74,7 @@ def named_leaves(
     is_leaf: Callable[[object], bool],
     lists: Mapping[str, int] | None = None,
     whole: Container[str] = (),
+    optional: Mapping[str, int] | None = None,
 ) -> list[tuple[str, Any]]:
     """The leaves of a nested result, in order, each with a path such as ``boxes_0``.
 
@@ -79,12 +87,20 @@ def named_leaves(
         lists: path of each list of varying length, and how many values an item of it has: such a
             list gives as many leaves, each the list of one of its items' values.
         whole: paths of lists that are leaves.
+        optional: path of each value that may be None, and how many leaves it has otherwise: each
+            is given as a list of it, or as an empty one.
     """
     found: list[tuple[str, Any]] = []
     seen: set[int] = set()
-    lists = lists or {}
+    lists, optional = lists or {}, optional or {}
 
     def visit(value: object, path: str) -> None:
+        if path in optional:
+            if value is None:
+                found.extend((path, []) for _ in range(optional[path]))
+            else:
+                found.extend((path, [leaf]) for _, leaf in named_leaves(value, is_leaf))
+            return
         if is_leaf(value) or (path in whole and isinstance(value, (list, tuple, deque))):
             found.append((path, value))
             return

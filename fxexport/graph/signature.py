@@ -81,6 +81,12 @@ class OutputSpec:
         counts: name of the padded output whose size this is; "" for an output of the model.
         exceeded: whether this says that a loop was cut short at `max_trips`.
         is_complex: whether it is complex in PyTorch, and real with a last dimension of 2 here.
+        presence: for a value that may be None, name of the output that says whether it is there;
+            where it is not, the file gives a value that stands for nothing.
+        optional: for such a value, where in the model's result it or what it is a part of may be
+            None, as `named_leaves` names it.
+        tells: whether this says whether others are there.
+        promoted: whether PyTorch gives another dtype on some paths, which the file promotes.
     """
 
     name: str
@@ -92,11 +98,15 @@ class OutputSpec:
     counts: str = ""
     exceeded: bool = False
     is_complex: bool = False
+    presence: str = ""
+    optional: str = ""
+    tells: bool = False
+    promoted: bool = False
 
     @property
     def of_model(self) -> bool:
         """Whether the model itself gives it."""
-        return not self.counts and not self.exceeded
+        return not self.counts and not self.exceeded and not self.tells
 
 
 @dataclass(frozen=True)

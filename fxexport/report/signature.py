@@ -50,7 +50,8 @@ def describe_output(spec: OutputSpec, value: ir.Value) -> dict[str, Any]:
 
     Returns:
         As for an input; a padded one has ``"padded": {"dim", "count"}``, its count has the name
-        of the padded output in ``"counts"``, and that of `max_trips` ``"exceeded": True``. What
+        of the padded output in ``"counts"``, and that of `max_trips` ``"exceeded": True``. What may
+        be None has the name of the output that says so in ``"present"``. What
         is complex in PyTorch has ``"complex": True``; its last dimension holds the two parts.
     """
     shape = value.shape
@@ -68,6 +69,8 @@ def describe_output(spec: OutputSpec, value: ir.Value) -> dict[str, Any]:
         entry["counts"] = spec.counts
     if spec.exceeded:
         entry["exceeded"] = True
+    if spec.presence:
+        entry["present"] = spec.presence
     if spec.is_complex:
         entry["complex"] = True
     return entry

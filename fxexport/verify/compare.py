@@ -122,14 +122,20 @@ def _compare_sequence(
     if not isinstance(expected, list) or not isinstance(got, list) or len(expected) != len(got):
         counts = [len(x) if isinstance(x, list) else type(x).__name__ for x in (expected, got)]
         message = f"PyTorch gives a list of {counts[0]}, the file one of {counts[1]}"
+        if spec.presence:
+            message = " and the file ".join("a value" if count else "None" for count in counts)
+            message = f"PyTorch gives {message}"
         return OutputDifference(spec.name, False, message=message)
-    item = OutputSpec(spec.name, spec.items)
+    kind = spec.kind if spec.kind != "sequence" else spec.items
+    item = OutputSpec(spec.name, kind, promoted=spec.promoted)
     found = [
         _compare_output(item, want, have, working, input_scale, values)
         for want, have in zip(expected, got, strict=True)
     ]
     wrong = next((k for k, difference in enumerate(found) if not difference.ok), None)
     message = "" if wrong is None else f"item {wrong}: {found[wrong].message}"
+    if spec.presence and wrong is not None:
+        message = found[wrong].message
     max_abs = max((d.max_abs for d in found if d.max_abs is not None), default=0.0)
     max_rel = max((d.max_rel for d in found if d.max_rel is not None), default=0.0)
     return OutputDifference(spec.name, wrong is None, max_abs, max_rel, message)
@@ -143,13 +149,17 @@ def _compare_output(
     input_scale: float,
     values: bool,
 ) -> OutputDifference:
-    if spec.kind == "sequence":
+    if spec.kind == "sequence" or spec.presence:
         return _compare_sequence(spec, expected, got, working, input_scale, values)
     assert isinstance(got, torch.Tensor)
     want = as_tensor(expected, spec.kind)
     if want is None and spec.kind == "tensor" and got.dim() == 0 and _is_number(expected):
         # A number on one path and a tensor on the other are a tensor in the file, as reported.
         want = torch.tensor(expected).to(got.dtype)
+    if spec.promoted:
+        given = expected if isinstance(expected, torch.Tensor) else torch.tensor(expected)
+        if torch.promote_types(given.dtype, got.dtype) == got.dtype:
+            want = given.detach().cpu().to(got.dtype)
     if want is None:
         message = f"PyTorch returns a {type(expected).__name__} here, the file a {spec.kind}"
         return OutputDifference(spec.name, False, message=message)

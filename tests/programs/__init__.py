@@ -31,6 +31,7 @@ THEMES = (
     "optional",
     "optional_loops",
     "optional_arguments",
+    "choices",
     "dicts",
     "dict_walks",
     "objects",

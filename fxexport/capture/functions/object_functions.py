@@ -114,7 +114,10 @@ class ObjectFunctions:
 
     def _str(self, *args: object) -> object:
         args = tuple(map(self._operators.read, args))
-        return str(self._operators.formatted(*args)) if len(args) == 1 else str(*args)
+        if len(args) != 1:
+            return str(*args)
+        shown = self._operators.formatted(*args)
+        return shown if isinstance(shown, str) else str(shown)
 
     def _repr(self, value: object) -> object:
         value = self._operators.read(value)

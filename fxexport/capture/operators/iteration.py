@@ -112,6 +112,7 @@ class Iteration:
                 source.used = True
         return source
 
+    @for_each(0, goes_through=True)
     def generator(
         self, iterable: object, element: Function, several: bool, test: Function | None = None
     ) -> Any:

@@ -119,36 +119,20 @@ class LoopStatements:
     ) -> None:
         try:
             stage_loop(self._session, lambda _: body(), going, slots, None, condition)
-        except NeedsFirstIteration as reason:
-            self._peeled_while(condition, body, going, slots, reason)
+        except NeedsFirstIteration:
+            self._peeled_while(condition, body, going, slots)
 
     def _peeled_while(
-        self,
-        condition: Undecided,
-        body: _Thunk,
-        going: _Thunk,
-        slots: list[Slot],
-        error: NeedsFirstIteration,
+        self, condition: Undecided, body: _Thunk, going: _Thunk, slots: list[Slot]
     ) -> None:
         """The first iteration in a branch of its own, then the loop inside that branch."""
 
         def once() -> None:
             body()
-            stage_loop(
-                self._session,
-                lambda _: body(),
-                going,
-                slots,
-                None,
-                condition_of(self._session, going()),
-            )
+            more = condition_of(self._session, going())
+            stage_loop(self._session, lambda _: body(), going, slots, None, more, peels=False)
 
-        try:
-            stage_branch(self._session, condition, once, lambda: None, slots)
-        except NeedsFirstIteration as again:
-            raise UnsupportedError(
-                f"a value changes its kind in this loop: {again}", location=user_location()
-            ) from error
+        stage_branch(self._session, condition, once, lambda: None, slots)
 
     def for_stmt(
         self,
@@ -249,15 +233,11 @@ class LoopStatements:
             return
         with session.transaction() as attempt:
             try:
-                stage_loop(session, run_iteration, going, slots, count, first)
+                stage_loop(session, run_iteration, going, slots, count, first, peels=start < 2)
                 return
             except NeedsFirstIteration as error:
                 attempt.roll_back()
                 reason = str(error)
-        if start >= 2:
-            raise UnsupportedError(
-                f"a value changes its kind in this loop: {reason}", location=user_location()
-            )
         known = session.known(length > start)
         if known is False:
             return

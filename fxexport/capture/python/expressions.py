@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, cast
 
 from fxexport.capture.python.new_nodes import constant, function, load, names_tuple, operator_call
 from fxexport.capture.python.scoping import FunctionScope, bound, contains
@@ -206,6 +206,8 @@ class ExpressionRewriter(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if isinstance(node.value, ast.IfExp) and isinstance(node.ctx, ast.Load):
+            return cast("ast.AST", self.visit(_of_each_side(node, node.value)))
         node.value = self.visit(node.value)
         if isinstance(node.ctx, ast.Load):
             name = constant(node.attr, node)
@@ -294,6 +296,18 @@ class ExpressionRewriter(ast.NodeTransformer):
             tests = [self.thunk(self.test(test), test) for test in first.ifs]
             args.append(function(text, operator_call("and_", tests, node), node))
         return operator_call("generator", args, node)
+
+
+def _of_each_side(node: ast.Attribute, choice: ast.IfExp) -> ast.IfExp:
+    """``(a if c else b).name`` as ``a.name if c else b.name``: the object itself is asked.
+
+    ``(old if c else new).append(x)`` then changes the list that has other names.
+    """
+    choice.body, choice.orelse = (
+        ast.copy_location(ast.Attribute(side, node.attr, ast.Load()), node)
+        for side in (choice.body, choice.orelse)
+    )
+    return choice
 
 
 # Builtins that look at the frame that calls them (`nms_op = eval(name)`).

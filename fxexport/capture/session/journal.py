@@ -59,12 +59,14 @@ class Slot:
         key: tells slots apart.
         name: for messages.
         owner: the object that the slot is a part of, None for a variable.
+        is_contents: whether it is what a container or tensor holds, and not a name for a value.
         born: the journal's number when the owner was made, where the journal does not know it.
     """
 
     key: SlotKey
     name: str
     owner: Value = None
+    is_contents: ClassVar[bool] = False
     born: int = 0
 
     def get(self) -> Value:
@@ -182,6 +184,8 @@ class AttributeSlot(Slot):
 class ContainerSlot(Slot):
     """All that a list, dict, set or deque holds."""
 
+    is_contents: ClassVar[bool] = True
+
     def __init__(self, container: Container) -> None:
         self._container = self.owner = container
         self.name = f"a {type(container).__name__}"
@@ -210,6 +214,8 @@ class ContainerSlot(Slot):
 
 class ContentsSlot(Slot):
     """The values in a tensor that is written in place."""
+
+    is_contents: ClassVar[bool] = True
 
     def __init__(
         self,

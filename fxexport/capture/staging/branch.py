@@ -122,7 +122,8 @@ def stage_branch(
     plans = {}
     for key, slot in touched.items():
         then_value, other_value = _left(session, condition, paths, key, before[key])
-        plans[key] = merge.plan(then_value, other_value, slot.name)
+        held = slot.is_contents
+        plans[key] = merge.plan(then_value, other_value, slot.name, contents=held)
     result = merge.plan(paths[0].result, paths[1].result, "the result of this expression")
     after = _write_node(session, condition, condition_node, paths, merge)
     for key, slot in touched.items():

@@ -39,6 +39,8 @@ def stage_loop(
     slots: Sequence[Slot],
     trip_count: Size | None,
     first: Condition = True,
+    *,
+    peels: bool = True,
 ) -> None:
     """Records a loop.
 
@@ -49,6 +51,7 @@ def stage_loop(
         slots: variables that the loop may bind.
         trip_count: upper bound on the iterations (int or SymInt); None if there is no bound.
         first: whether there is a first iteration (a result of `condition_of`).
+        peels: whether the caller can take the first iteration out of the loop.
 
     Raises:
         NeedsFirstIteration: the loop can only be staged after its first iteration.
@@ -57,7 +60,7 @@ def stage_loop(
     location = user_location()
     slots = list(slots)
     patterns: list[Pattern] = [Constant(slot.get()) for slot in slots]
-    widening = Widening(session)
+    widening = Widening(session, peels=peels)
     recorded: Iteration | None = None
     shares: list[Share] = []
     moving: list[str] = []
@@ -77,7 +80,7 @@ def stage_loop(
         widening.held = recorded.held
         try:
             widened = [
-                widening.widen(pattern, start, end, slot.name)
+                widening.widen(pattern, start, end, slot.name, contents=slot.is_contents)
                 for pattern, start, end, slot in zip(
                     patterns, recorded.starts, recorded.ends, slots, strict=True
                 )

@@ -112,14 +112,21 @@ class Merge:
         self._slot_name = ""
         self._closures = ClosurePlans(session.journal, self._since, self.merged)
 
-    def plan(self, then: Value, other: Value, name: str) -> Value:
-        """Merges two values; leaves in the result stand for outputs. Poison where it cannot be."""
+    def plan(self, then: Value, other: Value, name: str, *, contents: bool = False) -> Value:
+        """Merges two values; leaves in the result stand for outputs. Poison where it cannot be.
+
+        Args:
+            then: the value on one path.
+            other: the value on the other.
+            name: what holds it, for messages.
+            contents: whether they are what a container holds, which cannot be one of several.
+        """
         self._slot_name = name
         if name.startswith("_fx_") and then is not other:
             # Variables of our own are read only where they were bound.
             then, other = (HOLE if value is UNSET else value for value in (then, other))
         try:
-            return self.merged(then, other)
+            return self._merged(then, other) if contents else self.merged(then, other)
         except Mismatch as reason:
             return Poison(
                 name,

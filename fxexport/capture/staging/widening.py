@@ -59,8 +59,16 @@ class NeedsFirstIteration(Exception):
 class Widening:
     """Compares what an iteration starts with and what it leaves."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, peels: bool = True) -> None:
+        """Begins with nothing seen.
+
+        Args:
+            session: the capture.
+            peels: whether the first iteration may be taken out of the loop; if not, what it starts
+                with is one of several values.
+        """
         self.session = session
+        self._peels = peels
         self._slot_name = ""
         # What the tensors that the last iteration has left hold, by their identity: a tensor from
         # outside that the iteration has written in place has been restored.
@@ -68,7 +76,9 @@ class Widening:
         # Whether an item of a list is looked at: all items are of one kind.
         self._in_list = False
 
-    def widen(self, pattern: Pattern, start: Value, end: Value, name: str) -> Pattern:
+    def widen(
+        self, pattern: Pattern, start: Value, end: Value, name: str, *, contents: bool = False
+    ) -> Pattern:
         """The pattern that holds for both; a poisoned constant where none does.
 
         Args:
@@ -76,6 +86,7 @@ class Widening:
             start: the value at the start of the iteration (made from the pattern).
             end: the value at the end of the iteration.
             name: the slot's name, for messages.
+            contents: whether it is what a container holds, which cannot be one of several.
 
         Raises:
             NeedsFirstIteration: only the value before the loop does not fit; peel an iteration.
@@ -87,7 +98,8 @@ class Widening:
             if isinstance(pattern, Constant) and pattern.value is UNSET:
                 pattern = Constant(HOLE)
         try:
-            return self._widen(pattern, start, end)
+            widen = self._widen_as_one if contents else self._widen
+            return widen(pattern, start, end)
         except Mismatch as reason:
             text = (
                 f"{name!r} is not the same kind of value in every iteration of the loop: {reason}"
@@ -215,10 +227,7 @@ class Widening:
         kinds = leaf_kind(value), leaf_kind(end)
         if isinstance(value, torch.Tensor) and isinstance(end, torch.Tensor):
             if value.dim() != end.dim() or value.dtype != end.dtype:
-                # Only the first iteration may start with something else: then it is peeled off.
-                raise NeedsFirstIteration(
-                    f"{describe(value)} before the loop, {describe(end)} after an iteration"
-                )
+                raise self._other_at_first(value, end)
             return self._widen_tensor(self._tensor_pattern(value), end)
         if kinds[0] is not None and isinstance(end, torch.Tensor):
             if end.dim() == 0 and fits(sym_type(value), end.dtype):
@@ -228,14 +237,18 @@ class Widening:
                     "the file",
                 )
                 return self._tensor_pattern(end)
-            raise NeedsFirstIteration(
-                f"a number before the loop, {describe(end)} after an iteration"
-            )
+            raise self._other_at_first(value, end)
         if kinds[0] is not None and kinds[1] is not None:
             if self.session.same(value, end):
                 return pattern
             return self._widen_number(Number(kinds[0]), end)
         return self._widen_object(pattern, value, end)
+
+    def _other_at_first(self, value: Value, end: Value) -> Exception:
+        """Only the first iteration may start with something else: then it is peeled off."""
+        before = "a number" if leaf_kind(value) is not torch.Tensor else describe(value)
+        text = f"{before} before the loop, {describe(end)} after an iteration"
+        return NeedsFirstIteration(text) if self._peels else Mismatch(text)
 
     def _widen_object(self, pattern: Constant, value: Value, end: Value) -> Pattern:
         if same_kind(value, end) and lengths_differ(value, end):
