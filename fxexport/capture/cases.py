@@ -19,6 +19,7 @@ from fxexport.capture.session.refusals import CaseNeeded, Poison
 from fxexport.capture.session.session import Session
 from fxexport.capture.sizes.proofs import relation_text
 from fxexport.capture.staging.branch import stage_branch
+from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.containers import parts_of
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_of, note_raised, raised_by_fxexport
@@ -105,7 +106,7 @@ def in_cases(
         return path()
     result = _at(case.location, lambda: stage_branch(session, condition, path, path))
     session.raise_refusals()
-    if _has_poison(result):
+    if _has_no_rank(result):
         text = relation_text(expr, session.names)
         raise UnsupportedError(
             f"what the model returns has another rank where {text}: squeeze takes a dimension away "
@@ -134,5 +135,6 @@ def _range_for(expr: sympy.Basic) -> str:
     return "" if least is None else f"give the range min={least}, "
 
 
-def _has_poison(value: Value) -> bool:
-    return isinstance(value, Poison) or any(map(_has_poison, parts_of(value) or []))
+def _has_no_rank(value: Value) -> bool:
+    """Whether tensors of one rank do not stand for all that a value may be."""
+    return isinstance(value, (Poison, Choice)) or any(map(_has_no_rank, parts_of(value) or []))

@@ -98,7 +98,7 @@ class ChoiceWriter(Writer):
                 f"(lambda row: row * {expressions.factor()})",
                 f"[torch.sin, torch.relu, torch.neg][({number}) % 3]",
             ]
-            if known:
+            if known and not self.loops:  # a chain that grows in a loop has no end
                 deep.append(f"chained({rng.choice(known)}, torch.sin)")
             return rng.choice(deep + known)
         deep = [

@@ -1,7 +1,6 @@
 """Values that are one of several things after an if: functions, modules, text, classes, ranks."""
 
 # The programs are written as users write them.
-# ruff: noqa: F841
 
 from __future__ import annotations
 

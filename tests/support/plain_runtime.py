@@ -197,6 +197,15 @@ class PlainRuntime:
     def call(self, value: Any) -> Any:
         return value
 
+    def text(self, *pieces: Any) -> str:
+        shown = {115: str, 114: repr, 97: ascii}
+        return "".join(
+            piece
+            if isinstance(piece, str)
+            else format(shown.get(piece[1], lambda value: value)(piece[0]), piece[2] or "")
+            for piece in pieces
+        )
+
     def unpack(self, value: Any, before: int, after: Any = None) -> Any:
         return value
 

@@ -64,17 +64,14 @@ class ClosurePlans:
     Args:
         journal: knows the variables that were made inside a path.
         since: its number when the paths began.
-        merge: merges two values.
     """
 
-    def __init__(
-        self, journal: Journal, since: int, merge: Callable[[Value, Value], Value]
-    ) -> None:
-        self._journal, self._since, self._merge = journal, since, merge
+    def __init__(self, journal: Journal, since: int) -> None:
+        self._journal, self._since = journal, since
         self._cells: dict[tuple[int, int], CellPlan] = {}
 
-    def merged(self, then: FunctionType, other: FunctionType) -> Value:
-        """One function that stands for two of the same code.
+    def merged(self, then: FunctionType, other: FunctionType, merge: _Merge) -> Value:
+        """One function that stands for two of the same code; `merge` merges two values.
 
         Raises:
             Mismatch: they see variables from outside that are not the same.
@@ -83,32 +80,35 @@ class ClosurePlans:
             raise Mismatch("two different functions")
         pairs = zip(then.__closure__ or (), other.__closure__ or (), strict=True)
         names = then.__code__.co_freevars
-        parts = [self._cell(a, b, name) for (a, b), name in zip(pairs, names, strict=True)]
-        defaults = self._merge(then.__defaults__, other.__defaults__)
-        return ClosurePlan(
-            then, [*parts, defaults, self._merge(then.__kwdefaults__, other.__kwdefaults__)]
-        )
+        parts = [self._cell(a, b, name, merge) for (a, b), name in zip(pairs, names, strict=True)]
+        defaults = merge(then.__defaults__, other.__defaults__)
+        named = merge(then.__kwdefaults__, other.__kwdefaults__)
+        return ClosurePlan(then, [*parts, defaults, named])
 
-    def defined(self, function: FunctionType, missing_then: bool, hole: Value) -> Value:
-        """A function that only one path has; `hole` is what the other has for its values."""
+    def defined(
+        self, function: FunctionType, hole: Value, alone: Callable[[Value], Value]
+    ) -> Value:
+        """A function that only one path has.
+
+        Args:
+            function: the function.
+            hole: what the other path has for its values.
+            alone: merges a value with that.
+        """
         cells = function.__closure__ or ()
         inner = [cell for cell in cells if self._is_inner(cell)]
         defaults = (function.__defaults__, function.__kwdefaults__)
         if not inner and defaults == (None, None):
             return function
-
-        def alone(value: Value) -> Value:
-            return self._merge(hole, value) if missing_then else self._merge(value, hole)
-
         parts = [self._plan(cell, hole, alone) if cell in inner else cell for cell in cells]
         return ClosurePlan(function, [*parts, *map(alone, defaults)])
 
-    def _cell(self, then: CellType, other: CellType, name: str) -> Value:
+    def _cell(self, then: CellType, other: CellType, name: str, merge: _Merge) -> Value:
         if then is other or name.startswith("_fx_"):
             return then
         if not (self._is_inner(then) and self._is_inner(other)):
             raise Mismatch("two functions that see different variables")
-        return self._plan(then, other, lambda value: self._merge(value, _content(other)))
+        return self._plan(then, other, lambda value: merge(value, _content(other)))
 
     def _plan(self, cell: CellType, other: Value, merged: Callable[[Value], Value]) -> CellPlan:
         """One plan for a variable, however many functions see it."""

@@ -110,7 +110,7 @@ class Merge:
         # identity of a container -> what was built from it
         self._uses: dict[int, list[Value]] = {}
         self._slot_name = ""
-        self._closures = ClosurePlans(session.journal, self._since, self.merged)
+        self._closures = ClosurePlans(session.journal, self._since)
 
     def plan(self, then: Value, other: Value, name: str, *, contents: bool = False) -> Value:
         """Merges two values; leaves in the result stand for outputs. Poison where it cannot be.
@@ -209,7 +209,7 @@ class Merge:
         if same_constant(then, other) or _equal_sets(then, other):
             return then
         if type(then) is FunctionType and type(other) is FunctionType:
-            return self._closures.merged(then, other)
+            return self._closures.merged(then, other, self.merged)
         if type(then) is type(other):
             raise Mismatch(f"two different {type(then).__name__} objects")
         raise Mismatch(f"{describe(then)} on one, {describe(other)} on the other")
@@ -326,7 +326,11 @@ class Merge:
                 filler if missing_then else value, value if missing_then else filler, value
             )
         if type(value) is FunctionType:
-            return self._closures.defined(value, missing_then, HOLE)
+            return self._closures.defined(
+                value,
+                HOLE,
+                lambda one: self.merged(HOLE, one) if missing_then else self.merged(one, HOLE),
+            )
         parts = parts_of(value)
         if parts is None or not parts or self._existed(value):
             return value
