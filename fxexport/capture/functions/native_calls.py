@@ -15,6 +15,7 @@ from fxexport.capture.recording.types import Function, OpArgs, OpKwargs
 from fxexport.capture.session.compiled_functions import refuse_compiled
 from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.values.maybe import uncertain_in
+from fxexport.capture.values.symbolic_text import refuse_deciding
 from fxexport.source.exceptions import note_raised
 
 __all__ = ["NativeCalls"]
@@ -69,8 +70,12 @@ class NativeCalls:
     ) -> object:
         """A function that takes lists apart by itself: it must know their items."""
         whole_all(self._operators.session, (*args, *kwargs.values()))
-        text = isinstance(getattr(function, "__self__", None), str)
-        if not text and uncertain_in((args, kwargs)) is not None:
+        text = getattr(function, "__self__", None)
+        if isinstance(text, str):
+            if function.__name__ == "format":
+                return self._operators.lookups.filled(text, args, kwargs)
+            refuse_deciding(function.__name__, args)
+        elif uncertain_in((args, kwargs)) is not None:
             return self._operators.with_certain(
                 functools.partial(self.with_closed, function), args, kwargs
             )

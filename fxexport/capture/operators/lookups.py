@@ -6,7 +6,8 @@ knows is compared with each key that is there, and so decides like a chain of if
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import string
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -76,6 +77,23 @@ class Lookups:
         if isinstance(shown, OpenText):
             return text_of(shown) if spec not in (None, "", "d") else shown
         return format(shown, spec or "")
+
+    def filled(self, template: str, args: Sequence[object], kwargs: Mapping[str, object]) -> object:
+        """``template.format(*args, **kwargs)``."""
+        formatter = string.Formatter()
+        pieces: list[_Piece] = []
+        used = 0
+        with errors_of_the_program():
+            for literal, field, spec, conversion in formatter.parse(template):
+                pieces.append(literal)
+                if field is None:
+                    continue
+                if not field or field[0] in ".[":
+                    field, used = f"{used}{field}", used + 1
+                value, _ = formatter.get_field(field, args, kwargs)
+                shown = self.filled(spec or "", args, kwargs) if "{" in (spec or "") else spec
+                pieces.append((value, ord(conversion) if conversion else -1, shown))
+        return self.text(*pieces)
 
     def formatted(self, value: object) -> object:
         """A value in an f-string, and for `str` and `repr`."""

@@ -90,6 +90,7 @@ class Membership:
             items: Any = container
             return self._among(item, items)
         refuse_open_text(item)
+        refuse_open_text(container)
         if special_method(container, "__iter__") is not None:
             return self._calls.call(staged_functions.contains)(container, item)
         return item in container

@@ -33,6 +33,7 @@ from fxexport.capture.recording.types import Function
 from fxexport.capture.session.session import Session
 from fxexport.capture.staging.alternatives import each_alternative
 from fxexport.capture.values.maybe import force
+from fxexport.capture.values.symbolic_text import refuse_open_text
 from fxexport.capture.values.uncertain_keys import settled
 
 __all__ = ["Operators"]
@@ -156,6 +157,9 @@ class Operators:
 
     def fresh(self, value: Any) -> Any:
         """Notes that an object is new: a display, or what a constructor gave."""
+        if isinstance(value, (set, dict)):
+            for key in value:
+                refuse_open_text(key)
         if isinstance(value, (set, dict)) and len(value) > 1:
             seen: list[object] = []
             for key in value:

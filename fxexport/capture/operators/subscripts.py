@@ -68,6 +68,7 @@ class Subscripts:
         if is_open_key(key) and isinstance(container, _KEYED):
             return self._look_up(container, key)
         refuse_open_text(key)
+        refuse_open_text(container)
         if isinstance(container, _ORDERED):
             key = _as_index(key)
             if is_open(container):

@@ -9,15 +9,22 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
 
 import torch
 
 from fxexport.errors import INVISIBLE, UnsupportedError
 from fxexport.source.frames import user_location
 
-__all__ = ["OpenText", "joined_text", "numbers_for", "refuse_open_text", "text_of"]
+__all__ = [
+    "OpenText",
+    "joined_text",
+    "numbers_for",
+    "refuse_deciding",
+    "refuse_open_text",
+    "text_of",
+]
 
 _MARK = INVISIBLE
 
@@ -44,6 +51,44 @@ class OpenText(str):
     def __repr__(self) -> str:
         return str(self)  # in an f-string with ``!r``
 
+    def startswith(self, prefix: Any, *bounds: Any) -> bool:
+        """Whether the text begins so, where its constant beginning says it."""
+        first = self.parts[0] if self.parts else ""
+        if isinstance(first, str) and isinstance(prefix, str) and not bounds:
+            if len(first) >= len(prefix):
+                return first.startswith(prefix)
+            if not prefix.startswith(first):
+                return False
+        raise _refused()
+
+    def endswith(self, suffix: Any, *bounds: Any) -> bool:
+        """Whether the text ends so, where its constant end says it."""
+        last = self.parts[-1] if self.parts else ""
+        if isinstance(last, str) and isinstance(suffix, str) and not bounds:
+            if len(last) >= len(suffix):
+                return last.endswith(suffix)
+            if not suffix.endswith(last):
+                return False
+        raise _refused()
+
+
+def _refusing(self: OpenText, *args: object, **kwargs: object) -> Any:
+    raise _refused()
+
+
+# Methods that decide something on the words that stand for the text.
+_DECIDING = (
+    "count", "encode", "find", "index", "isalnum", "isalpha", "isascii", "isdecimal", "isdigit",
+    "isidentifier", "islower", "isnumeric", "isprintable", "isspace", "istitle", "isupper",
+    "partition", "removeprefix", "removesuffix", "rfind", "rindex", "rpartition", "rsplit", "split",
+    "splitlines",
+)  # fmt: skip
+for _name in (
+    *_DECIDING, "__lt__", "__le__", "__gt__", "__ge__", "__contains__", "__getitem__", "__len__",
+    "__iter__",
+):  # fmt: skip
+    setattr(OpenText, _name, _refusing)
+
 
 def text_of(words: str = "...", parts: _Parts = ()) -> OpenText:
     """Text for what is known only when the model runs.
@@ -52,7 +97,8 @@ def text_of(words: str = "...", parts: _Parts = ()) -> OpenText:
         words: what will stand there, in words.
         parts: what it is made of, where nothing else is.
     """
-    text = OpenText(words if words.startswith(_MARK) else f"{_MARK}{words}")
+    plain = str.__str__(words)
+    text = OpenText(plain if plain.startswith(_MARK) else f"{_MARK}{plain}")
     text.parts = tuple(parts)
     return text
 
@@ -64,8 +110,10 @@ def joined_text(pieces: Sequence[str]) -> str:
         return whole
     parts: list[str | _Number] = []
     for piece in pieces:
+        if not isinstance(piece, OpenText) and _MARK in piece:
+            return text_of(whole)
         known = piece.parts if isinstance(piece, OpenText) else (str(piece),)
-        if not known or (_MARK in piece and not isinstance(piece, OpenText)):
+        if not known:
             return text_of(whole)
         for part in known:
             if isinstance(part, str) and parts and isinstance(parts[-1], str):
@@ -111,9 +159,26 @@ def refuse_open_text(value: object) -> None:
     Raises:
         UnsupportedError: the value is text made of a symbolic number.
     """
-    if isinstance(value, str) and _MARK in value:
-        raise UnsupportedError(
-            "text made of a number that is known only when the model runs decides something",
-            location=user_location(),
-            hint="compare the number itself",
-        )
+    if isinstance(value, OpenText) or (isinstance(value, str) and _MARK in value):
+        raise _refused()
+
+
+def refuse_deciding(method: str, args: Iterable[object]) -> None:
+    """Refuses a method of known text that decides something on marked text.
+
+    Raises:
+        UnsupportedError: it is given some.
+    """
+    if method not in (*_DECIDING, "startswith", "endswith", "replace", "strip"):
+        return
+    for arg in args:
+        for text in arg if isinstance(arg, tuple) else (arg,):
+            refuse_open_text(text)
+
+
+def _refused() -> UnsupportedError:
+    return UnsupportedError(
+        "text made of a number that is known only when the model runs decides something",
+        location=user_location(),
+        hint="compare the number itself",
+    )
