@@ -219,7 +219,7 @@ def closure_made(x):
     return f(x)
 
 
-PROGRAMS.add(closure_made, POS, NEG, expect="refuse")
+PROGRAMS.add(closure_made, POS, NEG)
 
 
 def closure_same(x):
@@ -242,7 +242,7 @@ def partial_made(x):
     return f(x)
 
 
-PROGRAMS.add(partial_made, POS, NEG, expect="refuse")
+PROGRAMS.add(partial_made, POS, NEG)
 
 
 def method_made(x):
@@ -381,7 +381,7 @@ def slots2(x):
     return a.v
 
 
-PROGRAMS.add(slots2, POS, NEG, expect="refuse")
+PROGRAMS.add(slots2, POS, NEG)
 
 
 def enum_(x):
@@ -395,7 +395,7 @@ def enum_(x):
     return x if e is E.A else -x
 
 
-PROGRAMS.add(enum_, POS, NEG, expect="refuse")
+PROGRAMS.add(enum_, POS, NEG)
 
 
 def str_merge(x):
@@ -403,7 +403,7 @@ def str_merge(x):
     return x if m == "a" else -x
 
 
-PROGRAMS.add(str_merge, POS, NEG, expect="refuse")
+PROGRAMS.add(str_merge, POS, NEG)
 
 
 def str_is(x):
@@ -444,7 +444,7 @@ def set_merge(x):
     return x * len(s)
 
 
-PROGRAMS.add(set_merge, POS, NEG, expect="refuse")
+PROGRAMS.add(set_merge, POS, NEG)
 
 
 def mutated_default(x):

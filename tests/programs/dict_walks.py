@@ -29,7 +29,7 @@ def key_iter(x):
     return t
 
 
-PROGRAMS.add(key_iter, POS, NEG, expect="refuse")
+PROGRAMS.add(key_iter, POS, NEG)
 
 
 def key_values(x):
@@ -39,7 +39,7 @@ def key_values(x):
     return sum(d.values())
 
 
-PROGRAMS.add(key_values, POS, NEG, expect="refuse")
+PROGRAMS.add(key_values, POS, NEG)
 
 
 def key_list(x):
@@ -49,7 +49,7 @@ def key_list(x):
     return x * len(list(d))
 
 
-PROGRAMS.add(key_list, POS, NEG, expect="refuse")
+PROGRAMS.add(key_list, POS, NEG)
 
 
 def key_star(x):
@@ -84,7 +84,7 @@ def key_star_list(x):
     return x * len([*d])
 
 
-PROGRAMS.add(key_star_list, POS, NEG, expect="refuse")
+PROGRAMS.add(key_star_list, POS, NEG)
 
 
 def key_union(x):
@@ -95,7 +95,7 @@ def key_union(x):
     return e["b"]
 
 
-PROGRAMS.add(key_union, POS, NEG, expect="refuse")
+PROGRAMS.add(key_union, POS, NEG)
 
 
 def key_eq(x):
@@ -105,7 +105,7 @@ def key_eq(x):
     return x if d == {"a": 1} else -x
 
 
-PROGRAMS.add(key_eq, POS, NEG, expect="refuse")
+PROGRAMS.add(key_eq, POS, NEG)
 
 
 def key_order(x):
@@ -138,7 +138,7 @@ def key_order2(x):
     return list(d.values())
 
 
-PROGRAMS.add(key_order2, POS, NEG, expect="refuse")
+PROGRAMS.add(key_order2, POS, NEG)
 
 
 def loop_key2(x):
@@ -156,7 +156,7 @@ def loop_key2(x):
     return t
 
 
-PROGRAMS.add(loop_key2, X3, X1, X5, X0, expect="refuse")
+PROGRAMS.add(loop_key2, X3, X1, X5, X0)
 
 
 def loop_counter(x):
@@ -168,7 +168,7 @@ def loop_counter(x):
     return c["pos"], c["neg"]
 
 
-PROGRAMS.add(loop_counter, X3, X1, X5, X0, expect="refuse")
+PROGRAMS.add(loop_counter, X3, X1, X5, X0)
 
 
 def dict_view_after(x):
@@ -179,7 +179,7 @@ def dict_view_after(x):
     return x * len(v)
 
 
-PROGRAMS.add(dict_view_after, POS, NEG, expect="refuse")
+PROGRAMS.add(dict_view_after, POS, NEG)
 
 
 def key_keys(x):
@@ -189,7 +189,7 @@ def key_keys(x):
     return x * len(d.keys())
 
 
-PROGRAMS.add(key_keys, POS, NEG, expect="refuse")
+PROGRAMS.add(key_keys, POS, NEG)
 
 
 def key_in_keys(x):
@@ -199,7 +199,7 @@ def key_in_keys(x):
     return x if "b" in d.keys() else -x
 
 
-PROGRAMS.add(key_in_keys, POS, NEG, expect="refuse")
+PROGRAMS.add(key_in_keys, POS, NEG)
 
 
 def key_comp(x):
@@ -209,7 +209,7 @@ def key_comp(x):
     return sum(v for v in d.values())
 
 
-PROGRAMS.add(key_comp, POS, NEG, expect="refuse")
+PROGRAMS.add(key_comp, POS, NEG)
 
 
 def key_comp2(x):
@@ -219,7 +219,7 @@ def key_comp2(x):
     return x * len([k for k in d])
 
 
-PROGRAMS.add(key_comp2, POS, NEG, expect="refuse")
+PROGRAMS.add(key_comp2, POS, NEG)
 
 
 def key_sorted(x):
@@ -229,7 +229,7 @@ def key_sorted(x):
     return x * len(sorted(d))
 
 
-PROGRAMS.add(key_sorted, POS, NEG, expect="refuse")
+PROGRAMS.add(key_sorted, POS, NEG)
 
 
 def key_zip(x):
@@ -242,7 +242,7 @@ def key_zip(x):
     return t
 
 
-PROGRAMS.add(key_zip, POS, NEG, expect="refuse")
+PROGRAMS.add(key_zip, POS, NEG)
 
 
 def key_unpack(x):
@@ -253,7 +253,7 @@ def key_unpack(x):
     return x * len(r)
 
 
-PROGRAMS.add(key_unpack, POS, NEG, expect="refuse")
+PROGRAMS.add(key_unpack, POS, NEG)
 
 
 def key_max(x):
@@ -263,7 +263,7 @@ def key_max(x):
     return x * max(d.values())
 
 
-PROGRAMS.add(key_max, POS, NEG, expect="refuse")
+PROGRAMS.add(key_max, POS, NEG)
 
 
 def key_stack(x):
@@ -273,7 +273,7 @@ def key_stack(x):
     return torch.stack(tuple(d.values())).sum(0)
 
 
-PROGRAMS.add(key_stack, POS, NEG, expect="refuse")
+PROGRAMS.add(key_stack, POS, NEG)
 
 
 def key_any(x):
@@ -283,7 +283,7 @@ def key_any(x):
     return x if any(d) else -x
 
 
-PROGRAMS.add(key_any, POS, NEG, expect="refuse")
+PROGRAMS.add(key_any, POS, NEG)
 
 
 def key_popitem(x):

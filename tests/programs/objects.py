@@ -62,7 +62,7 @@ def ordered2(x):
     return e["a"]
 
 
-PROGRAMS.add(ordered2, POS, NEG, expect="refuse")
+PROGRAMS.add(ordered2, POS, NEG)
 
 
 def deque_loop(x):
@@ -228,7 +228,7 @@ def obj_in_dict(x):
     return d["b"].v + (d["c"].v if "c" in d else 0)
 
 
-PROGRAMS.add(obj_in_dict, POS, NEG, expect="refuse")
+PROGRAMS.add(obj_in_dict, POS, NEG)
 
 
 def sets_(x):
@@ -324,7 +324,7 @@ def attr_then_alias(x):
     return q.v
 
 
-PROGRAMS.add(attr_then_alias, POS, NEG, expect="refuse")
+PROGRAMS.add(attr_then_alias, POS, NEG)
 
 
 def contains_none(x):

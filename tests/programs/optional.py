@@ -92,7 +92,7 @@ def helper(x):
     return r
 
 
-PROGRAMS.add(helper, POS, NEG, expect="refuse")
+PROGRAMS.add(helper, POS, NEG)
 
 
 def helper_implicit(x):
@@ -374,7 +374,7 @@ def while_none2(x):
     return y
 
 
-PROGRAMS.add(while_none2, POS, NEG, expect="refuse")
+PROGRAMS.add(while_none2, POS, NEG)
 
 
 def matchnone(x):
@@ -456,4 +456,4 @@ def output_none(x):
     return x, m
 
 
-PROGRAMS.add(output_none, POS, NEG, expect="refuse")
+PROGRAMS.add(output_none, POS, NEG)

@@ -57,7 +57,7 @@ def filter_none(x):
     return x * len(l)
 
 
-PROGRAMS.add(filter_none, POS, NEG, expect="refuse")
+PROGRAMS.add(filter_none, POS, NEG)
 
 
 def all_none(x):
@@ -299,7 +299,7 @@ def mean_dtype(x):
     return x.sum(dtype=d).float()
 
 
-PROGRAMS.add(mean_dtype, POS, NEG, expect="refuse")
+PROGRAMS.add(mean_dtype, POS, NEG)
 
 
 # -- keywords that are given on some ways only ---------------------------------------------------

@@ -19,7 +19,7 @@ def other_dtype_in_branch(x):
     return y
 
 
-PROGRAMS.add(other_dtype_in_branch, POS, NEG, expect="refuse")
+PROGRAMS.add(other_dtype_in_branch, POS, NEG)
 
 
 def other_dtype_then_promoted(x):
@@ -58,7 +58,7 @@ def int_or_float_scalar_output(x):
     return k
 
 
-PROGRAMS.add(int_or_float_scalar_output, POS, NEG, expect="refuse")
+PROGRAMS.add(int_or_float_scalar_output, POS, NEG)
 
 
 def int_turns_float_in_loop(x):

@@ -206,6 +206,9 @@ class PlainRuntime:
             for piece in pieces
         )
 
+    def percent(self, template: str, values: Any) -> str:
+        return template % values
+
     def unpack(self, value: Any, before: int, after: Any = None) -> Any:
         return value
 

@@ -6,6 +6,7 @@ knows is compared with each key that is there, and so decides like a chain of if
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -18,7 +19,7 @@ from fxexport.capture.recording.types import Condition
 from fxexport.capture.session.session import Session, expression, is_symbolic
 from fxexport.capture.sizes.proofs import expression_text
 from fxexport.capture.staging.alternatives import each_alternative, is_one_of_several
-from fxexport.capture.values.maybe import Maybe, narrowed
+from fxexport.capture.values.maybe import Maybe, is_dynamic, narrowed
 from fxexport.capture.values.symbolic_text import OpenText, joined_text, numbers_for, text_of
 from fxexport.graph import scalars
 from fxexport.source.exceptions import errors_of_the_program
@@ -28,6 +29,13 @@ __all__ = ["Lookups", "is_open_key"]
 # A value in an f-string, its conversion (``!r``) and its format.
 _Piece = str | tuple[object, int, object]
 _CONVERSIONS: dict[int, Callable[[object], str]] = {115: str, 114: repr, 97: ascii}
+
+
+_PERCENT = re.compile(r"%(?P<form>[-#0 +]*\d*(?:\.\d+)?)(?P<kind>[a-zA-Z%])")
+
+
+def _is_unknown(value: object) -> bool:
+    return is_dynamic(value) or isinstance(value, OpenText)
 
 
 def is_open_key(key: object) -> bool:
@@ -94,6 +102,29 @@ class Lookups:
                 shown = self.filled(spec or "", args, kwargs) if "{" in (spec or "") else spec
                 pieces.append((value, ord(conversion) if conversion else -1, shown))
         return self.text(*pieces)
+
+    def percent(self, template: str, values: object) -> object:
+        """``template % values``."""
+        given = values if isinstance(values, tuple) else (values,)
+        if isinstance(values, dict) or not any(map(_is_unknown, given)):
+            with errors_of_the_program():
+                return template % values
+        pieces: list[_Piece] = []
+        rest, at = iter(given), 0
+        for found in _PERCENT.finditer(template):
+            pieces.append(template[at : found.start()])
+            at, kind = found.end(), found["kind"]
+            if kind == "%":
+                pieces.append("%")
+                continue
+            value: Any = next(rest, "")
+            plain = kind in "dis" and not found["form"]
+            conversion = 114 if kind == "r" else -1
+            known = value if plain or _is_unknown(value) else found[0] % value
+            pieces.append((known, conversion, None if plain else ""))
+            if not plain and _is_unknown(value):
+                pieces[-1] = text_of(found[0])
+        return self.text(*pieces, template[at:])
 
     def formatted(self, value: object) -> object:
         """A value in an f-string, and for `str` and `repr`."""

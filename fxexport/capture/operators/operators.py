@@ -135,6 +135,7 @@ class Operators:
         # Values
         self.read = read
         self.text, self.formatted = self.lookups.text, self.lookups.formatted
+        self.percent = self.lookups.percent
         self.slice = slice
         self.keys_given = force
         # Last, since what it makes uses all of these.

@@ -173,9 +173,9 @@ class ExpressionRewriter(ast.NodeTransformer):
         if isinstance(node.op, (ast.Mult, ast.Add)):
             name = "multiply" if isinstance(node.op, ast.Mult) else "add"
             return operator_call(name, [left, right], node)
+        if isinstance(node.op, ast.Mod) and _is_text(left):
+            return operator_call("percent", [left, right], node)
         node.left, node.right = self._number(left), self._number(right)
-        if isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant):
-            node.right = right if isinstance(node.left.value, str) else node.right
         return node
 
     def _number(self, node: ast.expr) -> ast.expr:
@@ -296,6 +296,10 @@ class ExpressionRewriter(ast.NodeTransformer):
             tests = [self.thunk(self.test(test), test) for test in first.ifs]
             args.append(function(text, operator_call("and_", tests, node), node))
         return operator_call("generator", args, node)
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _of_each_side(node: ast.Attribute, choice: ast.IfExp) -> ast.IfExp:

@@ -29,6 +29,7 @@ from fxexport.capture.recording.types import (
     sym_type,
 )
 from fxexport.capture.session.aliases import Aliases
+from fxexport.capture.session.chosen_numbers import ChosenNumbers
 from fxexport.capture.session.example_sizes import hold_to_example
 from fxexport.capture.session.implications import Facts
 from fxexport.capture.session.journal import Journal, Slot
@@ -102,6 +103,7 @@ class Session(Sharing):
         )
         self.aliases = Aliases(self.journal)
         self.facts = Facts(self.tensors.inner)
+        self.chosen_numbers = ChosenNumbers(self.recorder, self.facts)
         self.unread_functions: UnreadFunctions = {}
         self.tries = Tries(self._keep_refusal)
         # What a class of the program says about the truth of its objects; others as they are.

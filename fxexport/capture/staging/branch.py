@@ -22,6 +22,7 @@ from fxexport.capture.staging.closures import CellPlan, ClosurePlan
 from fxexport.capture.staging.empty_tensors import Emptiness
 from fxexport.capture.staging.merge import Merge
 from fxexport.capture.staging.sequence_items import hold
+from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.containers import is_mutable, parts_of, rebuild_like, refill
 from fxexport.capture.values.maybe import Maybe, narrowed
 from fxexport.errors import UnsupportedError
@@ -175,9 +176,9 @@ def _record(
 def _left(
     session: Session, condition: Undecided, paths: tuple[_Path, _Path], key: SlotKey, old: Value
 ) -> list[Value]:
-    """What the two paths leave in a slot; a `Maybe` is settled where its path decides it."""
+    """What the two paths leave in a slot, settled where its path decides it."""
     values = [path.values.get(key, old) for path in paths]
-    if values[0] is values[1] or not any(isinstance(value, Maybe) for value in values):
+    if values[0] is values[1] or not any(isinstance(value, (Maybe, Choice)) for value in values):
         return values
     certain = []
     for path, outcome in zip(paths, (True, False), strict=True):
@@ -261,6 +262,9 @@ def _write_node(
             # A flag that says which path was taken is the condition itself.
             truth = session.facts.truth_of(condition, session.in_scope)
             value = truth if output.then is True else torch.sym_not(truth)
+        elif isinstance(made, torch.SymInt):
+            truth = session.facts.truth_of(condition, session.in_scope)
+            session.chosen_numbers.note(made, truth, output.then, output.other)
         after.values[id(output)] = value
     merged = [
         (value, output)

@@ -40,7 +40,7 @@ def condition_of(session: Session, value: Value) -> Condition:
         if known is not None:
             session.note("folded", proof(session, value, known))
             return known
-        return value
+        return session.chosen_numbers.condition(value)
     if isinstance(value, (torch.SymInt, torch.SymFloat)):
         return condition_of(session, value != 0)
     if is_open(value):

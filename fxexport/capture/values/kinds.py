@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from types import CellType, FunctionType
 from typing import Any
 
 import torch
@@ -52,9 +53,41 @@ def same_constant(a: object, b: object) -> bool:
         return False
     if isinstance(a, (str, bytes, torch.dtype, torch.device, range, slice, type(None), complex)):
         return bool(a == b)
+    if type(a) is FunctionType and type(b) is FunctionType:
+        return _same_function(a, b)
     if callable(a) and getattr(a, "__self__", None) is not None:
         return bool(a == b)
     return False
+
+
+def _same_function(a: FunctionType, b: FunctionType) -> bool:
+    """Whether two functions do the same: one code, and the same variables and defaults."""
+    if a.__code__ is not b.__code__:
+        return False
+    held = [
+        [*(_content(cell) for cell in each.__closure__ or ()), *(each.__defaults__ or ()),
+         *(each.__kwdefaults__ or {}).values()]
+        for each in (a, b)
+    ]  # fmt: skip
+    # Two variables that hold the same now need not do so later.
+    cells = zip(a.__closure__ or (), b.__closure__ or (), strict=True)
+    apart = any(
+        mine is not its and not name.startswith("_fx_")
+        for (mine, its), name in zip(cells, a.__code__.co_freevars, strict=True)
+    )
+    return not apart and all(
+        mine is its
+        or (leaf_kind(mine) is not torch.Tensor and same_constant(mine, its))
+        or (isinstance(mine, (int, float)) and type(mine) is type(its) and mine == its)
+        for mine, its in zip(*held, strict=False)
+    )
+
+
+def _content(cell: CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return UNSET
 
 
 def same_sort(a: Any, b: Any) -> bool:

@@ -85,18 +85,51 @@ def test_values_of_one_kind_are_merged(name: str) -> None:
     agrees(MERGES[name], rows(*sizes))
 
 
-REFUSED: dict[str, Program] = {
-    "other ranks": merged(lambda x: x, lambda x: x[None], itself),
+CHOICES: dict[str, Program] = {
+    "other ranks": merged(lambda x: x, lambda x: x[None], lambda v, x: (v * 2 + 1).sum()),
     "other dtypes": merged(lambda x: x, lambda x: x.long(), itself),
     "a tensor or None": merged(lambda x: x, lambda x: None, itself),
     "an int or a float that is returned": merged(lambda x: 1, lambda x: 1.5, itself),
-    "other texts": merged(lambda x: "sum", lambda x: "mean", lambda v, x: getattr(x, v)()),
+    "other texts": merged(lambda x: "sum", lambda x: "mean", lambda v, x: getattr(x + 1, v)(-1)),
+    "a number or text": merged(
+        lambda x: 2, lambda x: "two", lambda v, x: x * v if isinstance(v, int) else x * len(v)
+    ),
+    "two functions": merged(lambda x: torch.sin, lambda x: torch.cos, lambda v, x: v(x)),
+    "two classes": merged(
+        lambda x: Box(x, 3), lambda x: Pair(x + 1, 2), lambda v, x: x * len(vars(v)) if
+        isinstance(v, Box) else x * v.second,
+    ),
+    "containers of other kinds": merged(
+        lambda x: [x, "a"], lambda x: (x * 2,), lambda v, x: v[0] * len(v)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_values_of_other_kinds_stay_a_choice(name: str) -> None:
+    agrees(CHOICES[name], rows(2, 1, 5))
+
+
+REFUSED: dict[str, Program] = {
+    "other ranks that are returned": merged(lambda x: x, lambda x: x[None], itself),
+    "text that is returned": merged(lambda x: "a", lambda x: "b", lambda v, x: (x, v)),
+    "a tuple or a tensor that is returned": merged(lambda x: (x, x), lambda x: x, itself),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_values_of_other_kinds_are_refused_where_they_are_read(name: str) -> None:
+def test_what_no_output_can_be_is_refused(name: str) -> None:
     refused(REFUSED[name], rows(2))
+
+
+def test_more_than_64_alternatives_are_refused() -> None:
+    names = [f"text{k}" for k in range(70)]
+
+    def program(x: torch.Tensor) -> Any:
+        name = names[int(x.sum())]
+        return x * len(name)
+
+    refused(program, rows(2))
 
 
 UNREAD: dict[str, tuple[Program, Program]] = {

@@ -123,12 +123,31 @@ def test_the_flag_of_a_branch_is_no_output_of_it() -> None:
     assert len(nodes) == 1
 
 
-def test_returning_what_may_be_none_is_refused_with_the_place_where_it_comes_from() -> None:
+def test_what_may_be_none_is_returned_with_a_flag_beside_it() -> None:
     def program(x: torch.Tensor) -> Any:
-        return x, {"y": maybe(x)}
+        return x, {"y": maybe(x), "pair": (x, x.sum()) if x.sum() > 1 else None}
+
+    agrees(program, rows(2, 1, 5))
+    exported = captured(program, X)
+    assert {output["name"]: output.get("present") for output in exported.report.outputs} == {
+        "output_0": None,
+        "output_1_y": "output_1_y.present",
+        "output_1_y.present": None,
+        "output_1_pair_0": "output_1_pair.present",
+        "output_1_pair_1": "output_1_pair.present",
+        "output_1_pair.present": None,
+    }
+
+
+def test_an_output_whose_key_may_be_missing_is_refused_with_the_place_where_it_comes_from() -> None:
+    def program(x: torch.Tensor) -> Any:
+        result = {"x": x}
+        if x.sum() > 0:
+            result["y"] = x + 1
+        return result
 
     error = refused(program, rows(2))
-    assert "there for some inputs only" in error.message
+    assert "its key or attribute is missing" in error.message
     assert error.hint
 
 
