@@ -93,8 +93,10 @@ class IterableFunctions:
             return value.length
         if is_open(value):
             return length_of(value)
-        if isinstance(value, (dict, *VIEWS)):
-            return count_of(value if isinstance(value, dict) else dict(value.mapping))
+        if isinstance(value, VIEWS):
+            return count_of(dict(getattr(value, "mapping", {})))
+        if isinstance(value, dict):
+            return count_of(value)
         settled(value)
         refuse_open_text(value)
         own = getattr(type(value), "__len__", None)

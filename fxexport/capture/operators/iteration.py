@@ -170,7 +170,7 @@ class Iteration:
         """
         value = with_and_without(value)
         if is_one_of_several(value):
-            parts = each_alternative(
+            parts: Any = each_alternative(
                 self._session, value, lambda one: self._taken_apart(one, before, after)
             )
             middle = [] if after is None else parts[before]

@@ -8,6 +8,7 @@ so what that one says is known under it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import sympy
 import torch
@@ -79,24 +80,24 @@ class ChosenNumbers:
         self, truth: torch.SymBool, then: bool | torch.SymBool, other: bool | torch.SymBool
     ) -> _Truth:
         """``then if truth else other``."""
-        opposite = torch.sym_not(truth)
+        opposite = cast("torch.SymBool", torch.sym_not(truth))
         if isinstance(then, bool) and isinstance(other, bool):
             if then is other:
                 return then
             return truth if then else opposite
-        if isinstance(then, bool):
-            assert isinstance(other, torch.SymBool)
-            return self._either(truth, other) if then else self._both(opposite, other)
         if isinstance(other, bool):
+            assert isinstance(then, torch.SymBool)
             return self._either(opposite, then) if other else self._both(truth, then)
+        if isinstance(then, bool):
+            return self._either(truth, other) if then else self._both(opposite, other)
         return None
 
     def _both(self, a: torch.SymBool, b: torch.SymBool) -> torch.SymBool:
-        whole: torch.SymBool = self._recorder.scalar_op(scalars.and_, a, b)
+        whole = cast("torch.SymBool", self._recorder.scalar_op(scalars.and_, a, b))
         self._facts.link(whole, True, [(a, True), (b, True)])
         return whole
 
     def _either(self, a: torch.SymBool, b: torch.SymBool) -> torch.SymBool:
-        whole: torch.SymBool = self._recorder.scalar_op(scalars.or_, a, b)
+        whole = cast("torch.SymBool", self._recorder.scalar_op(scalars.or_, a, b))
         self._facts.link(whole, False, [(a, False), (b, False)])
         return whole

@@ -164,10 +164,11 @@ def _refused(function: Callable[..., Any]) -> Function:
 
 
 # Python takes one answer here.
-for _name, _function in {
+_ANSWERS: dict[str, Callable[..., Any]] = {
     "bool": bool, "hash": hash, "eq": operator.eq, "ne": operator.ne, "len": len, "iter": iter,
     "next": next, "contains": operator.contains, "int": int, "float": float,
-}.items():  # fmt: skip
+}  # fmt: skip
+for _name, _function in _ANSWERS.items():
     setattr(Choice, f"__{_name}__", _refused(_function))
 
 

@@ -125,8 +125,9 @@ def _is_method_of_a_value(value: object) -> bool:
 
 def _of_one_form(a: object, b: object) -> bool:
     """Whether two values are tensors that one tensor can stand for."""
-    both = isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor)
-    return both and a.dim() == b.dim() and a.dtype == b.dtype
+    if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor):
+        return False
+    return a.dim() == b.dim() and a.dtype == b.dtype
 
 
 def same_kind(a: object, b: object) -> bool:
