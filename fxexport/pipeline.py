@@ -41,7 +41,14 @@ from fxexport.inputs.profile_ranges import settle_profiles
 from fxexport.inputs.weights import check_weights
 from fxexport.lowering import decomposition_for, function_finder, keep_composite, lower
 from fxexport.options import ExportOptions
-from fxexport.passes import drop_guards, fold_matrices, narrow_ranges, run_passes
+from fxexport.passes import (
+    drop_guards,
+    fold_matrices,
+    narrow_ranges,
+    operator_checks,
+    run_passes,
+    sizes_alone,
+)
 from fxexport.passes.complex_numbers import write_as_real
 from fxexport.profiles import METADATA_KEY, StoredProfiles, as_profiles
 from fxexport.progress import NullProgress, Progress
@@ -173,7 +180,8 @@ def run(options: ExportOptions) -> Exported:
     with stage("passes"):
         graph.max_trips = options.max_trips
         guards = target.guards if options.guards else (drop_guards,)
-        graph = run_passes(graph, (write_as_real, fold_matrices, *guards, *target.passes))
+        first = (sizes_alone, operator_checks, write_as_real, fold_matrices)
+        graph = run_passes(graph, (*first, *guards, *target.passes))
         prepared.write_as_real(graph.inputs)
     with stage("lower"):
         ir_model = _lower(graph, target, stored, report)

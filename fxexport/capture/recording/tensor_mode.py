@@ -16,7 +16,7 @@ import torch
 from torch.utils.weak import WeakIdKeyDictionary
 
 from fxexport import _torch_compat as compat
-from fxexport.capture.recording.broadcasting import brought_together
+from fxexport.capture.recording.broadcasting import brought_together, elementwise
 from fxexport.capture.recording.data_requirements import data_rule
 from fxexport.capture.recording.matrix_functions import MATRIX_FUNCTIONS
 from fxexport.capture.recording.memory_views import MemoryViews
@@ -27,7 +27,7 @@ from fxexport.capture.recording.quantized_tensors import (
 )
 from fxexport.capture.recording.recorder import Recorder
 from fxexport.capture.recording.requirements import requirements_of
-from fxexport.capture.recording.types import OpArgs, OpKwargs, OpResult, Value
+from fxexport.capture.recording.types import OpArgs, OpKwargs, OpResult, Size, Value
 from fxexport.graph.user_functions import UserFunction
 from fxexport.report.model import FindingKind
 
@@ -56,6 +56,9 @@ class Watch(Protocol):
         self, condition: bool | torch.SymBool, text: str, error: str = "RuntimeError"
     ) -> None:
         """PyTorch raises where a condition on sizes does not hold, or gives anything (no error)."""
+
+    def about_to_fit(self, own: Sequence[Size], others: Iterable[Sequence[Size]]) -> None:
+        """Sizes of operands are to be broadcast to those of a tensor that is written in place."""
 
     def note(self, kind: FindingKind, message: str) -> None:
         """A finding for the report."""
@@ -335,10 +338,11 @@ class TensorMode(compat.UserMode):
         for tensor in writes:
             self.watch.about_to_write(self.base_of(tensor))
             self.memory.about_to_write(self.base_of(tensor))
-        if functional is not None and compat.written_by_python(func):
-            return self._written(args[0], functional(*args, **kwargs))
-        with self.stores() if func is _COPY else contextlib.nullcontext():
-            out = func(*args, **kwargs)
+        with self._in_place(functional, args, kwargs):
+            if functional is not None and compat.written_by_python(func):
+                return self._written(args[0], functional(*args, **kwargs))
+            with self.stores() if func is _COPY else contextlib.nullcontext():
+                out = func(*args, **kwargs)
         for view, source in compat.views_in(func, args, kwargs, out):
             if view is not source:
                 self._base_of[view] = self.base_of(source)
@@ -349,6 +353,22 @@ class TensorMode(compat.UserMode):
             if isinstance(made, torch.Tensor) and made not in self._born:
                 self._born[made] = now
         return out
+
+    @contextlib.contextmanager
+    def _in_place(
+        self, functional: torch._ops.OpOverload | None, args: OpArgs, kwargs: OpKwargs
+    ) -> Iterator[None]:
+        """Around an operator in place: operands of an elementwise one fit into what it writes."""
+        if functional is None or not elementwise(functional):
+            yield
+            return
+        own, *others = (tensor.shape for tensor in compat.tensors_among(args, kwargs))
+        self.watch.about_to_fit(own, others)
+        before, self.recorder.in_place = self.recorder.in_place, True
+        try:
+            yield
+        finally:
+            self.recorder.in_place = before
 
     @contextlib.contextmanager
     def stores(self) -> Iterator[None]:
