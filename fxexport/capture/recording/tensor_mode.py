@@ -89,6 +89,13 @@ def _squeezed(tensor: torch.Tensor, dim: int | Sequence[int] | None = None) -> S
     return (dim,) if isinstance(dim, int) else dim
 
 
+def _lies_somewhere(real: torch.Tensor) -> bool:
+    """Whether a tensor has data, at an address."""
+    if isinstance(real, compat.FakeTensor) or real.device.type == "meta":
+        return False
+    return real.layout == torch.strided
+
+
 class TensorMode(compat.UserMode):
     """The topmost dispatch mode: lifts, keeps composites whole, follows views and writes."""
 
@@ -184,18 +191,18 @@ class TensorMode(compat.UserMode):
             return value
         held = self._lifted.get(id(value))
         if held is None:
-            if isinstance(value, compat.FakeTensor):
-                lifted = self.wrap(value)
+            if isinstance(value, compat.FakeTensor) and value.fake_mode is self.fake_mode:
+                lifted = self.wrap(cast("torch.Tensor", value))
             else:
                 refuse_quantized_tensor(value)
                 self.note_memory(value)
                 if any(self.was_written(other) for other in self.sharing_memory(value)):
                     self.watch.reads_under_another_name(value)
                 fake = compat.fake_of_real(value, self.fake_mode)
-                self.recorder.add_weight(self.name_of(value), value, fake)
+                self.recorder.add_weight(self.name_of(value), compat.own_or_meta(value), fake)
                 lifted = self.wrap(fake)
                 self._born[lifted] = 0  # whenever it is met, it was there before
-            held = self._lifted[id(value)] = (value, lifted)
+            held = self._lifted[id(value)] = (cast("torch.Tensor", value), lifted)
         return cast("_T", held[1])
 
     def was_written(self, value: torch.Tensor) -> bool:
@@ -218,7 +225,7 @@ class TensorMode(compat.UserMode):
 
     def note_memory(self, real: torch.Tensor) -> None:
         """Remembers where a real tensor lies; a tensor without data lies nowhere."""
-        if real.layout != torch.strided or real.device.type == "meta":
+        if not _lies_somewhere(real):
             return
         address = real.untyped_storage().data_ptr()
         if address and all(other is not real for other in self._memory.setdefault(address, [])):
@@ -226,7 +233,7 @@ class TensorMode(compat.UserMode):
 
     def sharing_memory(self, real: torch.Tensor) -> list[torch.Tensor]:
         """Other real tensors in the same memory, views for example."""
-        if real.layout != torch.strided or real.device.type == "meta":
+        if not _lies_somewhere(real):
             return []
         address = real.untyped_storage().data_ptr()
         return [other for other in self._memory.get(address, []) if other is not real]
