@@ -63,7 +63,7 @@ def test_flags_of_an_empty_tensor_are_all_set(level: str) -> None:
     for size in (0, 1, 3):
         assert compare([torch.ones(size, 2) * 2], run(file, (torch.ones(size, 2),))) == ""
     for wrong in ([[1.0, 0]], [[-1.0, 1], [1, 1]], [[float("nan"), 1]]):
-        with pytest.raises(Exception, match="test_guards.py"):
+        with pytest.raises(Exception, match=r"test_guards\.py"):
             run(file, (torch.tensor(wrong),))
 
 
