@@ -78,16 +78,16 @@ class Account:
             return  # it stays known, and `Relations` finds it
         if not all(session.recorder.knows(symbol) for symbol in fact.free_symbols):
             return
-        if isinstance(fact, sympy.Eq):
-            broadcast = compat.asked_for_broadcasting()
-            if broadcast or self._checked_at_run_time():
-                if not session.recorder.in_place:
-                    self._leave_to_operator(self._met(fact, broadcast))
-                return
-        if not of_inputs:
+        broadcast = isinstance(fact, sympy.Eq) and compat.asked_for_broadcasting()
+        expanding = session.recorder.kernel in EXPANDING
+        if not of_inputs and not broadcast and not expanding:
             for implied in self._over_inputs(fact, _DEEPEST):
                 with compat.no_recording():
                     session.env.guard_or_defer_runtime_assert(implied, "needed on both paths")
+        if isinstance(fact, sympy.Eq) and (broadcast or self._checked_at_run_time()):
+            if not session.recorder.in_place:
+                self._leave_to_operator(self._met(fact, broadcast))
+            return
         self._guard(fact)
 
     def _met(self, fact: sympy.Eq, broadcast: bool) -> sympy.Basic:
