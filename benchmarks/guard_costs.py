@@ -2,9 +2,11 @@
 
     python benchmarks/guard_costs.py [--rounds 300]
 
-Times are microseconds a call in ONNX Runtime on one thread, of the best of many short rounds in
-which both files take their turn: what else runs on the machine only adds to them. `of it` is the
-share of the whole call. The last model takes a millisecond or more.
+Times are microseconds of processor time a call in ONNX Runtime on one thread. In many short rounds
+both files take their turn, each of them first in every other round, in several sessions; `without`
+and `with` are the medians, `guards` is the median of the differences in a round, so that what else
+runs on the machine matters little. `of it` is the share of the whole call. The last model takes a
+millisecond or more, and leaves caches cold: each small node costs microseconds there.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import onnxruntime
@@ -78,6 +81,10 @@ def large() -> nn.Module:
     return Image(64)
 
 
+# How many sessions there are of each file, and in which orders two files take their turn.
+_SESSIONS = 20
+_ORDERS = ((0, 1), (1, 0))
+
 IDS = torch.ones(2, 8, dtype=torch.int64)
 SIDES = {"x": {0: "batch", 2: "height", 3: "width"}}
 NAMED = {0: "batch", 1: "length"}
@@ -93,38 +100,51 @@ MODELS = (
 )  # fmt: skip
 
 
-def session(model: Model, guards: bool) -> Any:
+def session(data: bytes) -> Any:
     """A file in ONNX Runtime."""
-    torch.manual_seed(0)
-    exported = fxexport.export(
-        model.make(), model.inputs, dynamic=model.dynamic, guards=guards, verify=False
-    )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    data = exported.model.SerializeToString()
     return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
-def measured(model: Model, rounds: int) -> tuple[float, float]:
-    """Microseconds a call without and with guards."""
-    files = [session(model, guards) for guards in (False, True)]
-    names = [spec.name for spec in files[0].get_inputs()]
-    feed = {name: value.numpy() for name, value in zip(names, model.inputs, strict=True)}
-    calls = 1
-    while _time(files[0], feed, calls) < 0.001:
-        calls *= 2
-    times: list[list[float]] = [[], []]
-    for _ in range(rounds):
-        for found, file in zip(times, files, strict=True):
-            found.append(_time(file, feed, calls) / calls * 1e6)
-    return min(times[0]), min(times[1])
+def exported(model: Model, guards: bool) -> bytes:
+    """A model's file."""
+    torch.manual_seed(0)
+    made = fxexport.export(
+        model.make(), model.inputs, dynamic=model.dynamic, guards=guards, verify=False
+    )
+    data: bytes = made.model.SerializeToString()
+    return data
+
+
+def measured(model: Model, rounds: int) -> tuple[float, float, float]:
+    """Microseconds a call without and with guards, and what the guards take."""
+    data = [exported(model, guards) for guards in (False, True)]
+    costs: list[float] = []
+    times: tuple[list[float], list[float]] = ([], [])
+    for number in range(_SESSIONS):
+        # Where a session's tensors lie in memory makes a difference of some percent.
+        files = [session(one) for one in data]
+        feed = {
+            spec.name: value.numpy()
+            for spec, value in zip(files[0].get_inputs(), model.inputs, strict=True)
+        }
+        calls = 1
+        while _time(files[0], feed, calls) < 0.001:
+            calls *= 2
+        for turn in range(number, number + rounds // _SESSIONS):
+            found = {k: _time(files[k], feed, calls) / calls * 1e6 for k in _ORDERS[turn % 2]}
+            costs.append(found[1] - found[0])
+            for k, taken in found.items():
+                times[k].append(taken)
+    return median(times[0]), median(times[1]), median(costs)
 
 
 def _time(file: Any, feed: dict[str, Any], calls: int) -> float:
-    start = time.perf_counter()
+    start = time.thread_time()
     for _ in range(calls):
         file.run(None, feed)
-    return time.perf_counter() - start
+    return time.thread_time() - start
 
 
 def main() -> None:
@@ -134,8 +154,7 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     print(f"{'':<26}{'without':>10}{'with':>10}{'guards':>10}{'of it':>8}")
     for model in MODELS:
-        without, guarded = measured(model, rounds)
-        cost = guarded - without
+        without, guarded, cost = measured(model, rounds)
         print(
             f"{model.name:<26}{without:>10.2f}{guarded:>10.2f}{cost:>10.2f}{cost / guarded:>8.1%}"
         )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from fxexport.files.companions import PROFILES, STATE, Companion
-from fxexport.files.model import write_model
+from fxexport.files.model import message_of, write_model
 from fxexport.files.state import initial_state, state_file
 from fxexport.graph import CapturedGraph
 from fxexport.inputs import PreparedInputs
+from fxexport.inputs.weights import have_values
 from fxexport.profiles import Profile, StoredProfiles
 from fxexport.report import Report
 from fxexport.report.model import Verification
@@ -46,7 +49,10 @@ class Exported:
         prepared: PreparedInputs,
         reference: Reference,
         stored: StoredProfiles,
+        left_out: Collection[str] = (),
     ) -> None:
+        """`left_out`: weights that its file does not hold."""
+        self._left_out = frozenset(left_out)
         self.graph = graph
         self.report = report
         self.profiles: list[Profile] = stored.profiles
@@ -57,15 +63,23 @@ class Exported:
 
     @property
     def initial_state(self) -> dict[str, Any]:
-        """NumPy arrays for the inputs that hold state, by name: what the model held at export."""
-        return initial_state(self.graph)
+        """NumPy arrays for the inputs that hold state, by name: what the model held at export.
+
+        None of them where some have no values.
+        """
+        return initial_state(self.graph) if have_values(self._state_tensors()) else {}
+
+    def _state_tensors(self) -> list[torch.Tensor]:
+        values = [entry.initial for entry in self.graph.state]
+        return [value for value in values if isinstance(value, torch.Tensor)]
 
     @property
     def model(self) -> onnx.ModelProto:
-        """The model as an ONNX message, weights included; made anew at each access."""
-        import onnx_ir
+        """The model as an ONNX message, made anew at each access.
 
-        return onnx_ir.to_proto(self._ir_model)
+        The weights are in it, but for those that its file leaves out.
+        """
+        return message_of(self._ir_model, self._left_out, "model.onnx.data")
 
     def save(self, path: str | os.PathLike[str], *, external_data: bool | None = None) -> None:
         """Writes the model and what stands beside it: all of these files, or none.
@@ -81,15 +95,25 @@ class Exported:
         Raises:
             OutputError: when one of them cannot be written. Nothing has changed then.
         """
+        self._write(path, external_data, self._left_out)
+
+    def _write(
+        self, path: str | os.PathLike[str], external_data: bool | None, left_out: Collection[str]
+    ) -> None:
+        companions = self._companions()
         write_model(
-            self._ir_model, path, external_data=external_data, companions=self._companions()
+            self._ir_model,
+            path,
+            external_data=external_data,
+            companions=companions,
+            left_out=left_out,
         )
 
     def _companions(self) -> dict[Companion, bytes]:
         companions: dict[Companion, bytes] = {}
         if self.profiles:
             companions[PROFILES] = self._stored.to_text().encode()
-        if self.graph.state:
+        if self.initial_state:
             companions[STATE] = state_file(self.graph)
         return companions
 
@@ -104,15 +128,21 @@ class Exported:
     def verify(self, *check_inputs: Any) -> Verification:
         """Compares the model in ONNX Runtime with PyTorch on the export's inputs and these.
 
+        Weights that its file leaves out take part; where they have no values nothing is compared.
+
         Args:
             check_inputs: further inputs, each in the form of the export's `inputs`.
 
         Returns:
             All comparisons; `report.verification` is set to them too.
         """
+        if not have_values([*self.graph.weights.values(), *self._state_tensors()]):
+            why = "its weights have no values"
+            self.report.verification = Verification(ran=False, message=why)
+            return self.report.verification
         with tempfile.TemporaryDirectory(prefix="fxexport-") as folder:
             path = os.path.join(folder, "model.onnx")
-            self.save(path)
+            self._write(path, None, ())
             return self.verify_file(path, check_inputs)
 
     def verify_file(self, path: str, check_inputs: Iterable[Any] = ()) -> Verification:

@@ -13,7 +13,12 @@ from fxexport.progress import NullProgress, Progress
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["ExportOptions"]
+    from fxexport.graph.captured import CapturedGraph
+
+__all__ = ["WEIGHTS", "ExportOptions"]
+
+# Where weights go: into the file (or beside it, where it would be too large), beside it, nowhere.
+WEIGHTS = ("file", "external", "none")
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class ExportOptions:
     verify: bool = True
     check_inputs: Sequence[Any] = ()
     external_data: bool | None = None
+    weights: str = "file"
     capture: str = "auto"
     method: str | None = None
     state: str | Mapping[str, str] = "drop"
@@ -41,6 +47,21 @@ class ExportOptions:
     guards: bool = True
     symbolic: bool | Collection[str] = False
     progress: Progress = field(default_factory=NullProgress)
+
+    def check_weights(self) -> None:
+        """Refuses a place for weights that there is not.
+
+        Raises:
+            UsageError: it is none of the choices, or contradicts `external_data`.
+        """
+        if self.weights not in WEIGHTS:
+            raise UsageError(
+                f"weights must be one of {', '.join(map(repr, WEIGHTS))}, got {self.weights!r}"
+            )
+        wanted = {"external": True, "none": None}.get(self.weights, self.external_data)
+        if self.external_data not in (None, wanted):
+            given = f"external_data={self.external_data}"
+            raise UsageError(f"weights={self.weights!r} and {given} exclude each other")
 
     def check_output_names(self) -> None:
         """Refuses output names that are no names.
@@ -51,3 +72,25 @@ class ExportOptions:
         names = self.output_names
         if isinstance(names, str) or not all(isinstance(n, str) and n for n in names or ()):
             raise UsageError(f"output_names must be a list of names, got {names!r}")
+
+    def check_output_names_of(self, graph: CapturedGraph) -> None:
+        """The given names fit the model's outputs, and no two values share one.
+
+        Raises:
+            UsageError: they do not.
+        """
+        if not self.output_names:
+            return
+        count = len(graph.outputs) - len(graph.state)
+        if len(self.output_names) != count:
+            raise UsageError(
+                f"output_names has {len(self.output_names)} names, but the model has {count} "
+                "output(s): " + ", ".join(spec.name for spec in graph.outputs[:count])
+            )
+        names = [*(spec.name for spec in graph.inputs), *(spec.name for spec in graph.outputs)]
+        for name in self.output_names:
+            if names.count(name) > 1:
+                raise UsageError(
+                    f"output_names: {name!r} is the name of another input or output too",
+                    hint="give every output a name of its own",
+                )

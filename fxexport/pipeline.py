@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,7 @@ from fxexport.errors import UsageError
 from fxexport.exported import Exported
 from fxexport.files.companions import STATE
 from fxexport.files.contract import describe_contract
+from fxexport.files.left_out import describe_weights, weights_text
 from fxexport.files.model import check_target
 from fxexport.files.state import describe_state
 from fxexport.files.verified import move_verified, removed_on_failure, unverified_name
@@ -38,14 +38,22 @@ from fxexport.inputs import (
     take_apart_program,
 )
 from fxexport.inputs.profile_ranges import settle_profiles
-from fxexport.inputs.weights import check_weights
+from fxexport.inputs.weights import check_weights, left_out
 from fxexport.lowering import decomposition_for, function_finder, keep_composite, lower
 from fxexport.options import ExportOptions
-from fxexport.passes import drop_guards, fold_matrices, narrow_ranges, run_passes
+from fxexport.passes import (
+    drop_guards,
+    fold_matrices,
+    narrow_ranges,
+    operator_checks,
+    run_passes,
+    sizes_alone,
+)
 from fxexport.passes.complex_numbers import write_as_real
 from fxexport.profiles import METADATA_KEY, StoredProfiles, as_profiles
 from fxexport.progress import NullProgress, Progress
 from fxexport.report import Report
+from fxexport.report.stages import Stages
 from fxexport.summary import summarize
 from fxexport.targets import check_max_trips, target_named
 from fxexport.targets.target import Target
@@ -74,6 +82,7 @@ def export(
     verify: bool = True,
     check_inputs: Sequence[Any] = (),
     external_data: bool | None = None,
+    weights: str = "file",
     capture: str = "auto",
     method: str | None = None,
     state: str | Mapping[str, str] = "drop",
@@ -107,6 +116,9 @@ def export(
         verify: compare the file with PyTorch.
         check_inputs: further inputs to compare on, each in the form of `inputs`.
         external_data: True for weights in a file beside the model, None to decide by size.
+        weights: where weights go: "file" for into the file (or beside it, by `external_data`),
+            "external" for beside it, "none" for nowhere. Such a file refers to a data file that
+            others write; a model on the device meta, or of fake tensors, can be exported then.
         capture: "python" reads Python source, "script" TorchScript (a model is scripted first),
             "auto" what the model is.
         method: the method of a module to export instead of its forward.
@@ -148,6 +160,7 @@ def export(
         verify=verify,
         check_inputs=check_inputs,
         external_data=external_data,
+        weights=weights,
         capture=capture,
         method=method,
         state=state,
@@ -162,7 +175,7 @@ def export(
 def run(options: ExportOptions) -> Exported:
     """Runs the stages of an export; see `export`."""
     report = Report(model=_name_of(options.model), target=options.target)
-    stage = _Stages(report, options.progress)
+    stage = Stages(report, options.progress)
     target = _checked(options, report)
     front_end = chosen_front_end(options.capture)
     model = _model_of(options, front_end)
@@ -173,13 +186,15 @@ def run(options: ExportOptions) -> Exported:
     with stage("passes"):
         graph.max_trips = options.max_trips
         guards = target.guards if options.guards else (drop_guards,)
-        graph = run_passes(graph, (write_as_real, fold_matrices, *guards, *target.passes))
+        first = (sizes_alone, operator_checks, write_as_real, fold_matrices)
+        graph = run_passes(graph, (*first, *guards, *target.passes))
         prepared.write_as_real(graph.inputs)
     with stage("lower"):
         ir_model = _lower(graph, target, stored, report)
     summarize(report, graph, ir_model, stored, target.keeps_ranges)
     reference = Reference(model.called, prepared, graph)
-    exported = Exported(graph, ir_model, report, prepared, reference, stored)
+    without = _leave_out(options, model, graph, ir_model, report)
+    exported = Exported(graph, ir_model, report, prepared, reference, stored, without)
     if options.path is not None:
         _write(exported, options, os.fspath(options.path), stage)
     elif options.verify:
@@ -221,7 +236,9 @@ def _checked(options: ExportOptions, report: Report) -> Target:
             hint="to export a file, use the command: fxexport model.py",
         )
     options.check_output_names()
-    check_weights(options.model, needed=options.verify or options.path is not None)
+    options.check_weights()
+    needed = options.verify or options.path is not None
+    check_weights(options.model, needed, written=options.weights != "none")
     return target
 
 
@@ -282,7 +299,7 @@ def _capture(
         user_functions=function_finder(options.symbolic),
     )
     graph = capture_through(front_end, request, report, may_retry=options.verify)
-    _check_output_names(options.output_names, graph)
+    options.check_output_names_of(graph)
     settle = functools.partial(
         settle_profiles, examples=prepared.example_sizes(), opts=prepared.opts
     )
@@ -314,43 +331,43 @@ def _lower(
     return ir_model
 
 
-def _write(exported: Exported, options: ExportOptions, path: str, stage: _Stages) -> None:
+def _leave_out(
+    options: ExportOptions, model: _Model, graph: CapturedGraph, ir_model: ir.Model, report: Report
+) -> set[str]:
+    """The weights that the file does not hold; says so in both."""
+    if options.weights != "none":
+        return set()
+    names = left_out(model.called, graph.weights) & set(ir_model.graph.initializers)
+    describe_weights(ir_model, names)
+    report.add("note", weights_text(ir_model, names))
+    return names
+
+
+def _write(exported: Exported, options: ExportOptions, path: str, stage: Stages) -> None:
     """Writes the file; with verification it has its name once it agrees with PyTorch."""
     report = exported.report
     target = os.path.realpath(path) if os.path.islink(path) else path  # a link stays one
     beside = unverified_name(target) if options.verify else target
-    save = functools.partial(exported.save, external_data=options.external_data)
+    external = True if options.weights == "external" else options.external_data
+    save = functools.partial(exported.save, external_data=external)
+    with_weights = options.weights != "none"
+    if options.verify and not with_weights:  # with them it is another file, which goes again
+        beside = target
+        with stage("verify"):
+            exported.verify(*options.check_inputs)
+        _raise_on_disagreement(exported)
     with stage("write"):
         save(beside)
     report.path = beside
-    if options.verify:
+    if options.verify and with_weights:
         with stage("verify"), removed_on_failure(beside):
             exported.verify_file(beside, options.check_inputs)
         _raise_on_disagreement(exported, beside)
         with removed_on_failure(beside):
             move_verified(beside, target, save)
     report.path = path
-    if exported.graph.state:
+    if exported.initial_state:
         report.add("note", f"the state of the first call is in {STATE.path_for(target)}")
-
-
-def _check_output_names(output_names: Sequence[str] | None, graph: CapturedGraph) -> None:
-    """The given names fit the model's outputs, and no two values share one."""
-    if not output_names:
-        return
-    count = len(graph.outputs) - len(graph.state)
-    if len(output_names) != count:
-        raise UsageError(
-            f"output_names has {len(output_names)} names, but the model has {count} output(s): "
-            + ", ".join(spec.name for spec in graph.outputs[:count])
-        )
-    names = [*(spec.name for spec in graph.inputs), *(spec.name for spec in graph.outputs)]
-    for name in output_names:
-        if names.count(name) > 1:
-            raise UsageError(
-                f"output_names: {name!r} is the name of another input or output too",
-                hint="give every output a name of its own",
-            )
 
 
 def _name_of(model: Callable[..., Any] | ExportedProgram) -> str:
@@ -361,21 +378,6 @@ def _name_of(model: Callable[..., Any] | ExportedProgram) -> str:
     if isinstance(model, torch.nn.Module):
         return type(model).__name__
     return getattr(model, "__name__", type(model).__name__)
-
-
-class _Stages:
-    """Times the stages and tells the progress display."""
-
-    def __init__(self, report: Report, progress: Progress) -> None:
-        self._report = report
-        self._progress = progress
-
-    @contextlib.contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        with self._progress(name):
-            yield
-        self._report.stages.append((name, time.perf_counter() - start))
 
 
 def _raise_on_disagreement(exported: Exported, kept: str = "") -> None:

@@ -16,9 +16,9 @@ from typing import Any, TypeAlias
 
 import torch
 from fxexport.passes.bounds.signs import is_above_zero, is_finite, is_never_negative
+from fxexport.passes.rewriting.data_conditions import all_of, compared, every
 from torch import fx
 
-from fxexport._torch_compat import fake_beside
 from fxexport.graph import CapturedGraph, guard, source_of
 from fxexport.graph.arguments import val_of
 from fxexport.graph.editing import call
@@ -53,36 +53,34 @@ def _index(position: int) -> Callable[[fx.Node], _Need]:
         index = node.args[position]
         if not isinstance(index, fx.Node) or is_never_negative(index):
             return None
-        return _all(node, aten.ge.Scalar, index, 0), "expected that no index is negative"
+        return every(node, aten.ge.Scalar, index, 0), "expected that no index is negative"
 
     return rule
+
+
+def _target(node: fx.Node) -> _Need:
+    """Of a loss: classes, and what stands for none."""
+    target, ignored = node.args[1], node.args[4]
+    if not isinstance(target, fx.Node) or is_never_negative(target):
+        return None
+    flags = [
+        compared(node, compare, target, number)
+        for compare, number in ((aten.ge.Scalar, 0), (aten.eq.Scalar, ignored))
+    ]
+    either = compared(node, aten.logical_or.default, *flags)
+    return all_of(node, either), "IndexError: expected that no target is negative"
 
 
 def _one_hot(node: fx.Node) -> _Need:
     index, classes = node.args[0], node.args[1] if len(node.args) > 1 else -1
     if not isinstance(index, fx.Node) or not isinstance(classes, int) or classes < 0:
         return None
-    inside = _tensor(node, aten.eq.Tensor, index, _clamped(node, index, classes - 1))
-    return _reduced(node, inside), f"RuntimeError: expected that classes are in 0..{classes - 1}"
+    inside = compared(node, aten.eq.Tensor, index, _clamped(node, index, classes - 1))
+    return all_of(node, inside), f"RuntimeError: expected that classes are in 0..{classes - 1}"
 
 
 def _clamped(node: fx.Node, index: fx.Node, last: int) -> fx.Node:
     return call(node, aten.clamp.default, index, 0, last, val=index.meta["val"])
-
-
-def _all(node: fx.Node, compare: Any, tensor: fx.Node, number: int) -> fx.Node:
-    return _reduced(node, _tensor(node, compare, tensor, number))
-
-
-def _tensor(node: fx.Node, compare: Any, tensor: fx.Node, other: Any) -> fx.Node:
-    val = tensor.meta["val"]
-    flags = fake_beside(val, val.shape).to(torch.bool)
-    return call(node, compare, tensor, other, val=flags)
-
-
-def _reduced(node: fx.Node, flags: fx.Node) -> fx.Node:
-    val = fake_beside(flags.meta["val"], [])
-    return call(node, aten.all.default, flags, val=val)
 
 
 def _divisor(node: fx.Node) -> _Need:
@@ -124,6 +122,10 @@ _RULES: dict[Any, Callable[[fx.Node], _Need]] = {
     aten.embedding.default: _index(1),
     aten.gather.default: _index(2),
     aten.index_select.default: _index(2),
+    aten.index_add.default: _index(2),
+    aten.index_copy.default: _index(2),
+    aten.nll_loss_forward.default: _target,
+    aten.nll_loss2d_forward.default: _target,
     aten.scatter.src: _index(2),
     aten.scatter.value: _index(2),
     aten.scatter_add.default: _index(2),

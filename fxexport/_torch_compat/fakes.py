@@ -30,6 +30,7 @@ __all__ = [
     "inner_of",
     "leaves",
     "map_tensors",
+    "own_or_meta",
     "real_list",
     "real_truth",
     "remember_item",
@@ -107,6 +108,14 @@ def fake_of_real(tensor: torch.Tensor, mode: FakeTensorMode) -> torch.Tensor:
     device = torch.device("cpu") if tensor.device.type == "meta" else tensor.device
     with only_mode(mode):
         return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=device)
+
+
+def own_or_meta(tensor: torch.Tensor) -> torch.Tensor:
+    """A weight as it is; for a fake one of the user's, one on meta, which no mode looks at."""
+    if not isinstance(tensor, FakeTensor):
+        return tensor
+    with _disable_current_modes():
+        return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
 
 
 def map_tensors(function: Callable[[Any], object], values: object) -> Any:

@@ -160,6 +160,8 @@ def _export(options: Options, progress: Progress) -> Exported:
     if options.quiet and options.verbose:
         raise UsageError("-q and -v exclude each other.")
     options.engine.check_with(options.target)
+    if options.engine.build and options.weights == "none":
+        raise UsageError("--build needs the weights, which --weights none leaves out")
     reference = parse_reference(options.model)
     path = _output_path(options.output, reference)
     with ExitStack() as stack:
@@ -192,6 +194,7 @@ def _export(options: Options, progress: Progress) -> Exported:
                 verify=options.verify,
                 check_inputs=loaded.check_inputs,
                 external_data=options.external_data,
+                weights=options.weights,
                 capture=options.capture,
                 method=options.method,
                 state=parse_state_option(options.state),

@@ -48,6 +48,14 @@ class Capture(StrEnum):
     script = "script"
 
 
+class Weights(StrEnum):
+    """Where the weights go."""
+
+    file = "file"
+    external = "external"
+    none = "none"
+
+
 class ReportFormat(StrEnum):
     """How the report is printed."""
 
@@ -77,6 +85,7 @@ class Options:
     guards: bool = True
     verify: bool = True
     external_data: bool | None = None
+    weights: str = "file"
     capture: str = "auto"
     method: str | None = None
     train: bool = False
@@ -197,6 +206,14 @@ def _command(
         bool,
         typer.Option("--external-data", help="Weights in a .data file, whatever their size."),
     ] = False,
+    weights: Annotated[
+        Weights,
+        typer.Option(
+            "--weights",
+            help="Where they go: into the file, into a .data file beside it, or nowhere: then the "
+            "file refers to a data file that others write.",
+        ),
+    ] = Weights.file,
     capture: Annotated[
         Capture,
         typer.Option(
@@ -280,6 +297,7 @@ def _command(
         guards=guards is Switch.on,
         verify=not no_verify,
         external_data=True if external_data else None,
+        weights=weights.value,
         capture=capture.value,
         method=method,
         train=train,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, BinaryIO
 
 from fxexport.errors import OutputError
@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     import onnx
     import onnx_ir as ir
 
-__all__ = ["SINGLE_FILE_LIMIT", "check_target", "data_file_name", "write_model"]
+__all__ = [
+    "SINGLE_FILE_LIMIT",
+    "check_target",
+    "data_file_name",
+    "message_of",
+    "references",
+    "write_model",
+]
 
 # Protobuf reads no message of 2 GiB or more; the rest is left for the message itself.
 SINGLE_FILE_LIMIT = 2**31 - 2**20
@@ -50,6 +57,7 @@ def write_model(
     external_data: bool | None = None,
     limit: int = SINGLE_FILE_LIMIT,
     companions: Mapping[Companion, bytes] | None = None,
+    left_out: Collection[str] = (),
 ) -> None:
     """Writes a model; whatever happens, the path holds a whole file, the old one or the new.
 
@@ -60,6 +68,8 @@ def write_model(
             one file, None to decide by size.
         limit: size in bytes from which on one file is too much.
         companions: what to write beside it. Those of an older model at this path go away.
+        left_out: initializers that are not written: the model refers to a data file beside it that
+            others write, or is given them where it is loaded.
 
     Raises:
         OutputError: when one of the files cannot be written. Older files are untouched then, and
@@ -67,9 +77,9 @@ def write_model(
     """
     target = os.path.realpath(path)
     check_writable(os.fspath(path), target)
-    _refuse_without_values(model)
-    weights = sum(tensor.nbytes for _, tensor in _large_initializers(model))
-    if external_data is False and weights >= limit:
+    _refuse_without_values(model, left_out)
+    weights = sum(tensor.nbytes for _, tensor in _large_initializers(model, left_out))
+    if (external_data is False or left_out) and weights >= limit:
         raise OutputError(
             f"the weights take {weights / 2**30:.1f} GiB, more than one ONNX file can hold (2 GiB)",
             hint="allow a data file beside the model (external_data=None)",
@@ -80,9 +90,9 @@ def write_model(
         for companion, content in companions.items():
             with open(group.new(companion.path_for(target)), "wb") as file:
                 file.write(content)
-        stored: Mapping[ir.Value, ir.TensorProtocol] = {}
-        if split:
-            data_name = data_file_name(target)
+        data_name = data_file_name(target)
+        stored: Mapping[ir.Value, ir.TensorProtocol] = references(model, left_out, data_name)
+        if split and not left_out:
             with open(group.new(os.path.join(os.path.dirname(target), data_name)), "wb") as file:
                 stored = _write_data(model, file, data_name)
         with open(group.new(target), "wb") as file:
@@ -91,8 +101,30 @@ def write_model(
             group.remove(stale)
 
 
-def _refuse_without_values(model: ir.Model) -> None:
+def references(
+    model: ir.Model, left_out: Collection[str], location: str
+) -> dict[ir.Value, ir.TensorProtocol]:
+    """What stands for initializers that are not written: where a data file would have them.
+
+    Args:
+        model: the model.
+        left_out: the initializers' names.
+        location: the data file's name.
+    """
+    found: dict[ir.Value, ir.TensorProtocol] = {}
+    offset = 0
     for name, value in model.graph.initializers.items():
+        if name in left_out and value.const_value is not None:
+            found[value] = _reference(value, value.const_value, location, offset)
+            offset += value.const_value.nbytes
+            offset += -offset % _ALIGNMENT
+    return found
+
+
+def _refuse_without_values(model: ir.Model, left_out: Collection[str]) -> None:
+    for name, value in model.graph.initializers.items():
+        if name in left_out:
+            continue
         if getattr(getattr(value.const_value, "raw", None), "is_meta", False):
             raise OutputError(
                 f"the weight {name!r} is on the device 'meta', where tensors have no values",
@@ -109,10 +141,14 @@ def check_target(path: str | os.PathLike[str]) -> None:
     check_writable(os.fspath(path), os.path.realpath(path))
 
 
-def _large_initializers(model: ir.Model) -> Iterator[tuple[ir.Value, ir.TensorProtocol]]:
+def _large_initializers(
+    model: ir.Model, left_out: Collection[str] = ()
+) -> Iterator[tuple[ir.Value, ir.TensorProtocol]]:
     """The initializers of all graphs that are large enough to be written on their own."""
     for graph in model.graphs():
-        for value in graph.initializers.values():
+        for name, value in graph.initializers.items():
+            if graph is model.graph and name in left_out:
+                continue
             tensor = value.const_value
             if tensor is not None and _has_bytes(tensor) and tensor.nbytes >= _LARGE:
                 yield value, tensor
@@ -201,6 +237,14 @@ def _write_message(
         file.write(head)
         if tensor is not None:
             _copy_bytes(tensor, file)
+
+
+def message_of(model: ir.Model, left_out: Collection[str], location: str) -> onnx.ModelProto:
+    """A model as one message, initializers that are left out as in a file."""
+    from onnx_ir import serde
+
+    with _replaced(references(model, left_out, location)):
+        return serde.serialize_model(model)
 
 
 def _initializer_field(

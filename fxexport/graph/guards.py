@@ -8,7 +8,7 @@ from torch import fx
 
 from fxexport.errors import INVISIBLE
 from fxexport.graph.captured import CapturedGraph, bodies_of
-from fxexport.graph.marks import CONTRACT
+from fxexport.graph.marks import CHECKED, CONTRACT
 from fxexport.graph.ops import guard
 from fxexport.source.location import SourceLocation
 
@@ -19,10 +19,10 @@ def has_effect(module: fx.GraphModule, node: fx.Node) -> bool:
     """Whether a node does something even if nobody uses its results.
 
     A guard does, and a branch or loop with a guard inside, at any depth. One of a condition that
-    what stands before it makes true does not.
+    what stands before it makes true does not, and neither does one that an operator stands for.
     """
     if node.target is guard:
-        return node.args[0] is not True
+        return node.args[0] is not True and CHECKED.of(node) is None
     return any(
         has_effect(body, inner)
         for body in bodies_of(module, node)

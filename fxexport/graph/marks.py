@@ -14,6 +14,8 @@ from torch import fx
 
 __all__ = [
     "BOUND",
+    "CHECKED",
+    "CHECKS",
     "CONTRACT",
     "HARMLESS",
     "HELPER",
@@ -56,6 +58,10 @@ class Mark(Generic[T]):
         """Marks a node."""
         node.meta[self.key] = value
 
+    def take_from(self, node: fx.Node) -> None:
+        """Takes the mark away."""
+        node.meta.pop(self.key, None)
+
     def of(self, node: fx.Node) -> T | None:
         """What a node is marked with; None for a node without the mark."""
         return cast("T | None", node.meta.get(self.key))
@@ -63,6 +69,13 @@ class Mark(Generic[T]):
 
 # What limits the iterations of a loop, as a text to put behind "a loop"; capture writes it.
 BOUND: Mark[str] = Mark("bound")
+
+# A guard that asks for what an operator looks at itself wherever it runs, and the number of that
+# check. It counts only where the operator goes (`operator_checks`). Capture writes it.
+CHECKED: Mark[int] = Mark("checked")
+
+# On an operator: the numbers of its checks that have guards.
+CHECKS: Mark[tuple[int, ...]] = Mark("checks")
 
 # A branch or loop that stands for none of the program's: a target needs it.
 HELPER: Mark[bool] = Mark("helper")

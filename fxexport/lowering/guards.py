@@ -2,10 +2,11 @@
 
 ONNX has no assert. A Range whose step is 0 fails in ONNX Runtime, on the CPU and on a GPU, and its
 error has the node's name in it: that is the guard's message. The step is the condition as a number,
-so a guard costs two small nodes. ONNX Runtime keeps nodes whose outputs nobody uses, at every
-level of optimisation, and where several are such ends of a graph it runs what the last one of the
-file depends on first, then that one. So guards are written behind everything else in their graph,
-the first of the program last: what they protect has not run when they fail.
+so a guard costs two small nodes, or three where all flags of a tensor must be set. ONNX Runtime
+keeps nodes whose outputs nobody uses, at every level of optimisation, and where several are such
+ends of a graph it runs what the last one of the file depends on first, then that one. So guards are
+written behind everything else in their graph, the first of the program last: what they protect has
+not run when they fail.
 """
 
 from __future__ import annotations
@@ -44,6 +45,14 @@ def write_guard(op: OpBuilder, condition: Operand, message: str) -> None:
     if distance is not None:
         # The only element there is has the number 0. Sizes are on the CPU, where Gather looks.
         _write_failing(op, "Gather", [op.i64([0]), distance], message)
+        return
+    flags = condition.flags if isinstance(condition, Value) else None
+    if flags is not None and op.constant(flags) is None:
+        # The smallest of no numbers is the largest that there is.
+        numbers = op.cast(flags, ir.DataType.INT32)
+        step = op.one("ReduceMin", numbers, keepdims=0) if flags.rank else numbers
+        number = (op.const(value, ir.DataType.INT32) for value in (0, 1))
+        _write_failing(op, "Range", [*number, step], message)
         return
     holds = scalar_flag(op, condition)
     known = op.constant(holds)

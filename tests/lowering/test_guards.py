@@ -50,3 +50,28 @@ def test_the_file_raises_where_the_program_does(case: Guarded) -> None:
         for row in case.bad:
             with pytest.raises(Exception, match=rf"{case.says}.*\(guarded.py:\d+\)"):
                 run(file, row)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_flags_of_an_empty_tensor_are_all_set(level: str) -> None:
+    def program(x: torch.Tensor) -> torch.Tensor:
+        assert (x > 0).all()
+        return x * 2
+
+    exported = fxexport.export(program, (torch.ones(3, 2),), dynamic=True, verify=False)
+    file = session(exported.model, level)
+    for size in (0, 1, 3):
+        assert compare([torch.ones(size, 2) * 2], run(file, (torch.ones(size, 2),))) == ""
+    for wrong in ([[1.0, 0]], [[-1.0, 1], [1, 1]], [[float("nan"), 1]]):
+        with pytest.raises(Exception, match=r"test_guards\.py"):
+            run(file, (torch.tensor(wrong),))
+
+
+def test_all_flags_of_a_tensor_cost_three_nodes() -> None:
+    def program(x: torch.Tensor) -> torch.Tensor:
+        assert (x > 0).all()
+        return x * 2
+
+    exported = fxexport.export(program, (torch.ones(3, 2),), dynamic=True, verify=False)
+    operators = [node.op_type for node in exported.model.graph.node]
+    assert sorted(operators) == ["Cast", "Greater", "Mul", "Range", "ReduceMin"]

@@ -75,7 +75,7 @@ def embedding_bag(
     starts = offsets[:-1] if include_last_offset else offsets
     positions = torch.arange(indices.shape[0], device=indices.device)
     bag = (positions[:, None] >= starts[None, :]).sum(1) - 1
-    rows = weight[indices]
+    rows = torch.nn.functional.embedding(indices, weight)
     counted = torch.ones_like(indices, dtype=weight.dtype)
     if padding_idx is not None and padding_idx >= 0:
         counted = (indices != padding_idx).to(weight.dtype)

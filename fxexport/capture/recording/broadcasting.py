@@ -117,8 +117,13 @@ class Broadcasting:
         fresh: Callable[[], torch.SymInt],
         knows: Callable[[sympy.Symbol], bool],
         inputs: Set[sympy.Symbol],
+        check: Callable[[sympy.Basic], None],
     ) -> None:
-        """`inputs`: the symbols of the inputs' dimensions, whose relations are reported."""
+        """`inputs`: the symbols of the inputs' dimensions, whose relations are reported.
+
+        `check` is told what the operator needs, which it compares itself when it runs.
+        """
+        self._check = check
         self._env = env
         self._fresh = fresh
         self._knows = knows
@@ -185,6 +190,7 @@ class Broadcasting:
         # A size that is never 1 is the result's: the others are as large, or 1.
         for expr, size in sizes.items():
             if self._holds(sympy.Ne(expr, 1)):
+                self._check(_meet(sizes))
                 return size
         return self._joint(frozenset(sizes))
 
@@ -195,6 +201,7 @@ class Broadcasting:
             other = others[0]
             # 1 row is broadcast; 0 rows meet 0 rows, but beside 1 row they would be the result.
             if all(self._env.meets_none_alone(expr, other) for expr in short):
+                self._check(_meet(sizes))
                 return sizes[other]
         return self._joint(frozenset(sizes))
 
@@ -215,6 +222,7 @@ class Broadcasting:
         known = self._met.get(parts)
         if known is not None and self._knows(known.node.expr):
             return known
+        self._check(_meet(exprs))
         env = self._env
         size = self._fresh()
         symbol = size.node.expr
@@ -235,3 +243,9 @@ class Broadcasting:
 def _largest(bounds: Sequence[sympy.Expr | None]) -> int | None:
     known = [int(bound) for bound in bounds if bound is not None]
     return max(known) if len(known) == len(bounds) else None
+
+
+def _meet(exprs: Iterable[sympy.Expr]) -> sympy.Basic:
+    """That sizes can meet: any two are equal, or one of them is 1."""
+    pairs = itertools.combinations(sorted(exprs, key=str), 2)
+    return sympy.And(*(sympy.Or(sympy.Eq(a, b), sympy.Eq(a, 1), sympy.Eq(b, 1)) for a, b in pairs))

@@ -281,6 +281,11 @@ class FrameWriter:
             self.frame.expressions[expr] = node
         return node
 
+    def fact_node(self, fact: sympy.Basic) -> NumberNode:
+        """The node for a condition as it is, though it may be known to hold already."""
+        with compat.no_recording():
+            return self._emit_size(fact)
+
     def scalar_of(self, expr: sympy.Basic) -> SymbolicNumber:
         """A symbolic scalar for an expression of known symbols."""
         if compat.is_boolean(expr):

@@ -36,18 +36,20 @@ from fxexport.capture.recording.types import (
 )
 from fxexport.errors import UnsupportedError
 from fxexport.graph import scalars
+from fxexport.graph.marks import CHECKS
 from fxexport.graph.size_expressions import is_heavy, scalar_function
 from fxexport.graph.user_functions import UserFunction
 from fxexport.source.frames import user_location
 
-__all__ = ["Decomposer", "Recorder"]
+__all__ = ["EXPANDING", "Decomposer", "Recorder"]
 
 Decomposer = Callable[[torch._ops.OpOverload], "Callable[..., Value] | None"]
 _RESHAPES = {
     torch.ops.aten.view.default: torch.ops.aten.reshape.default,
     torch.ops.aten._unsafe_view.default: torch.ops.aten.reshape.default,
 }
-_EXPANDING = (torch.ops.aten.expand.default, torch.ops.aten.broadcast_to.default)
+# Kernels that take a size for another that may as well be 1.
+EXPANDING = (torch.ops.aten.expand.default, torch.ops.aten.broadcast_to.default)
 # What fake tensors are asked about themselves is no computation of the model.
 _METADATA = frozenset(compat.METADATA_OPS)
 
@@ -118,12 +120,23 @@ class Recorder(FrameWriter, compat.ProxySlotMode):
         self.in_kernel = 0
         # The operator whose kernel runs, and whether it is known what sizes its operands meet in.
         self.kernel: torch._ops.OpOverload | None = None
+        self.operands: OpArgs = ()
         self.meeting = False
+        # Whether an elementwise operator writes in place just now: what it needs is guarded.
+        self.in_place = False
+        # Told what the operator that is recorded next compares itself when it runs; the numbers
+        # of such checks.
+        self.on_check: Callable[[sympy.Basic], None] = lambda fact: None
+        self.checks: list[int] = []
         self.both_ways = BothWays(env, need)
         self.memory = KernelMemory(env)
         self.bound: dict[sympy.Expr, torch.SymInt] = {}
         self.broadcasting = Broadcasting(
-            env, lambda: self.fresh_scalar(torch.SymInt), self.knows, input_sizes
+            env,
+            lambda: self.fresh_scalar(torch.SymInt),
+            self.knows,
+            input_sizes,
+            lambda fact: self.on_check(fact),
         )
 
     def __torch_dispatch__(
@@ -182,7 +195,7 @@ class Recorder(FrameWriter, compat.ProxySlotMode):
 
         None where that is more than broadcasting, so that it needs a fact.
         """
-        if self.meeting or self.kernel in _EXPANDING:
+        if self.meeting or self.kernel in EXPANDING:
             return True
         # What is written in place is looked at before its operator comes here.
         if self.kernel is None and compat.asked_for_broadcasting():
@@ -199,7 +212,8 @@ class Recorder(FrameWriter, compat.ProxySlotMode):
         sizes: Mapping[int, Size],
     ) -> OpResult:
         """What an operator gives on fake tensors, with sizes by dimension where operands meet."""
-        outer, self.kernel = self.kernel, func
+        outer = self.kernel, self.operands
+        self.kernel, self.operands = func, args
         try:
             self.meeting = bool(sizes)
             # PyTorch's kernel takes the sizes that meet for equal: what it learns is forgotten.
@@ -207,13 +221,18 @@ class Recorder(FrameWriter, compat.ProxySlotMode):
                 out = with_right_dtypes(func, self._of_kernel(func, args, kwargs))
             return _with_sizes(out, sizes) if sizes else out
         finally:
-            self.kernel, self.meeting = outer, False
+            (self.kernel, self.operands), self.meeting = outer, False
 
     def of_composite(self, func: torch._ops.OpOverload, args: OpArgs, kwargs: OpKwargs) -> OpResult:
         """What a composite operator gives on fake tensors, as a whole."""
-        return self.memory.result(
-            func, args, kwargs, "whole", lambda: self._of_kernel(func, args, kwargs)
-        )
+        outer = self.kernel, self.operands
+        self.kernel, self.operands = func, args
+        try:
+            return self.memory.result(
+                func, args, kwargs, "whole", lambda: self._of_kernel(func, args, kwargs)
+            )
+        finally:
+            self.kernel, self.operands = outer
 
     def _of_kernel(self, func: torch._ops.OpOverload, args: OpArgs, kwargs: OpKwargs) -> OpResult:
         """What an operator's kernel gives on fake tensors, its questions answered."""
@@ -253,6 +272,9 @@ class Recorder(FrameWriter, compat.ProxySlotMode):
         operands = [self.node_of(arg) for arg in args]
         named = {name: self.node_of(arg) for name, arg in kwargs.items()}
         node = self.emit(func, *operands, val=out, **named)
+        if self.checks:
+            CHECKS.put(node, tuple(self.checks))
+            self.checks.clear()
         if out is not None:
             self.bind(out, node)
         return out

@@ -150,6 +150,15 @@ def _counted(args: OpArgs, kwargs: OpKwargs, out: OpResult) -> Iterator[Requirem
         yield from _not_empty([x.shape[dim]], "a size that a mode is taken over is")
 
 
+def _beside(args: OpArgs, kwargs: OpKwargs, out: OpResult) -> Iterator[Requirement]:
+    """Of what puts slices of a source into a tensor: in other dimensions they are as large."""
+    x, dim, _, source = args[:4]
+    if isinstance(source, torch.Tensor) and x.dim() == source.dim():
+        for k, (size, given) in enumerate(zip(x.shape, source.shape, strict=True)):
+            if k != dim % x.dim():
+                yield size == given, "slices are as large as what they are put into"
+
+
 _RULES: dict[str, _Rule] = {
     **_named(
         "upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d "
@@ -162,6 +171,7 @@ _RULES: dict[str, _Rule] = {
     **_named("convolution", _convolution),
     **_named("conv_transpose1d conv_transpose2d conv_transpose3d", _transposed),
     **_named("max min", _extreme),
+    **_named("index_add index_add_ index_copy index_copy_ index_reduce index_reduce_", _beside),
     **_named("median nanmedian", _of_something),
     **_named("im2col", _windows),
     **_named("_pad_circular", _circular),

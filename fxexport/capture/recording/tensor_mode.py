@@ -16,7 +16,7 @@ import torch
 from torch.utils.weak import WeakIdKeyDictionary
 
 from fxexport import _torch_compat as compat
-from fxexport.capture.recording.broadcasting import brought_together
+from fxexport.capture.recording.broadcasting import brought_together, elementwise
 from fxexport.capture.recording.data_requirements import data_rule
 from fxexport.capture.recording.matrix_functions import MATRIX_FUNCTIONS
 from fxexport.capture.recording.memory_views import MemoryViews
@@ -27,7 +27,7 @@ from fxexport.capture.recording.quantized_tensors import (
 )
 from fxexport.capture.recording.recorder import Recorder
 from fxexport.capture.recording.requirements import requirements_of
-from fxexport.capture.recording.types import OpArgs, OpKwargs, OpResult, Value
+from fxexport.capture.recording.types import OpArgs, OpKwargs, OpResult, Size, Value
 from fxexport.graph.user_functions import UserFunction
 from fxexport.report.model import FindingKind
 
@@ -57,6 +57,9 @@ class Watch(Protocol):
     ) -> None:
         """PyTorch raises where a condition on sizes does not hold, or gives anything (no error)."""
 
+    def about_to_fit(self, own: Sequence[Size], others: Iterable[Sequence[Size]]) -> None:
+        """Sizes of operands are to be broadcast to those of a tensor that is written in place."""
+
     def note(self, kind: FindingKind, message: str) -> None:
         """A finding for the report."""
 
@@ -84,6 +87,13 @@ def _squeezed(tensor: torch.Tensor, dim: int | Sequence[int] | None = None) -> S
     if dim is None or not tensor.dim():
         return range(tensor.dim())
     return (dim,) if isinstance(dim, int) else dim
+
+
+def _lies_somewhere(real: torch.Tensor) -> bool:
+    """Whether a tensor has data, at an address."""
+    if isinstance(real, compat.FakeTensor) or real.device.type == "meta":
+        return False
+    return real.layout == torch.strided
 
 
 class TensorMode(compat.UserMode):
@@ -181,18 +191,18 @@ class TensorMode(compat.UserMode):
             return value
         held = self._lifted.get(id(value))
         if held is None:
-            if isinstance(value, compat.FakeTensor):
-                lifted = self.wrap(value)
+            if isinstance(value, compat.FakeTensor) and value.fake_mode is self.fake_mode:
+                lifted = self.wrap(cast("torch.Tensor", value))
             else:
                 refuse_quantized_tensor(value)
                 self.note_memory(value)
                 if any(self.was_written(other) for other in self.sharing_memory(value)):
                     self.watch.reads_under_another_name(value)
                 fake = compat.fake_of_real(value, self.fake_mode)
-                self.recorder.add_weight(self.name_of(value), value, fake)
+                self.recorder.add_weight(self.name_of(value), compat.own_or_meta(value), fake)
                 lifted = self.wrap(fake)
                 self._born[lifted] = 0  # whenever it is met, it was there before
-            held = self._lifted[id(value)] = (value, lifted)
+            held = self._lifted[id(value)] = (cast("torch.Tensor", value), lifted)
         return cast("_T", held[1])
 
     def was_written(self, value: torch.Tensor) -> bool:
@@ -215,7 +225,7 @@ class TensorMode(compat.UserMode):
 
     def note_memory(self, real: torch.Tensor) -> None:
         """Remembers where a real tensor lies; a tensor without data lies nowhere."""
-        if real.layout != torch.strided or real.device.type == "meta":
+        if not _lies_somewhere(real):
             return
         address = real.untyped_storage().data_ptr()
         if address and all(other is not real for other in self._memory.setdefault(address, [])):
@@ -223,7 +233,7 @@ class TensorMode(compat.UserMode):
 
     def sharing_memory(self, real: torch.Tensor) -> list[torch.Tensor]:
         """Other real tensors in the same memory, views for example."""
-        if real.layout != torch.strided or real.device.type == "meta":
+        if not _lies_somewhere(real):
             return []
         address = real.untyped_storage().data_ptr()
         return [other for other in self._memory.get(address, []) if other is not real]
@@ -335,10 +345,11 @@ class TensorMode(compat.UserMode):
         for tensor in writes:
             self.watch.about_to_write(self.base_of(tensor))
             self.memory.about_to_write(self.base_of(tensor))
-        if functional is not None and compat.written_by_python(func):
-            return self._written(args[0], functional(*args, **kwargs))
-        with self.stores() if func is _COPY else contextlib.nullcontext():
-            out = func(*args, **kwargs)
+        with self._in_place(functional, args, kwargs):
+            if functional is not None and compat.written_by_python(func):
+                return self._written(args[0], functional(*args, **kwargs))
+            with self.stores() if func is _COPY else contextlib.nullcontext():
+                out = func(*args, **kwargs)
         for view, source in compat.views_in(func, args, kwargs, out):
             if view is not source:
                 self._base_of[view] = self.base_of(source)
@@ -349,6 +360,22 @@ class TensorMode(compat.UserMode):
             if isinstance(made, torch.Tensor) and made not in self._born:
                 self._born[made] = now
         return out
+
+    @contextlib.contextmanager
+    def _in_place(
+        self, functional: torch._ops.OpOverload | None, args: OpArgs, kwargs: OpKwargs
+    ) -> Iterator[None]:
+        """Around an operator in place: operands of an elementwise one fit into what it writes."""
+        if functional is None or not elementwise(functional):
+            yield
+            return
+        own, *others = (tensor.shape for tensor in compat.tensors_among(args, kwargs))
+        self.watch.about_to_fit(own, others)
+        before, self.recorder.in_place = self.recorder.in_place, True
+        try:
+            yield
+        finally:
+            self.recorder.in_place = before
 
     @contextlib.contextmanager
     def stores(self) -> Iterator[None]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager
 from types import FrameType
 from typing import Protocol
 
 import sympy
 import torch
+from torch import fx
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.recorder import Decomposer, Recorder
@@ -115,6 +116,8 @@ class Session(Sharing):
         self.refusals: list[UnsupportedError] = []
         # Above 0 while something is tried that has an alternative.
         self.trials = 0
+        # Told what must hold of sizes here, without being assumed: the file raises elsewhere.
+        self.on_need: Callable[[sympy.Basic], None] = lambda fact: None
         # symbols of numbers that are ints on some paths and floats on others
         self.promoted: dict[sympy.Symbol, SourceLocation | None] = {}
         # symbol of an input -> what a user calls it; its smallest and largest value
@@ -241,6 +244,20 @@ class Session(Sharing):
             self.env.assume(condition, text)
             self.require(condition)
 
+    def about_to_fit(self, own: Sequence[Size], others: Iterable[Sequence[Size]]) -> None:
+        """Guards that sizes of operands can be broadcast to those that are written in place.
+
+        At the root that is a relation between the inputs, which comes with the operator itself.
+        """
+        for other in others:
+            for size, wanted in zip(reversed(other), reversed(own), strict=False):
+                a, b = expression(size), expression(wanted)
+                fact = sympy.Or(sympy.Eq(a, b), sympy.Eq(a, 1))
+                known = self.depth == 0 and fact.free_symbols <= self.example_sizes.keys()
+                decided = fact in (sympy.true, sympy.false)  # PyTorch has its own error for false
+                if not known and not decided and not self.env.certain(fact):
+                    self.on_need(fact)
+
     def raises_unless(self, holds: torch.Tensor, text: str) -> None:
         """What an operator needs of the data, without which PyTorch raises and the file does."""
         self.guard(holds, f"RuntimeError: expected that {text}")
@@ -265,6 +282,13 @@ class Session(Sharing):
         message = message_at(text, location or user_location())
         made = self.recorder.emit(guard, self.node_of(condition), message)
         made.meta["fact"] = condition.node.expr if is_symbolic(condition) else None
+
+    def guard_fact(self, fact: sympy.Basic, text: str) -> fx.Node:
+        """Writes a guard for a fact about sizes, which may be known already; its node."""
+        message = message_at(text, user_location())
+        made = self.recorder.emit(guard, self.recorder.fact_node(fact), message)
+        made.meta["fact"] = fact
+        return made
 
     def require(self, condition: bool | torch.SymBool) -> None:
         """Makes a condition on sizes something that the file takes for granted."""

@@ -8,6 +8,8 @@ Each fact that cannot be proved goes to one of these places:
 * a guard at its place in the graph: in a branch or a loop, and about sizes that the program makes.
   The file raises there as the model does. What such a fact says about the inputs on both paths of a
   branch is in the contract as well.
+* a guard for which the operator itself stands, where it compares the sizes when it runs. It counts
+  where nobody uses what the operator gives (`fxexport/passes/operator_checks.py`).
 * nowhere: it is about a size that the operator has just made itself, and says how large that is.
 """
 
@@ -16,16 +18,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import sympy
+import torch
+from torch import fx
 
 from fxexport import _torch_compat as compat
+from fxexport.capture.recording.broadcasting import elementwise
+from fxexport.capture.recording.recorder import EXPANDING
+from fxexport.capture.recording.types import expression
 from fxexport.capture.session.session import Session
 from fxexport.capture.sizes.proofs import expression_text
-from fxexport.source.frames import user_location
+from fxexport.graph.marks import CHECKED
 
 __all__ = ["Account"]
 
-# Operators whose operands' sizes are compared where they run: Expand, MatMul, Gemm, Conv, Concat.
-# Besides, a kernel that expands takes a size for another that may as well be 1.
+# Operators whose operands' sizes are compared where they run: Expand, MatMul, Gemm, Conv (Concat
+# skips what is empty). Besides, a kernel that expands takes a size for another that may be 1.
 _CHECKED = frozenset(
     {
         "expand",
@@ -40,7 +47,6 @@ _CHECKED = frozenset(
         "conv1d",
         "conv2d",
         "conv3d",
-        "cat",
     }
 )
 
@@ -59,7 +65,10 @@ class Account:
     def __init__(self, session: Session, dimensions: Mapping[sympy.Symbol, str]) -> None:
         self._session = session
         self._dimensions = dimensions
+        self._checks = 0
         session.env.on_fact = self.told
+        session.on_need = self._guard
+        session.recorder.on_check = self._leave_to_operator
 
     def told(self, fact: sympy.Basic) -> None:
         """Takes in a fact that the operator needs which is worked out just now."""
@@ -69,28 +78,61 @@ class Account:
             return  # it stays known, and `Relations` finds it
         if not all(session.recorder.knows(symbol) for symbol in fact.free_symbols):
             return
-        broadcast = compat.asked_for_broadcasting()  # the size may as well be 1
-        if isinstance(fact, sympy.Eq) and (broadcast or self._checked_at_run_time()):
-            return
-        if not of_inputs:
+        broadcast = isinstance(fact, sympy.Eq) and compat.asked_for_broadcasting()
+        expanding = session.recorder.kernel in EXPANDING
+        if not of_inputs and not broadcast and not expanding:
             for implied in self._over_inputs(fact, _DEEPEST):
                 with compat.no_recording():
                     session.env.guard_or_defer_runtime_assert(implied, "needed on both paths")
+        if isinstance(fact, sympy.Eq) and (broadcast or self._checked_at_run_time()):
+            if not session.recorder.in_place:
+                self._leave_to_operator(self._met(fact, broadcast))
+            return
         self._guard(fact)
+
+    def _met(self, fact: sympy.Eq, broadcast: bool) -> sympy.Basic:
+        """What is needed of two sizes that an operator takes for equal: one may be broadcast.
+
+        Elementwise either of them may be 1, elsewhere one of the first operand: what is expanded,
+        what is added to a product.
+        """
+        recorder = self._session.recorder
+        sides = fact.args
+        if recorder.kernel is not None and not elementwise(recorder.kernel):
+            if not broadcast and recorder.kernel not in EXPANDING:
+                return fact
+            first = recorder.operands[0] if recorder.operands else None
+            sizes = first.shape if isinstance(first, torch.Tensor) else ()
+            own = {expression(size) for size in sizes}
+            sides = tuple(side for side in sides if side in own)
+        return sympy.Or(fact, *(sympy.Eq(side, 1) for side in sides))
 
     def _checked_at_run_time(self) -> bool:
         """Whether whatever runs the file compares the sizes of this operator's operands itself."""
         kernel = self._session.recorder.kernel
         return kernel is not None and kernel._schema.name.removeprefix("aten::") in _CHECKED
 
+    def _leave_to_operator(self, fact: sympy.Basic) -> None:
+        """Takes in what the operator that is recorded next compares itself where it runs.
+
+        There is a guard for it all the same: it counts if nobody uses the operator's result.
+        """
+        recorder = self._session.recorder
+        if fact in (sympy.true, sympy.false) or not all(map(recorder.knows, fact.free_symbols)):
+            return
+        self._checks += 1
+        CHECKED.put(self._written(fact), self._checks)
+        recorder.checks.append(self._checks)
+
     def _guard(self, fact: sympy.Basic) -> None:
-        session = self._session
-        text = expression_text(fact, session.names)
+        text = expression_text(fact, self._session.names)
         if text:
-            session.note("assumption", f"wherever this line is reached, {text}")
-        else:
-            text = "sizes that fit"
-        session.write_guard(session.recorder.scalar_of(fact), f"needs {text}", user_location())  # type: ignore[arg-type]
+            self._session.note("assumption", f"wherever this line is reached, {text}")
+        self._written(fact)
+
+    def _written(self, fact: sympy.Basic) -> fx.Node:
+        text = expression_text(fact, self._session.names) or "sizes that fit"
+        return self._session.guard_fact(fact, f"needs {text}")
 
     def _over_inputs(self, fact: sympy.Basic, depth: int) -> set[sympy.Basic]:
         """What a fact says about the inputs alone, whichever path each branch takes."""

@@ -46,6 +46,7 @@ class Value(ir.Value):
         limits: the largest size of each dimension where that is known of any.
         most: the largest number that a size can be, where that is known.
         distance: of a condition, numbers that are 0 where it holds, and some above 0 elsewhere.
+        flags: of a condition, flags all of which are set where it holds.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Value(ir.Value):
         self.limits: list[Dim] = []
         self.most: Dim = None
         self.distance: Value | None = None
+        self.flags: Value | None = None
 
     def limit(self, dim: int) -> Dim:
         """The largest size of a dimension; None where nothing is known."""

@@ -148,8 +148,12 @@ def any_(op: OpBuilder, x: Value, dim: Dims = None, keepdim: bool = False) -> Va
 
 @LOWERINGS("all", "all.dim", "all.dims")
 def all_(op: OpBuilder, x: Value, dim: Dims = None, keepdim: bool = False) -> Value:
-    missing = reduce(op, "ReduceSum", op.cast(~truth(op, x), _counted(op)), dim, keepdim)
-    return op.cast(op.one("Equal", missing, 0), op.dtype)
+    flags = truth(op, x)
+    missing = reduce(op, "ReduceSum", op.cast(~flags, _counted(op)), dim, keepdim)
+    found = op.cast(op.one("Equal", missing, 0), op.dtype)
+    if dim is None and op.exact:
+        found.flags = flags
+    return found
 
 
 def _counted(op: OpBuilder) -> ir.DataType:
