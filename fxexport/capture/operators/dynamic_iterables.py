@@ -121,6 +121,26 @@ class Filtered:
         """`truth` decides a test where Python itself goes through the items."""
         self.test, self.items, self.make = test, items, make
         self._truth = truth
+        self.used: object = False
+
+    @property
+    def once(self) -> bool:
+        """Whether a loop over it is noted; a Python iterator inside notes that by itself."""
+        return isinstance(self.items, Dynamic) or getattr(self.items, "once", False)
+
+    def refuse_if_stale(self) -> None:
+        """Checks that a loop over it would find the items that Python would find.
+
+        Raises:
+            UnsupportedError: Python may find none.
+        """
+        if self.used is not False:
+            raise UnsupportedError(
+                "a filter or generator may have been used up before this line; it then has no "
+                "items left",
+                location=user_location(),
+                hint="create it again for each loop",
+            )
 
     def __iter__(self) -> Filtered:
         return self

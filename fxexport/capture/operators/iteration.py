@@ -88,7 +88,7 @@ class Iteration:
 
     def consumed(self, source: object) -> Any:
         """A source that is iterated over from here on; an iterator is used up by that."""
-        if isinstance(source, Dynamic):
+        if isinstance(source, (Dynamic, Filtered)):
             source.refuse_if_stale()
             if source.once:
                 self._session.journal.touch(AttributeSlot(source, "used"))

@@ -173,7 +173,12 @@ class LoopStatements:
         self, iterable: object, body: _Body, slots: list[Slot], broken: Slot | None
     ) -> None:
         """A for loop whose refusals are raised at once: see `repeat_for`."""
-        source = self._iteration.consumed(self._iteration.source_of(iterable))
+        self._over(
+            self._iteration.consumed(self._iteration.source_of(iterable)), body, slots, broken
+        )
+
+    def _over(self, source: Any, body: _Body, slots: list[Slot], broken: Slot | None) -> None:
+        """A for loop over what nobody else goes through."""
         if isinstance(source, Filtered):
             self._for_filtered(source, body, slots, broken)
         elif isinstance(source, Dynamic):
@@ -197,7 +202,7 @@ class LoopStatements:
                     self._session, condition, lambda: body(source.make(item)), lambda: None, slots
                 )
 
-        self.run_for(source.items, where_it_holds, slots, broken)
+        self._over(source.items, where_it_holds, slots, broken)
 
     def _for_dynamic(
         self, iterable: Dynamic, body: _Body, slots: list[Slot], broken: Slot | None

@@ -6,6 +6,7 @@ stands in the other modules of this folder, one subject in each; here they are p
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -22,6 +23,7 @@ from fxexport.capture.operators.identity import keep_apart
 from fxexport.capture.operators.iteration import Iteration
 from fxexport.capture.operators.logic import Logic
 from fxexport.capture.operators.loop_statements import LoopStatements
+from fxexport.capture.operators.number_lists import NumberLists
 from fxexport.capture.operators.open_lists import OpenLists
 from fxexport.capture.operators.reading import read
 from fxexport.capture.operators.starred_calls import StarredCalls
@@ -34,6 +36,9 @@ from fxexport.capture.sizes.proofs import expression_text
 from fxexport.capture.values.maybe import Maybe, force, narrowed
 from fxexport.capture.values.symbolic_text import text_of
 from fxexport.capture.values.uncertain_keys import settled
+
+# Packages beside the standard library whose classes go through the lists that they are given.
+_GOING_THROUGH = frozenset({"numpy", "torch"})
 
 __all__ = ["Operators"]
 
@@ -77,6 +82,7 @@ class Operators:
         attributes = Attributes(session, conditionals, calls)
         self.lists = OpenLists(session, conditionals, calls)
         subscripts = Subscripts(session, conditionals, calls, self.lists)
+        self.number_lists = NumberLists(session, self.lists, calls, subscripts.get_item)
         self.iteration = Iteration(session, calls, self.lists, conditionals.truth)
         self.dicts = DictMethods(session, conditionals, subscripts, self.iteration)
         logic = Logic(session)
@@ -157,6 +163,14 @@ class Operators:
                 keep_apart(self.session, key, seen)
                 seen.append(key)
         return self.session.journal.made(value)
+
+    def constructed(self, cls: type, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+        """A call of a class that is not rewritten; one of Python's goes through lists by itself."""
+        package = cls.__module__.split(".")[0]
+        if package in _GOING_THROUGH or package in sys.stdlib_module_names:
+            args = tuple(self.lists.closed(value) for value in args)
+            kwargs = {name: self.lists.closed(value) for name, value in kwargs.items()}
+        return self.with_certain(cls, args, kwargs)
 
     def mapping(self, value: object) -> object:
         """``**value`` in a dict."""

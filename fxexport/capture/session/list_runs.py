@@ -13,7 +13,16 @@ from fxexport.errors import UnsupportedError
 from fxexport.graph.sequences import SequenceVal
 from fxexport.source.frames import user_location
 
-__all__ = ["Pattern", "Spread", "Views", "closed_items", "is_open", "length_of", "refuse_open"]
+__all__ = [
+    "Pattern",
+    "Spread",
+    "Views",
+    "closed_items",
+    "holds_open",
+    "is_open",
+    "length_of",
+    "refuse_open",
+]
 
 
 class Pattern:
@@ -58,6 +67,14 @@ class Spread:
         self.length = length
         self._columns = columns if isinstance(columns, list) else None
         self.views = None if isinstance(columns, list) else columns
+        self._made_of: list[Spread] = []
+
+    def made_of(self, other: Spread) -> None:
+        """Notes that this run holds items of another one, which lives as long as this one.
+
+        What may not change while the other one holds it may not while this one does.
+        """
+        self._made_of.append(other)
 
     @property
     def columns(self) -> list[SequenceVal]:
@@ -79,6 +96,13 @@ def is_open(value: Value) -> TypeGuard[list[Value] | tuple[Value, ...] | deque[V
     return isinstance(value, (list, tuple, deque)) and any(
         isinstance(item, Spread) for item in value
     )
+
+
+def holds_open(value: Value) -> bool:
+    """Whether a list of open length is among the items of a list or tuple, or of those in it."""
+    if not isinstance(value, (list, tuple)):
+        return False
+    return is_open(value) or any(holds_open(item) for item in value)
 
 
 def length_of(items: Iterable[Value]) -> Size:

@@ -21,7 +21,7 @@ from fxexport.capture.sizes.proofs import proof
 from fxexport.capture.staging.branch_outputs import BranchOutput, ListPlan, Side
 from fxexport.capture.staging.empty_tensors import Emptiness
 from fxexport.capture.staging.merge import Merge
-from fxexport.capture.staging.sequence_items import hold
+from fxexport.capture.staging.runs import hold
 from fxexport.capture.values.containers import is_mutable, parts_of, rebuild_like, refill
 from fxexport.capture.values.maybe import Maybe, force, narrowed
 from fxexport.capture.values.uncertain_keys import count_of, settled

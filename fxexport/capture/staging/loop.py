@@ -17,6 +17,7 @@ from fxexport.capture.staging.patterns import (
     Constant,
     ListOf,
     Number,
+    Packed,
     Parts,
     Pattern,
     Ran,
@@ -129,6 +130,8 @@ def _equal_pattern(a: Pattern, b: Pattern) -> bool:
     if isinstance(a, Ran):
         return True
     if isinstance(a, ListOf) and isinstance(b, ListOf):
+        return _equal_pattern(a.element, b.element)
+    if isinstance(a, Packed) and isinstance(b, Packed):
         return _equal_pattern(a.element, b.element)
     if isinstance(a, TensorOf) and isinstance(b, TensorOf):
         return [d is None for d in a.dims] == [d is None for d in b.dims]

@@ -25,13 +25,13 @@ from fxexport.capture.staging.patterns import (
     Variable,
     leaves_of,
     make,
+    parts_for,
     sequence_like,
 )
-from fxexport.capture.staging.sequence_items import columns_of, hold
-from fxexport.capture.values.containers import keys_of, parts_of
+from fxexport.capture.staging.runs import hold
+from fxexport.capture.staging.sequence_items import columns_of
 from fxexport.capture.values.kinds import as_kind
-from fxexport.capture.values.maybe import HOLE, Maybe, lifted
-from fxexport.capture.values.uncertain_keys import aligned
+from fxexport.capture.values.maybe import HOLE, Maybe
 from fxexport.graph import scalars
 from fxexport.graph.ops import loop
 from fxexport.graph.sequences import sequence_of
@@ -156,7 +156,7 @@ def _nodes(
     if value is HOLE:
         return [_filler(session, leaf) for leaf in leaves_of(pattern)]
     if isinstance(pattern, Parts):
-        parts = _parts_for(pattern, value)
+        parts = parts_for(pattern, value)
         return [
             node
             for item, part in zip(pattern.items, parts, strict=True)
@@ -170,14 +170,6 @@ def _nodes(
     if held is not None and id(value) in held:
         return [session.recorder.node_of(held[id(value)])]
     return [session.node_of(value)]
-
-
-def _parts_for(pattern: Parts, value: Value) -> list[Value]:
-    """The items of a value in the order of a pattern for more values than it."""
-    if isinstance(pattern.like, Maybe):
-        return list(lifted(value, pattern.like.absent))
-    keys = keys_of(pattern.like)
-    return (parts_of(value) or []) if keys is None else aligned(value, keys)
 
 
 def _list_nodes(session: Session, pattern: ListOf, items: list[Value]) -> list[Operand]:

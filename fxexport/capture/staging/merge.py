@@ -28,8 +28,8 @@ from fxexport.capture.staging.branch_outputs import (
     SequenceOutput,
     Side,
 )
+from fxexport.capture.staging.list_elements import Elements
 from fxexport.capture.staging.patterns import leaves_of
-from fxexport.capture.staging.widening import Widening
 from fxexport.capture.values import maybe as optional
 from fxexport.capture.values.containers import (
     is_mutable,
@@ -213,7 +213,7 @@ class Merge:
         pairs = itertools.takewhile(lambda pair: pair[0] is pair[1], zip(*lists, strict=False))
         equal = [item for item, _ in pairs]
         rest = lists[0][len(equal) :], lists[1][len(equal) :]
-        element = Widening(session).element_of([*rest[0], *rest[1]])
+        element = Elements(session).element_of([*rest[0], *rest[1]])
         lengths = length_of(rest[0]), length_of(rest[1])
         known = session.same(*lengths) and session.in_scope(lengths[0])
         plan = ListPlan(*rest, element, lengths[0] if known else session.fresh_size())

@@ -12,7 +12,9 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.recording.types import SYM_OF, Size, SymbolicNumber, Value
 from fxexport.capture.session.list_runs import Pattern, Spread
 from fxexport.capture.session.session import Session
-from fxexport.capture.values.containers import rebuild_like
+from fxexport.capture.values.containers import keys_of, parts_of, rebuild_like
+from fxexport.capture.values.maybe import Maybe, lifted
+from fxexport.capture.values.uncertain_keys import aligned
 from fxexport.graph.sequences import SequenceVal
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "Constant",
     "ListOf",
     "Number",
+    "Packed",
     "Parts",
     "Pattern",
     "Ran",
@@ -27,6 +30,8 @@ __all__ = [
     "TensorOf",
     "leaves_of",
     "make",
+    "parts_for",
+    "same_layout",
     "sequence_like",
 ]
 
@@ -99,13 +104,70 @@ class ListOf(Pattern):
         return [SequenceOf(leaf) for leaf in leaves] or [Number(int)]  # type: ignore[arg-type]
 
 
+@dataclass
+class Packed(Pattern):
+    """A list of varying length that is an item of one: a few tensors hold all its items.
+
+    A sequence cannot hold sequences. What the items have of one leaf is stacked where its sizes
+    are known; otherwise it is flattened, one behind the other, with the sizes beside it.
+
+    Attributes:
+        like: shows its type.
+        element: what every item is.
+    """
+
+    like: Value
+    element: Pattern
+
+    def tensors(self) -> list[TensorOf | Number]:
+        """The tensors that hold the items; their number alone where they hold nothing."""
+        found: list[TensorOf | Number] = []
+        for leaf in leaves_of(self.element):
+            assert isinstance(leaf, (TensorOf, Number))
+            held = sequence_like(leaf, 0)
+            if None not in held.dims:
+                found.append(TensorOf(held.dtype, (None, *held.dims)))
+            else:
+                found.append(TensorOf(held.dtype, (None,)))
+                found.append(TensorOf(torch.int64, (None, len(held.dims))))
+        return found or [Number(int)]
+
+
 def leaves_of(pattern: Pattern) -> list[Pattern]:
     """The tensors, numbers and sequences in a pattern, in order."""
     if isinstance(pattern, Parts):
         return [leaf for item in pattern.items for leaf in leaves_of(item)]
     if isinstance(pattern, ListOf):
         return pattern.columns()
+    if isinstance(pattern, Packed):
+        return list(pattern.tensors())
     return [] if isinstance(pattern, (Constant, Ran)) else [pattern]
+
+
+def same_layout(a: Pattern, b: Pattern) -> bool:
+    """Whether items of two patterns are held by tensors of the same meaning and rank."""
+    if isinstance(a, Parts) and isinstance(b, Parts):
+        keys = keys_of(a.like) == keys_of(b.like)
+        alike = isinstance(a.like, Maybe) == isinstance(b.like, Maybe)
+        return (
+            keys
+            and alike
+            and len(a.items) == len(b.items)
+            and all(map(same_layout, a.items, b.items))
+        )
+    if isinstance(a, Packed) and isinstance(b, Packed):
+        held = [[len(sequence_like(x, 0).dims) for x in one.tensors()] for one in (a, b)]
+        return held[0] == held[1] and same_layout(a.element, b.element)
+    leaves = isinstance(a, (TensorOf, Number)), isinstance(b, (TensorOf, Number))
+    return leaves[0] == leaves[1] and (leaves[0] or type(a) is type(b))
+
+
+def parts_for(pattern: Parts, value: Value) -> list[Value]:
+    """The items of a value in the order of a pattern for more values than it."""
+    if isinstance(pattern.like, Maybe):
+        return list(lifted(value, pattern.like.absent))
+    keys = keys_of(pattern.like)
+    return (parts_of(value) or []) if keys is None else aligned(value, keys)
 
 
 def make(session: Session, pattern: Pattern, leaf: MakeVariable) -> Value:
