@@ -10,6 +10,7 @@ import torch
 
 from fxexport.capture.operators.operators import Operators
 from fxexport.capture.operators.reading import whole_all
+from fxexport.capture.operators.staged_lists import padded
 from fxexport.capture.operators.writing import is_buffer, noting_changes
 from fxexport.capture.recording.types import Function, OpArgs, OpKwargs
 from fxexport.capture.session.compiled_functions import refuse_compiled
@@ -65,6 +66,8 @@ class NativeCalls:
             return numbers.tensor(
                 *args, **{k: v for k, v in kwargs.items() if k != "requires_grad"}
             )
+        if function.__name__ == "pad_sequence":
+            return self._operators.call(padded)(*args, **kwargs)
         if isinstance(owner, torch.Tensor) and function.__name__ == "new_tensor":
             return numbers.tensor(args[0], kwargs.get("dtype") or owner.dtype)
         return self.with_closed(function, *args, **kwargs)

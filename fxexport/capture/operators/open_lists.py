@@ -26,13 +26,13 @@ from fxexport.capture.recording.types import Function, Size
 from fxexport.capture.session.list_runs import Spread, Views, is_open, length_of, refuse_open
 from fxexport.capture.session.session import Session, is_symbolic
 from fxexport.capture.staging.list_elements import Elements
-from fxexport.capture.staging.patterns import TensorOf
+from fxexport.capture.staging.patterns import Number, Parts, TensorOf
 from fxexport.capture.staging.runs import single, with_item, without
 from fxexport.capture.staging.sequence_items import item_of
 from fxexport.capture.staging.sequence_nodes import join
 from fxexport.capture.values.containers import rebuild_like
 from fxexport.capture.values.kinds import Mismatch
-from fxexport.capture.values.maybe import is_dynamic
+from fxexport.capture.values.maybe import Maybe, is_dynamic
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -41,6 +41,9 @@ __all__ = ["OpenLists"]
 
 # A list or deque, or for reading a tuple or ModuleList: what is done with each depends on which.
 _Items: TypeAlias = Any
+
+
+_FLAG = TensorOf(torch.bool, ())
 
 
 class OpenLists:
@@ -154,6 +157,9 @@ class OpenLists:
             leaf = Elements(self._session).element_of(list(items))
         except Mismatch as reason:
             raise refuse_open(f"joined, and {reason}") from None
+        if isinstance(leaf, Parts) and isinstance(leaf.like, Maybe) and leaf.like.absent is None:
+            items = [self._all_there(items)]
+            leaf = items[0].element
         if not isinstance(leaf, TensorOf) or out is not None:
             raise refuse_open("joined, and its items are no tensors" if out is None else "out=")
         self.not_empty(items, f"torch.{function.__name__}", "RuntimeError")
@@ -161,6 +167,16 @@ class OpenLists:
         if not -rank <= dim < rank:
             raise IndexError(f"Dimension out of range (got {dim}, and there are {rank})")
         return join(self._session, list(items), dim % rank, stacked, leaf)
+
+    def _all_there(self, items: _Items) -> Spread:
+        """A run of the values of items that may be None, none of which is."""
+        run = self.single(items)
+        assert isinstance(run.element, Parts)
+        flags, *values = run.columns
+        there = join(self._session, [Spread(Number(bool), [flags], run.length)], 0, True, _FLAG)
+        text = "no item of the list is None"
+        self.take_for_granted(there.all().item(), text, "TypeError")
+        return Spread(run.element.items[1], values, run.length)
 
     def joins(self, function: object) -> bool:
         """Whether a function joins the tensors of a list."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+import torch
+
 __all__ = [
     "accumulated",
     "applied",
@@ -16,6 +18,7 @@ __all__ = [
     "most_of",
     "most_or_default",
     "next_of",
+    "padded",
     "picked",
     "spliced",
 ]
@@ -123,3 +126,17 @@ def spliced(
     out.extend(values)
     out.extend(items[max(first, last) :])
     return out
+
+
+def padded(
+    items: Sequence[torch.Tensor], batch_first: bool, value: float, side: str
+) -> torch.Tensor:
+    """``nn.utils.rnn.pad_sequence(items)``."""
+    longest = 0
+    for item in items:
+        longest = max(longest, item.shape[0])
+    rows: list[torch.Tensor] = []
+    for item in items:
+        rest = item.new_full((longest - item.shape[0], *item.shape[1:]), value)
+        rows.append(torch.cat([rest, item] if side == "left" else [item, rest]))
+    return torch.stack(rows, 0 if batch_first else 1)
