@@ -6,6 +6,7 @@ happens in the Python list itself; for everything else the whole becomes one run
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias, cast
 
@@ -24,11 +25,12 @@ from fxexport.capture.operators.staged_functions import (
 from fxexport.capture.operators.staged_lists import spliced
 from fxexport.capture.recording.types import Function, Size
 from fxexport.capture.session.list_runs import Spread, Views, is_open, length_of, refuse_open
+from fxexport.capture.session.loans import Loan
 from fxexport.capture.session.session import Session, is_symbolic
 from fxexport.capture.staging.list_elements import Elements
 from fxexport.capture.staging.patterns import Number, Parts, TensorOf
-from fxexport.capture.staging.runs import single, with_item, without
-from fxexport.capture.staging.sequence_items import item_of
+from fxexport.capture.staging.runs import Changed, single, things_in, with_item, without
+from fxexport.capture.staging.sequence_items import PackedRun, item_of
 from fxexport.capture.staging.sequence_nodes import join
 from fxexport.capture.values.containers import rebuild_like
 from fxexport.capture.values.kinds import Mismatch
@@ -91,9 +93,16 @@ class OpenLists:
     def dynamic(self, items: Sequence[Any]) -> Dynamic:
         """The list as something to loop over; the loop sees its items as they are now."""
         spread = self._to_read(items)
+        found = list(items)
+
+        def item(k: Size) -> object:
+            # In the loop, items may be changed where they are, which leaves another run.
+            same = len(items) == len(found) and all(map(operator.is_, items, found))
+            return self._lent(items, spread if same else self._to_read(items), k)
+
         return Dynamic(
             spread.length,
-            lambda k: item_of(self._session, spread, k),
+            item,
             "a list",
             [items],
             views=spread.views,
@@ -110,7 +119,24 @@ class OpenLists:
         spread = self._to_read(items)
         if spread.views is not None:
             key = self.from_start(key, spread.length)
-        return item_of(self._session, spread, key)
+        return self._lent(items, spread, key)
+
+    def _lent(self, items: _Items, run: Spread, key: Size) -> object:
+        """An item of a list, which may be changed where it is."""
+        session = self._session
+        item = item_of(session, run, key)
+        things = things_in(session, item)
+        if not things or (run.views is not None and not isinstance(run.views, PackedRun)):
+            return item
+
+        def changed() -> Spread:
+            if isinstance(loan.run, Changed) and not loan.run.is_written:
+                return loan.run
+            return Changed(session, loan.run, self.from_start(key, loan.run.length), item)
+
+        loan = Loan(items, list(items), run, key, item, things, changed)
+        session.lend(loan)
+        return item
 
     def _slice(self, items: _Items, key: slice) -> object:
         if key == slice(None):
@@ -211,6 +237,8 @@ class OpenLists:
         if position is not None:
             items[position] = value
             return
+        if self._session.is_lent(value, items, key):
+            return  # what `items[key] += …` stores has been written where it is
         self._inside(items, key)
         spread = self.single(items)
         index = self.from_start(key, spread.length)
@@ -245,7 +273,11 @@ class OpenLists:
         self._inside(items, key)
         spread = self.single(items)
         value = item_of(self._session, spread, key)
-        self._put(items, without(self._session, spread, key))
+        shorter = without(self._session, spread, key)
+        things = things_in(self._session, value)
+        loan = Loan(None, [], spread, key, value, things, lambda: shorter, left=shorter)
+        self._session.lend(loan)
+        self._put(items, shorter)
         return value
 
     def insert(self, items: _Items, key: Size, value: object) -> None:

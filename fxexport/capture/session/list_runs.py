@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import NoReturn, Protocol, TypeGuard
@@ -9,6 +10,7 @@ from typing import NoReturn, Protocol, TypeGuard
 import torch
 
 from fxexport.capture.recording.types import Size, Value
+from fxexport.capture.session.refusals import Poison
 from fxexport.errors import UnsupportedError
 from fxexport.graph.sequences import SequenceVal
 from fxexport.source.frames import user_location
@@ -57,32 +59,65 @@ class Spread:
     is refused.
 
     Attributes:
-        element: the pattern of an item.
         length: number of items (int or SymInt).
         views: how items are made that the graph does not keep yet; None for a run that it keeps.
+        objects_distinct: whether no two items hold one object, and no other run holds one of them.
+        tensors_distinct: the same of tensors.
+        relied_on: whether something was done since they are distinct.
+        stale: why its items are out of date, if they are.
     """
 
     def __init__(self, element: Pattern, columns: list[SequenceVal] | Views, length: Size) -> None:
-        self.element = element
+        self._element = element
         self.length = length
         self._columns = columns if isinstance(columns, list) else None
         self.views = None if isinstance(columns, list) else columns
+        self.objects_distinct = self.tensors_distinct = self.relied_on = False
+        self.stale: Poison | None = None
         self._made_of: list[Spread] = []
+        self._makes: weakref.WeakSet[Spread] = weakref.WeakSet()
+
+    @property
+    def element(self) -> Pattern:
+        """The pattern of an item."""
+        return self._element
+
+    @property
+    def columns(self) -> list[SequenceVal]:
+        """A sequence of the graph for each tensor or number in an item."""
+        self.refuse_if_stale()
+        if self.views is not None:
+            return self.views.columns()
+        assert self._columns is not None
+        return self._columns
+
+    def refuse_if_stale(self) -> None:
+        """Refuses to read items that are out of date (see `Lending`)."""
+        if self.stale is not None:
+            raise self.stale.refuse()
 
     def made_of(self, other: Spread) -> None:
         """Notes that this run holds items of another one, which lives as long as this one.
 
         What may not change while the other one holds it may not while this one does.
         """
-        self._made_of.append(other)
+        if other is not self:
+            self._made_of.append(other)
+            other._makes.add(self)
 
-    @property
-    def columns(self) -> list[SequenceVal]:
-        """A sequence of the graph for each tensor or number in an item."""
-        if self.views is not None:
-            return self.views.columns()
-        assert self._columns is not None
-        return self._columns
+    def copy(self) -> Spread:
+        """The same items as another run, for what replaces this one."""
+        columns = self._columns if self.views is None else self.views
+        assert columns is not None
+        return Spread(self.element, columns, self.length)
+
+    def set_distinct(self, distinct: tuple[bool, bool]) -> None:
+        """Says whether objects, and tensors, are distinct (see the attributes)."""
+        self.objects_distinct, self.tensors_distinct = distinct
+
+    def related(self) -> list[Spread]:
+        """The runs that this one holds items of, and those that hold items of it."""
+        return [*self._made_of, *self._makes]
 
     @classmethod
     def __torch_function__(

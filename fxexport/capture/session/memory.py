@@ -28,14 +28,29 @@ from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
 
-__all__ = ["Remembered", "Sharing"]
+__all__ = ["Lost", "Remembered", "Sharing", "item_changed"]
 
 
 class Lost(NamedTuple):
-    """A tensor whose value is no longer valid after a write under another name, and that line."""
+    """A tensor whose value is no longer valid after a write under another name, and that line.
 
-    tensor: weakref.ref[torch.Tensor]
+    `value` is what else is out of date, an object or a run of items, which `restore` sets right.
+    """
+
+    tensor: Callable[[], torch.Tensor | None]
     location: SourceLocation | None
+    value: Value = None
+    restore: Callable[[], None] | None = None
+
+
+class _LostNotes(Notes[Lost]):
+    """Notes of what is out of date; taken back, it is as it was."""
+
+    def take_back(self, length: int) -> None:
+        for note in reversed(self.since(length)):
+            if note.restore is not None:
+                note.restore()
+        super().take_back(length)
 
 
 class Shared(NamedTuple):
@@ -89,10 +104,10 @@ class Sharing:
 
     def __init__(self) -> None:
         # Each is found by the objects that it is about, while they are there.
-        self._lost = Notes[Lost](lambda note: _alive(note.tensor))
+        self._lost = _LostNotes(lambda note: _alive(note.tensor))
         self._shared = Notes[Shared](lambda note: _alive(note.merged, *note.sources))
-        self._held = Notes[Held](lambda note: _alive(note.tensor))
-        self._frozen = Notes[Frozen](lambda note: (note.value,))
+        self._held = Notes[Held](lambda note: _there(note.tensor(), note.holder()))
+        self._frozen = Notes[Frozen](lambda note: _there(note.value, note.holder()))
         # tensor -> the operator that has given it other sizes in place
         self._reshaped: MutableMapping[torch.Tensor, str] = WeakIdKeyDictionary()
         # The lists that are being looped over, innermost last.
@@ -140,6 +155,12 @@ class Sharing:
             tensor = note.tensor()
             if tensor is not None:
                 self._lose(tensor, note.location)
+            elif note.value is not None:
+                self.spoil(note.value, note.location)
+
+    def spoil(self, thing: Value, location: SourceLocation | None) -> None:
+        """An object or run is out of date; see `Lending`."""
+        raise NotImplementedError
 
     def _books(self) -> tuple[Notes[Any], ...]:
         return (self._lost, self._shared, self._held, self._frozen, self.aliases.notes)
@@ -195,9 +216,8 @@ class Sharing:
         real = self.tensors.real_of(base)
         if real is not None and self.tensors.sharing_memory(real):
             self.reads_under_another_name(real)
-        for held in self._held.about(base):
-            if held.tensor() is base and held.holder() is not None:
-                raise _item_changed("a tensor is written in place")
+        if any(h.tensor() is base and h.holder() is not None for h in self._held.about(base)):
+            self._item_changes(base, "a tensor is written in place")
         self.journal.touch(self.contents(base))
 
     def _lose(self, base: torch.Tensor, location: SourceLocation | None = None) -> None:
@@ -242,15 +262,14 @@ class Sharing:
         """Remembers that a list of varying length holds a tensor: it may not be written to."""
         base = self.tensors.base_of(self.tensors.lift(tensor))
         self._held.add(Held(weakref.ref(base), weakref.ref(holder)))
+        for shared in self._shared.about(base):
+            merged = shared.merged()
+            if merged is not None and merged is not base:
+                self._held.add(Held(shared.merged, weakref.ref(holder)))
 
     def freeze(self, value: Value, holder: Value) -> None:
-        """Remembers that an object is an item of a list of varying length."""
-        if isinstance(value, torch.Tensor):
-            return
-        if isinstance(value, (list, dict, set)) or hasattr(value, "__dict__"):
-            self._frozen.add(Frozen(value, weakref.ref(holder)))
-        for part in _parts_inside(value):
-            self.freeze(part, holder)
+        """Remembers that an object is, or is in, an item of a list of varying length."""
+        self._frozen.add(Frozen(value, weakref.ref(holder)))
 
     def check_changeable(self, value: Value) -> None:
         """To be called before a container or object changes.
@@ -264,9 +283,30 @@ class Sharing:
                 location=user_location(),
                 hint="loop over a copy of it",
             )
+        self._check_items(value)
+
+    def _check_items(self, value: Value) -> None:
+        """The part of `check_changeable` about the items of lists."""
         notes = self._frozen.about(value)
         if any(frozen.value is value and frozen.holder() is not None for frozen in notes):
-            raise _item_changed(f"a {type(value).__name__} changes")
+            self._item_changes(value, f"a {type(value).__name__} changes")
+
+    def _item_changes(self, thing: Value, what: str) -> None:
+        """An object, or the base of a tensor, is about to change that a run of items holds."""
+        raise item_changed(what)
+
+    def held_as(self, tensor: torch.Tensor, old: torch.Tensor) -> None:
+        """A tensor stands for another one: the lists that hold that one hold it."""
+        base, source = self.tensors.base_of(tensor), self.tensors.base_of(old)
+        for held in self._held.about(source):
+            if held.tensor() is source and held.holder() is not None and base is not source:
+                self._held.add(Held(weakref.ref(base), held.holder))
+
+    def frozen_as(self, value: Value, old: Value) -> None:
+        """The same for an object."""
+        for frozen in self._frozen.about(old):
+            if frozen.value is old and frozen.holder() is not None and value is not old:
+                self._frozen.add(Frozen(value, frozen.holder))
 
     @contextlib.contextmanager
     def iterating(self, containers: Sequence[Value]) -> Iterator[None]:
@@ -349,24 +389,23 @@ class Sharing:
             base = self.tensors.base_of(old)
             groups.setdefault(id(base), []).append(tensor)
             self.merged_from(tensor, *self.outer_sources(base, since))
+            self.held_as(tensor, old)
             self.lose_as([tensor], [self.is_lost(old, lost)])
         for group in groups.values():
             for tensor in group:
                 self.merged_from(tensor, *(other for other in group if other is not tensor))
 
 
-def _alive(*refs: weakref.ref[torch.Tensor]) -> list[torch.Tensor]:
+def _there(*values: Value) -> list[Value]:
+    return [value for value in values if value is not None]
+
+
+def _alive(*refs: Callable[[], torch.Tensor | None]) -> list[torch.Tensor]:
     return [value for ref in refs if (value := ref()) is not None]
 
 
-def _parts_inside(value: Value) -> list[Value]:
-    """What a plain container holds."""
-    if isinstance(value, dict):
-        return list(value.values())
-    return list(value) if isinstance(value, (list, tuple)) else []
-
-
-def _item_changed(what: str) -> UnsupportedError:
+def item_changed(what: str) -> UnsupportedError:
+    """The refusal of a change to an item of a list that the list would not see."""
     return UnsupportedError(
         f"{what} that is an item of a list whose length is known only when the model runs",
         location=user_location(),

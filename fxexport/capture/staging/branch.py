@@ -364,8 +364,8 @@ def _spread_of(session: Session, plan: ListPlan, after: dict[int, Value]) -> Spr
     columns = [value for value in values if isinstance(value, SequenceVal)]
     counted = cast("Size", values[0]) if values and not columns else plan.length
     spread = Spread(plan.element, columns, counted)
-    for side in plan.sides.values():
-        hold(session, side, spread)
+    kept = [hold(session, side, spread) for side in plan.sides.values()]
+    spread.set_distinct((all(one for one, _ in kept), all(one for _, one in kept)))
     return spread
 
 

@@ -86,13 +86,17 @@ def write_loop(
         val=tuple(values),
     )
     recorder.bind(tuple(values), node)
-    share(session, finals, recorded)
-    session.lose(remembered.lost)
-    for slot, pattern, value, end in zip(slots, patterns, finals, recorded.ends, strict=True):
+    for slot, pattern, value, end, distinct in zip(
+        slots, patterns, finals, recorded.ends, recorded.distinct, strict=True
+    ):
         if isinstance(pattern, ListOf):
             (run,) = _items(value)
             assert isinstance(run, Spread)
             hold(session, [*_items(slot.get()), *_items(end)], run)
+            run.set_distinct(distinct)
+    share(session, finals, recorded)
+    session.lose(remembered.lost)
+    for slot, pattern, value, end in zip(slots, patterns, finals, recorded.ends, strict=True):
         if varies(slot, pattern, slot.get()):
             may_share(session, value, slot.get())
             may_share(session, value, end)

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import torch
+
 from fxexport.capture.recording.types import Size, Value
 from fxexport.capture.session.list_runs import Spread, length_of
 from fxexport.capture.session.session import Session
 from fxexport.capture.staging.list_elements import Elements
-from fxexport.capture.staging.patterns import Number, TensorOf, leaves_of
+from fxexport.capture.staging.patterns import Number, Pattern, TensorOf, leaves_of
 from fxexport.capture.staging.sequence_items import (
     as_element,
     as_leaf,
     columns_of,
-    freeze,
     item_tensors,
+    objects_in,
     tensors_in,
 )
 from fxexport.capture.staging.sequence_nodes import emit_sequence
+from fxexport.capture.values.kinds import Mismatch
+from fxexport.errors import UnsupportedError
 from fxexport.graph import sequences
+from fxexport.graph.sequences import SequenceVal
+from fxexport.source.frames import user_location
 
-__all__ = ["hold", "single", "with_item", "without"]
+__all__ = ["Changed", "distinct", "hold", "single", "things_in", "with_item", "without"]
 
 
 def single(session: Session, items: Iterable[Value]) -> Spread:
@@ -30,12 +36,17 @@ def single(session: Session, items: Iterable[Value]) -> Spread:
         return parts[0]
     element = Elements(session).element_of(parts)
     spread = Spread(element, columns_of(session, parts, element), length_of(parts))
-    hold(session, parts, spread)
+    spread.set_distinct(hold(session, parts, spread))
     return spread
 
 
-def hold(session: Session, items: Sequence[Value], spread: Spread) -> None:
-    """Notes that the items now live on in a run: what is written to them later would not."""
+def hold(session: Session, items: Sequence[Value], spread: Spread) -> tuple[bool, bool]:
+    """Notes that the items now live on in a run: what is written to them later would not.
+
+    Returns:
+        Whether the objects, and the tensors, are distinct and in no other run (see `distinct`).
+    """
+    found = distinct(session, items)
     for item in items:
         if item is spread:
             continue
@@ -43,8 +54,96 @@ def hold(session: Session, items: Sequence[Value], spread: Spread) -> None:
             session.held_by(tensor, spread)
         if isinstance(item, Spread):
             spread.made_of(item)
-        else:
-            freeze(session, item, spread)
+            continue
+        for value in objects_in(item):
+            session.freeze(value, spread)
+    return found
+
+
+def things_in(session: Session, item: Value) -> list[Value]:
+    """The objects in an item, and the bases of its tensors."""
+    bases = (session.tensors.base_of(session.tensors.lift(one)) for one in tensors_in(item))
+    return [*objects_in(item), *bases]
+
+
+def distinct(session: Session, items: Sequence[Value]) -> tuple[bool, bool]:
+    """Whether no object, and no tensor, is in two of these items, or in those of another list."""
+    objects, tensors = True, True
+    seen: set[int] = set()
+    runs = [item for item in items if isinstance(item, Spread)]
+    if len(runs) > 1:
+        return False, False
+    for run in runs:
+        objects, tensors = run.objects_distinct, run.tensors_distinct
+    for item in items:
+        for thing in [] if isinstance(item, Spread) else things_in(session, item):
+            fresh = id(thing) not in seen and session.is_fresh(thing)
+            seen.add(id(thing))
+            if isinstance(thing, torch.Tensor):
+                tensors = tensors and fresh
+            else:
+                objects = objects and fresh
+    return objects, tensors
+
+
+class Changed(Spread):
+    """A run with an item that the program changes: as it is when the graph has to know it.
+
+    Until then other changes of the item cost nothing.
+    """
+
+    def __init__(self, session: Session, run: Spread, index: Size, item: Value) -> None:
+        super().__init__(run.element, [], run.length)
+        self._session = session
+        self._before, self._index, self._item = run.copy(), index, item
+        self._location = user_location()
+        self._known = set(map(id, things_in(session, item)))
+        self._whole: Spread | None = None
+        self.made_of(run)
+        self.set_distinct((run.objects_distinct, run.tensors_distinct))
+        session.pending.append(self.write)
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the graph has it."""
+        return self._whole is not None
+
+    def write(self) -> None:
+        """Writes the item into the present frame."""
+        self._written()
+
+    @property
+    def element(self) -> Pattern:
+        """The pattern of an item."""
+        return self._written().element
+
+    @property
+    def columns(self) -> list[SequenceVal]:
+        """A sequence of the graph for each tensor or number in an item."""
+        self.refuse_if_stale()
+        return self._written().columns
+
+    def copy(self) -> Spread:
+        """The same items as another run."""
+        return self._written().copy()
+
+    def _written(self) -> Spread:
+        if self._whole is None:
+            session, item = self._session, self._item
+            more = [thing for thing in things_in(session, item) if id(thing) not in self._known]
+            fresh = all(map(session.is_fresh, more))
+            try:
+                shorter = without(session, self._before, self._index)
+                self._whole = with_item(session, shorter, item, self._index)
+            except Mismatch as reason:
+                raise UnsupportedError(
+                    f"an item of a list of varying length changes: {reason}",
+                    location=self._location,
+                    hint="keep values of one kind, dtype and rank in it",
+                ) from None
+            self.made_of(self._whole)
+            self.set_distinct((self.objects_distinct and fresh, self.tensors_distinct and fresh))
+        return self._whole
 
 
 def with_item(session: Session, spread: Spread, item: Value, index: Size) -> Spread:
@@ -64,7 +163,7 @@ def with_item(session: Session, spread: Spread, item: Value, index: Size) -> Spr
             )
         )
     longer = Spread(element, columns, length)
-    hold(session, [item, spread], longer)
+    longer.set_distinct(hold(session, [item, spread], longer))
     return longer
 
 
@@ -78,5 +177,5 @@ def without(session: Session, spread: Spread, index: Size) -> Spread:
             emit_sequence(session, sequences.sequence_erase, old, index, like=leaf, length=length)
         )
     shorter = Spread(spread.element, columns, length)
-    hold(session, [spread], shorter)
+    shorter.set_distinct(hold(session, [spread], shorter))
     return shorter

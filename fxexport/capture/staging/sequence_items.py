@@ -28,7 +28,7 @@ from fxexport.capture.staging.patterns import (
     sequence_like,
 )
 from fxexport.capture.staging.sequence_nodes import emit_sequence, emit_tensor, join, seen_as
-from fxexport.capture.values.containers import parts_of, rebuild_like
+from fxexport.capture.values.containers import is_mutable, parts_of, rebuild_like
 from fxexport.capture.values.kinds import as_kind
 from fxexport.capture.values.maybe import HOLE
 from fxexport.graph import sequences
@@ -39,10 +39,10 @@ from fxexport.graph.sequences import SequenceVal
 __all__ = [
     "as_element",
     "columns_of",
-    "freeze",
     "item_of",
     "item_tensors",
     "mapped",
+    "objects_in",
     "tensors_in",
 ]
 
@@ -301,6 +301,7 @@ def _flattened(tensor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _packed_run(session: Session, pattern: Packed, run: Spread) -> list[torch.Tensor]:
     views = run.views
+    run.refuse_if_stale()
     if isinstance(views, PackedRun) and _is_packed_as(views, pattern):
         return views.tensors
     whole = as_element(session, run, pattern.element)
@@ -378,6 +379,7 @@ def item_of(session: Session, spread: Spread, index: Size) -> Value:
 
     Views are read at an index that is not negative, or is known now.
     """
+    spread.refuse_if_stale()
     if spread.views is not None:
         counted = not is_symbolic(index) and index < 0
         item = spread.views.item(index + spread.length if counted else index)
@@ -388,7 +390,8 @@ def item_of(session: Session, spread: Spread, index: Size) -> Value:
         item = _built(session, spread.element, values)
     for tensor in tensors_in(item):
         session.held_by(tensor, spread)
-    freeze(session, item, spread)
+    for value in objects_in(item):
+        session.freeze(value, spread)
     return item
 
 
@@ -402,11 +405,12 @@ def tensors_in(item: Value) -> Iterator[torch.Tensor]:
         yield from tensors_in(part)
 
 
-def freeze(session: Session, item: Value, spread: Spread) -> None:
-    """Notes that an item, and what it holds, is one of a run."""
-    session.freeze(item, spread)
+def objects_in(item: Value) -> Iterator[Value]:
+    """The objects in an item of a list that can be changed."""
+    if is_mutable(item):
+        yield item
     for part in parts_of(item) or []:
-        freeze(session, part, spread)
+        yield from objects_in(part)
 
 
 def _read(session: Session, column: SequenceVal, index: Size) -> torch.Tensor:
