@@ -7,6 +7,7 @@ happens in the Python list itself; for everything else the whole becomes one run
 from __future__ import annotations
 
 import operator
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias, cast
 
@@ -24,13 +25,14 @@ from fxexport.capture.operators.staged_functions import (
 )
 from fxexport.capture.operators.staged_lists import spliced
 from fxexport.capture.recording.types import Function, Size
+from fxexport.capture.session.journal import ContainerSlot
 from fxexport.capture.session.list_runs import Spread, Views, is_open, length_of, refuse_open
 from fxexport.capture.session.loans import Loan
 from fxexport.capture.session.session import Session, is_symbolic
 from fxexport.capture.staging.list_elements import Elements
 from fxexport.capture.staging.patterns import Number, Parts, TensorOf
 from fxexport.capture.staging.runs import Changed, single, things_in, with_item, without
-from fxexport.capture.staging.sequence_items import PackedRun, item_of
+from fxexport.capture.staging.sequence_items import PackedRun, item_of, objects_in
 from fxexport.capture.staging.sequence_nodes import join
 from fxexport.capture.values.containers import rebuild_like
 from fxexport.capture.values.kinds import Mismatch
@@ -308,7 +310,13 @@ class OpenLists:
         parts = list(items)
         if len(parts) == 1 and isinstance(parts[0], Spread):
             return parts[0]
-        return self.single(parts)
+        run = self.single(parts)
+        objects = (one for part in parts for one in objects_in(part))
+        if isinstance(items, (list, deque)) and next(objects, None) is not None:
+            # From here on, the run's objects are those of the list.
+            self._session.journal.touch(ContainerSlot(items))
+            self._put(items, run)
+        return run
 
     def _put(self, items: _Items, spread: Spread) -> None:
         items.clear()

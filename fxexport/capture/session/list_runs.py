@@ -23,12 +23,17 @@ __all__ = [
     "holds_open",
     "is_open",
     "length_of",
+    "only_run",
     "refuse_open",
 ]
 
 
 class Pattern:
     """What all values of one slot, or all items of a list, have in common (see staging)."""
+
+    def holds(self, kind: type) -> bool:
+        """Whether such a value is, or has in it, an object of a class, or a tensor."""
+        raise NotImplementedError
 
 
 class Views(Protocol):
@@ -61,9 +66,11 @@ class Spread:
     Attributes:
         length: number of items (int or SymInt).
         views: how items are made that the graph does not keep yet; None for a run that it keeps.
-        objects_distinct: whether no two items hold one object, and no other run holds one of them.
-        tensors_distinct: the same of tensors.
-        relied_on: whether something was done since they are distinct.
+        shared: the classes, torch.Tensor among them, of which two items may hold one object;
+            `object` stands for all.
+        relied_on: the classes of which something was done since no two items share one.
+        same_places: runs that have the same items at the same places, but for changes of items.
+        places_relied_on: whether something was done since the places are the same.
         stale: why its items are out of date, if they are.
     """
 
@@ -72,7 +79,10 @@ class Spread:
         self.length = length
         self._columns = columns if isinstance(columns, list) else None
         self.views = None if isinstance(columns, list) else columns
-        self.objects_distinct = self.tensors_distinct = self.relied_on = False
+        self.shared: frozenset[type] = frozenset({object})
+        self.relied_on: set[type] = set()
+        self.same_places: list[Spread] = []
+        self.places_relied_on = False
         self.stale: Poison | None = None
         self._made_of: list[Spread] = []
         self._makes: weakref.WeakSet[Spread] = weakref.WeakSet()
@@ -111,9 +121,22 @@ class Spread:
         assert columns is not None
         return Spread(self.element, columns, self.length)
 
-    def set_distinct(self, distinct: tuple[bool, bool]) -> None:
-        """Says whether objects, and tensors, are distinct (see the attributes)."""
-        self.objects_distinct, self.tensors_distinct = distinct
+    def may_hold(self, kind: type) -> bool:
+        """Whether an item may be, or have in it, an object of a class, or a tensor."""
+        return self._element.holds(kind)
+
+    def keeps_places_of(self, other: Spread) -> bool:
+        """Whether each item is where it is in another run, though perhaps changed."""
+        if self is other:
+            return True
+        before = self.same_places
+        return bool(before) and all(run.keeps_places_of(other) for run in before)
+
+    def rely_on_places(self) -> None:
+        """Notes that `keeps_places_of` decides something, for what it goes back to."""
+        self.places_relied_on = True
+        for run in self.same_places:
+            run.rely_on_places()
 
     def related(self) -> list[Spread]:
         """The runs that this one holds items of, and those that hold items of it."""
@@ -138,6 +161,12 @@ def holds_open(value: Value) -> bool:
     if not isinstance(value, (list, tuple)):
         return False
     return is_open(value) or any(holds_open(item) for item in value)
+
+
+def only_run(items: Iterable[Value]) -> Spread | None:
+    """The run that is all that a list holds; None where it holds anything else."""
+    parts = list(items)
+    return parts[0] if len(parts) == 1 and isinstance(parts[0], Spread) else None
 
 
 def length_of(items: Iterable[Value]) -> Size:

@@ -25,7 +25,7 @@ from fxexport.capture.session.refusals import Poison
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
 
-__all__ = ["Lending", "Loan"]
+__all__ = ["Lending", "Loan", "kind_of"]
 
 
 @dataclass(eq=False)
@@ -157,25 +157,25 @@ class Lending(Sharing):
         loan = self._loans.get(id(thing))
         if loan is None or not any(one is thing for one in loan.things):
             raise item_changed(what)
-        in_tensor = isinstance(thing, torch.Tensor)
-        if not (loan.run.tensors_distinct if in_tensor else loan.run.objects_distinct):
+        kind = kind_of(thing)
+        if not loan.run.shared.isdisjoint({kind, object}):
             raise item_changed(what)
         if loan.left is None and not self._is_there(loan):
             raise item_changed(what)
-        connected = self._connected(loan.run, in_tensor, loan.left)
+        connected = self._connected(loan.run, kind is torch.Tensor, loan.left)
         own = {id(one) for one in loan.things}
-        for run in connected.runs.values():
-            run.relied_on = True
-        location = user_location()
-        spoilt = [
-            *connected.runs.values(),
-            *(other for key, other in connected.others.items() if key not in own),
+        runs = [run for run in connected.runs.values() if run.may_hold(kind)]
+        others = [
+            one for one in connected.others.values() if kind_of(one) is kind and id(one) not in own
         ]
-        if any(isinstance(one, (set, frozenset, tuple)) for one in spoilt):
+        if others and kind in (set, frozenset):
             raise item_changed(what)
+        for run in connected.runs.values():
+            run.relied_on.add(kind)
+        location = user_location()
         if loan.left is None:
-            self._write_back(loan, what)
-        for one in spoilt:
+            self._write_back(loan, what, location)
+        for one in (*runs, *others):
             if one is not loan.run or loan.left is not None:
                 self.spoil(one, location)
 
@@ -184,15 +184,21 @@ class Lending(Sharing):
         now = list(cast("Iterable[Value]", loan.container))
         if len(now) == len(loan.found) and all(map(_is, now, loan.found)):
             return True
-        return len(now) == 1 and now[0] is loan.run
+        return len(now) == 1 and isinstance(now[0], Spread) and now[0].keeps_places_of(loan.run)
 
-    def _write_back(self, loan: Loan, what: str) -> None:
+    def _write_back(self, loan: Loan, what: str, location: SourceLocation | None) -> None:
         container = cast(Container, loan.container)
         if not isinstance(container, (list, deque)) or getattr(container, "maxlen", None):
             raise item_changed(what)
         self._check_items(container)
         self.aliases.about_to_write(container)
         self.journal.touch(ContainerSlot(container))
+        restore = functools.partial(_put_back, loan, loan.run, loan.found)
+        self._lost.add(Lost(_no_tensor, location, None, restore))
+        first = next(iter(container))
+        if len(container) == 1 and isinstance(first, Spread) and first.keeps_places_of(loan.run):
+            first.rely_on_places()
+            loan.run = first
         loan.run = loan.changed()
         container.clear()
         container.append(loan.run)
@@ -230,6 +236,15 @@ class Lending(Sharing):
         for alias in self.aliases.notes.about(thing):
             if alias.merged is thing or alias.source is thing:
                 yield from (alias.merged, alias.source)
+
+
+def kind_of(thing: Value) -> type:
+    """The class of an object; torch.Tensor for a tensor."""
+    return torch.Tensor if isinstance(thing, torch.Tensor) else type(thing)
+
+
+def _put_back(loan: Loan, run: Spread, found: list[Value]) -> None:
+    loan.run, loan.found = run, found
 
 
 def _is(a: Value, b: Value) -> bool:

@@ -13,7 +13,7 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.recording.types import SYM, Condition, Operand, Size, Undecided, Value
 from fxexport.capture.session.implications import negated
 from fxexport.capture.session.journal import ContentsSlot, Slot, SlotKey
-from fxexport.capture.session.list_runs import Spread, is_open, length_of
+from fxexport.capture.session.list_runs import Spread, is_open, length_of, only_run
 from fxexport.capture.session.refusals import Poison
 from fxexport.capture.session.session import Session
 from fxexport.capture.session.transaction import Body
@@ -365,7 +365,9 @@ def _spread_of(session: Session, plan: ListPlan, after: dict[int, Value]) -> Spr
     counted = cast("Size", values[0]) if values and not columns else plan.length
     spread = Spread(plan.element, columns, counted)
     kept = [hold(session, side, spread) for side in plan.sides.values()]
-    spread.set_distinct((all(one for one, _ in kept), all(one for _, one in kept)))
+    spread.shared = frozenset().union(*kept)
+    runs = [only_run(side) for side in plan.sides.values()]
+    spread.same_places = [run for run in runs if run is not None] if None not in runs else []
     return spread
 
 

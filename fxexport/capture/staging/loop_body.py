@@ -13,15 +13,15 @@ from torch import fx
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.types import Condition, GraphValue, Size, Value
 from fxexport.capture.session.example_sizes import relations_among
-from fxexport.capture.session.journal import UNSET, Slot, Writes
-from fxexport.capture.session.list_runs import Spread, is_open
+from fxexport.capture.session.journal import Slot, Writes
+from fxexport.capture.session.list_runs import Spread, is_open, only_run
 from fxexport.capture.session.memory import item_changed
 from fxexport.capture.session.refusals import Poison
 from fxexport.capture.session.session import Session
 from fxexport.capture.session.transaction import Body
 from fxexport.capture.staging.branch import condition_of
 from fxexport.capture.staging.patterns import Constant, ListOf, Pattern, Ran, Variable, make
-from fxexport.capture.staging.runs import distinct, hold
+from fxexport.capture.staging.runs import hold, shared_kinds
 from fxexport.capture.staging.sequence_items import tensors_in
 from fxexport.capture.values.containers import is_mutable, keys_of, parts_of, same_kind
 from fxexport.capture.values.maybe import HOLE, Maybe, lifted
@@ -51,8 +51,8 @@ class Iteration:
     held: dict[int, torch.Tensor] = field(default_factory=dict)
     # whether each of them is lost, and what it may share memory with
     shares: list[Share] = field(default_factory=list)
-    # whether the objects, and the tensors, in each list of varying length stay distinct
-    distinct: list[tuple[bool, bool]] = field(default_factory=list)
+    # the classes of which items of each list of varying length may share an object
+    shared: list[frozenset[type]] = field(default_factory=list)
     # relations of the inputs' dimensions without which there is no first iteration
     needed: list[compat.SizeFact] = field(default_factory=list)
 
@@ -110,10 +110,6 @@ def record_iteration(
                     may_share(session, start, before[slot.key], strict=True)
                     session.lose_as(tensors_in(start), lost_before[slot.key])
                     slot.set(start)
-                elif any(isinstance(run, Spread) and run.stale for run in _items(start)):
-                    # Out of date is the list that the iteration before has changed, not this one.
-                    start = [_renewed(run) for run in _items(start)]
-                    slot.set(start)
                 starts.append(start)
             if last is not None:
                 share(session, starts, last)
@@ -122,7 +118,7 @@ def record_iteration(
             found.condition = condition_of(session, going())
             found.ends = [slot.get() for slot in slots]
             _refuse_rewritten_items(session, patterns, found.ends, body.writes)
-            found.distinct = _distinct_items(session, patterns, starts, found.ends)
+            found.shared = _check_runs(session, patterns, starts, found.ends)
             found.held = {id(t): tensors.inner(t) for end in found.ends for t in tensors_in(end)}
             known = {slot.key for slot in slots}
             found.new_slots = [slot for slot in body.writes.slots() if slot.key not in known]
@@ -175,45 +171,37 @@ def _tensors_of_item(item: Value) -> Iterable[torch.Tensor]:
 
 
 def _items(value: Value) -> list[Value]:
-    return list(value) if isinstance(value, (list, deque)) else []
-
-
-def _renewed(item: Value) -> Value:
-    """A run that is out of date as one that is not."""
-    if not isinstance(item, Spread) or item.stale is None:
-        return item
-    run = item.copy()
-    run.set_distinct((item.objects_distinct, item.tensors_distinct))
-    run.made_of(item)
-    return run
+    return list(value) if isinstance(value, (list, tuple, deque)) else []
 
 
 def _begin_run(session: Session, start: Value, initial: Value) -> None:
     """What is known of the items of a list before an iteration: as before the loop."""
     (run,) = cast("Sequence[Spread]", start)
-    items = [] if initial is UNSET or initial is HOLE else list(cast("Sequence[Value]", initial))
-    run.set_distinct(distinct(session, items))
+    run.shared = shared_kinds(session, _items(initial))
+    before = only_run(_items(initial))
+    run.same_places = [] if before is None else [before]
 
 
-def _distinct_items(
+def _check_runs(
     session: Session, patterns: Sequence[Pattern], starts: Sequence[Value], ends: Sequence[Value]
-) -> list[tuple[bool, bool]]:
-    """Whether the items of each list are distinct after an iteration, as they were before it.
+) -> list[frozenset[type]]:
+    """The classes of which items of each list may share an object after an iteration, or before.
 
     Raises:
-        UnsupportedError: they are not, and the iteration takes it for granted.
+        UnsupportedError: the iteration takes for granted that it leaves a list otherwise.
     """
-    found = []
+    found: list[frozenset[type]] = []
     for pattern, start, end in zip(patterns, starts, ends, strict=True):
         if not isinstance(pattern, ListOf):
-            found.append((False, False))
+            found.append(frozenset())
             continue
         (run,) = cast("Sequence[Spread]", start)
-        before = run.objects_distinct, run.tensors_distinct
-        after = distinct(session, list(cast("Sequence[Value]", end)))
-        if run.relied_on and after != before:
+        after = shared_kinds(session, _items(end))
+        last = only_run(_items(end))
+        moved = last is None or not last.keeps_places_of(run)
+        if (run.places_relied_on and moved) or not run.relied_on.isdisjoint(after - run.shared):
             raise item_changed("an object or tensor changes")
-        found.append((before[0] and after[0], before[1] and after[1]))
+        found.append(run.shared | after)
     return found
 
 

@@ -10,7 +10,7 @@ from torch import fx
 
 from fxexport.capture.recording.types import Condition, Operand, Size, Value, number
 from fxexport.capture.session.journal import UNSET, Slot
-from fxexport.capture.session.list_runs import Spread, length_of
+from fxexport.capture.session.list_runs import Spread, length_of, only_run
 from fxexport.capture.session.session import Session
 from fxexport.capture.staging.loop_body import Iteration, may_share, share, varies
 from fxexport.capture.staging.patterns import (
@@ -86,14 +86,18 @@ def write_loop(
         val=tuple(values),
     )
     recorder.bind(tuple(values), node)
-    for slot, pattern, value, end, distinct in zip(
-        slots, patterns, finals, recorded.ends, recorded.distinct, strict=True
+    for slot, pattern, value, start, end, shared in zip(
+        slots, patterns, finals, recorded.starts, recorded.ends, recorded.shared, strict=True
     ):
         if isinstance(pattern, ListOf):
-            (run,) = _items(value)
-            assert isinstance(run, Spread)
+            run, before, after = (only_run(_items(one)) for one in (value, slot.get(), end))
+            assert run is not None
             hold(session, [*_items(slot.get()), *_items(end)], run)
-            run.set_distinct(distinct)
+            run.shared = shared
+            first = only_run(_items(start))
+            assert first is not None
+            if before is not None and after is not None and after.keeps_places_of(first):
+                run.same_places = [before]
     share(session, finals, recorded)
     session.lose(remembered.lost)
     for slot, pattern, value, end in zip(slots, patterns, finals, recorded.ends, strict=True):

@@ -47,6 +47,10 @@ class Constant(Pattern):
 
     value: Value
 
+    def holds(self, kind: type) -> bool:
+        """Whether such a value is, or has in it, an object of a class, or a tensor."""
+        return isinstance(self.value, kind)
+
 
 @dataclass
 class TensorOf(Pattern):
@@ -54,6 +58,10 @@ class TensorOf(Pattern):
 
     dtype: torch.dtype
     dims: tuple[Size | None, ...]
+
+    def holds(self, kind: type) -> bool:
+        """Whether such a value is, or has in it, an object of a class, or a tensor."""
+        return kind is torch.Tensor
 
 
 @dataclass
@@ -63,10 +71,18 @@ class Number(Pattern):
     kind: type
     promoted: bool = False
 
+    def holds(self, kind: type) -> bool:
+        """Whether such a value is, or has in it, an object of a class, or a tensor."""
+        return False
+
 
 @dataclass
 class Ran(Pattern):
     """A flag that is false before the first iteration and true after every iteration."""
+
+    def holds(self, kind: type) -> bool:
+        """Whether such a value is, or has in it, an object of a class, or a tensor."""
+        return False
 
 
 @dataclass
@@ -76,12 +92,20 @@ class Parts(Pattern):
     like: Value
     items: list[Pattern]
 
+    def holds(self, kind: type) -> bool:
+        """Whether such a value is, or has in it, an object of a class, or a tensor."""
+        return type(self.like) is kind or any(item.holds(kind) for item in self.items)
+
 
 @dataclass
 class SequenceOf(Pattern):
     """A sequence of the graph: one tensor or number of each item of a list."""
 
     item: TensorOf | Number
+
+    def holds(self, kind: type) -> bool:
+        """Whether such a value is, or has in it, an object of a class, or a tensor."""
+        return self.item.holds(kind)
 
 
 @dataclass
@@ -102,6 +126,10 @@ class ListOf(Pattern):
         """A sequence for each tensor and number in an item; items without any are counted."""
         leaves = leaves_of(self.element)
         return [SequenceOf(leaf) for leaf in leaves] or [Number(int)]  # type: ignore[arg-type]
+
+    def holds(self, kind: type) -> bool:
+        """Whether such a value is, or has in it, an object of a class, or a tensor."""
+        return type(self.like) is kind or self.element.holds(kind)
 
 
 @dataclass
@@ -131,6 +159,10 @@ class Packed(Pattern):
                 found.append(TensorOf(held.dtype, (None,)))
                 found.append(TensorOf(torch.int64, (None, len(held.dims))))
         return found or [Number(int)]
+
+    def holds(self, kind: type) -> bool:
+        """Whether such a value is, or has in it, an object of a class, or a tensor."""
+        return type(self.like) is kind or self.element.holds(kind)
 
 
 def leaves_of(pattern: Pattern) -> list[Pattern]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import torch
-
 from fxexport.capture.recording.types import Size, Value
 from fxexport.capture.session.list_runs import Spread, length_of
+from fxexport.capture.session.loans import kind_of
 from fxexport.capture.session.session import Session
 from fxexport.capture.staging.list_elements import Elements
 from fxexport.capture.staging.patterns import Number, Pattern, TensorOf, leaves_of
@@ -26,7 +25,7 @@ from fxexport.graph import sequences
 from fxexport.graph.sequences import SequenceVal
 from fxexport.source.frames import user_location
 
-__all__ = ["Changed", "distinct", "hold", "single", "things_in", "with_item", "without"]
+__all__ = ["Changed", "hold", "shared_kinds", "single", "things_in", "with_item", "without"]
 
 
 def single(session: Session, items: Iterable[Value]) -> Spread:
@@ -36,17 +35,17 @@ def single(session: Session, items: Iterable[Value]) -> Spread:
         return parts[0]
     element = Elements(session).element_of(parts)
     spread = Spread(element, columns_of(session, parts, element), length_of(parts))
-    spread.set_distinct(hold(session, parts, spread))
+    spread.shared = hold(session, parts, spread)
     return spread
 
 
-def hold(session: Session, items: Sequence[Value], spread: Spread) -> tuple[bool, bool]:
+def hold(session: Session, items: Sequence[Value], spread: Spread) -> frozenset[type]:
     """Notes that the items now live on in a run: what is written to them later would not.
 
     Returns:
-        Whether the objects, and the tensors, are distinct and in no other run (see `distinct`).
+        The classes of which two items may share an object (see `shared_kinds`).
     """
-    found = distinct(session, items)
+    found = shared_kinds(session, items)
     for item in items:
         if item is spread:
             continue
@@ -66,24 +65,21 @@ def things_in(session: Session, item: Value) -> list[Value]:
     return [*objects_in(item), *bases]
 
 
-def distinct(session: Session, items: Sequence[Value]) -> tuple[bool, bool]:
-    """Whether no object, and no tensor, is in two of these items, or in those of another list."""
-    objects, tensors = True, True
-    seen: set[int] = set()
+def shared_kinds(session: Session, items: Sequence[Value]) -> frozenset[type]:
+    """The classes, torch.Tensor among them, of which two items may share an object."""
     runs = [item for item in items if isinstance(item, Spread)]
     if len(runs) > 1:
-        return False, False
+        return frozenset({object})
+    found: set[type] = set()
     for run in runs:
-        objects, tensors = run.objects_distinct, run.tensors_distinct
+        found |= run.shared
+    seen: set[int] = set()
     for item in items:
         for thing in [] if isinstance(item, Spread) else things_in(session, item):
-            fresh = id(thing) not in seen and session.is_fresh(thing)
+            if id(thing) in seen or not session.is_fresh(thing):
+                found.add(kind_of(thing))
             seen.add(id(thing))
-            if isinstance(thing, torch.Tensor):
-                tensors = tensors and fresh
-            else:
-                objects = objects and fresh
-    return objects, tensors
+    return frozenset(found)
 
 
 class Changed(Spread):
@@ -100,7 +96,8 @@ class Changed(Spread):
         self._known = set(map(id, things_in(session, item)))
         self._whole: Spread | None = None
         self.made_of(run)
-        self.set_distinct((run.objects_distinct, run.tensors_distinct))
+        self.shared = run.shared
+        self.same_places = [run]
         session.pending.append(self.write)
 
     @property
@@ -123,6 +120,13 @@ class Changed(Spread):
         self.refuse_if_stale()
         return self._written().columns
 
+    def may_hold(self, kind: type) -> bool:
+        """Whether an item may be, or have in it, an object of a class, or a tensor."""
+        if self._whole is not None:
+            return self._whole.may_hold(kind)
+        changed = {kind_of(one) for one in things_in(self._session, self._item)}
+        return kind in changed or self._before.may_hold(kind)
+
     def copy(self) -> Spread:
         """The same items as another run."""
         return self._written().copy()
@@ -130,8 +134,8 @@ class Changed(Spread):
     def _written(self) -> Spread:
         if self._whole is None:
             session, item = self._session, self._item
-            more = [thing for thing in things_in(session, item) if id(thing) not in self._known]
-            fresh = all(map(session.is_fresh, more))
+            more = [one for one in things_in(session, item) if id(one) not in self._known]
+            shared = {kind_of(one) for one in more if not session.is_fresh(one)}
             try:
                 shorter = without(session, self._before, self._index)
                 self._whole = with_item(session, shorter, item, self._index)
@@ -142,7 +146,7 @@ class Changed(Spread):
                     hint="keep values of one kind, dtype and rank in it",
                 ) from None
             self.made_of(self._whole)
-            self.set_distinct((self.objects_distinct and fresh, self.tensors_distinct and fresh))
+            self.shared = self.shared | shared
         return self._whole
 
 
@@ -163,7 +167,7 @@ def with_item(session: Session, spread: Spread, item: Value, index: Size) -> Spr
             )
         )
     longer = Spread(element, columns, length)
-    longer.set_distinct(hold(session, [item, spread], longer))
+    longer.shared = hold(session, [item, spread], longer)
     return longer
 
 
@@ -177,5 +181,5 @@ def without(session: Session, spread: Spread, index: Size) -> Spread:
             emit_sequence(session, sequences.sequence_erase, old, index, like=leaf, length=length)
         )
     shorter = Spread(spread.element, columns, length)
-    shorter.set_distinct(hold(session, [spread], shorter))
+    shorter.shared = hold(session, [spread], shorter)
     return shorter
