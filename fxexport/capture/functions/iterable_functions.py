@@ -15,6 +15,7 @@ from fxexport.capture.operators import staged_lists
 from fxexport.capture.operators.dynamic_iterables import (
     Dynamic,
     Filtered,
+    Generated,
     dynamic_enumerate,
     dynamic_map,
     dynamic_range,
@@ -29,11 +30,12 @@ from fxexport.capture.operators.special_methods import special_method
 from fxexport.capture.operators.staged_functions import column_of
 from fxexport.capture.recording.types import Function, Size
 from fxexport.capture.session.list_runs import is_open, length_of, refuse_open
-from fxexport.capture.session.session import is_symbolic
+from fxexport.capture.session.session import PinNeeded, is_symbolic
 from fxexport.capture.staging.patterns import Parts, TensorOf
 from fxexport.capture.values.maybe import dynamic_inside
 from fxexport.capture.values.symbolic_text import refuse_open_text
 from fxexport.capture.values.uncertain_keys import count_of, settled
+from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import errors_of_the_program
 
 __all__ = ["IterableFunctions", "index_of", "items_of", "loop_source"]
@@ -111,6 +113,8 @@ class IterableFunctions:
         return len(value)
 
     def _enumerate(self, iterable: object, start: Size = 0) -> object:
+        if isinstance(iterable, Generated):
+            return self._operators.call(staged_lists.counted)(iterable, start)
         return self._made(dynamic_enumerate(self._taken(iterable), start))
 
     def _zip(self, *iterables: object, strict: bool = False) -> object:
@@ -137,6 +141,8 @@ class IterableFunctions:
         return iter([tuple(column([spread], k)) for k in range(width)])
 
     def _map(self, function: object, *iterables: object) -> object:
+        if len(iterables) == 1 and isinstance(iterables[0], Generated):
+            return self._operators.call(staged_lists.made_of)(function, iterables[0])
         sources = [self._taken(iterable) for iterable in iterables]
         return self._made(dynamic_map(self._operators.convert(function), *sources))
 
@@ -150,7 +156,7 @@ class IterableFunctions:
     def _filter(self, function: object, iterable: object) -> Any:
         test = (lambda value: value) if function is None else self._operators.convert(function)
         source = loop_source(self._operators, iterable)
-        if not isinstance(source, (Dynamic, Filtered)):
+        if not isinstance(source, (Dynamic, Filtered, Generated)):
             source = self._operators.iterate(source)
         if not isinstance(source, Dynamic):
             return Filtered(test, source, self._operators.truth)
@@ -175,6 +181,8 @@ class IterableFunctions:
     def _next(self, iterator: Any, *default: object) -> object:
         if isinstance(iterator, (Dynamic, Filtered)):
             return self._first_of(iterator, *default)
+        if isinstance(iterator, Generated) and iterator.is_new:
+            return self._first_generated(iterator, *default)
         own = special_method(iterator, "__next__")
         if own is None:
             with errors_of_the_program():
@@ -186,6 +194,17 @@ class IterableFunctions:
                 return self._operators.convert(own)()
         except StopIteration:
             return default[0]
+
+    def _first_generated(self, items: Generated, *default: object) -> object:
+        """``next(generator)`` for the first time."""
+        try:
+            with self._operators.session.trial(), errors_of_the_program():
+                return next(items, *default)
+        except (UnsupportedError, PinNeeded):
+            items.start_again()
+        if default:
+            return self._operators.call(staged_lists.first_of)(items, *default)
+        return self._operators.call(staged_lists.next_of)(items)
 
     def _first_of(self, items: Dynamic | Filtered, *default: object) -> object:
         """``next(items)`` where how many there are is known only when the model runs.
@@ -304,4 +323,5 @@ def _is_staged(value: object) -> bool:
     """Whether its length, or which of its items there are, is known only when the model runs."""
     if isinstance(value, torch.Tensor):
         return value.dim() > 0 and is_staged(rows(value))
-    return isinstance(value, Filtered) or is_open(value) or is_staged(value)
+    lazy = isinstance(value, (Filtered, Generated))
+    return lazy or is_open(value) or is_staged(value)

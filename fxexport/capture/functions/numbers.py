@@ -11,7 +11,7 @@ import torch
 
 from fxexport.capture.functions.iterable_functions import index_of, items_of
 from fxexport.capture.operators import staged_functions, staged_lists
-from fxexport.capture.operators.dynamic_iterables import Dynamic, Filtered, rows
+from fxexport.capture.operators.dynamic_iterables import Dynamic, Filtered, Generated, rows
 from fxexport.capture.operators.iteration import is_staged
 from fxexport.capture.operators.operators import Operators
 from fxexport.capture.recording.types import Function, OpArgs, OpKwargs
@@ -230,7 +230,8 @@ def _is_staged(iterable: object) -> bool:
     """Whether its length, or which of its items there are, is known only when the model runs."""
     if isinstance(iterable, torch.Tensor):
         return iterable.dim() > 0 and is_staged(rows(iterable))
-    return isinstance(iterable, Filtered) or is_open(iterable) or is_staged(iterable)
+    lazy = isinstance(iterable, (Filtered, Generated))
+    return lazy or is_open(iterable) or is_staged(iterable)
 
 
 def _is_lazy(iterable: object) -> bool:

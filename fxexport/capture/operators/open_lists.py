@@ -29,10 +29,11 @@ from fxexport.capture.session.journal import ContainerSlot
 from fxexport.capture.session.list_runs import Spread, Views, is_open, length_of, refuse_open
 from fxexport.capture.session.loans import Loan
 from fxexport.capture.session.session import Session, is_symbolic
+from fxexport.capture.staging.item_tensors import objects_in
 from fxexport.capture.staging.list_elements import Elements
 from fxexport.capture.staging.patterns import Number, Parts, TensorOf
 from fxexport.capture.staging.runs import Changed, single, things_in, with_item, without
-from fxexport.capture.staging.sequence_items import PackedRun, item_of, objects_in
+from fxexport.capture.staging.sequence_items import PackedRun, item_of
 from fxexport.capture.staging.sequence_nodes import join
 from fxexport.capture.values.containers import rebuild_like
 from fxexport.capture.values.kinds import Mismatch

@@ -19,6 +19,7 @@ from fxexport.capture.operators.comparisons import Comparisons
 from fxexport.capture.operators.comprehensions import Comprehensions
 from fxexport.capture.operators.conditionals import Conditionals, raising
 from fxexport.capture.operators.dict_methods import DictMethods
+from fxexport.capture.operators.dynamic_iterables import Generated
 from fxexport.capture.operators.identity import keep_apart
 from fxexport.capture.operators.iteration import Iteration
 from fxexport.capture.operators.logic import Logic
@@ -120,6 +121,7 @@ class Operators:
         # Loops
         self.for_stmt, self.while_stmt = loops.for_stmt, loops.while_stmt
         self.iterate, self.generator = self.iteration.iterate, self.iteration.generator
+        self.generated = lambda *forms: session.journal.made(Generated(*forms))
         self.unpack = self.iteration.unpack
         self.listed = self.starred = self.iteration.listed
         self.list_comp = comprehensions.list_comp

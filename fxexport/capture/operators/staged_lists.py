@@ -5,7 +5,7 @@ These functions are rewritten like the user's own, so their loops and early retu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -14,7 +14,9 @@ __all__ = [
     "accumulated",
     "applied",
     "chained",
+    "counted",
     "first_of",
+    "made_of",
     "most_of",
     "most_or_default",
     "next_of",
@@ -81,6 +83,20 @@ def applied(function: Callable[[_Item], Any], items: Iterable[_Item]) -> list[An
     for item in items:
         out.append(function(item))
     return out
+
+
+def counted(items: Iterable[_Item], start: int) -> Iterator[tuple[int, _Item]]:
+    """``enumerate(items, start)`` of a generator."""
+    k = start
+    for item in items:
+        yield k, item
+        k = k + 1
+
+
+def made_of(function: Callable[[_Item], Any], items: Iterable[_Item]) -> Iterator[Any]:
+    """``map(function, items)`` of a generator."""
+    for item in items:
+        yield function(item)
 
 
 def picked(items: Sequence[_Item], order: Iterable[int]) -> list[_Item]:

@@ -20,8 +20,9 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.recording.types import Size, Value
 from fxexport.capture.session.journal import Container, ContainerSlot
 from fxexport.capture.session.list_runs import Spread
-from fxexport.capture.session.memory import Lost, Sharing, item_changed
+from fxexport.capture.session.memory import Sharing, item_changed
 from fxexport.capture.session.refusals import Poison
+from fxexport.capture.session.sharing_notes import Lost
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
 
@@ -226,8 +227,8 @@ class Lending(Sharing):
                 yield from filter(_there, (held.tensor(), held.holder()))
         for shared in self._shared.about(thing) if isinstance(thing, torch.Tensor) else ():
             merged = shared.merged()
-            if merged is thing or any(one is thing for one in shared.alive()):
-                yield from filter(_there, (merged, *shared.alive()))
+            if merged is thing or any(one is thing for one in shared.sources_alive()):
+                yield from filter(_there, (merged, *shared.sources_alive()))
 
     def _objects_about(self, thing: Value) -> Iterable[Value]:
         for frozen in self._frozen.about(thing):

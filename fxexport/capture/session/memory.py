@@ -12,8 +12,7 @@ import contextlib
 import functools
 import weakref
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch.utils.weak import WeakIdKeyDictionary
@@ -21,72 +20,24 @@ from torch.utils.weak import WeakIdKeyDictionary
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.tensor_mode import TensorMode
 from fxexport.capture.recording.types import Value
-from fxexport.capture.session.aliases import Alias, Aliases
+from fxexport.capture.session.aliases import Aliases
 from fxexport.capture.session.journal import ContentsSlot, Journal
 from fxexport.capture.session.notes import Notes
+from fxexport.capture.session.sharing_notes import (
+    Frozen,
+    Held,
+    Lost,
+    LostNotes,
+    Remembered,
+    Shared,
+    alive,
+    there,
+)
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
 
-__all__ = ["Lost", "Remembered", "Sharing", "item_changed"]
-
-
-class Lost(NamedTuple):
-    """A tensor whose value is no longer valid after a write under another name, and that line.
-
-    `value` is what else is out of date, an object or a run of items, which `restore` sets right.
-    """
-
-    tensor: Callable[[], torch.Tensor | None]
-    location: SourceLocation | None
-    value: Value = None
-    restore: Callable[[], None] | None = None
-
-
-class _LostNotes(Notes[Lost]):
-    """Notes of what is out of date; taken back, it is as it was."""
-
-    def take_back(self, length: int) -> None:
-        for note in reversed(self.since(length)):
-            if note.restore is not None:
-                note.restore()
-        super().take_back(length)
-
-
-class Shared(NamedTuple):
-    """A merged tensor, and those that it may share memory with in PyTorch."""
-
-    merged: weakref.ref[torch.Tensor]
-    sources: tuple[weakref.ref[torch.Tensor], ...]
-
-    def alive(self) -> list[torch.Tensor]:
-        """The sources that still exist."""
-        return _alive(*self.sources)
-
-
-class Held(NamedTuple):
-    """A tensor that is an item of a list of varying length, and that list."""
-
-    tensor: weakref.ref[torch.Tensor]
-    holder: weakref.ref[Value]
-
-
-class Frozen(NamedTuple):
-    """An object that is an item of a list of varying length, and that list."""
-
-    value: Value
-    holder: weakref.ref[Value]
-
-
-@dataclass(frozen=True)
-class Remembered:
-    """What was noted in a part of the program."""
-
-    lost: list[Lost] = field(default_factory=list)
-    shared: list[Shared] = field(default_factory=list)
-    held: list[Held] = field(default_factory=list)
-    frozen: list[Frozen] = field(default_factory=list)
-    aliases: list[Alias] = field(default_factory=list)
+__all__ = ["Sharing", "item_changed"]
 
 
 class Sharing:
@@ -104,10 +55,10 @@ class Sharing:
 
     def __init__(self) -> None:
         # Each is found by the objects that it is about, while they are there.
-        self._lost = _LostNotes(lambda note: _alive(note.tensor))
-        self._shared = Notes[Shared](lambda note: _alive(note.merged, *note.sources))
-        self._held = Notes[Held](lambda note: _there(note.tensor(), note.holder()))
-        self._frozen = Notes[Frozen](lambda note: _there(note.value, note.holder()))
+        self._lost = LostNotes(lambda note: alive(note.tensor))
+        self._shared = Notes[Shared](lambda note: alive(note.merged, *note.sources))
+        self._held = Notes[Held](lambda note: there(note.tensor(), note.holder()))
+        self._frozen = Notes[Frozen](lambda note: there(note.value, note.holder()))
         # tensor -> the operator that has given it other sizes in place
         self._reshaped: MutableMapping[torch.Tensor, str] = WeakIdKeyDictionary()
         # The lists that are being looped over, innermost last.
@@ -199,7 +150,7 @@ class Sharing:
     def about_to_write(self, base: torch.Tensor) -> None:
         """Notes a write: what shares the memory on some paths is lost after it."""
         for shared in self._shared.about(base):
-            merged, sources = shared.merged(), shared.alive()
+            merged, sources = shared.merged(), shared.sources_alive()
             if base is merged:
                 for source in sources:
                     self._lose(source)
@@ -351,7 +302,7 @@ class Sharing:
             found.add(id(item))
             for shared in self._shared.about(item):
                 if shared.merged() is item:
-                    queue.extend(shared.alive())
+                    queue.extend(shared.sources_alive())
         return found
 
     def outer_sources(self, base: torch.Tensor, since: int) -> list[torch.Tensor]:
@@ -362,7 +313,7 @@ class Sharing:
             id(source): source
             for shared in self._shared.about(base)
             if shared.merged() is base
-            for source in shared.alive()
+            for source in shared.sources_alive()
             if self.tensors.born(source) < since
         }
         return list(found.values())
@@ -394,14 +345,6 @@ class Sharing:
         for group in groups.values():
             for tensor in group:
                 self.merged_from(tensor, *(other for other in group if other is not tensor))
-
-
-def _there(*values: Value) -> list[Value]:
-    return [value for value in values if value is not None]
-
-
-def _alive(*refs: Callable[[], torch.Tensor | None]) -> list[torch.Tensor]:
-    return [value for ref in refs if (value := ref()) is not None]
 
 
 def item_changed(what: str) -> UnsupportedError:

@@ -20,9 +20,9 @@ from fxexport.capture.session.refusals import Poison
 from fxexport.capture.session.session import Session
 from fxexport.capture.session.transaction import Body
 from fxexport.capture.staging.branch import condition_of
+from fxexport.capture.staging.item_tensors import tensors_in
 from fxexport.capture.staging.patterns import Constant, ListOf, Pattern, Ran, Variable, make
 from fxexport.capture.staging.runs import hold, shared_kinds
-from fxexport.capture.staging.sequence_items import tensors_in
 from fxexport.capture.values.containers import is_mutable, keys_of, parts_of, same_kind
 from fxexport.capture.values.maybe import HOLE, Maybe, lifted
 from fxexport.capture.values.uncertain_keys import aligned

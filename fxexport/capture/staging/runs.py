@@ -8,6 +8,7 @@ from fxexport.capture.recording.types import Size, Value
 from fxexport.capture.session.list_runs import Spread, length_of
 from fxexport.capture.session.loans import kind_of
 from fxexport.capture.session.session import Session
+from fxexport.capture.staging.item_tensors import objects_in, tensors_in
 from fxexport.capture.staging.list_elements import Elements
 from fxexport.capture.staging.patterns import Number, Pattern, TensorOf, leaves_of
 from fxexport.capture.staging.sequence_items import (
@@ -15,8 +16,6 @@ from fxexport.capture.staging.sequence_items import (
     as_leaf,
     columns_of,
     item_tensors,
-    objects_in,
-    tensors_in,
 )
 from fxexport.capture.staging.sequence_nodes import emit_sequence
 from fxexport.capture.values.kinds import Mismatch

@@ -11,10 +11,20 @@ from typing import cast
 import torch
 
 from fxexport import _torch_compat as compat
-from fxexport.capture.recording.types import Operand, Size, Value, is_symbolic
+from fxexport.capture.recording.types import Size, Value, is_symbolic
 from fxexport.capture.session.list_runs import Spread, length_of
 from fxexport.capture.session.session import Session
-from fxexport.capture.sizes.proofs import iteration_bound
+from fxexport.capture.staging.item_tensors import (
+    Leaf,
+    as_tensor,
+    cut,
+    filler,
+    flattened,
+    is_ragged,
+    joined,
+    objects_in,
+    tensors_in,
+)
 from fxexport.capture.staging.patterns import (
     Constant,
     Number,
@@ -27,13 +37,11 @@ from fxexport.capture.staging.patterns import (
     same_layout,
     sequence_like,
 )
-from fxexport.capture.staging.sequence_nodes import emit_sequence, emit_tensor, join, seen_as
-from fxexport.capture.values.containers import is_mutable, parts_of, rebuild_like
-from fxexport.capture.values.kinds import as_kind
+from fxexport.capture.staging.run_loop import rows_made
+from fxexport.capture.staging.sequence_nodes import emit_sequence, emit_tensor, seen_as
+from fxexport.capture.values.containers import rebuild_like
 from fxexport.capture.values.maybe import HOLE
 from fxexport.graph import sequences
-from fxexport.graph.marks import BOUND
-from fxexport.graph.ops import loop
 from fxexport.graph.sequences import SequenceVal
 
 __all__ = [
@@ -42,11 +50,7 @@ __all__ = [
     "item_of",
     "item_tensors",
     "mapped",
-    "objects_in",
-    "tensors_in",
 ]
-
-_Leaf = TensorOf | Number
 
 
 def columns_of(session: Session, items: Sequence[Value], element: Pattern) -> list[SequenceVal]:
@@ -80,7 +84,7 @@ def columns_of(session: Session, items: Sequence[Value], element: Pattern) -> li
 
 
 def _column(
-    session: Session, parts: Sequence[torch.Tensor | tuple[SequenceVal, Size]], leaf: _Leaf
+    session: Session, parts: Sequence[torch.Tensor | tuple[SequenceVal, Size]], leaf: Leaf
 ) -> SequenceVal:
     """One sequence of single tensors and of sequences with their lengths."""
     result: SequenceVal | None = None
@@ -124,7 +128,7 @@ def _column(
     return result
 
 
-def as_leaf(session: Session, column: SequenceVal, leaf: _Leaf, length: Size) -> SequenceVal:
+def as_leaf(session: Session, column: SequenceVal, leaf: Leaf, length: Size) -> SequenceVal:
     """A column in the dtype of a leaf; ints become floats where the list holds floats too."""
     dtype = sequence_like(leaf, 0).dtype
     if column.dtype == dtype:
@@ -139,8 +143,8 @@ def as_element(session: Session, spread: Spread, element: Pattern) -> Spread:
     return mapped(session, spread, element)
 
 
-def _leaves(element: Pattern) -> list[_Leaf]:
-    return cast("list[_Leaf]", leaves_of(element))
+def _leaves(element: Pattern) -> list[Leaf]:
+    return cast("list[Leaf]", leaves_of(element))
 
 
 # -- an item as tensors ----------------------------------------------------------------------------
@@ -156,7 +160,7 @@ def _item_tensors(session: Session, element: Pattern, value: Value) -> Iterator[
         return
     if value is HOLE:
         for leaf in _leaves(element):
-            yield _filler(session, leaf)
+            yield filler(session, leaf)
     elif isinstance(element, Packed):
         yield from _packed(session, element, list(cast("Sequence[Value]", value)))
     elif isinstance(element, Parts):
@@ -164,29 +168,7 @@ def _item_tensors(session: Session, element: Pattern, value: Value) -> Iterator[
             yield from _item_tensors(session, pattern, part)
     else:
         assert isinstance(element, (TensorOf, Number))
-        yield _tensor(value, element)
-
-
-def _tensor(value: Value, leaf: _Leaf) -> torch.Tensor:
-    """The tensor that holds a tensor or number of an item."""
-    if isinstance(leaf, Number):
-        value = as_kind(value, leaf.kind)
-        if isinstance(value, torch.SymBool):
-            value = torch.sym_ite(value, 1, 0)
-    if not isinstance(value, torch.Tensor):
-        number = cast("int", value)
-        value = torch.scalar_tensor(number, dtype=sequence_like(leaf, 0).dtype)
-    return value
-
-
-def _filler(session: Session, leaf: _Leaf) -> torch.Tensor:
-    """Stands for a tensor of an item that is not there."""
-    like = sequence_like(leaf, 0)
-    sizes = [
-        session.never_negative(dim) if dim is not None and session.in_scope(dim) else 0
-        for dim in like.dims
-    ]
-    return torch.zeros(sizes, dtype=like.dtype)
+        yield as_tensor(value, element)
 
 
 # -- lists in items --------------------------------------------------------------------------------
@@ -209,7 +191,7 @@ class PackedRun:
     @property
     def length(self) -> Size:
         """The number of items."""
-        sized = 1 if _is_ragged(_leaves(self.pattern.element)[0]) else 0
+        sized = 1 if is_ragged(_leaves(self.pattern.element)[0]) else 0
         return self.tensors[sized].shape[0]
 
     def are(self, count: int) -> bool | torch.SymBool:
@@ -228,15 +210,15 @@ class PackedRun:
         tensors = iter(self.tensors)
         for leaf in _leaves(self.pattern.element):
             held = next(tensors)
-            if _is_ragged(leaf):
-                yield _cut(self._session, held, next(tensors), k, sequence_like(leaf, 0))
+            if is_ragged(leaf):
+                yield cut(self._session, held, next(tensors), k, sequence_like(leaf, 0))
             else:
                 yield held.select(0, k)
 
     def columns(self) -> list[SequenceVal]:
         """A sequence for each leaf of an item."""
         leaves = _leaves(self.pattern.element)
-        if any(map(_is_ragged, leaves)):
+        if any(map(is_ragged, leaves)):
             run = Spread(self.pattern.element, self, self.length)
             return mapped(self._session, run, self.pattern.element).columns
         return [
@@ -249,10 +231,6 @@ class PackedRun:
             )
             for leaf, tensor in zip(leaves, self.tensors, strict=True)
         ]
-
-
-def _is_ragged(leaf: _Leaf) -> bool:
-    return None in sequence_like(leaf, 0).dims
 
 
 def _packed(session: Session, pattern: Packed, items: list[Value]) -> list[torch.Tensor]:
@@ -281,22 +259,16 @@ def _packed_items(session: Session, pattern: Packed, items: list[Value]) -> list
     for k, leaf in enumerate(_leaves(pattern.element)):
         like = sequence_like(leaf, 0)
         column = [row[k] for row in rows]
-        if not _is_ragged(leaf):
+        if not is_ragged(leaf):
             empty = torch.zeros([0, *cast("list[int]", like.dims)], dtype=like.dtype)
             found.append(torch.stack(column) if column else empty)
             continue
-        flat = [_flattened(tensor) for tensor in column]
+        flat = [flattened(tensor) for tensor in column]
         empty = torch.zeros([0], dtype=like.dtype)
         found.append(torch.cat([data for data, _ in flat]) if flat else empty)
         none = torch.zeros([0, len(like.dims)], dtype=torch.int64)
         found.append(torch.stack([sizes for _, sizes in flat]) if flat else none)
     return found
-
-
-def _flattened(tensor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The elements of a tensor, and its sizes."""
-    sizes = [torch.scalar_tensor(size, dtype=torch.int64) for size in tensor.shape]
-    return tensor.reshape(-1), torch.stack(sizes)
 
 
 def _packed_run(session: Session, pattern: Packed, run: Spread) -> list[torch.Tensor]:
@@ -309,19 +281,19 @@ def _packed_run(session: Session, pattern: Packed, run: Spread) -> list[torch.Te
     for leaf, column in zip(_leaves(pattern.element), whole.columns, strict=True):
         like = sequence_like(leaf, 0)
         one = Spread(TensorOf(like.dtype, like.dims), [column], run.length)
-        if not _is_ragged(leaf):
-            found.append(_joined(session, one, stacked=True))
+        if not is_ragged(leaf):
+            found.append(joined(session, one, stacked=True))
             continue
         data, sizes = TensorOf(like.dtype, (None,)), TensorOf(torch.int64, (len(like.dims),))
         flat = mapped(
             session,
             one,
             Parts((), [data, sizes]),
-            lambda tensor: _flattened(cast("torch.Tensor", tensor)),
+            lambda tensor: flattened(cast("torch.Tensor", tensor)),
         )
         columns = flat.columns
-        found.append(_joined(session, Spread(data, [columns[0]], run.length), stacked=False))
-        found.append(_joined(session, Spread(sizes, [columns[1]], run.length), stacked=True))
+        found.append(joined(session, Spread(data, [columns[0]], run.length), stacked=False))
+        found.append(joined(session, Spread(sizes, [columns[1]], run.length), stacked=True))
     return found
 
 
@@ -329,46 +301,6 @@ def _is_packed_as(run: PackedRun, pattern: Packed) -> bool:
     wanted = [sequence_like(leaf, 0).dtype for leaf in pattern.tensors()]
     alike = same_layout(run.pattern.element, pattern.element)
     return alike and [tensor.dtype for tensor in run.tensors] == wanted
-
-
-def _joined(session: Session, run: Spread, *, stacked: bool) -> torch.Tensor:
-    """The items of a run in one tensor, also where there are none."""
-    leaf = run.element
-    assert isinstance(leaf, TensorOf)
-    sizes = [0 if dim is None else session.never_negative(dim) for dim in leaf.dims]
-    # With one item more there is something to join in any case.
-    start = torch.zeros(sizes, dtype=leaf.dtype)
-    whole = join(session, [start, run], 0, stacked, leaf)
-    return whole[1:] if stacked else whole
-
-
-def _cut(
-    session: Session, data: torch.Tensor, sizes: torch.Tensor, k: Size, like: SequenceVal
-) -> torch.Tensor:
-    """An item of a list whose items are flattened."""
-    end = sizes.prod(1).cumsum(0).select(0, k).item()
-    row = sizes.select(0, k)
-    start = end - row.prod().item()
-    known: list[Size] = []
-    for d, dim in enumerate(like.dims):
-        if dim is None:
-            dim = cast("torch.SymInt", row.select(0, d).item())
-            if is_symbolic(dim):
-                session.env.set_range(dim.node.expr, 0, None)
-        known.append(dim)
-    recorder = session.recorder
-    with compat.only_mode(session.fake_mode):
-        flat = torch.empty([session.fresh_size()], dtype=data.dtype)
-        fake = torch.empty(known, dtype=data.dtype)
-    aten = torch.ops.aten
-    bounds = (recorder.node_of(start), recorder.node_of(end))
-    node = recorder.emit(
-        aten.slice.Tensor, recorder.node_of(session.tensors.inner(data)), 0, *bounds, val=flat
-    )
-    recorder.bind(flat, node)
-    shape: list[Operand] = [recorder.node_of(size) for size in known]
-    recorder.bind(fake, recorder.emit(aten.view.default, node, shape, val=fake))
-    return session.tensors.wrap(fake)
 
 
 # -- an item out of its tensors --------------------------------------------------------------------
@@ -393,24 +325,6 @@ def item_of(session: Session, spread: Spread, index: Size) -> Value:
     for value in objects_in(item):
         session.freeze(value, spread)
     return item
-
-
-def tensors_in(item: Value) -> Iterator[torch.Tensor]:
-    """The tensors in an item of a list."""
-    if isinstance(item, torch.Tensor):
-        yield item
-    elif isinstance(item, Spread) and item.views is not None:
-        yield cast("torch.Tensor", item.views.source)
-    for part in parts_of(item) or []:
-        yield from tensors_in(part)
-
-
-def objects_in(item: Value) -> Iterator[Value]:
-    """The objects in an item of a list that can be changed."""
-    if is_mutable(item):
-        yield item
-    for part in parts_of(item) or []:
-        yield from objects_in(part)
 
 
 def _read(session: Session, column: SequenceVal, index: Size) -> torch.Tensor:
@@ -464,48 +378,9 @@ def mapped(
         element: a pattern that all new items fit.
         change: the function.
     """
-    leaves = _leaves(element)
-    if not leaves:
-        return Spread(element, [], run.length)
-    recorder = session.recorder
-    with session.body() as body:
-        index = recorder.fresh_scalar(torch.SymInt)
-        session.env.set_range(index.node.expr, 0, None)
-        session.env.counters.add(index.node.expr)
-        inputs = [recorder.add_input("trip", index)]
-        with compat.no_recording():
-            session.env.assume(index < run.length, "iteration number")
-        size = session.fresh_size()
-        so_far = [sequence_like(leaf, size) for leaf in leaves]
-        inputs += [recorder.add_input("carried", column) for column in so_far]
-        tensors = item_tensors(session, element, change(item_of(session, run, index)))
-        longer = [
-            emit_sequence(
-                session,
-                sequences.sequence_insert,
-                column,
-                session.tensors.inner(tensor),
-                like=leaf,
-                length=size + 1,
-            )
-            for leaf, column, tensor in zip(leaves, so_far, tensors, strict=True)
-        ]
-        ends = [session.node_of(column) for column in longer]
-    frame = body.frame
-    nothing = [_column(session, [], leaf) for leaf in leaves]
-    initial = tuple(session.node_of(column) for column in nothing)
-    found = [sequence_like(leaf, run.length) for leaf in leaves]
-    captured = list(frame.captures)
-    graph = recorder.finish(frame, inputs, [True, *ends], captured)
-    node = recorder.emit(
-        loop,
-        recorder.node_of(run.length),
-        True,
-        recorder.add_body(graph, "body"),
-        initial,
-        tuple(captured),
-        val=tuple(found),
-    )
-    recorder.bind(tuple(found), node)
-    BOUND.put(node, iteration_bound(session, run.length))
-    return Spread(element, found, run.length)
+
+    def tensors_of(k: Size) -> list[torch.Tensor]:
+        return item_tensors(session, element, change(item_of(session, run, k)))
+
+    columns = rows_made(session, run.length, _leaves(element), tensors_of)
+    return Spread(element, columns, run.length)
