@@ -298,7 +298,7 @@ class IterableFunctions:
         key = slice(*map(index_of, bounds))
         return self._iterator(self._operators.get_item(self._operators.listed(items), key))
 
-    def _iterator(self, items: list[object]) -> object:
+    def _iterator(self, items: Any) -> object:
         """An iterator over a list that nobody else has."""
         source = self._operators.iteration.source_of(items)
         if not is_staged(source):

@@ -61,7 +61,7 @@ class NumberLists:
         if tensor.dim() > 1:
             rows_of = Dynamic(length, lambda k: self.tolist(tensor.select(0, k)), "tolist()")
             return self._calls.call(collected)(rows_of)
-        kind = int
+        kind: type = int
         if tensor.dtype == torch.bool or tensor.dtype.is_floating_point:
             kind = bool if tensor.dtype == torch.bool else float
         # The list keeps its numbers where the tensor is written to.
@@ -121,7 +121,7 @@ class NumberLists:
 
     def _even_rows(self, numbers: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
         """Lists of one length, one behind the other, as the rows of a matrix."""
-        even = (sizes == sizes[:1]).all().item()
+        even: Any = (sizes == sizes[:1]).all().item()
         text = "the lists that torch.tensor gets have one length"
         self._lists.take_for_granted(even, text, "ValueError")
         width: Any = sizes.select(0, 0).select(0, 0).item()
@@ -149,7 +149,8 @@ class NumberLists:
             run = single(self._session, items)
         except Mismatch:
             return [self._pick(items, order.select(0, k).item()) for k in range(len(items))]
-        return [item_of(self._session, run, order.select(0, k).item()) for k in range(len(items))]
+        places: list[Any] = [order.select(0, k).item() for k in range(len(items))]
+        return [item_of(self._session, run, place) for place in places]
 
     def _order(self, keys: Any, descending: bool) -> torch.Tensor:
         """The places of the items in their order; equal ones stay in theirs."""

@@ -204,7 +204,8 @@ class OpenLists:
         flags, *values = run.columns
         there = join(self._session, [Spread(Number(bool), [flags], run.length)], 0, True, _FLAG)
         text = "no item of the list is None"
-        self.take_for_granted(there.all().item(), text, "TypeError")
+        every = cast("torch.SymBool", there.all().item())
+        self.take_for_granted(every, text, "TypeError")
         return Spread(run.element.items[1], values, run.length)
 
     def joins(self, function: object) -> bool:

@@ -94,9 +94,9 @@ def write_loop(
             assert run is not None
             hold(session, [*_items(slot.get()), *_items(end)], run)
             run.shared = shared
-            first = only_run(_items(start))
-            assert first is not None
-            if before is not None and after is not None and after.keeps_places_of(first):
+            begun = only_run(_items(start))
+            assert begun is not None
+            if before is not None and after is not None and after.keeps_places_of(begun):
                 run.same_places = [before]
     share(session, finals, recorded)
     session.lose(remembered.lost)
