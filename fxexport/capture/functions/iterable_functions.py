@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from fxexport.capture.operators import staged_lists
+from fxexport.capture.operators import staged_functions
 from fxexport.capture.operators.dynamic_iterables import (
     Dynamic,
     Filtered,
@@ -114,7 +114,7 @@ class IterableFunctions:
 
     def _enumerate(self, iterable: object, start: Size = 0) -> object:
         if isinstance(iterable, Generated):
-            return self._operators.call(staged_lists.counted)(iterable, start)
+            return self._operators.call(staged_functions.counted)(iterable, start)
         return self._made(dynamic_enumerate(self._taken(iterable), start))
 
     def _zip(self, *iterables: object, strict: bool = False) -> object:
@@ -142,7 +142,7 @@ class IterableFunctions:
 
     def _map(self, function: object, *iterables: object) -> object:
         if len(iterables) == 1 and isinstance(iterables[0], Generated):
-            return self._operators.call(staged_lists.made_of)(function, iterables[0])
+            return self._operators.call(staged_functions.made_of)(function, iterables[0])
         sources = [self._taken(iterable) for iterable in iterables]
         return self._made(dynamic_map(self._operators.convert(function), *sources))
 
@@ -203,8 +203,8 @@ class IterableFunctions:
         except (UnsupportedError, PinNeeded):
             items.start_again()
         if default:
-            return self._operators.call(staged_lists.first_of)(items, *default)
-        return self._operators.call(staged_lists.next_of)(items)
+            return self._operators.call(staged_functions.first_of)(items, *default)
+        return self._operators.call(staged_functions.next_of)(items)
 
     def _first_of(self, items: Dynamic | Filtered, *default: object) -> object:
         """``next(items)`` where how many there are is known only when the model runs.
@@ -214,8 +214,8 @@ class IterableFunctions:
         if isinstance(items, Dynamic) and not items.once:
             raise TypeError(f"{items.text} is not an iterator")
         if default:
-            return self._operators.call(staged_lists.first_of)(items, *default)
-        return self._operators.call(staged_lists.next_of)(items)
+            return self._operators.call(staged_functions.first_of)(items, *default)
+        return self._operators.call(staged_functions.next_of)(items)
 
     def _list(self, iterable: object = ()) -> object:
         return self._operators.fresh(self._operators.listed(iterable))
@@ -239,7 +239,7 @@ class IterableFunctions:
         items = operators.listed(iterable)
         keys = items
         if key is not None:
-            keys = operators.call(staged_lists.applied)(operators.convert(key), items)
+            keys = operators.call(staged_functions.applied)(operators.convert(key), items)
         if not is_open(items) and not dynamic_inside(keys):
             order = sorted(range(len(items)), key=keys.__getitem__, reverse=reverse)
             return operators.fresh([items[k] for k in order])  # type: ignore[no-any-return]
@@ -251,7 +251,7 @@ class IterableFunctions:
         parts = self._operators.listed(parts) if _is_staged(parts) else list(parts)
         if not is_open(parts) and not any(map(_is_staged, parts)):
             return itertools.chain(*(self._operators.iterate(part) for part in parts))
-        return self._iterator(self._operators.call(staged_lists.chained)(parts))
+        return self._iterator(self._operators.call(staged_functions.chained)(parts))
 
     def _accumulate(self, items: object, func: object = None, *, initial: object = None) -> object:
         function = operator.add if func is None else func
@@ -260,7 +260,7 @@ class IterableFunctions:
             items = [initial, *self._operators.listed(items)]
         if not _is_staged(items):
             return itertools.accumulate(self._operators.iterate(items), given)
-        return self._iterator(self._operators.call(staged_lists.accumulated)(items, function))
+        return self._iterator(self._operators.call(staged_functions.accumulated)(items, function))
 
     def _pairwise(self, items: object) -> object:
         if not _is_staged(items):

@@ -10,7 +10,7 @@ import torch
 
 from fxexport.capture.operators.operators import Operators
 from fxexport.capture.operators.reading import whole_all
-from fxexport.capture.operators.staged_lists import padded
+from fxexport.capture.operators.staged_functions import padded
 from fxexport.capture.operators.writing import is_buffer, noting_changes
 from fxexport.capture.recording.types import Function, OpArgs, OpKwargs
 from fxexport.capture.session.compiled_functions import refuse_compiled

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from fxexport.capture.functions.iterable_functions import index_of, items_of
-from fxexport.capture.operators import staged_functions, staged_lists
+from fxexport.capture.operators import staged_functions
 from fxexport.capture.operators.dynamic_iterables import Dynamic, Filtered, Generated, rows
 from fxexport.capture.operators.iteration import is_staged
 from fxexport.capture.operators.operators import Operators
@@ -99,8 +99,8 @@ class NumberFunctions:
         """``max(items, key=…, default=…)`` or min of a number of items that is not known."""
         key_of = _same if key is None else self._operators.convert(key)
         if not default:
-            return self._operators.call(staged_lists.most_of)(items, key_of, better)
-        most = self._operators.call(staged_lists.most_or_default)
+            return self._operators.call(staged_functions.most_of)(items, key_of, better)
+        most = self._operators.call(staged_functions.most_or_default)
         return most(items, key_of, better, default["default"])
 
     def _sum(self, iterable: Any, start: Any = 0) -> object:

@@ -10,8 +10,7 @@ import torch
 from fxexport.capture.operators.calls import Calls
 from fxexport.capture.operators.dynamic_iterables import Dynamic
 from fxexport.capture.operators.open_lists import OpenLists
-from fxexport.capture.operators.staged_functions import collected
-from fxexport.capture.operators.staged_lists import picked
+from fxexport.capture.operators.staged_functions import collected, picked
 from fxexport.capture.recording.types import is_symbolic, sym_type
 from fxexport.capture.session.list_runs import Spread, is_open, refuse_open
 from fxexport.capture.session.session import Session

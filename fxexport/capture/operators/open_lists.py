@@ -21,9 +21,9 @@ from fxexport.capture.operators.staged_functions import (
     index_of,
     reversed_of,
     slice_of,
+    spliced,
     stepped_slice_of,
 )
-from fxexport.capture.operators.staged_lists import spliced
 from fxexport.capture.recording.types import Function, Size
 from fxexport.capture.session.journal import ContainerSlot
 from fxexport.capture.session.list_runs import Spread, Views, is_open, length_of, refuse_open

@@ -236,6 +236,7 @@ class Merge:
         self.session.aliases.note(value, [*sources, *twins])
         for source in sources:
             self._uses[id(source)].append(value)
+            self.session.frozen_as(value, source)
         return self._built(self.session.journal.made(value))
 
     def _changed(self, value: Value) -> bool:
