@@ -22,7 +22,7 @@ from fxexport.capture.session.journal import Container, ContainerSlot
 from fxexport.capture.session.list_runs import Spread
 from fxexport.capture.session.memory import Sharing, item_changed
 from fxexport.capture.session.refusals import Poison
-from fxexport.capture.session.sharing_notes import Lost
+from fxexport.capture.session.sharing_notes import Lost, Remembered
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
 
@@ -153,6 +153,16 @@ class Lending(Sharing):
             restore = functools.partial(_refill, thing, contents)
             _refill(thing, [poison] * len(contents))
         self._lost.add(Lost(_no_tensor, location, thing, restore))
+
+    def spoil_made(self, noted: Remembered, since: int) -> None:
+        """Objects made in a part of the program are out of date after it as they were in it.
+
+        What was there before is left to `lose`: until values are merged, it is as it was.
+        """
+        for note in noted.lost:
+            made = note.value is not None and not isinstance(note.value, Spread)
+            if made and self.journal.born(note.value) >= since:
+                self.spoil(note.value, note.location)
 
     def _item_changes(self, thing: Value, what: str) -> None:
         loan = self._loans.get(id(thing))

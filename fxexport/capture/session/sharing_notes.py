@@ -75,6 +75,10 @@ class Remembered:
     frozen: list[Frozen] = field(default_factory=list)
     aliases: list[Alias] = field(default_factory=list)
 
+    def spoilt(self) -> set[int]:
+        """The identities of the objects and runs that are out of date at its end."""
+        return {id(note.value) for note in self.lost if note.value is not None}
+
 
 def there(*values: Value) -> list[Value]:
     """Those values that are not None."""

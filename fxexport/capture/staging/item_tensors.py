@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import cast
 
 import torch
@@ -24,6 +24,7 @@ __all__ = [
     "filler",
     "flattened",
     "is_ragged",
+    "is_spoilt",
     "joined",
     "objects_in",
     "tensors_in",
@@ -121,3 +122,15 @@ def objects_in(item: Value) -> Iterator[Value]:
         yield item
     for part in parts_of(item) or []:
         yield from objects_in(part)
+
+
+def is_spoilt(items: Iterable[Value], spoilt: Container[int]) -> bool:
+    """Whether a run among these, or an object in them, is out of date.
+
+    Args:
+        items: the items of a list.
+        spoilt: the identities of what is out of date.
+    """
+    return any(
+        id(item) in spoilt or any(id(one) in spoilt for one in objects_in(item)) for item in items
+    )

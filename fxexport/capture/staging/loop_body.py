@@ -20,7 +20,7 @@ from fxexport.capture.session.refusals import Poison
 from fxexport.capture.session.session import Session
 from fxexport.capture.session.transaction import Body
 from fxexport.capture.staging.branch import condition_of
-from fxexport.capture.staging.item_tensors import tensors_in
+from fxexport.capture.staging.item_tensors import is_spoilt, tensors_in
 from fxexport.capture.staging.patterns import Constant, ListOf, Pattern, Ran, Variable, make
 from fxexport.capture.staging.runs import hold, shared_kinds
 from fxexport.capture.values.containers import is_mutable, keys_of, parts_of, same_kind
@@ -30,7 +30,15 @@ from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_of
 from fxexport.source.frames import user_location
 
-__all__ = ["Iteration", "Share", "may_share", "record_iteration", "share", "varies"]
+__all__ = [
+    "Iteration",
+    "Share",
+    "may_share",
+    "record_iteration",
+    "share",
+    "spoil_carried",
+    "varies",
+]
 
 # Whether a tensor is lost at the end of an iteration (see `Lost`), and the identities of what it
 # may share memory with.
@@ -113,11 +121,13 @@ def record_iteration(
                 starts.append(start)
             if last is not None:
                 share(session, starts, last)
+                spoil_carried(session, starts, last)
             iterate(index)
             found = Iteration(body, inputs, starts)
             found.condition = condition_of(session, going())
             found.ends = [slot.get() for slot in slots]
             _refuse_rewritten_items(session, patterns, found.ends, body.writes)
+            session.settle()
             found.shared = _check_runs(session, patterns, starts, found.ends)
             found.held = {id(t): tensors.inner(t) for end in found.ends for t in tensors_in(end)}
             known = {slot.key for slot in slots}
@@ -234,6 +244,23 @@ def share(session: Session, values: Sequence[Value], iteration: Iteration) -> No
         iteration.body.writes.serial,
         iteration.body.remembered.lost,
     )
+
+
+def spoil_carried(session: Session, values: Sequence[Value], iteration: Iteration) -> None:
+    """Lists that are out of date at the end of an iteration are so where they are carried to."""
+    spoilt = iteration.body.remembered.spoilt()
+    for value, end in zip(values, iteration.ends, strict=False) if spoilt else ():
+        _spoil_runs(session, value, end, spoilt)
+
+
+def _spoil_runs(session: Session, value: Value, end: Value, spoilt: set[int]) -> None:
+    if is_open(value) and isinstance(end, (list, tuple, deque)) and is_spoilt(end, spoilt):
+        for run in value:
+            if isinstance(run, Spread):
+                session.spoil(run, user_location())
+        return
+    for part, old in zip(parts_of(value) or [], parts_of(end) or [], strict=False):
+        _spoil_runs(session, part, old, spoilt)
 
 
 def may_share(session: Session, start: Value, initial: Value, strict: bool = False) -> None:

@@ -12,7 +12,13 @@ from fxexport.capture.recording.types import Condition, Operand, Size, Value, nu
 from fxexport.capture.session.journal import UNSET, Slot
 from fxexport.capture.session.list_runs import Spread, length_of, only_run
 from fxexport.capture.session.session import Session
-from fxexport.capture.staging.loop_body import Iteration, may_share, share, varies
+from fxexport.capture.staging.loop_body import (
+    Iteration,
+    may_share,
+    share,
+    spoil_carried,
+    varies,
+)
 from fxexport.capture.staging.patterns import (
     Constant,
     ListOf,
@@ -100,6 +106,7 @@ def write_loop(
                 run.same_places = [before]
     share(session, finals, recorded)
     session.lose(remembered.lost)
+    spoil_carried(session, finals, recorded)
     for slot, pattern, value, end in zip(slots, patterns, finals, recorded.ends, strict=True):
         if varies(slot, pattern, slot.get()):
             may_share(session, value, slot.get())

@@ -213,6 +213,8 @@ class Merge:
         pairs = itertools.takewhile(lambda pair: pair[0] is pair[1], zip(*lists, strict=False))
         equal = [item for item, _ in pairs]
         rest = lists[0][len(equal) :], lists[1][len(equal) :]
+        if not rest[0] and not rest[1]:
+            return self._rebuilt(rebuild_like(then, equal), then, other)
         element = Elements(session).element_of([*rest[0], *rest[1]])
         lengths = length_of(rest[0]), length_of(rest[1])
         known = session.same(*lengths) and session.in_scope(lengths[0])
