@@ -67,6 +67,11 @@ class Poison:
         """Functions that take items (``tuple(x)``) read as well."""
         raise self.refuse()
 
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise self.refuse()
+
     def _read(self, *args: object) -> NoReturn:
         raise self.refuse()
 

@@ -20,7 +20,7 @@ from fxexport.capture.session.refusals import Poison
 from fxexport.capture.session.session import Session
 from fxexport.capture.session.transaction import Body
 from fxexport.capture.staging.branch import condition_of
-from fxexport.capture.staging.item_tensors import is_spoilt, tensors_in
+from fxexport.capture.staging.item_tensors import is_spoilt, objects_in, tensors_in
 from fxexport.capture.staging.patterns import Constant, ListOf, Pattern, Ran, Variable, make
 from fxexport.capture.staging.runs import hold, shared_kinds
 from fxexport.capture.values.containers import is_mutable, keys_of, parts_of, same_kind
@@ -39,6 +39,9 @@ __all__ = [
     "spoil_carried",
     "varies",
 ]
+
+# The kinds of slots that are a part of an object.
+_OF_OBJECTS = ("container", "attribute")
 
 # Whether a tensor is lost at the end of an iteration (see `Lost`), and the identities of what it
 # may share memory with.
@@ -163,6 +166,15 @@ def _refuse_rewritten_items(
         if not isinstance(pattern, ListOf):
             continue
         for item in cast("Sequence[Value]", end):
+            changed = {slot.key[1] for slot in scope.slots() if slot.key[0] in _OF_OBJECTS}
+            for value in objects_in(item) if changed else ():
+                if id(value) in changed:
+                    raise UnsupportedError(
+                        f"a {type(value).__name__} that this loop changes is put into a list of "
+                        "varying length; all items would be that one object",
+                        location=user_location(),
+                        hint="put a copy of it into the list",
+                    )
             for tensor in _tensors_of_item(item):
                 base = session.tensors.base_of(tensor)
                 if ("contents", id(base)) in scope.old:

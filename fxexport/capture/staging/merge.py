@@ -28,6 +28,7 @@ from fxexport.capture.staging.branch_outputs import (
     SequenceOutput,
     Side,
 )
+from fxexport.capture.staging.item_tensors import objects_in
 from fxexport.capture.staging.list_elements import Elements
 from fxexport.capture.staging.patterns import leaves_of
 from fxexport.capture.values import maybe as optional
@@ -215,6 +216,9 @@ class Merge:
         rest = lists[0][len(equal) :], lists[1][len(equal) :]
         if not rest[0] and not rest[1]:
             return self._rebuilt(rebuild_like(then, equal), then, other)
+        for value in (one for item in (*rest[0], *rest[1]) for one in objects_in(item)):
+            if self._changed(value):
+                raise Mismatch(f"a {type(value).__name__} in a list that changes on that path")
         element = Elements(session).element_of([*rest[0], *rest[1]])
         lengths = length_of(rest[0]), length_of(rest[1])
         known = session.same(*lengths) and session.in_scope(lengths[0])
