@@ -379,3 +379,22 @@ def var_read_after(x):
 
 
 PROGRAMS.add(var_read_after, *XN, expect="refuse")
+
+
+def item_is_itself(x):
+    items = [Sample(r) for r in x]
+    return (1 if items[0] is items[0] else 0) + x.sum()
+
+
+PROGRAMS.add(item_is_itself, *XN, expect="refuse", match="one object")
+
+
+def last_is_the_variable(x):
+    items = []
+    for r in x:
+        s = r * 2
+        items.append(s)
+    return (1 if items[-1] is s else 0) + x.sum()
+
+
+PROGRAMS.add(last_is_the_variable, *XN, expect="refuse", match="one object")

@@ -148,8 +148,8 @@ class NumberLists:
             run = single(self._session, items)
         except Mismatch:
             return [self._pick(items, order.select(0, k).item()) for k in range(len(items))]
-        places: list[Any] = [order.select(0, k).item() for k in range(len(items))]
-        return [item_of(self._session, run, place) for place in places]
+        indices: list[Any] = [order.select(0, k).item() for k in range(len(items))]
+        return [item_of(self._session, run, index) for index in indices]
 
     def _order(self, keys: Any, descending: bool) -> torch.Tensor:
         """The places of the items in their order; equal ones stay in theirs."""

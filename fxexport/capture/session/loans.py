@@ -215,9 +215,20 @@ class Lending(Sharing):
         container.append(loan.run)
         loan.found = [loan.run]
 
-    def _connected(self, run: Spread, in_tensor: bool, without: Spread | None) -> _Connected:
+    def may_be_one(self, a: Value, b: Value) -> bool:
+        """Whether two different objects may be one and the same in Python on some path."""
+        if super().may_be_one(a, b):
+            return True
+        if kind_of(a) is not kind_of(b) or not len(self._held) + len(self._frozen):
+            return False
+        one, other = self._base_of(a), self._base_of(b)
+        found = self._connected(one, isinstance(a, torch.Tensor), None)
+        return id(other) in found.others
+
+    def _connected(self, start: Value, in_tensor: bool, without: Spread | None) -> _Connected:
+        """What may be, or hold, what a run or an object or tensor is, or holds."""
         found = _Connected()
-        queue: list[Value] = [run]
+        queue: list[Value] = [start]
         while queue:
             thing = queue.pop()
             known = found.runs if isinstance(thing, Spread) else found.others
