@@ -26,7 +26,7 @@ def sorted_key_maybe(x):
     return x * sorted([m if m is not None else 1, 2])[0]
 
 
-PROGRAMS.add(sorted_key_maybe, POS, NEG, expect="refuse")
+PROGRAMS.add(sorted_key_maybe, POS, NEG)
 
 
 def list_contains_none(x):

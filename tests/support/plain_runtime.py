@@ -55,6 +55,12 @@ class PlainRuntime:
     def if_exp(self, test: Any, then: Any, other: Any, names: Any) -> Any:
         return (then if test else other)()
 
+    def generated(self, plain: Any, produce: Any) -> Any:
+        return plain()
+
+    def constructed(self, cls: Any, args: Any, kwargs: Any) -> Any:
+        return cls(*args, **kwargs)
+
     def while_stmt(self, test: Any, body: Any, names: Any, globals_: Any, flag: Any) -> None:
         broken = _flag(body, flag)
         while not broken() and test():

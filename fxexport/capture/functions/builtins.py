@@ -38,6 +38,7 @@ from fxexport.capture.operators import autograd_functions
 from fxexport.capture.operators.operators import Operators
 from fxexport.capture.operators.reading import whole_all
 from fxexport.capture.recording.types import Function
+from fxexport.capture.session.list_runs import holds_open
 from fxexport.capture.session.session import Poison
 from fxexport.capture.staging.alternatives import each_alternative
 from fxexport.capture.values.maybe import force
@@ -84,10 +85,12 @@ class Builtins:
             owner = function.__self__
             if isinstance(owner, compat.FunctionalTensor) and function.__name__ == "tolist":
                 # The method of functional tensors goes past all modes.
-                return functools.partial(torch.Tensor.tolist, owner)
+                return functools.partial(self._operators.number_lists.tolist, owner)
             faster = self._fast_paths.get(function.__func__)
             if faster is not None:
                 return self._operators.convert(MethodType(faster, function.__self__))
+        if type(function) is type(torch.FloatTensor):
+            return functools.partial(self._typed_tensor, function)
         differentiated = autograd_functions.function_of(function)
         if differentiated is not None:
             apply = self._operators.convert(autograd_functions.apply)
@@ -173,6 +176,12 @@ class Builtins:
         """`_with_values`, with one more argument between others."""
         before, after = given
         return self._with_values(function, True, *before, one, *after, **kwargs)
+
+    def _typed_tensor(self, kind: Any, *args: Any, **kwargs: object) -> object:
+        """``torch.LongTensor(items)`` and kin."""
+        if len(args) == 1 and not kwargs and holds_open(args[0]):
+            return self._operators.number_lists.tensor(args[0], kind.dtype)
+        return self._operators.constructed(kind, args, kwargs)
 
     def _of_instance(
         self, function: MethodDescriptorType | WrapperDescriptorType, *args: Any, **kwargs: object

@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from types import BuiltinMethodType, MethodWrapperType
 from typing import Any
 
+from fxexport.capture.functions.iterable_functions import index_of
 from fxexport.capture.operators import staged_functions
 from fxexport.capture.operators.identity import keep_apart
 from fxexport.capture.operators.operators import Operators
 from fxexport.capture.operators.writing import about_to_change
 from fxexport.capture.recording.types import Function
 from fxexport.capture.session.list_runs import is_open
+from fxexport.capture.session.session import is_symbolic
 from fxexport.source.exceptions import errors_of_the_program
 
 __all__ = ["Container", "ContainerMethods"]
@@ -75,12 +77,14 @@ class ContainerMethods:
         filled = isinstance(owner, (list, deque))
         if filled and method.__name__ in ("extend", "extendleft", "__iadd__"):
             return functools.partial(self._extend, owner, method.__name__)
-        if is_open(owner):
+        if is_open(owner) and method.__name__ != "sort":
             own = self._operators.lists.method(method.__name__, owner)
             if own is not None:
                 return own
+        if filled and method.__name__ in ("pop", "insert"):
+            return functools.partial(self._at, method, owner)
         if method.__name__ == "sort" and isinstance(owner, list):
-            return lambda **kwargs: list.__init__(owner, self._sort(owner, **kwargs))
+            return functools.partial(self._sorted_in_place, owner)
         if method.__name__ in ("index", "count", "remove") and isinstance(owner, (list, deque)):
             return functools.partial(self.search, method, owner)
         if isinstance(owner, set) and method.__name__ in ("add", "discard", "remove"):
@@ -96,6 +100,18 @@ class ContainerMethods:
         one = deque.appendleft if name == "extendleft" else plain
         self._operators.iteration.pour(more, one.__get__(owner))
         return owner if name == "__iadd__" else None
+
+    def _sorted_in_place(self, owner: list[object], **kwargs: object) -> None:
+        owner[:] = self._sort(owner, **kwargs)
+
+    def _at(
+        self, method: BuiltinMethodType | MethodWrapperType, owner: Container, *args: object
+    ) -> object:
+        """``pop`` and ``insert`` at an index that may be known only when the model runs."""
+        own = self._operators.lists.method(method.__name__, owner)
+        if own is not None and args and is_symbolic(index_of(args[0])):
+            return own(index_of(args[0]), *args[1:])
+        return method(*args)
 
     def search(
         self,

@@ -10,10 +10,11 @@ import torch
 
 from fxexport.capture.operators.operators import Operators
 from fxexport.capture.operators.reading import whole_all
+from fxexport.capture.operators.staged_functions import padded
 from fxexport.capture.operators.writing import is_buffer, noting_changes
 from fxexport.capture.recording.types import Function, OpArgs, OpKwargs
 from fxexport.capture.session.compiled_functions import refuse_compiled
-from fxexport.capture.session.list_runs import is_open
+from fxexport.capture.session.list_runs import holds_open
 from fxexport.capture.values.maybe import uncertain_in
 from fxexport.capture.values.symbolic_text import refuse_deciding
 from fxexport.source.exceptions import note_raised
@@ -34,7 +35,7 @@ class NativeCalls:
             return self._operators.with_certain(
                 functools.partial(self.with_flags, function), args, kwargs
             )
-        if any(is_open(value) for value in (*args, *kwargs.values())):
+        if any(holds_open(value) for value in (*args, *kwargs.values())):
             return self._with_open_list(function, args, kwargs)
         flag = next((v for v in (*args, *kwargs.values()) if type(v) is torch.SymBool), None)
         if flag is None:
@@ -57,12 +58,19 @@ class NativeCalls:
         self, function: Callable[..., object], args: OpArgs, kwargs: OpKwargs
     ) -> object:
         """A function of PyTorch's C++ that gets a list of dynamic length."""
-        lists = self._operators.lists
+        lists, numbers = self._operators.lists, self._operators.number_lists
+        owner = getattr(function, "__self__", None)
         if lists.joins(function):
             first, *others = args or (kwargs.pop("tensors"),)
             return lists.join(function, first, *others, **kwargs)
         if function in (torch.tensor, torch.as_tensor, torch.asarray):
-            return lists.tensor(*args, **{k: v for k, v in kwargs.items() if k != "requires_grad"})
+            return numbers.tensor(
+                *args, **{k: v for k, v in kwargs.items() if k != "requires_grad"}
+            )
+        if function.__name__ == "pad_sequence":
+            return self._operators.call(padded)(*args, **kwargs)
+        if isinstance(owner, torch.Tensor) and function.__name__ == "new_tensor":
+            return numbers.tensor(args[0], kwargs.get("dtype") or owner.dtype)
         return self.with_closed(function, *args, **kwargs)
 
     def with_closed(

@@ -11,7 +11,7 @@ import torch
 
 from fxexport.capture.functions.iterable_functions import index_of, items_of
 from fxexport.capture.operators import staged_functions
-from fxexport.capture.operators.dynamic_iterables import Dynamic, Filtered, rows
+from fxexport.capture.operators.dynamic_iterables import Dynamic, Filtered, Generated, rows
 from fxexport.capture.operators.iteration import is_staged
 from fxexport.capture.operators.operators import Operators
 from fxexport.capture.recording.types import Function, OpArgs, OpKwargs
@@ -66,7 +66,9 @@ class NumberFunctions:
     ) -> object:
         if len(args) == 1 and isinstance(args[0], torch.Tensor) and args[0].dim() == 1:
             return args[0].min() if plain is min else args[0].max()
-        if len(args) == 1 and not kwargs and _is_staged(args[0]):
+        if len(args) == 1 and _is_staged(args[0]):
+            if kwargs:
+                return self._extreme_of(args[0], better, **kwargs)
             least_or_most = staged_functions.min_of if plain is min else staged_functions.max_of
             return self._operators.call(least_or_most)(args[0])
         key = kwargs.get("key")
@@ -90,6 +92,16 @@ class NumberFunctions:
                 choose, functools.partial(_same, new), functools.partial(_same, old)
             )
         return best
+
+    def _extreme_of(
+        self, items: object, better: Function, *, key: object = None, **default: object
+    ) -> object:
+        """``max(items, key=…, default=…)`` or min of a number of items that is not known."""
+        key_of = _same if key is None else self._operators.convert(key)
+        if not default:
+            return self._operators.call(staged_functions.most_of)(items, key_of, better)
+        most = self._operators.call(staged_functions.most_or_default)
+        return most(items, key_of, better, default["default"])
 
     def _sum(self, iterable: Any, start: Any = 0) -> object:
         if isinstance(iterable, torch.Tensor) and isinstance(rows(iterable), Dynamic):
@@ -218,7 +230,8 @@ def _is_staged(iterable: object) -> bool:
     """Whether its length, or which of its items there are, is known only when the model runs."""
     if isinstance(iterable, torch.Tensor):
         return iterable.dim() > 0 and is_staged(rows(iterable))
-    return isinstance(iterable, Filtered) or is_open(iterable) or is_staged(iterable)
+    lazy = isinstance(iterable, (Filtered, Generated))
+    return lazy or is_open(iterable) or is_staged(iterable)
 
 
 def _is_lazy(iterable: object) -> bool:

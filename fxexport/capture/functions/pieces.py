@@ -33,7 +33,6 @@ from fxexport.capture.session.list_runs import Spread, is_open, length_of
 from fxexport.capture.session.session import PinNeeded, expression, is_symbolic
 from fxexport.capture.staging.patterns import TensorOf
 from fxexport.capture.values.maybe import uncertain_in
-from fxexport.errors import UnsupportedError
 from fxexport.graph.sequences import SequenceVal
 from fxexport.source.frames import user_location
 
@@ -146,13 +145,11 @@ class PieceFunctions:
 
     def _found(self, name: str, x: torch.Tensor, parts: Part, dim: int) -> Any:
         """The pieces; None where PyTorch's own function does the same."""
-        if is_open(parts):
-            raise UnsupportedError(
-                f"{name} gets a list whose length is known only when the model runs",
-                location=user_location(),
-                hint="cut the tensor in a loop: x[start:end]",
-            )
         dim = dim % x.dim()
+        if is_open(parts):
+            if name in COPIES:
+                x = x.clone()
+            return self._in_sizes(x, dim, parts, "tensor_split" in name)
         # PyTorch cannot write through the views of unbind where any size is symbolic.
         sizes = x.shape if name.startswith("unbind") else (x.shape[dim], *numbers_in(parts))
         if not isinstance(parts, torch.Tensor) and not any(map(is_symbolic, sizes)):
@@ -184,6 +181,20 @@ class PieceFunctions:
         self._need(total == x.shape[dim], "the sizes of the pieces add up to that of the tensor")
         ends = [sum(sizes[1:k], sizes[0]) for k in range(1, len(sizes))]
         return self._cut(x, dim, ends)
+
+    def _in_sizes(self, x: torch.Tensor, dim: int, parts: Any, are_ends: bool) -> Any:
+        """Pieces whose sizes, or ends, are in a list of a length that is not known."""
+        numbers = self._operators.number_lists.tensor(parts, torch.int64)
+        if are_ends:
+            return self._at(x, dim, numbers)
+        ends = torch.cat([numbers.new_zeros(1), numbers.cumsum(0)])
+        enough = (numbers >= 0).all() & (ends[-1] == x.shape[dim])
+        self._need(enough.item(), "the sizes of the pieces add up to that of the tensor")
+
+        def bounds(k: Size) -> tuple[Size, Size]:
+            return number_of(ends.select(0, k)), number_of(ends.select(0, k + 1))
+
+        return self._run(x, dim, length_of(parts), bounds)
 
     def _tensor_split(self, x: torch.Tensor, dim: int, parts: Part) -> Any:
         if isinstance(parts, torch.Tensor):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import operator
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from types import GeneratorType
 from typing import Any
 
@@ -19,7 +19,10 @@ from fxexport.source.frames import user_location
 
 __all__ = [
     "Dynamic",
+    "Exhausted",
     "Filtered",
+    "Generated",
+    "drawn",
     "draws_alone",
     "dynamic_enumerate",
     "dynamic_map",
@@ -121,6 +124,26 @@ class Filtered:
         """`truth` decides a test where Python itself goes through the items."""
         self.test, self.items, self.make = test, items, make
         self._truth = truth
+        self.used: object = False
+
+    @property
+    def once(self) -> bool:
+        """Whether a loop over it is noted; a Python iterator inside notes that by itself."""
+        return isinstance(self.items, Dynamic) or getattr(self.items, "once", False)
+
+    def refuse_if_stale(self) -> None:
+        """Checks that a loop over it would find the items that Python would find.
+
+        Raises:
+            UnsupportedError: Python may find none.
+        """
+        if self.used is not False:
+            raise UnsupportedError(
+                "a filter or generator may have been used up before this line; it then has no "
+                "items left",
+                location=user_location(),
+                hint="create it again for each loop",
+            )
 
     def __iter__(self) -> Filtered:
         return self
@@ -131,6 +154,58 @@ class Filtered:
             item = next(source)
             if self._truth(self.test(item)):
                 return self.make(item)
+
+
+class Generated:
+    """What a generator function of the program gives: a generator, in two forms.
+
+    Attributes:
+        used: whether its items have been handed out; known only at run time after a branch.
+        produce: ``produce(consumer, stopped)`` hands each item to a consumer, until it stops.
+    """
+
+    def __init__(
+        self,
+        plain: Callable[[], Generator[Any, Any, Any]],
+        produce: Callable[[Function, Function], object],
+    ) -> None:
+        """`plain` makes the generator."""
+        self.used: object = False
+        self.produce = produce
+        self._make = plain
+        self._generator: Generator[Any, Any, Any] | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nobody has drawn an item from the generator."""
+        return self._generator is None and self.used is False
+
+    def start_again(self) -> None:
+        """Takes back that items were drawn, where all that drawing them did was taken back."""
+        self._generator = None
+
+    def refuse_if_used(self) -> None:
+        """Refuses to go through what may have been gone through before."""
+        if self.used is not False:
+            raise UnsupportedError(
+                "a generator may have been used up before this line; it then has no items left",
+                location=user_location(),
+                hint="create it again for each loop",
+            )
+
+    def __iter__(self) -> Generator[Any, Any, Any]:
+        self.refuse_if_used()
+        if self._generator is None:
+            self._generator = self._make()
+        return self._generator
+
+    def __next__(self) -> Any:
+        return next(iter(self))
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("send", "throw", "close") and not name.startswith("gi_"):
+            raise AttributeError(name)
+        return getattr(iter(self), name)
 
 
 # Iterators that go through what is there and run no code of the program.
@@ -157,6 +232,18 @@ def draws_alone(session: Session, iterator: object) -> bool:
     if isinstance(iterator, (map, filter, zip, enumerate, reversed, itertools.starmap)):
         return all(draws_alone(session, source) for source in session.journal.sources(iterator))
     return False
+
+
+class Exhausted(Exception):
+    """There are no more items to loop over."""
+
+
+def drawn(draw: Callable[[], Any]) -> Any:
+    """The next item of an iterator."""
+    try:
+        return draw()
+    except StopIteration:
+        raise Exhausted from None
 
 
 def dynamic_range(*args: Size) -> range | Dynamic:

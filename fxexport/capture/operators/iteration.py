@@ -11,7 +11,7 @@ import torch
 
 from fxexport.capture.operators import staged_functions
 from fxexport.capture.operators.calls import Calls
-from fxexport.capture.operators.dynamic_iterables import Dynamic, Filtered, rows
+from fxexport.capture.operators.dynamic_iterables import Dynamic, Filtered, Generated, rows
 from fxexport.capture.operators.open_lists import OpenLists
 from fxexport.capture.operators.reading import whole
 from fxexport.capture.operators.special_methods import special_method
@@ -25,6 +25,7 @@ from fxexport.capture.staging.alternatives import (
     is_one_of_several,
 )
 from fxexport.capture.values.choice import Choice
+from fxexport.capture.values.maybe import narrowed
 from fxexport.capture.values.uncertain_keys import with_and_without
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_raised
@@ -68,7 +69,9 @@ class Iteration:
         Raises:
             UnsupportedError: it has no single value here.
         """
-        there = whole(self._session, iterable)
+        there = narrowed(iterable)
+        if not isinstance(there, Generated) or not there.is_new:
+            there = whole(self._session, iterable)
         if isinstance(there, Poison):
             raise there.refuse()
         if isinstance(there, Choice):
@@ -82,6 +85,8 @@ class Iteration:
             return rows(there)
         if isinstance(there, UserList) and type(there).__iter__ is Sequence.__iter__:
             return self.source_of(there.data)
+        if isinstance(there, Generated):
+            return there
         own = special_method(there, "__iter__")
         # That of a Sequence counts up until an index is outside, which a list may not tell here.
         if own is not None and own.__func__ is not Sequence.__iter__:
@@ -105,7 +110,7 @@ class Iteration:
 
     def consumed(self, source: object) -> Any:
         """A source that is iterated over from here on; an iterator is used up by that."""
-        if isinstance(source, Dynamic):
+        if isinstance(source, (Dynamic, Filtered)):
             source.refuse_if_stale()
             if source.once:
                 self._session.journal.touch(AttributeSlot(source, "used"))
@@ -119,9 +124,10 @@ class Iteration:
         """A generator expression over one iterable; `test` tells which items it is about."""
         source = self.source_of(iterable)
         make = (lambda item: element(*self.iterate(item))) if several else element
-        if test is not None or isinstance(source, Filtered):
+        if test is not None or isinstance(source, (Filtered, Generated)):
             asks = (lambda item: test(*self.iterate(item))) if several and test else test
-            items = source if isinstance(source, (Dynamic, Filtered)) else iter(source)
+            lazy = isinstance(source, (Dynamic, Filtered, Generated))
+            items = source if lazy else iter(source)
             return Filtered(asks or _always, self.consumed(items), self._truth, make)
         if isinstance(source, Dynamic):
             self.consumed(source)
@@ -143,9 +149,10 @@ class Iteration:
         What makes an item may look at those before it (``y.extend(y[-1] * 2 for _ in range(3))``).
         Of a list, Python takes the items that are there at the start.
         """
-        iterable = whole(self._session, iterable)
+        if not isinstance(iterable, Generated):
+            iterable = whole(self._session, iterable)
         source = self.source_of(iterable)
-        if (is_staged(source) and source.computed) or isinstance(source, Filtered):
+        if (is_staged(source) and source.computed) or isinstance(source, (Filtered, Generated)):
             self._calls.call(staged_functions.poured)(source, add)
             return
         snapshot = is_staged(source) or isinstance(iterable, (list, tuple, deque))
@@ -158,7 +165,7 @@ class Iteration:
         if isinstance(source, Dynamic) and not is_symbolic(source.length):
             self.consumed(source)
             return (source.item(k) for k in range(source.length))
-        return iter(source)
+        return iter(whole(self._session, source) if isinstance(source, Generated) else source)
 
     def unpack(self, value: object, before: int, after: int | None = None) -> Any:
         """The right side of an unpacking.
@@ -207,9 +214,10 @@ class Iteration:
     @for_each(0, goes_through=True)
     def listed(self, iterable: object) -> list[Any]:
         """``list(iterable)``, or ``*iterable``; what has a dynamic length becomes an open list."""
-        iterable = whole(self._session, iterable)
+        if not isinstance(iterable, Generated):
+            iterable = whole(self._session, iterable)
         source = rows(iterable) if isinstance(iterable, torch.Tensor) else iterable
-        if is_staged(source) or isinstance(source, Filtered):
+        if is_staged(source) or isinstance(source, (Filtered, Generated)):
             made: list[Any] = self._calls.call(staged_functions.collected)(source)
             return made
         if isinstance(source, (list, tuple, deque)):

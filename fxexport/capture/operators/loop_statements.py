@@ -9,12 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from fxexport.capture.operators.dynamic_iterables import Dynamic, Filtered, draws_alone
+from fxexport.capture.operators.dynamic_iterables import (
+    Dynamic,
+    Exhausted,
+    Filtered,
+    Generated,
+    drawn,
+    draws_alone,
+)
 from fxexport.capture.operators.iteration import Iteration
 from fxexport.capture.operators.logic import Logic
 from fxexport.capture.operators.variables import flag_of, slots_of
 from fxexport.capture.recording.types import Size, Undecided
-from fxexport.capture.session.journal import Slot
+from fxexport.capture.session.journal import AttributeSlot, Slot
 from fxexport.capture.session.session import Session, is_symbolic
 from fxexport.capture.sizes.proofs import proof
 from fxexport.capture.staging.alternatives import each_alternative, is_one_of_several
@@ -35,17 +42,6 @@ ITERATION_LIMIT = 20_000
 
 _Thunk = Callable[[], Any]
 _Body = Callable[[Any], None]
-
-
-class _Exhausted(Exception):
-    """There are no more items to loop over."""
-
-
-def _drawn(draw: _Thunk) -> Any:
-    try:
-        return draw()
-    except StopIteration:
-        raise _Exhausted from None
 
 
 class LoopStatements:
@@ -168,14 +164,39 @@ class LoopStatements:
                 slots,
             )
             return
-        source = self._iteration.consumed(self._iteration.source_of(iterable))
-        if isinstance(source, Filtered):
+        self._over(
+            self._iteration.consumed(self._iteration.source_of(iterable)), body, slots, broken
+        )
+
+    def _over(self, source: Any, body: _Body, slots: list[Slot], broken: Slot | None) -> None:
+        """A for loop over what nobody else goes through."""
+        if isinstance(source, Generated) and source.used is True:
+            return  # Python finds no more items
+        if isinstance(source, Generated) and source.is_new:
+            self._for_generated(source, body, slots, broken)
+        elif isinstance(source, Filtered):
             self._for_filtered(source, body, slots, broken)
         elif isinstance(source, Dynamic):
             with self._session.iterating(source.lists):
                 self._for_dynamic(source, body, slots, broken)
         else:
             self._python_for(source, body, slots, broken)
+
+    def _for_generated(
+        self, source: Generated, body: _Body, slots: list[Slot], broken: Slot | None
+    ) -> None:
+        """``for … in generator``: the body is called where the generator yields."""
+        session = self._session
+
+        def consumer(item: object) -> None:
+            # Loops of the generator do not know the variables that the body binds.
+            for slot in slots:
+                session.journal.touch(slot)
+            body(item)
+
+        session.journal.touch(AttributeSlot(source, "used"))
+        source.used = True
+        source.produce(consumer, lambda: False if broken is None else broken.get())
 
     def _for_filtered(
         self, source: Filtered, body: _Body, slots: list[Slot], broken: Slot | None
@@ -192,7 +213,7 @@ class LoopStatements:
                     self._session, condition, lambda: body(source.make(item)), lambda: None, slots
                 )
 
-        self.run_for(source.items, where_it_holds, slots, broken)
+        self._over(source.items, where_it_holds, slots, broken)
 
     def _for_dynamic(
         self, iterable: Dynamic, body: _Body, slots: list[Slot], broken: Slot | None
@@ -276,10 +297,10 @@ class LoopStatements:
                         break
                 try:
                     if left is False:
-                        body(_drawn(draw))
+                        body(drawn(draw))
                     else:
                         self._iteration_unless(left, body, iterable, draw, slots)
-                except _Exhausted:
+                except Exhausted:
                     break
                 iterations += 1
         if long and staged is not None:
@@ -299,18 +320,18 @@ class LoopStatements:
         """One iteration, which is made only if the loop has not been left.
 
         Raises:
-            _Exhausted: there are no more items.
+            Exhausted: there are no more items.
         """
         session = self._session
         going = condition_of(session, self._logic.not_(left))
         if going is False:
             return
         if going is True:
-            body(_drawn(draw))
+            body(drawn(draw))
             return
         if not is_iterator(iterable):
             # Drawing an item changes nothing.
-            item = _drawn(draw)
+            item = drawn(draw)
             stage_branch(session, going, lambda: body(item), lambda: None, slots)
             return
         if not draws_alone(session, iterable):
@@ -323,8 +344,8 @@ class LoopStatements:
             nonlocal ended
             session.journal.advance(iterable)
             try:
-                item = _drawn(draw)
-            except _Exhausted:
+                item = drawn(draw)
+            except Exhausted:
                 ended = True
                 return
             body(item)
@@ -334,7 +355,7 @@ class LoopStatements:
             if ended:
                 # Python finds that there is no item, which changes nothing.
                 attempt.roll_back()
-                raise _Exhausted
+                raise Exhausted
 
     def _drawn_unasked(self, iterable: object, draw: _Thunk) -> Any:
         """The next item of an iterator with variables of its own, also where the loop is left.
@@ -344,7 +365,7 @@ class LoopStatements:
         """
         session = self._session
         with session.journal.scope() as writes:
-            item = _drawn(draw)
+            item = drawn(draw)
         if writes.old:
             raise UnsupportedError(
                 "a loop that may have been left goes on with an iterator, and making its next "

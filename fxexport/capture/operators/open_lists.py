@@ -6,6 +6,8 @@ happens in the Python list itself; for everything else the whole becomes one run
 
 from __future__ import annotations
 
+import operator
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias, cast
 
@@ -19,17 +21,23 @@ from fxexport.capture.operators.staged_functions import (
     index_of,
     reversed_of,
     slice_of,
+    spliced,
     stepped_slice_of,
 )
 from fxexport.capture.recording.types import Function, Size
+from fxexport.capture.session.journal import ContainerSlot
 from fxexport.capture.session.list_runs import Spread, Views, is_open, length_of, refuse_open
+from fxexport.capture.session.loans import Loan
 from fxexport.capture.session.session import Session, is_symbolic
-from fxexport.capture.staging.patterns import DTYPE_OF, Number, TensorOf
-from fxexport.capture.staging.sequence_items import item_of, join, single, with_item, without
-from fxexport.capture.staging.widening import Widening
+from fxexport.capture.staging.item_tensors import objects_in
+from fxexport.capture.staging.list_elements import Elements
+from fxexport.capture.staging.patterns import Number, Parts, TensorOf
+from fxexport.capture.staging.runs import Changed, single, things_in, with_item, without
+from fxexport.capture.staging.sequence_items import PackedRun, item_of
+from fxexport.capture.staging.sequence_nodes import join
 from fxexport.capture.values.containers import rebuild_like
 from fxexport.capture.values.kinds import Mismatch
-from fxexport.capture.values.maybe import is_dynamic
+from fxexport.capture.values.maybe import Maybe, is_dynamic
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -38,6 +46,9 @@ __all__ = ["OpenLists"]
 
 # A list or deque, or for reading a tuple or ModuleList: what is done with each depends on which.
 _Items: TypeAlias = Any
+
+
+_FLAG = TensorOf(torch.bool, ())
 
 
 class OpenLists:
@@ -54,6 +65,7 @@ class OpenLists:
         self._conditionals = conditionals
         self._calls = calls
         self._methods: dict[str, Function] = {
+            "__getitem__": self.get,
             "insert": self.insert,
             "pop": self.pop,
             "popleft": lambda items: self.pop(items, 0),
@@ -84,9 +96,16 @@ class OpenLists:
     def dynamic(self, items: Sequence[Any]) -> Dynamic:
         """The list as something to loop over; the loop sees its items as they are now."""
         spread = self._to_read(items)
+        found = list(items)
+
+        def item(k: Size) -> object:
+            # In the loop, items may be changed where they are, which leaves another run.
+            same = len(items) == len(found) and all(map(operator.is_, items, found))
+            return self._lent(items, spread if same else self._to_read(items), k)
+
         return Dynamic(
             spread.length,
-            lambda k: item_of(self._session, spread, k),
+            item,
             "a list",
             [items],
             views=spread.views,
@@ -103,16 +122,33 @@ class OpenLists:
         spread = self._to_read(items)
         if spread.views is not None:
             key = self.from_start(key, spread.length)
-        return item_of(self._session, spread, key)
+        return self._lent(items, spread, key)
+
+    def _lent(self, items: _Items, run: Spread, key: Size) -> object:
+        """An item of a list, which may be changed where it is."""
+        session = self._session
+        item = item_of(session, run, key)
+        things = things_in(session, item)
+        if not things or (run.views is not None and not isinstance(run.views, PackedRun)):
+            return item
+
+        def changed() -> Spread:
+            if isinstance(loan.run, Changed) and not loan.run.is_written:
+                return loan.run
+            return Changed(session, loan.run, self.from_start(key, loan.run.length), item)
+
+        loan = Loan(items, list(items), run, key, item, things, changed)
+        session.lend(loan)
+        return item
 
     def _slice(self, items: _Items, key: slice) -> object:
         if key == slice(None):
             return self._session.journal.made(items[:])
-        if key == slice(None, None, -1):
+        if not is_dynamic(key.step) and key == slice(None, None, -1):
             return self._of_type(items, self._python(reversed_of, items))
         if is_dynamic(key.step):
-            raise refuse_open("sliced with a step that is known only then as well")
-        if key.step not in (None, 1):
+            self.take_for_granted(key.step > 0, "the step of a slice is above 0", "ValueError")
+        if is_dynamic(key.step) or key.step not in (None, 1):
             bounds = key.start, key.stop, key.step
             return self._of_type(items, self._python(stepped_slice_of, items, *bounds))
         plain = self._plain_slice(items, key) if is_open(items) else None
@@ -122,13 +158,21 @@ class OpenLists:
 
     def _plain_slice(self, items: _Items, key: slice) -> object:
         """A slice whose bounds lie among the ordinary items at the ends."""
+        bounds = self._plain_bounds(items, key)
+        return None if bounds is None else items[slice(*bounds)]
+
+    def _plain_bounds(self, items: _Items, key: slice) -> list[int] | None:
+        """Where a slice begins and ends in the Python list, if no run lies between an end and it.
+
+        A bound that the list may be too short for is none of these.
+        """
         bounds = []
         for bound, whole in ((key.start, 0), (key.stop, len(items))):
             position = whole if bound is None else _position(items, bound)
             if position is None:
                 return None
             bounds.append(position)
-        return items[bounds[0] : bounds[1]]
+        return bounds
 
     def _of_type(self, items: _Items, made: list[object]) -> object:
         return tuple(made) if isinstance(items, tuple) else made
@@ -139,32 +183,30 @@ class OpenLists:
         """``torch.stack`` and ``torch.cat`` of an open list."""
         stacked = self._joins[function]
         try:
-            leaf = Widening(self._session).element_of(list(items))
+            leaf = Elements(self._session).element_of(list(items))
         except Mismatch as reason:
             raise refuse_open(f"joined, and {reason}") from None
+        if isinstance(leaf, Parts) and isinstance(leaf.like, Maybe) and leaf.like.absent is None:
+            items = [self._all_there(items)]
+            leaf = items[0].element
         if not isinstance(leaf, TensorOf) or out is not None:
             raise refuse_open("joined, and its items are no tensors" if out is None else "out=")
-        self._not_empty(items, f"torch.{function.__name__}", "RuntimeError")
+        self.not_empty(items, f"torch.{function.__name__}", "RuntimeError")
         rank = len(leaf.dims) + stacked
         if not -rank <= dim < rank:
             raise IndexError(f"Dimension out of range (got {dim}, and there are {rank})")
         return join(self._session, list(items), dim % rank, stacked, leaf)
 
-    def tensor(self, items: _Items, dtype: torch.dtype | None = None, device: object = None) -> Any:
-        """``torch.tensor`` of an open list of numbers."""
-        spread = self.single(items)
-        kind = spread.element.kind if isinstance(spread.element, Number) else None
-        if kind is None:
-            raise refuse_open("made a tensor, and its items are no numbers")
-        if dtype is None:
-            # PyTorch gives float32 for an empty list, whatever its items would have been.
-            if kind is not float:
-                self._not_empty(items, "torch.tensor")
-            dtype = torch.get_default_dtype() if kind is float else DTYPE_OF[kind]
-        # With one item more there is something to join even where the list is empty.
-        start = torch.zeros((), dtype=DTYPE_OF[kind])
-        leaf = TensorOf(DTYPE_OF[kind], ())
-        return join(self._session, [start, spread], 0, True, leaf)[1:].to(dtype)
+    def _all_there(self, items: _Items) -> Spread:
+        """A run of the values of items that may be None, none of which is."""
+        run = self.single(items)
+        assert isinstance(run.element, Parts)
+        flags, *values = run.columns
+        there = join(self._session, [Spread(Number(bool), [flags], run.length)], 0, True, _FLAG)
+        text = "no item of the list is None"
+        every = cast("torch.SymBool", there.all().item())
+        self.take_for_granted(every, text, "TypeError")
+        return Spread(run.element.items[1], values, run.length)
 
     def joins(self, function: object) -> bool:
         """Whether a function joins the tensors of a list."""
@@ -193,11 +235,14 @@ class OpenLists:
     def set(self, items: _Items, key: Size | slice, value: object) -> None:
         """``items[key] = value``."""
         if isinstance(key, slice):
-            raise refuse_open("assigned to by a slice")
+            self._splice(items, key, value)
+            return
         position = _position(items, key)
         if position is not None:
             items[position] = value
             return
+        if self._session.is_lent(value, items, key):
+            return  # what `items[key] += …` stores has been written where it is
         self._inside(items, key)
         spread = self.single(items)
         index = self.from_start(key, spread.length)
@@ -208,8 +253,19 @@ class OpenLists:
     def delete(self, items: _Items, key: Size | slice) -> None:
         """``del items[key]``."""
         if isinstance(key, slice):
-            raise refuse_open("shortened by del with a slice")
-        self.pop(items, key)
+            self._splice(items, key, [])
+        else:
+            self.pop(items, key)
+
+    def _splice(self, items: _Items, key: slice, values: object) -> None:
+        """``items[start:stop] = values``."""
+        if is_dynamic(key.step) or key.step not in (None, 1):
+            raise refuse_open("changed at a slice with a step")
+        bounds = self._plain_bounds(items, key)
+        if bounds is not None and isinstance(values, list):
+            items[slice(*bounds)] = values
+            return
+        self._assign(items, self._python(spliced, items, key.start, key.stop, values))
 
     def pop(self, items: _Items, key: Size = -1) -> object:
         """``items.pop(key)``."""
@@ -221,7 +277,11 @@ class OpenLists:
         self._inside(items, key)
         spread = self.single(items)
         value = item_of(self._session, spread, key)
-        self._put(items, without(self._session, spread, key))
+        shorter = without(self._session, spread, key)
+        things = things_in(self._session, value)
+        loan = Loan(None, [], spread, key, value, things, lambda: shorter, left=shorter)
+        self._session.lend(loan)
+        self._put(items, shorter)
         return value
 
     def insert(self, items: _Items, key: Size, value: object) -> None:
@@ -252,7 +312,13 @@ class OpenLists:
         parts = list(items)
         if len(parts) == 1 and isinstance(parts[0], Spread):
             return parts[0]
-        return self.single(parts)
+        run = self.single(parts)
+        objects = (one for part in parts for one in objects_in(part))
+        if isinstance(items, (list, deque)) and next(objects, None) is not None:
+            # From here on, the run's objects are those of the list.
+            self._session.journal.touch(ContainerSlot(items))
+            self._put(items, run)
+        return run
 
     def _put(self, items: _Items, spread: Spread) -> None:
         items.clear()
@@ -285,7 +351,8 @@ class OpenLists:
         for condition in conditions:
             self.take_for_granted(condition, "this index is inside the list", "IndexError")
 
-    def _not_empty(self, items: Iterable[object], what: str, error: str = "") -> None:
+    def not_empty(self, items: Iterable[object], what: str, error: str = "") -> None:
+        """Assumes that a list has an item."""
         if not is_symbolic(length_of(items)):
             return
         views = _views(items)

@@ -7,6 +7,7 @@ stands in the other modules of this folder, one subject in each; here they are p
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -18,11 +19,13 @@ from fxexport.capture.operators.comparisons import Comparisons
 from fxexport.capture.operators.comprehensions import Comprehensions
 from fxexport.capture.operators.conditionals import Conditionals, raising
 from fxexport.capture.operators.dict_methods import DictMethods
+from fxexport.capture.operators.dynamic_iterables import Generated
 from fxexport.capture.operators.identity import keep_apart
 from fxexport.capture.operators.iteration import Iteration
 from fxexport.capture.operators.logic import Logic
 from fxexport.capture.operators.lookups import Lookups
 from fxexport.capture.operators.loop_statements import LoopStatements
+from fxexport.capture.operators.number_lists import NumberLists
 from fxexport.capture.operators.open_lists import OpenLists
 from fxexport.capture.operators.reading import read
 from fxexport.capture.operators.starred_calls import StarredCalls
@@ -35,6 +38,9 @@ from fxexport.capture.staging.alternatives import each_alternative
 from fxexport.capture.values.maybe import force
 from fxexport.capture.values.symbolic_text import refuse_open_text
 from fxexport.capture.values.uncertain_keys import settled
+
+# Packages beside the standard library whose classes go through the lists that they are given.
+_GOING_THROUGH = frozenset({"numpy", "torch"})
 
 __all__ = ["Operators"]
 
@@ -81,6 +87,7 @@ class Operators:
         self.lists = OpenLists(session, conditionals, calls)
         self.lookups = Lookups(session, conditionals)
         subscripts = Subscripts(session, conditionals, calls, self.lists, self.lookups)
+        self.number_lists = NumberLists(session, self.lists, calls, subscripts.get_item)
         self.iteration = Iteration(session, calls, self.lists, conditionals.truth)
         self.dicts = DictMethods(session, conditionals, subscripts, self.iteration, self.lookups)
         logic = Logic(session)
@@ -119,6 +126,7 @@ class Operators:
         # Loops
         self.for_stmt, self.while_stmt = loops.for_stmt, loops.while_stmt
         self.iterate, self.generator = self.iteration.iterate, self.iteration.generator
+        self.generated = lambda *forms: session.journal.made(Generated(*forms))
         self.unpack = self.iteration.unpack
         self.listed = self.starred = self.iteration.listed
         self.list_comp = comprehensions.list_comp
@@ -167,6 +175,14 @@ class Operators:
                 keep_apart(self.session, key, seen)
                 seen.append(key)
         return self.session.journal.made(value)
+
+    def constructed(self, cls: type, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+        """A call of a class that is not rewritten; one of Python's goes through lists by itself."""
+        package = cls.__module__.split(".")[0]
+        if package in _GOING_THROUGH or package in sys.stdlib_module_names:
+            args = tuple(self.lists.closed(value) for value in args)
+            kwargs = {name: self.lists.closed(value) for name, value in kwargs.items()}
+        return self.with_certain(cls, args, kwargs)
 
     def mapping(self, value: object) -> object:
         """``**value`` in a dict."""

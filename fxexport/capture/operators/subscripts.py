@@ -75,7 +75,7 @@ class Subscripts:
                 return self._lists.get(container, key)
             if isinstance(key, torch.SymInt):
                 return self._pick(container, key)
-            if isinstance(key, slice) and _has_symbols(key):
+            if _has_symbols(key):
                 return self._lists.get(container, key)
         own = special_method(container, "__getitem__")
         if own is not None:
@@ -156,7 +156,7 @@ class Subscripts:
             return
         if isinstance(container, (list, deque)):
             key = _as_index(key)
-            if is_open(container):
+            if is_open(container) or _has_symbols(key):
                 self._lists.set(container, key, value)
                 return
             if isinstance(key, torch.SymInt):
@@ -197,8 +197,9 @@ class Subscripts:
             keep_apart(self._session, key, container)
             with errors_of_the_program():
                 force(container[key])
-        if is_open(container):
-            self._lists.delete(container, _as_index(key))
+        key = _as_index(key) if isinstance(container, (list, deque)) else key
+        if is_open(container) or _has_symbols(key) or isinstance(key, torch.SymInt):
+            self._lists.delete(container, key)
         else:
             del container[key]
 
@@ -218,8 +219,9 @@ def _same(value: object) -> object:
     return value
 
 
-def _has_symbols(key: slice) -> bool:
-    return any(is_symbolic(bound) for bound in (key.start, key.stop, key.step))
+def _has_symbols(key: object) -> bool:
+    """Whether a subscript is a slice with bounds that are known only when the model runs."""
+    return isinstance(key, slice) and any(map(is_symbolic, (key.start, key.stop, key.step)))
 
 
 def _is_new_list(key: object, item: object) -> bool:

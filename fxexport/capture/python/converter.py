@@ -79,8 +79,8 @@ class Runtime(Protocol):
         """Notes that an object is new."""
 
     @property
-    def with_certain(self) -> Function:
-        """Calls a function that is not rewritten."""
+    def constructed(self) -> Function:
+        """Calls a class that is not rewritten."""
 
 
 class Converter:
@@ -171,7 +171,7 @@ class Converter:
         if dataclasses.is_dataclass(cls) and type(hook) is FunctionType:
             return functools.partial(self._with_hook, cls, hook)
         return lambda *args, **kwargs: self._runtime.fresh(
-            self._runtime.with_certain(cls, args, kwargs)
+            self._runtime.constructed(cls, args, kwargs)
         )
 
     def _with_hook(self, cls: type, hook: FunctionType, *args: object, **kwargs: object) -> object:

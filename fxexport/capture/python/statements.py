@@ -15,9 +15,11 @@ import ast
 import copy
 import sys
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from fxexport.capture.python.assignments import Assignments
 from fxexport.capture.python.expressions import ExpressionRewriter
+from fxexport.capture.python.generators import both_forms, is_producible
 from fxexport.capture.python.jumps import always_raises, lower_jumps
 from fxexport.capture.python.new_nodes import (
     RUNTIME,
@@ -69,17 +71,20 @@ class _FunctionRewriter(ExpressionRewriter):
         self._assignments = Assignments(self)
         self._break_flags: Mapping[ast.stmt, str] = {}
 
-    def rewritten(self, node: FunctionNode, top: bool = False) -> FunctionNode:
+    def rewritten(self, node: FunctionNode, top: bool = False, plain: bool = False) -> FunctionNode:
         """The function with its body rewritten, where it is.
 
         Args:
             node: the function that the rewriter is for.
             top: whether it is compiled by itself, so that its maker keeps its defaults.
+            plain: whether a generator stays one.
         """
         self._strip_signature(node, top)
         if isinstance(node, ast.Lambda):
             node.body = self.visit(node.body)
             return node
+        if not plain and is_producible(node):
+            return self._both_forms(node)
         if not self.scope.generator:
             node.body, self._break_flags = lower_jumps(node.body)
         # Flags of lowered jumps are variables like any other.
@@ -92,6 +97,13 @@ class _FunctionRewriter(ExpressionRewriter):
             *self._outer_writes(node),
             *body,
         ]
+        return node
+
+    def _both_forms(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        """A generator function; see `generators`."""
+        plain, produce, result = both_forms(node, self.scope)
+        made = [_FunctionRewriter(one).rewritten(one, plain=True) for one in (plain, produce)]
+        node.body = [*cast("list[ast.stmt]", made), result]
         return node
 
     def _strip_signature(self, node: FunctionNode, top: bool) -> None:

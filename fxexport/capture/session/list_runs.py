@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import NoReturn, Protocol, TypeGuard
@@ -9,15 +10,30 @@ from typing import NoReturn, Protocol, TypeGuard
 import torch
 
 from fxexport.capture.recording.types import Size, Value
+from fxexport.capture.session.refusals import Poison
 from fxexport.errors import UnsupportedError
 from fxexport.graph.sequences import SequenceVal
 from fxexport.source.frames import user_location
 
-__all__ = ["Pattern", "Spread", "Views", "closed_items", "is_open", "length_of", "refuse_open"]
+__all__ = [
+    "Pattern",
+    "Spread",
+    "Views",
+    "closed_items",
+    "holds_open",
+    "is_open",
+    "length_of",
+    "only_run",
+    "refuse_open",
+]
 
 
 class Pattern:
     """What all values of one slot, or all items of a list, have in common (see staging)."""
+
+    def holds(self, kind: type) -> bool:
+        """Whether such a value is, or has in it, an object of a class, or a tensor."""
+        raise NotImplementedError
 
 
 class Views(Protocol):
@@ -48,24 +64,83 @@ class Spread:
     is refused.
 
     Attributes:
-        element: the pattern of an item.
         length: number of items (int or SymInt).
         views: how items are made that the graph does not keep yet; None for a run that it keeps.
+        shared: the classes, torch.Tensor among them, of which two items may hold one object;
+            `object` stands for all.
+        relied_on: the classes of which something was done since no two items share one.
+        same_places: runs that have the same items at the same places, but for changes of items.
+        places_relied_on: whether something was done since the places are the same.
+        stale: why its items are out of date, if they are.
     """
 
     def __init__(self, element: Pattern, columns: list[SequenceVal] | Views, length: Size) -> None:
-        self.element = element
+        self._element = element
         self.length = length
         self._columns = columns if isinstance(columns, list) else None
         self.views = None if isinstance(columns, list) else columns
+        self.shared: frozenset[type] = frozenset({object})
+        self.relied_on: set[type] = set()
+        self.same_places: list[Spread] = []
+        self.places_relied_on = False
+        self.stale: Poison | None = None
+        self._made_of: list[Spread] = []
+        self._makes: weakref.WeakSet[Spread] = weakref.WeakSet()
+
+    @property
+    def element(self) -> Pattern:
+        """The pattern of an item."""
+        return self._element
 
     @property
     def columns(self) -> list[SequenceVal]:
         """A sequence of the graph for each tensor or number in an item."""
+        self.refuse_if_stale()
         if self.views is not None:
             return self.views.columns()
         assert self._columns is not None
         return self._columns
+
+    def refuse_if_stale(self) -> None:
+        """Refuses to read items that are out of date (see `Lending`)."""
+        if self.stale is not None:
+            raise self.stale.refuse()
+
+    def made_of(self, other: Spread) -> None:
+        """Notes that this run holds items of another one, which lives as long as this one.
+
+        What may not change while the other one holds it may not while this one does.
+        """
+        if other is not self:
+            self._made_of.append(other)
+            other._makes.add(self)
+
+    def copy(self) -> Spread:
+        """The same items as another run, for what replaces this one."""
+        columns = self._columns if self.views is None else self.views
+        assert columns is not None
+        return Spread(self.element, columns, self.length)
+
+    def may_hold(self, kind: type) -> bool:
+        """Whether an item may be, or have in it, an object of a class, or a tensor."""
+        return self._element.holds(kind)
+
+    def keeps_places_of(self, other: Spread) -> bool:
+        """Whether each item is where it is in another run, though perhaps changed."""
+        if self is other:
+            return True
+        before = self.same_places
+        return bool(before) and all(run.keeps_places_of(other) for run in before)
+
+    def rely_on_places(self) -> None:
+        """Notes that `keeps_places_of` decides something, for what it goes back to."""
+        self.places_relied_on = True
+        for run in self.same_places:
+            run.rely_on_places()
+
+    def related(self) -> list[Spread]:
+        """The runs that this one holds items of, and those that hold items of it."""
+        return [*self._made_of, *self._makes]
 
     @classmethod
     def __torch_function__(
@@ -79,6 +154,19 @@ def is_open(value: Value) -> TypeGuard[list[Value] | tuple[Value, ...] | deque[V
     return isinstance(value, (list, tuple, deque)) and any(
         isinstance(item, Spread) for item in value
     )
+
+
+def holds_open(value: Value) -> bool:
+    """Whether a list of open length is among the items of a list or tuple, or of those in it."""
+    if not isinstance(value, (list, tuple)):
+        return False
+    return is_open(value) or any(holds_open(item) for item in value)
+
+
+def only_run(items: Iterable[Value]) -> Spread | None:
+    """The run that is all that a list holds; None where it holds anything else."""
+    parts = list(items)
+    return parts[0] if len(parts) == 1 and isinstance(parts[0], Spread) else None
 
 
 def length_of(items: Iterable[Value]) -> Size:

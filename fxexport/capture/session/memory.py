@@ -12,8 +12,7 @@ import contextlib
 import functools
 import weakref
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch.utils.weak import WeakIdKeyDictionary
@@ -21,57 +20,24 @@ from torch.utils.weak import WeakIdKeyDictionary
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.tensor_mode import TensorMode
 from fxexport.capture.recording.types import Value
-from fxexport.capture.session.aliases import Alias, Aliases
+from fxexport.capture.session.aliases import Aliases
 from fxexport.capture.session.journal import ContentsSlot, Journal
 from fxexport.capture.session.notes import Notes
+from fxexport.capture.session.sharing_notes import (
+    Frozen,
+    Held,
+    Lost,
+    LostNotes,
+    Remembered,
+    Shared,
+    alive,
+    there,
+)
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
 
-__all__ = ["Lost", "Remembered", "Sharing"]
-
-
-class Lost(NamedTuple):
-    """A tensor whose value is no longer valid after a write under another name, and that line."""
-
-    tensor: weakref.ref[torch.Tensor]
-    location: SourceLocation | None
-
-
-class Shared(NamedTuple):
-    """A merged tensor, and those that it may share memory with in PyTorch."""
-
-    merged: weakref.ref[torch.Tensor]
-    sources: tuple[weakref.ref[torch.Tensor], ...]
-
-    def alive(self) -> list[torch.Tensor]:
-        """The sources that still exist."""
-        return _alive(*self.sources)
-
-
-class Held(NamedTuple):
-    """A tensor that is an item of a list of varying length, and that list."""
-
-    tensor: weakref.ref[torch.Tensor]
-    holder: weakref.ref[Value]
-
-
-class Frozen(NamedTuple):
-    """An object that is an item of a list of varying length, and that list."""
-
-    value: Value
-    holder: weakref.ref[Value]
-
-
-@dataclass(frozen=True)
-class Remembered:
-    """What was noted in a part of the program."""
-
-    lost: list[Lost] = field(default_factory=list)
-    shared: list[Shared] = field(default_factory=list)
-    held: list[Held] = field(default_factory=list)
-    frozen: list[Frozen] = field(default_factory=list)
-    aliases: list[Alias] = field(default_factory=list)
+__all__ = ["Sharing", "item_changed"]
 
 
 class Sharing:
@@ -89,10 +55,10 @@ class Sharing:
 
     def __init__(self) -> None:
         # Each is found by the objects that it is about, while they are there.
-        self._lost = Notes[Lost](lambda note: _alive(note.tensor))
-        self._shared = Notes[Shared](lambda note: _alive(note.merged, *note.sources))
-        self._held = Notes[Held](lambda note: _alive(note.tensor))
-        self._frozen = Notes[Frozen](lambda note: (note.value,))
+        self._lost = LostNotes(lambda note: alive(note.tensor))
+        self._shared = Notes[Shared](lambda note: alive(note.merged, *note.sources))
+        self._held = Notes[Held](lambda note: there(note.tensor(), note.holder()))
+        self._frozen = Notes[Frozen](lambda note: there(note.value, note.holder()))
         # tensor -> the operator that has given it other sizes in place
         self._reshaped: MutableMapping[torch.Tensor, str] = WeakIdKeyDictionary()
         # The lists that are being looped over, innermost last.
@@ -140,6 +106,12 @@ class Sharing:
             tensor = note.tensor()
             if tensor is not None:
                 self._lose(tensor, note.location)
+            elif note.value is not None:
+                self.spoil(note.value, note.location)
+
+    def spoil(self, thing: Value, location: SourceLocation | None) -> None:
+        """An object or run is out of date; see `Lending`."""
+        raise NotImplementedError
 
     def _books(self) -> tuple[Notes[Any], ...]:
         return (self._lost, self._shared, self._held, self._frozen, self.aliases.notes)
@@ -178,7 +150,7 @@ class Sharing:
     def about_to_write(self, base: torch.Tensor) -> None:
         """Notes a write: what shares the memory on some paths is lost after it."""
         for shared in self._shared.about(base):
-            merged, sources = shared.merged(), shared.alive()
+            merged, sources = shared.merged(), shared.sources_alive()
             if base is merged:
                 for source in sources:
                     self._lose(source)
@@ -195,9 +167,8 @@ class Sharing:
         real = self.tensors.real_of(base)
         if real is not None and self.tensors.sharing_memory(real):
             self.reads_under_another_name(real)
-        for held in self._held.about(base):
-            if held.tensor() is base and held.holder() is not None:
-                raise _item_changed("a tensor is written in place")
+        if any(h.tensor() is base and h.holder() is not None for h in self._held.about(base)):
+            self._item_changes(base, "a tensor is written in place")
         self.journal.touch(self.contents(base))
 
     def _lose(self, base: torch.Tensor, location: SourceLocation | None = None) -> None:
@@ -242,15 +213,14 @@ class Sharing:
         """Remembers that a list of varying length holds a tensor: it may not be written to."""
         base = self.tensors.base_of(self.tensors.lift(tensor))
         self._held.add(Held(weakref.ref(base), weakref.ref(holder)))
+        for shared in self._shared.about(base):
+            merged = shared.merged()
+            if merged is not None and merged is not base:
+                self._held.add(Held(shared.merged, weakref.ref(holder)))
 
     def freeze(self, value: Value, holder: Value) -> None:
-        """Remembers that an object is an item of a list of varying length."""
-        if isinstance(value, torch.Tensor):
-            return
-        if isinstance(value, (list, dict, set)) or hasattr(value, "__dict__"):
-            self._frozen.add(Frozen(value, weakref.ref(holder)))
-        for part in _parts_inside(value):
-            self.freeze(part, holder)
+        """Remembers that an object is, or is in, an item of a list of varying length."""
+        self._frozen.add(Frozen(value, weakref.ref(holder)))
 
     def check_changeable(self, value: Value) -> None:
         """To be called before a container or object changes.
@@ -264,9 +234,30 @@ class Sharing:
                 location=user_location(),
                 hint="loop over a copy of it",
             )
+        self._check_items(value)
+
+    def _check_items(self, value: Value) -> None:
+        """The part of `check_changeable` about the items of lists."""
         notes = self._frozen.about(value)
         if any(frozen.value is value and frozen.holder() is not None for frozen in notes):
-            raise _item_changed(f"a {type(value).__name__} changes")
+            self._item_changes(value, f"a {type(value).__name__} changes")
+
+    def _item_changes(self, thing: Value, what: str) -> None:
+        """An object, or the base of a tensor, is about to change that a run of items holds."""
+        raise item_changed(what)
+
+    def held_as(self, tensor: torch.Tensor, old: torch.Tensor) -> None:
+        """A tensor stands for another one: the lists that hold that one hold it."""
+        base, source = self.tensors.base_of(tensor), self.tensors.base_of(old)
+        for held in self._held.about(source):
+            if held.tensor() is source and held.holder() is not None and base is not source:
+                self._held.add(Held(weakref.ref(base), held.holder))
+
+    def frozen_as(self, value: Value, old: Value) -> None:
+        """The same for an object."""
+        for frozen in self._frozen.about(old):
+            if frozen.value is old and frozen.holder() is not None and value is not old:
+                self._frozen.add(Frozen(value, frozen.holder))
 
     @contextlib.contextmanager
     def iterating(self, containers: Sequence[Value]) -> Iterator[None]:
@@ -311,7 +302,7 @@ class Sharing:
             found.add(id(item))
             for shared in self._shared.about(item):
                 if shared.merged() is item:
-                    queue.extend(shared.alive())
+                    queue.extend(shared.sources_alive())
         return found
 
     def outer_sources(self, base: torch.Tensor, since: int) -> list[torch.Tensor]:
@@ -322,7 +313,7 @@ class Sharing:
             id(source): source
             for shared in self._shared.about(base)
             if shared.merged() is base
-            for source in shared.alive()
+            for source in shared.sources_alive()
             if self.tensors.born(source) < since
         }
         return list(found.values())
@@ -349,24 +340,15 @@ class Sharing:
             base = self.tensors.base_of(old)
             groups.setdefault(id(base), []).append(tensor)
             self.merged_from(tensor, *self.outer_sources(base, since))
+            self.held_as(tensor, old)
             self.lose_as([tensor], [self.is_lost(old, lost)])
         for group in groups.values():
             for tensor in group:
                 self.merged_from(tensor, *(other for other in group if other is not tensor))
 
 
-def _alive(*refs: weakref.ref[torch.Tensor]) -> list[torch.Tensor]:
-    return [value for ref in refs if (value := ref()) is not None]
-
-
-def _parts_inside(value: Value) -> list[Value]:
-    """What a plain container holds."""
-    if isinstance(value, dict):
-        return list(value.values())
-    return list(value) if isinstance(value, (list, tuple)) else []
-
-
-def _item_changed(what: str) -> UnsupportedError:
+def item_changed(what: str) -> UnsupportedError:
+    """The refusal of a change to an item of a list that the list would not see."""
     return UnsupportedError(
         f"{what} that is an item of a list whose length is known only when the model runs",
         location=user_location(),

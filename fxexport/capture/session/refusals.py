@@ -66,3 +66,18 @@ class Poison:
     def __iter__(self) -> NoReturn:
         """Functions that take items (``tuple(x)``) read as well."""
         raise self.refuse()
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise self.refuse()
+
+    def _read(self, *args: object) -> NoReturn:
+        raise self.refuse()
+
+    # What Python does with an item or an attribute by itself.
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = _read
+    __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _read
+    __matmul__ = __rmatmul__ = __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _read
+    __lt__ = __le__ = __gt__ = __ge__ = __getitem__ = __len__ = __call__ = __index__ = _read
+    __neg__ = __abs__ = __invert__ = __float__ = __int__ = _read

@@ -34,7 +34,7 @@ from fxexport.capture.session.chosen_numbers import ChosenNumbers
 from fxexport.capture.session.example_sizes import hold_to_example
 from fxexport.capture.session.implications import Facts
 from fxexport.capture.session.journal import Journal, Slot
-from fxexport.capture.session.memory import Sharing
+from fxexport.capture.session.loans import Lending
 from fxexport.capture.session.ranks import settle_one
 from fxexport.capture.session.refusals import PinNeeded, Poison
 from fxexport.capture.session.transaction import Body, Ledger, Transaction
@@ -72,7 +72,7 @@ class SizePolicy(Protocol):
         """The value of an expression; `fallback` is what it counts as where the program asks."""
 
 
-class Session(Sharing):
+class Session(Lending):
     """The state of one capture."""
 
     def __init__(
@@ -131,7 +131,7 @@ class Session(Sharing):
         self.depth = 0
         # Containers of the user's that the model's attributes do not lead to, by identity.
         self.outside: dict[int, Value] = {}
-        said = (report.findings, self.required, self.assumed, self.promoted)
+        said = (report.findings, self.required, self.assumed, self.promoted, self.pending)
         self._ledger = Ledger(self.env, self.recorder, self.journal, self, said, self.refusals)
 
     def _need(self, fact: sympy.Basic) -> None:
@@ -147,6 +147,7 @@ class Session(Sharing):
         Args:
             slots: variables that may be bound inside.
         """
+        self.settle()
         return self._ledger.transaction(slots)
 
     @contextlib.contextmanager
@@ -170,8 +171,10 @@ class Session(Sharing):
             perhaps: whether the program may not reach it.
         """
         check = functools.partial(hold_to_example, self.env, self.example_sizes, reached=False)
+        self.settle()
         with self._nested(), self._ledger.body(perhaps, check) as body:
             yield body
+            self.settle()
 
     @contextlib.contextmanager
     def _nested(self) -> Iterator[None]:
@@ -390,6 +393,10 @@ class Session(Sharing):
             return False
         with compat.no_recording(), self.env.thorough():
             return bool(compat.statically_known_true(a == b))
+
+    def same_number(self, a: Size, b: Size) -> bool:
+        """Whether two numbers are certainly one."""
+        return self.same(a, b)
 
     def in_scope(self, value: Value) -> bool:
         """Whether a scalar can be computed in the frame that is open now."""

@@ -22,7 +22,8 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.recording.frame import Frame
 from fxexport.capture.recording.recorder import Recorder
 from fxexport.capture.session.journal import Journal, Slot, Writes
-from fxexport.capture.session.memory import Remembered, Sharing
+from fxexport.capture.session.memory import Sharing
+from fxexport.capture.session.sharing_notes import Remembered
 from fxexport.errors import UnsupportedError
 
 __all__ = ["Body", "Ledger", "Transaction"]

@@ -5,29 +5,25 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 import torch
 
 from fxexport import _torch_compat as compat
-from fxexport.capture.recording.types import Operand, Size, Undecided, Value
+from fxexport.capture.recording.types import Operand, Undecided, Value
 from fxexport.capture.session.implications import negated
 from fxexport.capture.session.journal import ContentsSlot, Slot, SlotKey
-from fxexport.capture.session.list_runs import Spread
 from fxexport.capture.session.refusals import Poison
 from fxexport.capture.session.session import Session
 from fxexport.capture.session.transaction import Body
-from fxexport.capture.staging.branch_outputs import BranchOutput, ListPlan, Side
+from fxexport.capture.staging.branch_outputs import BranchOutput, ListPlan, Side, spread_of
 from fxexport.capture.staging.closures import CellPlan, ClosurePlan
 from fxexport.capture.staging.empty_tensors import Emptiness
 from fxexport.capture.staging.merge import Merge
-from fxexport.capture.staging.sequence_items import hold
 from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.containers import is_mutable, parts_of, rebuild_like, refill
 from fxexport.capture.values.maybe import Maybe, narrowed
 from fxexport.errors import UnsupportedError
 from fxexport.graph.ops import branch
-from fxexport.graph.sequences import SequenceVal
 from fxexport.source.exceptions import ExceptionNote, note_of
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
@@ -112,6 +108,7 @@ def stage_branch(
             session.env.learn(fact)
     for body in bodies:
         session.remember(body.remembered)
+        session.spoil_made(body.remembered, body.writes.serial)
 
     opposite = torch.sym_not(condition) if isinstance(condition, torch.SymBool) else None
     facts = {"then": (condition, bodies[0].learnt), "other": (opposite, bodies[1].learnt)}
@@ -251,7 +248,8 @@ def _write_node(
         for path, out, name in zip(paths, operands, ("then", "else"), strict=True)
     ]
     node = recorder.emit(branch, condition_node, *bodies, tuple(captured), val=tuple(values))
-    after = _After(session, merge)
+    spoilt = {side: path.body.remembered.spoilt() for side, path in zip(_SIDES, paths, strict=True)}
+    after = _After(session, merge, spoilt)
     recorder.bind(tuple(values), node)
     for output, made in zip(merge.outputs.all, values, strict=True):
         value: Value = made
@@ -290,22 +288,12 @@ def _is_choice(output: BranchOutput) -> bool:
     )
 
 
-def _spread_of(session: Session, plan: ListPlan, after: dict[int, Value]) -> Spread:
-    """The run of items that stands for a list which differs in length between the paths."""
-    values = [after[id(output)] for output in plan.outputs]
-    columns = [value for value in values if isinstance(value, SequenceVal)]
-    counted = cast("Size", values[0]) if values and not columns else plan.length
-    spread = Spread(plan.element, columns, counted)
-    for side in plan.sides.values():
-        hold(session, side, spread)
-    return spread
-
-
 class _After:
     """Planned values with the branch's outputs filled in."""
 
-    def __init__(self, session: Session, merge: Merge) -> None:
+    def __init__(self, session: Session, merge: Merge, spoilt: dict[Side, set[int]]) -> None:
         self._session = session
+        self._spoilt = spoilt
         self._built = merge.built
         # an output's or a container's identity -> what stands for it
         self.values: dict[int, Value] = {}
@@ -316,7 +304,7 @@ class _After:
         if key in self.values:
             return self.values[key]
         if isinstance(plan, ListPlan):
-            self.values[key] = _spread_of(self._session, plan, self.values)
+            self.values[key] = spread_of(self._session, plan, self.values, self._spoilt)
             return self.values[key]
         if isinstance(plan, (CellPlan, ClosurePlan)):
             parts = [self.of(part) for part in plan.parts]

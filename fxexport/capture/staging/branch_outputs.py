@@ -19,14 +19,25 @@ from fxexport.capture.recording.types import (
     is_symbolic,
     sym_type,
 )
-from fxexport.capture.session.list_runs import Pattern
+from fxexport.capture.session.list_runs import Pattern, Spread, only_run
 from fxexport.capture.session.session import Session
+from fxexport.capture.staging.item_tensors import is_spoilt
 from fxexport.capture.staging.patterns import Number, TensorOf, leaves_of, sequence_like
+from fxexport.capture.staging.runs import hold
 from fxexport.capture.staging.sequence_items import columns_of
 from fxexport.capture.values.kinds import as_kind
 from fxexport.graph.sequences import SequenceVal
+from fxexport.source.frames import user_location
 
-__all__ = ["BranchOutput", "BranchOutputs", "Filler", "ListPlan", "SequenceOutput", "Side"]
+__all__ = [
+    "BranchOutput",
+    "BranchOutputs",
+    "Filler",
+    "ListPlan",
+    "SequenceOutput",
+    "Side",
+    "spread_of",
+]
 
 Side: TypeAlias = Literal["then", "other"]
 
@@ -199,3 +210,27 @@ class BranchOutputs:
                 (expression(own), facts) for own, facts in zip(dims, self.learnt, strict=True)
             ]
         return size
+
+
+def spread_of(
+    session: Session,
+    plan: ListPlan,
+    after: dict[int, Value],
+    spoilt: dict[Side, set[int]],
+) -> Spread:
+    """The run of items that stands for a list which differs in length between the paths.
+
+    `spoilt` has what was out of date at the end of each path (see `Remembered`).
+    """
+    values = [after[id(output)] for output in plan.outputs]
+    columns = [value for value in values if isinstance(value, SequenceVal)]
+    counted = cast("Size", values[0]) if values and not columns else plan.length
+    spread = Spread(plan.element, columns, counted)
+    kept = [hold(session, side, spread) for side in plan.sides.values()]
+    spread.shared = frozenset().union(*kept)
+    runs = [only_run(side) for side in plan.sides.values()]
+    spread.same_places = [run for run in runs if run is not None] if None not in runs else []
+    for side, items in plan.sides.items():
+        if spoilt[side] and is_spoilt(items, spoilt[side]):
+            session.spoil(spread, user_location())
+    return spread

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 
 import torch
 
 from fxexport.capture.recording.types import Condition, Size, Value
 from fxexport.capture.session.journal import Slot
+from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.refusals import Poison
 from fxexport.capture.session.session import Session
 from fxexport.capture.sizes.proofs import iteration_bound
+from fxexport.capture.staging.list_elements import Elements
 from fxexport.capture.staging.loop_body import Iteration, Share, record_iteration
 from fxexport.capture.staging.loop_node import write_loop
 from fxexport.capture.staging.patterns import (
     Constant,
     ListOf,
     Number,
+    Packed,
     Parts,
     Pattern,
     Ran,
     TensorOf,
 )
 from fxexport.capture.staging.widening import NeedsFirstIteration, Widening
+from fxexport.capture.values.kinds import Mismatch
 from fxexport.errors import UnsupportedError
 from fxexport.graph.marks import BOUND
 from fxexport.source.frames import user_location
@@ -73,9 +78,10 @@ def stage_loop(
         )
         for fact in recorded.needed:
             session.env.learn(fact)
+        session.spoil_made(recorded.body.remembered, recorded.body.writes.serial)
         if recorded.new_slots:
             slots.extend(recorded.new_slots)
-            patterns.extend(Constant(slot.get()) for slot in recorded.new_slots)
+            patterns.extend(_first_pattern(session, slot.get()) for slot in recorded.new_slots)
             continue
         widening.held = recorded.held
         try:
@@ -109,6 +115,14 @@ def stage_loop(
     BOUND.put(node, iteration_bound(session, trip_count))
 
 
+def _first_pattern(session: Session, value: Value) -> Pattern:
+    """The pattern of a slot that a recording has found: a list of varying length varies."""
+    if is_open(value):
+        with contextlib.suppress(Mismatch):
+            return ListOf(value, Elements(session).element_of(list(value)))
+    return Constant(value)
+
+
 def _refuse_unkept(slots: Sequence[Slot], patterns: Sequence[Pattern]) -> None:
     """Refuses slots without a value, unless they are variables: a variable may be unbound."""
     for slot, pattern in zip(slots, patterns, strict=True):
@@ -132,6 +146,8 @@ def _equal_pattern(a: Pattern, b: Pattern) -> bool:
     if isinstance(a, Ran):
         return True
     if isinstance(a, ListOf) and isinstance(b, ListOf):
+        return _equal_pattern(a.element, b.element)
+    if isinstance(a, Packed) and isinstance(b, Packed):
         return _equal_pattern(a.element, b.element)
     if isinstance(a, TensorOf) and isinstance(b, TensorOf):
         return [d is None for d in a.dims] == [d is None for d in b.dims]

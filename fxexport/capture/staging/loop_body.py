@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -14,14 +15,16 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.recording.types import Condition, GraphValue, Size, Value
 from fxexport.capture.session.example_sizes import relations_among
 from fxexport.capture.session.journal import Slot, Writes
-from fxexport.capture.session.list_runs import Spread
-from fxexport.capture.session.memory import Lost
+from fxexport.capture.session.list_runs import Spread, is_open, only_run
+from fxexport.capture.session.memory import item_changed
 from fxexport.capture.session.refusals import Poison
 from fxexport.capture.session.session import Session
+from fxexport.capture.session.sharing_notes import Lost
 from fxexport.capture.session.transaction import Body
 from fxexport.capture.staging.conditions import condition_of
+from fxexport.capture.staging.item_tensors import is_spoilt, objects_in, tensors_in
 from fxexport.capture.staging.patterns import Constant, ListOf, Pattern, Ran, Variable, make
-from fxexport.capture.staging.sequence_items import tensors_in
+from fxexport.capture.staging.runs import hold, shared_kinds
 from fxexport.capture.values.choice import Choice, cases_of
 from fxexport.capture.values.containers import (
     holds_choice,
@@ -37,7 +40,18 @@ from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_of
 from fxexport.source.frames import user_location
 
-__all__ = ["Iteration", "Share", "may_share", "record_iteration", "share", "varies"]
+__all__ = [
+    "Iteration",
+    "Share",
+    "may_share",
+    "record_iteration",
+    "share",
+    "spoil_carried",
+    "varies",
+]
+
+# The kinds of slots that are a part of an object.
+_OF_OBJECTS = ("container", "attribute")
 
 # Whether a tensor is lost at the end of an iteration (see `Lost`), and the identities of what it
 # may share memory with.
@@ -58,6 +72,8 @@ class Iteration:
     held: dict[int, torch.Tensor] = field(default_factory=dict)
     # whether each of them is lost, and what it may share memory with
     shares: list[Share] = field(default_factory=list)
+    # the classes of which items of each list of varying length may share an object
+    shared: list[frozenset[type]] = field(default_factory=list)
     # relations of the inputs' dimensions without which there is no first iteration
     needed: list[compat.SizeFact] = field(default_factory=list)
 
@@ -109,6 +125,8 @@ def record_iteration(
             for slot, pattern in zip(slots, patterns, strict=True):
                 session.journal.touch(slot)
                 start = make(session, pattern, carried)
+                if isinstance(pattern, ListOf):
+                    _begin_run(session, start, before[slot.key])
                 if varies(slot, pattern, before[slot.key]):
                     may_share(session, start, before[slot.key], strict=True)
                     session.lose_as(tensors_in(start), _in_place(start, lost_before[slot.key]))
@@ -116,11 +134,14 @@ def record_iteration(
                 starts.append(start)
             if last is not None:
                 share(session, starts, last)
+                spoil_carried(session, starts, last)
             iterate(index)
             found = Iteration(body, inputs, starts)
             found.condition = condition_of(session, going())
             found.ends = [slot.get() for slot in slots]
             _refuse_rewritten_items(session, patterns, found.ends, body.writes)
+            session.settle()
+            found.shared = _check_runs(session, patterns, starts, found.ends)
             found.held = {id(t): tensors.inner(t) for end in found.ends for t in tensors_in(end)}
             known = {slot.key for slot in slots}
             found.new_slots = [slot for slot in body.writes.slots() if slot.key not in known]
@@ -155,6 +176,15 @@ def _refuse_rewritten_items(
         if not isinstance(pattern, ListOf):
             continue
         for item in cast("Sequence[Value]", end):
+            changed = {slot.key[1] for slot in scope.slots() if slot.key[0] in _OF_OBJECTS}
+            for value in objects_in(item) if changed else ():
+                if id(value) in changed:
+                    raise UnsupportedError(
+                        f"a {type(value).__name__} that this loop changes is put into a list of "
+                        "varying length; all items would be that one object",
+                        location=user_location(),
+                        hint="put a copy of it into the list",
+                    )
             for tensor in _tensors_of_item(item):
                 base = session.tensors.base_of(tensor)
                 if ("contents", id(base)) in scope.old:
@@ -170,6 +200,41 @@ def _tensors_of_item(item: Value) -> Iterable[torch.Tensor]:
     if not isinstance(item, Spread):
         return tensors_in(item)
     return () if item.views is None else (cast("torch.Tensor", item.views.source),)
+
+
+def _items(value: Value) -> list[Value]:
+    return list(value) if isinstance(value, (list, tuple, deque)) else []
+
+
+def _begin_run(session: Session, start: Value, initial: Value) -> None:
+    """What is known of the items of a list before an iteration: as before the loop."""
+    (run,) = cast("Sequence[Spread]", start)
+    run.shared = shared_kinds(session, _items(initial))
+    before = only_run(_items(initial))
+    run.same_places = [] if before is None else [before]
+
+
+def _check_runs(
+    session: Session, patterns: Sequence[Pattern], starts: Sequence[Value], ends: Sequence[Value]
+) -> list[frozenset[type]]:
+    """The classes of which items of each list may share an object after an iteration, or before.
+
+    Raises:
+        UnsupportedError: the iteration takes for granted that it leaves a list otherwise.
+    """
+    found: list[frozenset[type]] = []
+    for pattern, start, end in zip(patterns, starts, ends, strict=True):
+        if not isinstance(pattern, ListOf):
+            found.append(frozenset())
+            continue
+        (run,) = cast("Sequence[Spread]", start)
+        after = shared_kinds(session, _items(end))
+        last = only_run(_items(end))
+        moved = last is None or not last.keeps_places_of(run)
+        if (run.places_relied_on and moved) or not run.relied_on.isdisjoint(after - run.shared):
+            raise item_changed("an object or tensor changes")
+        found.append(run.shared | after)
+    return found
 
 
 def _shares(session: Session, ends: Sequence[Value], since: int) -> list[Share]:
@@ -218,10 +283,29 @@ def _in_place(start: Value, notes: list[Lost | None]) -> list[Lost | None]:
     return [worst for _ in tensors_in(start)]
 
 
+def spoil_carried(session: Session, values: Sequence[Value], iteration: Iteration) -> None:
+    """Lists that are out of date at the end of an iteration are so where they are carried to."""
+    spoilt = iteration.body.remembered.spoilt()
+    for value, end in zip(values, iteration.ends, strict=False) if spoilt else ():
+        _spoil_runs(session, value, end, spoilt)
+
+
+def _spoil_runs(session: Session, value: Value, end: Value, spoilt: set[int]) -> None:
+    if is_open(value) and isinstance(end, (list, tuple, deque)) and is_spoilt(end, spoilt):
+        for run in value:
+            if isinstance(run, Spread):
+                session.spoil(run, user_location())
+        return
+    for part, old in zip(parts_of(value) or [], parts_of(end) or [], strict=False):
+        _spoil_runs(session, part, old, spoilt)
+
+
 def may_share(session: Session, start: Value, initial: Value, strict: bool = False) -> None:
     """Notes that in the first iteration a carried tensor is the one from before the loop."""
     if isinstance(start, torch.Tensor):
         session.merged_from(start, initial)
+        if isinstance(initial, torch.Tensor) and start is not initial:
+            session.held_as(start, initial)
         return
     if start is initial or start is HOLE or initial is HOLE:
         return
@@ -238,6 +322,12 @@ def may_share(session: Session, start: Value, initial: Value, strict: bool = Fal
         return
     if is_mutable(start):
         session.aliases.note(start, [initial], strict)
+        session.frozen_as(start, initial)
+    if is_open(start):
+        for run in start:
+            if isinstance(run, Spread):
+                hold(session, list(cast("Sequence[Value]", initial)), run)
+        return
     keys = keys_of(start)
     if keys is None:
         pairs = zip(parts_of(start) or [], parts_of(initial) or [], strict=False)

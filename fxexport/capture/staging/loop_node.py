@@ -10,9 +10,15 @@ from torch import fx
 
 from fxexport.capture.recording.types import Condition, Operand, Size, Value, number
 from fxexport.capture.session.journal import UNSET, Slot
-from fxexport.capture.session.list_runs import Spread, length_of
+from fxexport.capture.session.list_runs import Spread, length_of, only_run
 from fxexport.capture.session.session import Session
-from fxexport.capture.staging.loop_body import Iteration, may_share, share, varies
+from fxexport.capture.staging.loop_body import (
+    Iteration,
+    may_share,
+    share,
+    spoil_carried,
+    varies,
+)
 from fxexport.capture.staging.patterns import (
     Constant,
     ListOf,
@@ -23,18 +29,15 @@ from fxexport.capture.staging.patterns import (
     SequenceOf,
     TensorOf,
     Variable,
-    alternatives_of,
     leaves_of,
     make,
+    parts_for,
     sequence_like,
-    takes,
 )
-from fxexport.capture.staging.sequence_items import columns_of, hold
-from fxexport.capture.values.choice import Choice, cases_of
-from fxexport.capture.values.containers import keys_of, parts_of
+from fxexport.capture.staging.runs import hold
+from fxexport.capture.staging.sequence_items import columns_of
 from fxexport.capture.values.kinds import as_kind
-from fxexport.capture.values.maybe import HOLE, Maybe, lifted
-from fxexport.capture.values.uncertain_keys import aligned
+from fxexport.capture.values.maybe import HOLE, Maybe
 from fxexport.graph import scalars
 from fxexport.graph.ops import loop
 from fxexport.graph.sequences import sequence_of
@@ -89,13 +92,22 @@ def write_loop(
         val=tuple(values),
     )
     recorder.bind(tuple(values), node)
+    for slot, pattern, value, start, end, shared in zip(
+        slots, patterns, finals, recorded.starts, recorded.ends, recorded.shared, strict=True
+    ):
+        if isinstance(pattern, ListOf):
+            run, before, after = (only_run(_items(one)) for one in (value, slot.get(), end))
+            assert run is not None
+            hold(session, [*_items(slot.get()), *_items(end)], run)
+            run.shared = shared
+            begun = only_run(_items(start))
+            assert begun is not None
+            if before is not None and after is not None and after.keeps_places_of(begun):
+                run.same_places = [before]
     share(session, finals, recorded)
     session.lose(remembered.lost)
+    spoil_carried(session, finals, recorded)
     for slot, pattern, value, end in zip(slots, patterns, finals, recorded.ends, strict=True):
-        if isinstance(pattern, ListOf):
-            (run,) = _items(value)
-            assert isinstance(run, Spread)
-            hold(session, [*_items(slot.get()), *_items(end)], run)
         if varies(slot, pattern, slot.get()):
             may_share(session, value, slot.get())
             may_share(session, value, end)
@@ -159,7 +171,7 @@ def _nodes(
     if value is HOLE:
         return [_filler(session, leaf) for leaf in leaves_of(pattern)]
     if isinstance(pattern, Parts):
-        parts = _parts_for(pattern, value)
+        parts = parts_for(pattern, value)
         return [
             node
             for item, part in zip(pattern.items, parts, strict=True)
@@ -173,26 +185,6 @@ def _nodes(
     if held is not None and id(value) in held:
         return [session.recorder.node_of(held[id(value)])]
     return [session.node_of(value)]
-
-
-def _parts_for(pattern: Parts, value: Value) -> list[Value]:
-    """The items of a value in the order of a pattern for more values than it."""
-    if isinstance(pattern.like, Maybe):
-        return list(lifted(value, pattern.like.absent))
-    if isinstance(pattern.like, Choice):
-        return _placed(alternatives_of(pattern), value)
-    keys = keys_of(pattern.like)
-    return (parts_of(value) or []) if keys is None else aligned(value, keys)
-
-
-def _placed(alternatives: list[Pattern], value: Value) -> list[Value]:
-    """The flags and alternatives of a value, in the order of a pattern that holds for it."""
-    flags: list[Value] = [False for _ in alternatives]
-    values: list[Value] = [HOLE for _ in alternatives]
-    for flag, one in cases_of(value):
-        k = next(k for k, pattern in enumerate(alternatives) if takes(pattern, one))
-        flags[k], values[k] = flag, one
-    return [*flags, *values]
 
 
 def _list_nodes(session: Session, pattern: ListOf, items: list[Value]) -> list[Operand]:

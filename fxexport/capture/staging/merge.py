@@ -30,8 +30,9 @@ from fxexport.capture.staging.branch_outputs import (
     Side,
 )
 from fxexport.capture.staging.closures import ClosurePlans
+from fxexport.capture.staging.item_tensors import objects_in
+from fxexport.capture.staging.list_elements import Elements
 from fxexport.capture.staging.patterns import leaves_of
-from fxexport.capture.staging.widening import Widening
 from fxexport.capture.values import maybe as optional
 from fxexport.capture.values.choice import MOST_ALTERNATIVES, Choice, cases_of
 from fxexport.capture.values.containers import (
@@ -268,7 +269,12 @@ class Merge:
         pairs = itertools.takewhile(lambda pair: pair[0] is pair[1], zip(*lists, strict=False))
         equal = [item for item, _ in pairs]
         rest = lists[0][len(equal) :], lists[1][len(equal) :]
-        element = Widening(session).element_of([*rest[0], *rest[1]])
+        if not rest[0] and not rest[1]:
+            return self._rebuilt(rebuild_like(then, equal), then, other)
+        for value in (one for item in (*rest[0], *rest[1]) for one in objects_in(item)):
+            if self._changed(value):
+                raise Mismatch(f"a {type(value).__name__} in a list that changes on that path")
+        element = Elements(session).element_of([*rest[0], *rest[1]])
         lengths = length_of(rest[0]), length_of(rest[1])
         known = session.same(*lengths) and session.in_scope(lengths[0])
         plan = ListPlan(*rest, element, lengths[0] if known else session.fresh_size())
@@ -291,6 +297,7 @@ class Merge:
         self.session.aliases.note(value, [*sources, *twins])
         for source in sources:
             self._uses[id(source)].append(value)
+            self.session.frozen_as(value, source)
         return self._built(self.session.journal.made(value))
 
     def _changed(self, value: Value) -> bool:

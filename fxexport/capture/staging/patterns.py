@@ -12,9 +12,11 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.recording.types import SYM_OF, Size, SymbolicNumber, Value
 from fxexport.capture.session.list_runs import Pattern, Spread
 from fxexport.capture.session.session import Session
-from fxexport.capture.values.choice import Choice
-from fxexport.capture.values.containers import rebuild_like, same_kind
+from fxexport.capture.values.choice import Choice, cases_of
+from fxexport.capture.values.containers import keys_of, parts_of, rebuild_like, same_kind
 from fxexport.capture.values.kinds import leaf_kind, same_sort
+from fxexport.capture.values.maybe import HOLE, Maybe, lifted
+from fxexport.capture.values.uncertain_keys import aligned
 from fxexport.graph.sequences import SequenceVal
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "Constant",
     "ListOf",
     "Number",
+    "Packed",
     "Parts",
     "Pattern",
     "Ran",
@@ -30,6 +33,8 @@ __all__ = [
     "alternatives_of",
     "leaves_of",
     "make",
+    "parts_for",
+    "same_layout",
     "sequence_like",
     "takes",
 ]
@@ -46,6 +51,10 @@ class Constant(Pattern):
 
     value: Value
 
+    def holds(self, kind: type) -> bool:
+        """Whether such a value is, or has in it, an object of a class, or a tensor."""
+        return isinstance(self.value, kind)
+
 
 @dataclass
 class TensorOf(Pattern):
@@ -53,6 +62,10 @@ class TensorOf(Pattern):
 
     dtype: torch.dtype
     dims: tuple[Size | None, ...]
+
+    def holds(self, kind: type) -> bool:
+        """Whether such a value is, or has in it, an object of a class, or a tensor."""
+        return kind is torch.Tensor
 
 
 @dataclass
@@ -62,10 +75,18 @@ class Number(Pattern):
     kind: type
     promoted: bool = False
 
+    def holds(self, kind: type) -> bool:
+        """Whether such a value is, or has in it, an object of a class, or a tensor."""
+        return False
+
 
 @dataclass
 class Ran(Pattern):
     """A flag that is false before the first iteration and true after every iteration."""
+
+    def holds(self, kind: type) -> bool:
+        """Whether such a value is, or has in it, an object of a class, or a tensor."""
+        return False
 
 
 @dataclass
@@ -75,12 +96,20 @@ class Parts(Pattern):
     like: Value
     items: list[Pattern]
 
+    def holds(self, kind: type) -> bool:
+        """Whether such a value is, or has in it, an object of a class, or a tensor."""
+        return type(self.like) is kind or any(item.holds(kind) for item in self.items)
+
 
 @dataclass
 class SequenceOf(Pattern):
     """A sequence of the graph: one tensor or number of each item of a list."""
 
     item: TensorOf | Number
+
+    def holds(self, kind: type) -> bool:
+        """Whether such a value is, or has in it, an object of a class, or a tensor."""
+        return self.item.holds(kind)
 
 
 @dataclass
@@ -102,6 +131,43 @@ class ListOf(Pattern):
         leaves = leaves_of(self.element)
         return [SequenceOf(leaf) for leaf in leaves] or [Number(int)]  # type: ignore[arg-type]
 
+    def holds(self, kind: type) -> bool:
+        """Whether such a value is, or has in it, an object of a class, or a tensor."""
+        return type(self.like) is kind or self.element.holds(kind)
+
+
+@dataclass
+class Packed(Pattern):
+    """A list of varying length that is an item of one: a few tensors hold all its items.
+
+    A sequence cannot hold sequences. What the items have of one leaf is stacked where its sizes
+    are known; otherwise it is flattened, one behind the other, with the sizes beside it.
+
+    Attributes:
+        like: shows its type.
+        element: what every item is.
+    """
+
+    like: Value
+    element: Pattern
+
+    def tensors(self) -> list[TensorOf | Number]:
+        """The tensors that hold the items; their number alone where they hold nothing."""
+        found: list[TensorOf | Number] = []
+        for leaf in leaves_of(self.element):
+            assert isinstance(leaf, (TensorOf, Number))
+            held = sequence_like(leaf, 0)
+            if None not in held.dims:
+                found.append(TensorOf(held.dtype, (None, *held.dims)))
+            else:
+                found.append(TensorOf(held.dtype, (None,)))
+                found.append(TensorOf(torch.int64, (None, len(held.dims))))
+        return found or [Number(int)]
+
+    def holds(self, kind: type) -> bool:
+        """Whether such a value is, or has in it, an object of a class, or a tensor."""
+        return type(self.like) is kind or self.element.holds(kind)
+
 
 def leaves_of(pattern: Pattern) -> list[Pattern]:
     """The tensors, numbers and sequences in a pattern, in order."""
@@ -109,6 +175,8 @@ def leaves_of(pattern: Pattern) -> list[Pattern]:
         return [leaf for item in pattern.items for leaf in leaves_of(item)]
     if isinstance(pattern, ListOf):
         return pattern.columns()
+    if isinstance(pattern, Packed):
+        return list(pattern.tensors())
     return [] if isinstance(pattern, (Constant, Ran)) else [pattern]
 
 
@@ -136,6 +204,44 @@ def takes(pattern: Pattern, value: Value) -> bool:
     if isinstance(pattern, ListOf):
         return same_kind(pattern.like, value)
     return isinstance(pattern, Parts) and same_sort(pattern.like, value)
+
+
+def same_layout(a: Pattern, b: Pattern) -> bool:
+    """Whether items of two patterns are held by tensors of the same meaning and rank."""
+    if isinstance(a, Parts) and isinstance(b, Parts):
+        keys = keys_of(a.like) == keys_of(b.like)
+        alike = isinstance(a.like, Maybe) == isinstance(b.like, Maybe)
+        return (
+            keys
+            and alike
+            and len(a.items) == len(b.items)
+            and all(map(same_layout, a.items, b.items))
+        )
+    if isinstance(a, Packed) and isinstance(b, Packed):
+        held = [[len(sequence_like(x, 0).dims) for x in one.tensors()] for one in (a, b)]
+        return held[0] == held[1] and same_layout(a.element, b.element)
+    leaves = isinstance(a, (TensorOf, Number)), isinstance(b, (TensorOf, Number))
+    return leaves[0] == leaves[1] and (leaves[0] or type(a) is type(b))
+
+
+def parts_for(pattern: Parts, value: Value) -> list[Value]:
+    """The items of a value in the order of a pattern for more values than it."""
+    if isinstance(pattern.like, Maybe):
+        return list(lifted(value, pattern.like.absent))
+    if isinstance(pattern.like, Choice):
+        return _placed(alternatives_of(pattern), value)
+    keys = keys_of(pattern.like)
+    return (parts_of(value) or []) if keys is None else aligned(value, keys)
+
+
+def _placed(alternatives: list[Pattern], value: Value) -> list[Value]:
+    """The flags and alternatives of a value, in the order of a pattern that holds for it."""
+    flags: list[Value] = [False for _ in alternatives]
+    values: list[Value] = [HOLE for _ in alternatives]
+    for flag, one in cases_of(value):
+        k = next(k for k, pattern in enumerate(alternatives) if takes(pattern, one))
+        flags[k], values[k] = flag, one
+    return [*flags, *values]
 
 
 def make(session: Session, pattern: Pattern, leaf: MakeVariable) -> Value:

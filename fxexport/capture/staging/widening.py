@@ -15,8 +15,8 @@ import torch
 
 from fxexport.capture.recording.types import Value
 from fxexport.capture.session.journal import UNSET
-from fxexport.capture.session.list_runs import Spread, is_open
 from fxexport.capture.session.session import Poison, Session, sym_type
+from fxexport.capture.staging.list_elements import Elements
 from fxexport.capture.staging.patterns import (
     Constant,
     ListOf,
@@ -31,7 +31,6 @@ from fxexport.capture.staging.patterns import (
 from fxexport.capture.values import maybe as optional
 from fxexport.capture.values.choice import MOST_ALTERNATIVES, Choice, cases_of
 from fxexport.capture.values.containers import (
-    holds_choice,
     keyed_like,
     keys_of,
     parts_of,
@@ -73,8 +72,6 @@ class Widening:
         # What the tensors that the last iteration has left hold, by their identity: a tensor from
         # outside that the iteration has written in place has been restored.
         self.held: dict[int, torch.Tensor] = {}
-        # Whether an item of a list is looked at: all items are of one kind.
-        self._in_list = False
 
     def widen(
         self, pattern: Pattern, start: Value, end: Value, name: str, *, contents: bool = False
@@ -111,7 +108,7 @@ class Widening:
             return self._widen_as_one(pattern, start, end)
         except Mismatch as reason:
             # Where there is an alternative to staging, that is better than a choice.
-            if reason.final or self.session.trials or self._in_list:
+            if reason.final or self.session.trials:
                 raise
             return self._widen_choice(pattern, start, end)
 
@@ -123,7 +120,7 @@ class Widening:
         if end is HOLE:
             return pattern
         if isinstance(pattern, Constant) and pattern.value is HOLE:
-            return self._shape_of(end)
+            return self._elements.of_value(end)
         absent = optional.absence_of(start, end)
         if not optional.is_certain(absent):
             return self._widen_optional(pattern, start, end, absent)
@@ -144,7 +141,8 @@ class Widening:
             and lengths_differ(list(pattern.items), end)
         ):
             parts = pattern.items
-            element = self.joined(parts) if parts else self.element_of(list(end))
+            elements = self._elements
+            element = elements.joined(parts) if parts else elements.element_of(list(end))
             return self._widen_list(ListOf(pattern.like, element), end)
         if not same_kind(end, start):
             raise Mismatch(f"{describe(start)} before an iteration, {describe(end)} after it")
@@ -203,7 +201,7 @@ class Widening:
         for _, value in cases_of(end):
             k = next((k for k, known in enumerate(values) if takes(known, value)), None)
             if k is None:
-                values.append(self._shape_of(value))
+                values.append(self._elements.of_value(value))
             else:
                 known = starts[k] if k < len(starts) else value
                 values[k] = self._widen_as_one(values[k], known, value)
@@ -228,7 +226,7 @@ class Widening:
         if isinstance(value, torch.Tensor) and isinstance(end, torch.Tensor):
             if value.dim() != end.dim() or value.dtype != end.dtype:
                 raise self._other_at_first(value, end)
-            return self._widen_tensor(self._tensor_pattern(value), end)
+            return self._widen_tensor(self._elements.of_tensor(value), end)
         if kinds[0] is not None and isinstance(end, torch.Tensor):
             if end.dim() == 0 and fits(sym_type(value), end.dtype):
                 self.session.note(
@@ -236,7 +234,7 @@ class Widening:
                     "a number before the loop and a tensor after an iteration is a tensor in "
                     "the file",
                 )
-                return self._tensor_pattern(end)
+                return self._elements.of_tensor(end)
             raise self._other_at_first(value, end)
         if kinds[0] is not None and kinds[1] is not None:
             if self.session.same(value, end):
@@ -253,7 +251,8 @@ class Widening:
     def _widen_object(self, pattern: Constant, value: Value, end: Value) -> Pattern:
         if same_kind(value, end) and lengths_differ(value, end):
             lists = (cast("Sequence[Value]", each) for each in (value, end))
-            return ListOf(value, self.element_of([item for each in lists for item in each]))
+            items = [item for each in lists for item in each]
+            return ListOf(value, self._elements.element_of(items))
         if parts_of(value) is not None and same_kind(value, end):
             constants: list[Pattern] = [Constant(part) for part in parts_of(value) or []]
             return self._widen_parts(Parts(value, constants), value, end)
@@ -272,7 +271,7 @@ class Widening:
             raise Mismatch(f"a tensor of {len(pattern.dims)} dimensions, then of {end.dim()}")
         if end.dtype != pattern.dtype:
             raise Mismatch(f"a tensor of {pattern.dtype}, then of {end.dtype}")
-        sizes = self._sizes(end)
+        sizes = self._elements.sizes(end)
         dims = tuple(
             old if old is not None and self.session.same(old, new) else None
             for old, new in zip(pattern.dims, sizes, strict=True)
@@ -292,32 +291,12 @@ class Widening:
             )
             return Number(wider, promoted=True)
         if isinstance(end, torch.Tensor) and end.dim() == 0 and fits(pattern.kind, end.dtype):
-            return self._tensor_pattern(end)
+            return self._elements.of_tensor(end)
         raise Mismatch(f"a number before an iteration, {describe(end)} after it")
 
-    def _tensor_pattern(self, tensor: torch.Tensor) -> TensorOf:
-        sizes = self._sizes(tensor)
-        return TensorOf(tensor.dtype, tuple(s if self.session.in_scope(s) else None for s in sizes))
-
-    def _sizes(self, tensor: torch.Tensor) -> torch.Size:
-        if self.session.tensors.is_tagged(tensor):
-            raise Mismatch("a tensor with attributes of its own", final=True)
-        held = self.held.get(id(tensor))
-        return (self.session.tensors.inner(tensor) if held is None else held).shape
-
-    def _shape_of(self, end: Value) -> Pattern:
-        """The pattern of a variable that the loop binds first: any value fits before it."""
-        if isinstance(end, torch.Tensor):
-            return self._tensor_pattern(end)
-        kind = leaf_kind(end)
-        if kind is not None:
-            return Number(kind)
-        if is_open(end):
-            return ListOf(end, self.element_of(list(end)))
-        parts = parts_of(end)
-        if parts is not None:
-            return Parts(end, [self._shape_of(part) for part in parts])
-        return Constant(end)
+    @property
+    def _elements(self) -> Elements:
+        return Elements(self.session, self.held)
 
     # -- lists of varying length ------------------------------------------------------------------
 
@@ -327,99 +306,4 @@ class Widening:
                 f"{describe(pattern.like)} before an iteration, {describe(end)} after it"
             )
         items = list(cast("Sequence[Value]", end))
-        return ListOf(pattern.like, self.element_of(items, pattern.element))
-
-    def element_of(self, items: Sequence[Value], element: Pattern | None = None) -> Pattern:
-        """What every item of a list is; a Spread among them counts for its items.
-
-        Args:
-            items: the items; there is one at least, or `element` is given.
-            element: a pattern that the result must hold for as well.
-
-        Raises:
-            Mismatch: there is no such pattern.
-        """
-        within, self._in_list = self._in_list, True
-        try:
-            return self._element_of(items, element)
-        finally:
-            self._in_list = within
-
-    def _element_of(self, items: Sequence[Value], element: Pattern | None) -> Pattern:
-        for item in items:
-            if item is None or isinstance(item, Maybe):
-                raise Mismatch("an item may be None")
-            if holds_choice(item):
-                raise Mismatch("an item is one of several values")
-            if element is None and isinstance(item, Spread):
-                element = self.joined([item.element])
-            elif element is None:
-                element = self._shape_of(item)
-                _refuse_nested(element)
-            elif isinstance(item, Spread):
-                element = self.joined([element, item.element])
-            elif is_open(item):
-                _refuse_nested(ListOf(item, element))
-            else:
-                try:
-                    element = self._widen(element, getattr(element, "like", HOLE), item)
-                except NeedsFirstIteration as reason:
-                    raise Mismatch(f"items of a list differ: {reason}") from None
-        assert element is not None
-        return element
-
-    def joined(self, patterns: list[Pattern]) -> Pattern:
-        """The pattern of items that each fit one of these; symbols unknown here are dropped."""
-        first, *rest = patterns
-        result = self._known_here(first)
-        for other in rest:
-            result = self._joined(result, other)
-        return result
-
-    def _known_here(self, pattern: Pattern) -> Pattern:
-        if isinstance(pattern, TensorOf):
-            dims = (
-                dim if dim is None or self.session.in_scope(dim) else None for dim in pattern.dims
-            )
-            return TensorOf(pattern.dtype, tuple(dims))
-        if isinstance(pattern, Parts):
-            return Parts(pattern.like, [self._known_here(item) for item in pattern.items])
-        return pattern
-
-    def _joined(self, a: Pattern, b: Pattern) -> Pattern:
-        if isinstance(a, TensorOf) and isinstance(b, TensorOf):
-            if a.dtype != b.dtype or len(a.dims) != len(b.dims):
-                raise Mismatch("tensors of different dtype or rank in one list")
-            dims = (
-                x if x is not None and y is not None and self.session.same(x, y) else None
-                for x, y in zip(a.dims, b.dims, strict=True)
-            )
-            return TensorOf(a.dtype, tuple(dims))
-        if isinstance(a, Number) and isinstance(b, Number):
-            wider = a.kind if a.kind is b.kind else (float if float in (a.kind, b.kind) else int)
-            return Number(wider, promoted=a.promoted or b.promoted or a.kind is not b.kind)
-        if (
-            isinstance(a, Parts)
-            and isinstance(b, Parts)
-            and same_kind(a.like, b.like)
-            and len(a.items) == len(b.items)
-        ):
-            items = [self._joined(x, y) for x, y in zip(a.items, b.items, strict=True)]
-            return Parts(a.like, items)
-        if isinstance(a, Constant) and isinstance(b, Constant) and same_constant(a.value, b.value):
-            return a
-        for tensor, number in ((a, b), (b, a)):
-            if not isinstance(tensor, TensorOf) or not isinstance(number, Number):
-                continue
-            if not tensor.dims and fits(number.kind, tensor.dtype):
-                return tensor
-        raise Mismatch("the items of a list differ in kind")
-
-
-def _refuse_nested(pattern: Pattern) -> None:
-    """An item that is a list of varying length itself has no form in the file."""
-    if isinstance(pattern, ListOf):
-        raise Mismatch("a list in the list has a varying length itself")
-    if isinstance(pattern, Parts):
-        for item in pattern.items:
-            _refuse_nested(item)
+        return ListOf(pattern.like, self._elements.element_of(items, pattern.element))

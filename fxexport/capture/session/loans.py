@@ -1,0 +1,277 @@
+"""Items of lists of varying length that the program changes where they are.
+
+A list of varying length holds copies of its items; what is read from it is a loan. A change of a
+loan is written back into the list (see `Loan`). In Python the item is one object, whoever holds
+it: what else may be that object, another loan, the object that was put into the list, another list
+with the same items, is out of date from then on, and reading it is refused.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+
+from fxexport import _torch_compat as compat
+from fxexport.capture.recording.types import Size, Value
+from fxexport.capture.session.journal import Container, ContainerSlot
+from fxexport.capture.session.list_runs import Spread
+from fxexport.capture.session.memory import Sharing, item_changed
+from fxexport.capture.session.refusals import Poison
+from fxexport.capture.session.sharing_notes import Lost, Remembered
+from fxexport.source.frames import user_location
+from fxexport.source.location import SourceLocation
+
+__all__ = ["Lending", "Loan", "kind_of"]
+
+
+@dataclass(eq=False)
+class Loan:
+    """An item as it was read from a list.
+
+    Attributes:
+        container: the list; None for an item that has left it.
+        found: what the list held.
+        run: the run of items that it was read from.
+        key: its index there.
+        item: the item.
+        things: the tensors (their bases) and the objects in the item.
+        changed: gives the run with the item as it is when it is asked for.
+        left: the run that the item has left, for one that was taken out of the list.
+    """
+
+    container: Value
+    found: list[Value]
+    run: Spread
+    key: Size
+    item: Value
+    things: list[Value]
+    changed: Callable[[], Spread]
+    left: Spread | None = None
+
+
+_OUT_OF_DATE = (
+    "an item of a list whose length is known only when the model runs was changed, and this may "
+    "be the same item under another name"
+)
+
+
+def _no_tensor() -> None:
+    return None
+
+
+def _contents(value: Any) -> list[Value]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return list(value) if isinstance(value, (list, deque)) else list(vars(value).values())
+
+
+def _refill(value: Any, contents: Sequence[Value]) -> None:
+    if isinstance(value, (list, deque)):
+        value.clear()
+        value.extend(contents)
+        return
+    target = value if isinstance(value, dict) else vars(value)
+    for key, item in zip(list(target), contents, strict=True):
+        target[key] = item
+
+
+@dataclass
+class _Connected:
+    """What may be, or hold, the items of a run."""
+
+    runs: dict[int, Spread] = field(default_factory=dict)
+    others: dict[int, Value] = field(default_factory=dict)
+
+
+class Lending(Sharing):
+    """The part of a capture's state that knows the items of lists."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Each thing in an item that was read -> its loan, by the identity of the thing.
+        self._loans: dict[int, Loan] = {}
+        # What is written into the graph before a branch, a loop or a path of one begins or ends.
+        self.pending: list[Callable[[], None]] = []
+
+    def lend(self, loan: Loan) -> None:
+        """Notes that an item was read from a list."""
+        self._loans.update((id(thing), loan) for thing in loan.things)
+
+    def is_lent(self, item: Value, container: Value, key: Size) -> bool:
+        """Whether a list holds an item at an index because it was read from there."""
+        for thing in (item, self._base_of(item)):
+            loan = self._loans.get(id(thing))
+            if loan is not None and loan.item is item and loan.container is container:
+                alike = loan.left is None and self.same_number(loan.key, key)
+                return alike and self._is_there(loan)
+        return False
+
+    def _base_of(self, item: Value) -> Value:
+        return self.tensors.base_of(item) if isinstance(item, compat.FunctionalTensor) else item
+
+    def same_number(self, a: Size, b: Size) -> bool:
+        """Whether two numbers are certainly one."""
+        raise NotImplementedError
+
+    def settle(self) -> None:
+        """Writes the items that were changed here, as they are now, into the present frame."""
+        while self.pending:
+            self.pending.pop(0)()
+
+    def is_fresh(self, thing: Value) -> bool:
+        """Whether an object, or the base of a tensor, was made here and is in no run yet.
+
+        What is put into a list in a loop is another one each time only if the iteration made it.
+        """
+        if isinstance(thing, torch.Tensor):
+            born = self.tensors.born(thing)
+            noted = any(True for _ in self._tensors_about(thing))
+            return born >= self.journal.opened and not noted
+        about = self._frozen.about(thing)
+        frozen = any(note.value is thing and note.holder() is not None for note in about)
+        merged = any(
+            thing is note.merged or thing is note.source for note in self.aliases.notes.about(thing)
+        )
+        return self.journal.born(thing) >= self.journal.opened and not frozen and not merged
+
+    def spoil(self, thing: Value, location: SourceLocation | None) -> None:
+        """An object, tensor or run is out of date: reading it is refused."""
+        if isinstance(thing, torch.Tensor):
+            self._lose(thing, location)
+            return
+        poison = Poison("an item of a list", _OUT_OF_DATE, location)
+        if isinstance(thing, Spread):
+            before, thing.stale = thing.stale, poison
+            restore = functools.partial(setattr, thing, "stale", before)
+        else:
+            contents = _contents(thing)
+            restore = functools.partial(_refill, thing, contents)
+            _refill(thing, [poison] * len(contents))
+        self._lost.add(Lost(_no_tensor, location, thing, restore))
+
+    def spoil_made(self, noted: Remembered, since: int) -> None:
+        """Objects made in a part of the program are out of date after it as they were in it.
+
+        What was there before is left to `lose`: until values are merged, it is as it was.
+        """
+        for note in noted.lost:
+            made = note.value is not None and not isinstance(note.value, Spread)
+            if made and self.journal.born(note.value) >= since:
+                self.spoil(note.value, note.location)
+
+    def _item_changes(self, thing: Value, what: str) -> None:
+        loan = self._loans.get(id(thing))
+        if loan is None or not any(one is thing for one in loan.things):
+            raise item_changed(what)
+        kind = kind_of(thing)
+        if not loan.run.shared.isdisjoint({kind, object}):
+            raise item_changed(what)
+        if loan.left is None and not self._is_there(loan):
+            raise item_changed(what)
+        connected = self._connected(loan.run, kind is torch.Tensor, loan.left)
+        own = {id(one) for one in loan.things}
+        runs = [run for run in connected.runs.values() if run.may_hold(kind)]
+        others = [
+            one for one in connected.others.values() if kind_of(one) is kind and id(one) not in own
+        ]
+        if others and kind in (set, frozenset):
+            raise item_changed(what)
+        for run in connected.runs.values():
+            run.relied_on.add(kind)
+        location = user_location()
+        if loan.left is None:
+            self._write_back(loan, what, location)
+        for one in (*runs, *others):
+            if one is not loan.run or loan.left is not None:
+                self.spoil(one, location)
+
+    def _is_there(self, loan: Loan) -> bool:
+        """Whether the list still holds the item where it was read."""
+        now = list(cast("Iterable[Value]", loan.container))
+        if len(now) == len(loan.found) and all(map(_is, now, loan.found)):
+            return True
+        return len(now) == 1 and isinstance(now[0], Spread) and now[0].keeps_places_of(loan.run)
+
+    def _write_back(self, loan: Loan, what: str, location: SourceLocation | None) -> None:
+        container = cast(Container, loan.container)
+        if not isinstance(container, (list, deque)) or getattr(container, "maxlen", None):
+            raise item_changed(what)
+        self._check_items(container)
+        self.aliases.about_to_write(container)
+        self.journal.touch(ContainerSlot(container))
+        restore = functools.partial(_put_back, loan, loan.run, loan.found)
+        self._lost.add(Lost(_no_tensor, location, None, restore))
+        first = next(iter(container))
+        if len(container) == 1 and isinstance(first, Spread) and first.keeps_places_of(loan.run):
+            first.rely_on_places()
+            loan.run = first
+        loan.run = loan.changed()
+        container.clear()
+        container.append(loan.run)
+        loan.found = [loan.run]
+
+    def may_be_one(self, a: Value, b: Value) -> bool:
+        """Whether two different objects may be one and the same in Python on some path."""
+        if super().may_be_one(a, b):
+            return True
+        if kind_of(a) is not kind_of(b) or not len(self._held) + len(self._frozen):
+            return False
+        one, other = self._base_of(a), self._base_of(b)
+        found = self._connected(one, isinstance(a, torch.Tensor), None)
+        return id(other) in found.others
+
+    def _connected(self, start: Value, in_tensor: bool, without: Spread | None) -> _Connected:
+        """What may be, or hold, what a run or an object or tensor is, or holds."""
+        found = _Connected()
+        queue: list[Value] = [start]
+        while queue:
+            thing = queue.pop()
+            known = found.runs if isinstance(thing, Spread) else found.others
+            if id(thing) in known or thing is without:
+                continue
+            if isinstance(thing, Spread):
+                found.runs[id(thing)] = thing
+                queue.extend(thing.related())
+            else:
+                found.others[id(thing)] = thing
+            queue.extend(self._tensors_about(thing) if in_tensor else self._objects_about(thing))
+        return found
+
+    def _tensors_about(self, thing: Value) -> Iterable[Value]:
+        for held in self._held.about(thing):
+            if held.tensor() is thing or held.holder() is thing:
+                yield from filter(_there, (held.tensor(), held.holder()))
+        for shared in self._shared.about(thing) if isinstance(thing, torch.Tensor) else ():
+            merged = shared.merged()
+            if merged is thing or any(one is thing for one in shared.sources_alive()):
+                yield from filter(_there, (merged, *shared.sources_alive()))
+
+    def _objects_about(self, thing: Value) -> Iterable[Value]:
+        for frozen in self._frozen.about(thing):
+            if frozen.value is thing or frozen.holder() is thing:
+                yield from filter(_there, (frozen.value, frozen.holder()))
+        for alias in self.aliases.notes.about(thing):
+            if alias.merged is thing or alias.source is thing:
+                yield from (alias.merged, alias.source)
+
+
+def kind_of(thing: Value) -> type:
+    """The class of an object; torch.Tensor for a tensor."""
+    return torch.Tensor if isinstance(thing, torch.Tensor) else type(thing)
+
+
+def _put_back(loan: Loan, run: Spread, found: list[Value]) -> None:
+    loan.run, loan.found = run, found
+
+
+def _is(a: Value, b: Value) -> bool:
+    return a is b
+
+
+def _there(value: Value) -> bool:
+    return value is not None
