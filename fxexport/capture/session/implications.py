@@ -62,7 +62,8 @@ class Facts:
         if _is_condition(condition):
             key, held = self._key(condition)
             known = [(part, result) for part, result in parts if _is_condition(part)]
-            self._links[key, outcome] = held, known
+            before = self._links.get((key, outcome), (None, []))[1]
+            self._links[key, outcome] = held, [*before, *known]
             if same := [(part, result) for part, result in whole if _is_condition(part)]:
                 self._wholes[key, outcome] = same
 

@@ -6,14 +6,17 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
+import torch
+
 from fxexport.capture.recording.types import Undecided, Value
 from fxexport.capture.session.journal import UNSET, Slot
 from fxexport.capture.session.refusals import Poison
 from fxexport.capture.session.session import Session
 from fxexport.capture.staging.branch import stage_branch
-from fxexport.capture.values.choice import Choice
+from fxexport.capture.values.choice import Choice, cases_of
 from fxexport.capture.values.maybe import Maybe, force, narrowed
 from fxexport.capture.values.uncertain_keys import with_and_without
+from fxexport.graph import scalars
 from fxexport.source.exceptions import errors_of_the_program, note_of, note_raised
 
 __all__ = ["each_alternative", "for_each", "is_one_of_several"]
@@ -45,24 +48,70 @@ def each_alternative(
         The merged results.
     """
     value = narrowed(value)
-    if isinstance(value, Maybe) and has_alternatives(value):
-        if value.absent is UNSET:
-            return each_alternative(session, force(value), use, slots)
-        condition, first, rest = value.present, value.value, value.absent
-    elif isinstance(value, Choice):
-        condition, first, rest = value.flags[0], value.values[0], value.without_first()
-    else:
+    if isinstance(value, Maybe) and value.absent is UNSET:
+        value = narrowed(force(value))
+    cases = _cases(value)
+    if len(cases) == 1:
         return use(value)
-    result = stage_branch(
-        session,
-        cast("Undecided", condition),
-        lambda: each_alternative(session, first, use, slots),
-        lambda: each_alternative(session, rest, use, slots),
-        slots,
-    )
+    outcomes: list[Value] = []
+
+    def used(one: Value) -> Value:
+        outcomes.append(use(one))
+        return outcomes[-1]
+
+    result = _in_branches(session, cases, used, slots)
     if isinstance(result, Poison):
         raise result.refuse()
+    if len(outcomes) == len(cases) and all(isinstance(outcome, bool) for outcome in outcomes):
+        return _told(session, [flag for flag, _ in cases], outcomes)
     return narrowed(result)
+
+
+def _cases(value: Value) -> list[tuple[Value, Value]]:
+    """The alternatives of a value, None among them, each with the flag that says that it is it."""
+    if isinstance(value, Maybe) and has_alternatives(value):
+        # Where there is no value, no flag of an alternative is true.
+        absent = torch.sym_not(cast("torch.SymBool", value.present))
+        return [(absent, value.absent), *cases_of(value.value)]
+    return cases_of(value)
+
+
+def _in_branches(
+    session: Session,
+    cases: Sequence[tuple[Value, Value]],
+    use: Callable[[Value], Value],
+    slots: Sequence[Slot],
+) -> Value:
+    (flag, one), *others = cases
+    known = session.known(flag)
+    if known or not others:
+        return use(one)
+    if known is False:
+        return _in_branches(session, others, use, slots)
+    return stage_branch(
+        session,
+        cast("Undecided", flag),
+        lambda: each_alternative(session, one, use),
+        lambda: _in_branches(session, others, use, slots),
+        slots,
+    )
+
+
+def _told(session: Session, flags: Sequence[Value], outcomes: Sequence[Value]) -> Value:
+    """What is true of some alternatives, as a condition on which of them it is."""
+    sides = {
+        outcome: [flag for flag, its in zip(flags, outcomes, strict=True) if its is outcome]
+        for outcome in (True, False)
+    }
+    if not sides[True] or not sides[False]:
+        return bool(sides[True])
+    whole = sides[True][0]
+    for flag in sides[True][1:]:
+        a, b = cast("torch.SymBool", whole), cast("torch.SymBool", flag)
+        whole = session.recorder.scalar_op(scalars.or_, a, b)
+    for outcome, others in ((True, sides[False]), (False, sides[True])):
+        session.facts.link(whole, outcome, [(flag, False) for flag in others])
+    return whole
 
 
 def _ending_its_path(use: Callable[[Value], Value]) -> Callable[[Value], Value]:
