@@ -126,8 +126,7 @@ class Results:
             )
         self._session.report.add(
             "note",
-            f"{path or 'the result'} may be None: the output "
-            f"{_base_name(path)}.present says whether it is there",
+            f"{_base_name(path)} may be None: {_base_name(path)}.present says whether it is there",
             value.fx_location,
         )
         for output in found:
@@ -152,7 +151,7 @@ class Results:
         names = " or ".join(str(one).removeprefix("torch.") for one in dict.fromkeys(dtypes))
         session.report.add(
             "assumption",
-            f"{path or 'the result'} is {names}, which depends on the path: it is always "
+            f"{_base_name(path)} is {names}, which depends on the path: it is always "
             f"{str(dtype).removeprefix('torch.')} in the file",
             value.fx_location,
         )

@@ -16,6 +16,7 @@ from fxexport.capture.recording.types import Function, OpArgs, OpKwargs, Value
 from fxexport.capture.session.session import Session
 from fxexport.capture.values.symbolic_text import text_of
 from fxexport.errors import UnsupportedError
+from fxexport.source.exceptions import note_raised
 from fxexport.source.frames import user_location
 
 __all__ = ["MOST_ALTERNATIVES", "Choice", "cases_of", "decided"]
@@ -113,10 +114,18 @@ def _each(choice: Choice, use: Callable[[Any], Value]) -> Any:
     return choice.fx_session.each(choice, use)
 
 
+def _operated(function: Callable[..., object], *operands: Any) -> Any:
+    """What an operator of Python's gives; where it takes no such operand, the path ends."""
+    try:
+        return function(*operands)
+    except TypeError as error:
+        raise note_raised(error) from None
+
+
 def _unary(function: Callable[[Any], object]) -> Function:
     def method(self: Choice) -> Any:
         operand = self.fx_session.operand
-        return _each(self, lambda value: function(operand(value)))
+        return _each(self, lambda value: _operated(function, operand(value)))
 
     return method
 
@@ -127,7 +136,7 @@ def _binary(function: Callable[[Any, Any], object], swap: bool = False) -> Funct
 
         def use(mine: Value, theirs: Value) -> Value:
             a, b = operand(mine), operand(theirs)
-            return function(b, a) if swap else function(a, b)
+            return _operated(function, *((b, a) if swap else (a, b)))
 
         return _each(
             self, lambda mine: self.fx_session.each(other, lambda theirs: use(mine, theirs))
