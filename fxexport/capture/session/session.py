@@ -116,8 +116,7 @@ class Session(Lending):
         self.refusals: list[UnsupportedError] = []
         # Above 0 while something is tried that has an alternative.
         self.trials = 0
-        # Told what must hold of sizes here, without being assumed: the file raises elsewhere.
-        self.on_need: Callable[[sympy.Basic], None] = lambda fact: None
+        self.on_fit: Callable[[Sequence[Size], Iterable[Sequence[Size]]], None] = lambda *_: None
         # symbols of numbers that are ints on some paths and floats on others
         self.promoted: dict[sympy.Symbol, SourceLocation | None] = {}
         # symbol of an input -> what a user calls it; its smallest and largest value
@@ -248,18 +247,8 @@ class Session(Lending):
             self.require(condition)
 
     def about_to_fit(self, own: Sequence[Size], others: Iterable[Sequence[Size]]) -> None:
-        """Guards that sizes of operands can be broadcast to those that are written in place.
-
-        At the root that is a relation between the inputs, which comes with the operator itself.
-        """
-        for other in others:
-            for size, wanted in zip(reversed(other), reversed(own), strict=False):
-                a, b = expression(size), expression(wanted)
-                fact = sympy.Or(sympy.Eq(a, b), sympy.Eq(a, 1))
-                known = self.depth == 0 and fact.free_symbols <= self.example_sizes.keys()
-                decided = fact in (sympy.true, sympy.false)  # PyTorch has its own error for false
-                if not known and not decided and not self.env.certain(fact):
-                    self.on_need(fact)
+        """Sizes of operands are to be broadcast to those of a tensor that is written in place."""
+        self.on_fit(own, others)
 
     def raises_unless(self, holds: torch.Tensor, text: str) -> None:
         """What an operator needs of the data, without which PyTorch raises and the file does."""

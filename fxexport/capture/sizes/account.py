@@ -15,7 +15,7 @@ Each fact that cannot be proved goes to one of these places:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import sympy
 import torch
@@ -24,7 +24,7 @@ from torch import fx
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.broadcasting import elementwise
 from fxexport.capture.recording.recorder import EXPANDING
-from fxexport.capture.recording.types import expression
+from fxexport.capture.recording.types import Size, expression
 from fxexport.capture.session.session import Session
 from fxexport.capture.sizes.proofs import expression_text
 from fxexport.graph.marks import CHECKED
@@ -67,7 +67,7 @@ class Account:
         self._dimensions = dimensions
         self._checks = 0
         session.env.on_fact = self.told
-        session.on_need = self._guard
+        session.on_fit = self._fits
         session.recorder.on_check = self._leave_to_operator
 
     def told(self, fact: sympy.Basic) -> None:
@@ -111,6 +111,20 @@ class Account:
         """Whether whatever runs the file compares the sizes of this operator's operands itself."""
         kernel = self._session.recorder.kernel
         return kernel is not None and kernel._schema.name.removeprefix("aten::") in _CHECKED
+
+    def _fits(self, own: Sequence[Size], others: Iterable[Sequence[Size]]) -> None:
+        """Guards that sizes of operands can be broadcast to those that are written in place.
+
+        At the root that is a relation between the inputs, which comes with the operator itself.
+        """
+        session = self._session
+        pairs = ((a, b) for other in others for a, b in zip(other[::-1], own[::-1], strict=False))
+        for a, b in (map(expression, pair) for pair in pairs):
+            fact = sympy.Or(sympy.Eq(a, b), sympy.Eq(a, 1))
+            known = session.depth == 0 and fact.free_symbols <= self._dimensions.keys()
+            # PyTorch has its own error for what is certainly false.
+            if not known and fact.free_symbols and not session.env.certain(fact):
+                self._guard(fact)
 
     def _leave_to_operator(self, fact: sympy.Basic) -> None:
         """Takes in what the operator that is recorded next compares itself where it runs.
