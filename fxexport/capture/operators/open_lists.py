@@ -246,9 +246,7 @@ class OpenLists:
         self._inside(items, key)
         spread = self.single(items)
         index = self.from_start(key, spread.length)
-        self._put(
-            items, with_item(self._session, without(self._session, spread, index), value, index)
-        )
+        self._put(items, self._with_item(without(self._session, spread, index), value, index))
 
     def delete(self, items: _Items, key: Size | slice) -> None:
         """``del items[key]``."""
@@ -292,7 +290,7 @@ class OpenLists:
         spread = self.single(items)
         index = self.from_start(key, spread.length)
         index = torch.sym_max(0, torch.sym_min(index, spread.length))
-        self._put(items, with_item(self._session, spread, value, index))
+        self._put(items, self._with_item(spread, value, index))
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -301,11 +299,14 @@ class OpenLists:
         try:
             return single(self._session, items)
         except Mismatch as reason:
-            raise UnsupportedError(
-                f"the items of a list of varying length differ: {reason}",
-                location=user_location(),
-                hint="keep values of one kind, dtype and rank in it",
-            ) from None
+            raise _differing(reason) from None
+
+    def _with_item(self, run: Spread, value: object, index: Size) -> Spread:
+        """A run with one more item before an index."""
+        try:
+            return with_item(self._session, run, value, index)
+        except Mismatch as reason:
+            raise _differing(reason) from None
 
     def _to_read(self, items: Iterable[object]) -> Spread:
         """The list as one run of items, which stay views of a tensor where they are."""
@@ -366,6 +367,14 @@ class OpenLists:
             raise IndexError(f"never true in the declared ranges: {text}")
         if known is None:
             self._session.take_for_granted(condition, text, error)
+
+
+def _differing(reason: Mismatch) -> UnsupportedError:
+    return UnsupportedError(
+        f"the items of a list of varying length differ: {reason}",
+        location=user_location(),
+        hint="keep values of one kind, dtype and rank in it",
+    )
 
 
 def _views(items: Iterable[object]) -> Views | None:

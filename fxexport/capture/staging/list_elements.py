@@ -10,7 +10,7 @@ import torch
 from fxexport.capture.recording.types import Value
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.list_runs import Spread, is_open
-from fxexport.capture.session.session import Session
+from fxexport.capture.session.session import Poison, Session
 from fxexport.capture.staging.patterns import (
     Constant,
     ListOf,
@@ -142,6 +142,8 @@ class Elements:
         for one, other in ((a, b), (b, a)):
             if isinstance(one, Constant) and one.value is HOLE:
                 return other
+            if isinstance(one, Constant) and isinstance(one.value, Poison):
+                raise Mismatch(one.value.reason)
         absent = _absence_of(a, b)
         if not optional.is_certain(absent):
             return self._joined_optional(a, b, absent)
