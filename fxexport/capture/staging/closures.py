@@ -96,11 +96,15 @@ class ClosurePlans:
             alone: merges a value with that.
         """
         cells = function.__closure__ or ()
-        inner = [cell for cell in cells if self._is_inner(cell)]
+        # Cells are equal where what they hold is: which one it is matters here.
+        inner = [self._is_inner(cell) for cell in cells]
         defaults = (function.__defaults__, function.__kwdefaults__)
-        if not inner and defaults == (None, None):
+        if not any(inner) and all(each is None for each in defaults):
             return function
-        parts = [self._plan(cell, hole, alone) if cell in inner else cell for cell in cells]
+        parts = [
+            self._plan(cell, hole, alone) if mine else cell
+            for cell, mine in zip(cells, inner, strict=True)
+        ]
         return ClosurePlan(function, [*parts, *map(alone, defaults)])
 
     def _cell(self, then: CellType, other: CellType, name: str, merge: _Merge) -> Value:
