@@ -1,7 +1,7 @@
 """The whole model in both paths of a branch, where a condition on sizes decides a rank.
 
-What follows `x.squeeze(1)` works on tensors of one rank or of another, and no variable can stand
-for both. What the model returns can, where both ways end with tensors of one rank.
+What follows `x.squeeze(1)` works on tensors of one rank or of another: each way is captured for
+itself, and only what the model returns is merged.
 """
 
 from __future__ import annotations
@@ -15,12 +15,9 @@ import torch
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.both_ways import Undecided, refusal_of_undecided
 from fxexport.capture.recording.types import Value
-from fxexport.capture.session.refusals import CaseNeeded, Poison
+from fxexport.capture.session.refusals import CaseNeeded
 from fxexport.capture.session.session import Session
-from fxexport.capture.sizes.proofs import relation_text
 from fxexport.capture.staging.branch import stage_branch
-from fxexport.capture.values.choice import Choice
-from fxexport.capture.values.containers import parts_of
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_of, note_raised, raised_by_fxexport
 from fxexport.source.frames import call_model, frames_of_traceback, standing_at
@@ -77,7 +74,7 @@ def in_cases(
     """Calls the model, in each case that must be told apart, and merges what it returns.
 
     Raises:
-        UnsupportedError: what it returns cannot be merged.
+        UnsupportedError: something in one of the cases is refused.
     """
     if not cases:
         try:
@@ -106,14 +103,6 @@ def in_cases(
         return path()
     result = _at(case.location, lambda: stage_branch(session, condition, path, path))
     session.raise_refusals()
-    if _has_no_rank(result):
-        text = relation_text(expr, session.names)
-        raise UnsupportedError(
-            f"what the model returns has another rank where {text}: squeeze takes a dimension away "
-            "there and keeps it elsewhere",
-            location=case.location,
-            hint=f"{_range_for(expr)}reshape instead, or leave that dimension out of `dynamic`",
-        )
     return result
 
 
@@ -123,18 +112,3 @@ def _at(location: SourceLocation | None, run: _Run) -> Value:
         return run()
     at = standing_at(location.file, location.line, location.function)
     return call_model(lambda: at(run))
-
-
-def _range_for(expr: sympy.Basic) -> str:
-    """The advice to give a range in which a condition on one size is decided."""
-    if len(expr.free_symbols) != 1:
-        return ""
-    (symbol,) = expr.free_symbols
-    found = [compat.at_sizes(expr, {symbol: sympy.Integer(size)}) for size in range(40)]
-    least = next((low for low in range(1, 20) if len(set(found[low:])) == 1), None)
-    return "" if least is None else f"give the range min={least}, "
-
-
-def _has_no_rank(value: Value) -> bool:
-    """Whether tensors of one rank do not stand for all that a value may be."""
-    return isinstance(value, (Poison, Choice)) or any(map(_has_no_rank, parts_of(value) or []))

@@ -13,6 +13,7 @@ from fxexport.capture.operators.open_lists import OpenLists
 from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.session import Poison, Session, expression, is_symbolic, sym_type
 from fxexport.capture.staging.patterns import Number, leaves_of
+from fxexport.capture.staging.ranks import of_any_rank
 from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.kinds import describe, leaf_kind
 from fxexport.capture.values.maybe import Maybe, narrowed
@@ -135,27 +136,36 @@ class Results:
         return [*found, flag]
 
     def _of_several(self, path: str, value: Choice) -> Output:
-        """Tensors or numbers of one rank and several dtypes: promoted as arithmetic would."""
+        """Tensors and numbers of several dtypes and ranks: dtypes are promoted as in arithmetic."""
         session = self._session
         ranks = {one.dim() if isinstance(one, torch.Tensor) else 0 for one in value.values}
         plain = all(leaf_kind(one) is not None for one in value.values)
-        if not plain or len(ranks) > 1:
+        if not plain:
             kinds = " or ".join(dict.fromkeys(map(describe, value.values)))
             raise UnsupportedError(
-                f"the model returns {kinds}: an output of a file is of one kind and rank",
+                f"the model returns {kinds}: an output of a file is of one kind",
                 location=value.fx_location,
-                hint="return one kind on every path, of another rank by [None]",
+                hint="return tensors or numbers on every path",
             )
         dtypes = [one.dtype for one in value.values if isinstance(one, torch.Tensor)]
         dtype = functools.reduce(torch.promote_types, dtypes)
         names = " or ".join(str(one).removeprefix("torch.") for one in dict.fromkeys(dtypes))
-        session.report.add(
-            "assumption",
-            f"{_base_name(path)} is {names}, which depends on the path: it is always "
-            f"{str(dtype).removeprefix('torch.')} in the file",
-            value.fx_location,
-        )
-        made = session.each(value, lambda one: _as_dtype(one, dtype))
+        if len(set(dtypes)) > 1 or len(dtypes) < len(value.values):
+            session.report.add(
+                "assumption",
+                f"{_base_name(path)} is {names}, which depends on the path: it is always "
+                f"{str(dtype).removeprefix('torch.')} in the file",
+                value.fx_location,
+            )
+        made: object = session.each(value, lambda one: _as_dtype(one, dtype))
+        if isinstance(made, Choice):
+            session.report.add(
+                "note",
+                f"{_base_name(path)} has a rank of "
+                f"{' or '.join(map(str, sorted(ranks)))}, which depends on the path",
+                value.fx_location,
+            )
+            made = of_any_rank(session, made)
         return Output(path, made, "tensor", promoted=True)
 
 

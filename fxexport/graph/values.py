@@ -9,14 +9,15 @@ import torch
 from torch import fx
 
 from fxexport.graph.sequences import SequenceVal
+from fxexport.graph.unranked import UnrankedVal
 
 __all__ = ["Eager", "NodeVal", "Number", "Val", "output_vals"]
 
 Number = bool | int | float | torch.SymBool | torch.SymInt | torch.SymFloat
 """A Python number, or one that the model computes."""
 
-Val = torch.Tensor | SequenceVal | Number
-"""What the metadata says of one value: a fake tensor, a sequence or a number."""
+Val = torch.Tensor | SequenceVal | UnrankedVal | Number
+"""What the metadata says of one value: a fake tensor, one of any rank, a sequence or a number."""
 
 NodeVal = Val | tuple["Val | None", ...] | list["Val | None"] | None
 """What ``meta["val"]`` of a node holds: a `Val`, one for each of several results, or None."""

@@ -21,6 +21,7 @@ from fxexport.graph.ops import guard
 from fxexport.graph.scalars import SCALAR_FUNCTIONS
 from fxexport.graph.sequences import SEQUENCE_FUNCTIONS, SequenceVal
 from fxexport.graph.signature import DimRange, InputSpec
+from fxexport.graph.unranked import UnrankedVal
 from fxexport.graph.user_functions import UserFunction
 from fxexport.graph.values import NodeVal, Val, output_vals
 from fxexport.lowering.builder import dtypes
@@ -288,7 +289,7 @@ class GraphLowering:
             result = result[0]
         if not isinstance(result, Value):
             return result
-        is_number = not isinstance(val, (torch.Tensor, SequenceVal))
+        is_number = not isinstance(val, (torch.Tensor, SequenceVal, UnrankedVal))
         if val is not None:
             expected = dtypes.of_val(val)
             if result.dtype is None:
@@ -316,7 +317,7 @@ class GraphLowering:
 
     def describe(self, value: Value, val: Val) -> None:
         """Sets a value's type and shape from the graph's metadata."""
-        if isinstance(val, SequenceVal):
+        if isinstance(val, (SequenceVal, UnrankedVal)):
             value.type = dtypes.type_of(val)
             return
         if not isinstance(val, torch.Tensor):

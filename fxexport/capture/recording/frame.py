@@ -11,12 +11,16 @@ import torch
 from torch import fx
 
 from fxexport.graph.sequences import SequenceVal
+from fxexport.graph.unranked import UnrankedVal
 
 __all__ = ["Frame"]
 
 # A node, or what makes it when it is needed.
 _Source = fx.Node | Callable[[], fx.Node]
 _TABLES = ("tensors", "captures", "symbols", "expressions")
+
+
+_GraphValue = torch.Tensor | SequenceVal | UnrankedVal
 
 
 @dataclass
@@ -35,7 +39,9 @@ class Frame:
 
     graph: fx.Graph
     parent: Frame | None
-    tensors: dict[int, tuple[torch.Tensor | SequenceVal, fx.Node]] = field(default_factory=dict)
+    tensors: dict[int, tuple[torch.Tensor | SequenceVal | UnrankedVal, fx.Node]] = field(
+        default_factory=dict
+    )
     captures: dict[fx.Node, fx.Node] = field(default_factory=dict)
     symbols: dict[sympy.Basic, _Source] = field(default_factory=dict)
     expressions: dict[sympy.Basic, _Source] = field(default_factory=dict)

@@ -29,6 +29,7 @@ from fxexport.graph import scalars
 from fxexport.graph.sequences import SequenceVal, sequence_length
 from fxexport.graph.size_expressions import Number as NumberNode
 from fxexport.graph.size_expressions import emit_expression
+from fxexport.graph.unranked import UnrankedVal
 from fxexport.source.frames import user_frames, user_location
 
 __all__ = ["FrameWriter"]
@@ -107,6 +108,8 @@ class FrameWriter:
             self.frame.tensors[id(value)] = (value, node)
             for dim, size in enumerate(value.shape):
                 self._bind_size(size, torch.ops.aten.sym_size.int, node, dim)
+        elif isinstance(value, UnrankedVal):
+            self.frame.tensors[id(value)] = (value, node)
         elif isinstance(value, SequenceVal):
             self.frame.tensors[id(value)] = (value, node)
             self._bind_size(value.length, sequence_length, node)
@@ -114,7 +117,7 @@ class FrameWriter:
             self._bind_scalar(value, node)
         elif isinstance(value, (tuple, list)):
             for k, item in enumerate(value):
-                if isinstance(item, (torch.Tensor, SequenceVal, *SYM, tuple, list)):
+                if isinstance(item, (torch.Tensor, SequenceVal, UnrankedVal, *SYM, tuple, list)):
                     self.bind(item, self.emit(operator.getitem, node, k, val=item))
 
     def _bind_size(self, size: Size, read: Callable[..., Value], *args: Operand) -> None:
@@ -152,7 +155,7 @@ class FrameWriter:
         Raises:
             UnsupportedError: a scalar whose origin is not in the graph.
         """
-        if isinstance(value, (torch.Tensor, SequenceVal)):
+        if isinstance(value, (torch.Tensor, SequenceVal, UnrankedVal)):
             return self.tensor_node(value)
         if isinstance(value, SYM):
             with compat.no_recording():
@@ -164,11 +167,13 @@ class FrameWriter:
             return {key: self.node_of(item) for key, item in value.items()}
         return cast("Operand", value)
 
-    def tensor_node(self, tensor: torch.Tensor | SequenceVal) -> fx.Node:
+    def tensor_node(self, tensor: torch.Tensor | SequenceVal | UnrankedVal) -> fx.Node:
         """The node of the present frame for a fake tensor or a sequence."""
         return self._tensor_node(tensor, self.frame)
 
-    def _tensor_node(self, tensor: torch.Tensor | SequenceVal, frame: Frame) -> fx.Node:
+    def _tensor_node(
+        self, tensor: torch.Tensor | SequenceVal | UnrankedVal, frame: Frame
+    ) -> fx.Node:
         held = frame.tensors.get(id(tensor))
         if held is not None:
             return held[1]

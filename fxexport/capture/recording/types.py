@@ -10,6 +10,7 @@ import torch
 from torch import fx
 
 from fxexport.graph.sequences import SequenceVal
+from fxexport.graph.unranked import UnrankedVal
 
 __all__ = [
     "SYM",
@@ -56,7 +57,7 @@ Condition: TypeAlias = bool | Undecided
 Operand: TypeAlias = fx.node.Argument
 
 # A value that yields a node of the graph.
-GraphValue: TypeAlias = torch.Tensor | SequenceVal | SymbolicNumber
+GraphValue: TypeAlias = torch.Tensor | SequenceVal | UnrankedVal | SymbolicNumber
 
 # What PyTorch hands to the modes that see its operators, and expects of them. Which kinds of values
 # these are is in the schema of the operator; nothing else tells.

@@ -9,6 +9,7 @@ import torch
 
 from fxexport.errors import UnsupportedError
 from fxexport.graph.sequences import SequenceVal
+from fxexport.graph.unranked import UnrankedVal
 
 __all__ = [
     "FLOATS",
@@ -115,7 +116,7 @@ def kind_dtype(val: object) -> ir.DataType:
 
 def of_val(val: object) -> ir.DataType:
     """The ONNX dtype of a value in a graph's metadata: a fake tensor, a scalar or a sequence."""
-    if isinstance(val, (torch.Tensor, SequenceVal)):
+    if isinstance(val, (torch.Tensor, SequenceVal, UnrankedVal)):
         return from_torch(val.dtype)
     return kind_dtype(val)
 

@@ -14,7 +14,9 @@ from fxexport.graph import CapturedGraph, source_of
 from fxexport.graph.editing import parts, results
 from fxexport.graph.marks import NO_BUFFER, NO_CAPACITY, Reason
 from fxexport.graph.ops import branch, loop
+from fxexport.graph.unranked import UnrankedVal
 from fxexport.report.build import Problem
+from fxexport.source.location import SourceLocation
 
 __all__ = ["lint_graph"]
 
@@ -31,10 +33,24 @@ def lint_graph(graph: CapturedGraph) -> list[Problem]:
                 found.append(_without_capacity(node, no_capacity))
             elif node.target is loop:
                 found.extend(_carried(module, node))
+            elif node.target is branch and _has_no_rank(node):
+                found.append(_without_rank(source_of(node)))
             elif node.target is branch and module is not graph.module:
                 found.extend(_paths(module, node))
     found.extend(_outputs(graph))
     return list(dict.fromkeys(found))
+
+
+def _has_no_rank(node: fx.Node) -> bool:
+    return any(isinstance(val, UnrankedVal) for val in node.meta["val"])
+
+
+def _without_rank(location: SourceLocation | None) -> Problem:
+    return Problem(
+        "the model returns a tensor of another rank on each path of this branch",
+        hint="return one rank on every path, by x[None] or reshape",
+        location=location,
+    )
 
 
 def _outputs(graph: CapturedGraph) -> Iterator[Problem]:
