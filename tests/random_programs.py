@@ -43,11 +43,14 @@ class RandomProgram:
         seed: the seed it came from.
         source: a module that defines ``build()``.
         arguments: type of each argument by name; see `random_expressions`.
+        named: whether the rows of `x` are asked to be dynamic by a name: then no loop may be taken
+            to make an iteration.
     """
 
     seed: int
     source: str
     arguments: dict[str, str]
+    named: bool = False
 
     def inputs(self, bounds: tuple[int, int] | None = None) -> list[tuple[Any, ...]]:
         """Argument tuples of several sizes and magnitudes; the first is the example.
@@ -244,7 +247,7 @@ def generate(seed: int, flavour: str = "plain") -> RandomProgram:
     parts.append(_module(function) if as_module else function)
     parts.append("\n\ndef build():\n    return " + ("Model()" if as_module else "model") + "\n")
     tidy = ast.unparse(ast.parse("".join(parts)))  # drops needless parentheses
-    return RandomProgram(seed, tidy + "\n", arguments)
+    return RandomProgram(seed, tidy + "\n", arguments, named=flavour == "choices")
 
 
 def _prelude(flavour: str) -> str:
@@ -361,10 +364,11 @@ def run(program: RandomProgram, folder: Path, ranged: bool = False) -> Outcome:
         ranged: whether the rows of `x` get a declared range, which prunes and proves.
     """
     make = load(program.source, folder, f"random_program_{program.seed}")
-    if not ranged:
-        return run_model(make, program.inputs())
-    low, high = RANGES[program.seed % len(RANGES)]
     values: Any = {name: True for name in program.arguments if name != "x"}
+    if not ranged:
+        named = {**values, "x": {0: "n", 1: True}} if program.named else True
+        return run_model(make, program.inputs(), dynamic=named)
+    low, high = RANGES[program.seed % len(RANGES)]
     dynamic = {**values, "x": {0: fxexport.Dim("n", low, high)}}
     return run_model(make, program.inputs((low, high)), dynamic=dynamic)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import torch
+
 from fxexport.capture.operators.dynamic_iterables import (
     Dynamic,
     Exhausted,
@@ -20,9 +22,9 @@ from fxexport.capture.operators.dynamic_iterables import (
 from fxexport.capture.operators.iteration import Iteration
 from fxexport.capture.operators.logic import Logic
 from fxexport.capture.operators.variables import flag_of, slots_of
-from fxexport.capture.recording.types import Size, Undecided
+from fxexport.capture.recording.types import Condition, Size, Undecided
 from fxexport.capture.session.journal import AttributeSlot, Slot
-from fxexport.capture.session.session import Session, is_symbolic
+from fxexport.capture.session.session import Session, expression, is_symbolic
 from fxexport.capture.sizes.proofs import proof
 from fxexport.capture.staging.alternatives import each_alternative, is_one_of_several
 from fxexport.capture.staging.branch import stage_branch
@@ -259,15 +261,36 @@ class LoopStatements:
             except NeedsFirstIteration as error:
                 attempt.roll_back()
                 reason = str(error)
-        known = session.known(length > start)
-        if known is False:
+
+        def one_more() -> None:
+            run_iteration(0)
+            self._staged_for(source, length, start + 1, body, slots, broken)
+
+        some: Any = length > start
+        if first is not True or self._is_asked(some):
+            # Without the iteration, variables stay what they were: kinds of values may differ.
+            more = condition_of(session, self._logic.and_(lambda: some, lambda: first))
+            self._if(more, one_more, slots)
             return
+        known = session.known(some)
         if known is None:
             text = f"this loop makes at least {start + 1} iteration(s)"
             said = f"{text}: without them, a value stays what it was ({reason})"
-            session.take_for_granted(length > start, text, said=said)
-        run_iteration(0)
-        self._staged_for(source, length, start + 1, body, slots, broken)
+            session.take_for_granted(some, text, said=said)
+        if known is not False:
+            one_more()
+
+    def _is_asked(self, condition: bool | torch.SymBool) -> bool:
+        """Whether a condition is about a dimension that the user asked to be dynamic."""
+        symbols = expression(condition).free_symbols if is_symbolic(condition) else set()
+        return bool(symbols & self._session.asked)
+
+    def _if(self, condition: Condition, then: _Thunk, slots: list[Slot]) -> None:
+        if isinstance(condition, bool):
+            if condition:
+                then()
+        else:
+            stage_branch(self._session, condition, then, lambda: None, slots)
 
     def _python_for(
         self,
