@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Set
 from typing import Any, TypeAlias
 
 import torch
+from fxexport.passes.bounds.signs import is_never_negative
 from fxexport.passes.rewriting.data_conditions import every
 from fxexport.passes.rewriting.liveness import live_nodes
 from torch import fx
@@ -37,13 +38,30 @@ def run(graph: CapturedGraph) -> CapturedGraph:
     counters = _counters(graph)
     for module in graph.graphs():
         _settle(module.graph, checked)
+        looked_at = {_place(node) for node in module.graph.nodes if node in live}
         for node in list(module.graph.nodes):
             rule = _DATA.get(node.target) if node.op == "call_function" else None
-            if rule is not None and node not in live and counters.isdisjoint(node.args):
+            if rule is None or node in live or not counters.isdisjoint(node.args):
+                continue
+            # A write to `x[k]` is a view that nobody uses, and a write at that place.
+            place = _place(node)
+            if place is None or place not in looked_at:
+                looked_at.add(place)
                 for condition, text in rule(node):
                     call(node, guard, condition, message_at(text, source_of(node)), val=None)
         module.recompile()
     return graph
+
+
+def _place(node: fx.Node) -> tuple[object, str] | None:
+    """The index that a node takes or writes one slice at, and the size that it must be below."""
+    if node.target not in (aten.select.int, aten.select_scatter.default):
+        return None
+    *_, dim, index = node.args
+    tensor = node.args[0]
+    if not isinstance(tensor, fx.Node) or not isinstance(dim, int):
+        return None
+    return index, str(tensor.meta["val"].shape[dim])
 
 
 def _settle(graph: fx.Graph, checked: Set[int]) -> None:
@@ -125,6 +143,8 @@ def _selected(node: fx.Node) -> _Needs:
             size = call(node, aten.sym_size.int, tensor, dim, val=size)
         text = "IndexError: expected that the index is inside"
         yield call(node, operator.lt, index, size, val=True), text
+        if is_never_negative(index):
+            return
         last = -size if isinstance(size, int) else _negative(node, size)
         yield call(node, operator.ge, index, last, val=True), text
 
