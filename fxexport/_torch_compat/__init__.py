@@ -94,6 +94,7 @@ from fxexport._torch_compat.size_expressions import (
     python_text,
     raw_expression,
     size_with,
+    value_range,
 )
 from fxexport._torch_compat.switches import (
     counts_from_zero,
@@ -174,6 +175,7 @@ __all__ = [
     "remember_item",
     "replace_inner",
     "size_with",
+    "value_range",
     "stack_of_assert",
     "stack_of_fact",
     "stack_of_generated",

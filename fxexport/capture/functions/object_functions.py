@@ -30,10 +30,6 @@ _IN_PLACE = {
     "iadd": "Add",
     "iconcat": "Add",
     "imul": "Mult",
-    "ior": "BitOr",
-    "iand": "BitAnd",
-    "ixor": "BitXor",
-    "isub": "Sub",
 }
 
 

@@ -107,10 +107,12 @@ class Operators:
         self.is_, self.is_not = comparisons.is_, comparisons.is_not
         self.membership = comparisons.membership
         self.contains, self.lacks = self.membership.contains, self.membership.lacks
-        self.chain = comparisons.chain
-        self.number, self.bitwise = arithmetic.number, arithmetic.bitwise
+        self.chain, self.order = comparisons.chain, comparisons.order
+        self.number, self.as_int = arithmetic.number, arithmetic.as_int
+        self.bitwise = arithmetic.bitwise
         self.add, self.multiply = arithmetic.add, arithmetic.multiply
         self.augment = arithmetic.augment
+        self.binary, self.unary = arithmetic.binary, arithmetic.unary
         # Loops
         self.for_stmt, self.while_stmt = loops.for_stmt, loops.while_stmt
         self.iterate, self.generator = self.iteration.iterate, self.iteration.generator
