@@ -28,6 +28,7 @@ THEMES = (
     "mutation_basic",
     "mutation_ops",
     "mutation_views",
+    "stale_views",
     "optional",
     "optional_loops",
     "optional_arguments",

@@ -27,6 +27,7 @@ from fxexport.capture.recording.quantized_tensors import (
 )
 from fxexport.capture.recording.recorder import Recorder
 from fxexport.capture.recording.requirements import requirements_of
+from fxexport.capture.recording.stale_views import StaleViews
 from fxexport.capture.recording.types import OpArgs, OpKwargs, OpResult, Value
 from fxexport.graph.user_functions import UserFunction
 from fxexport.report.model import FindingKind
@@ -110,6 +111,7 @@ class TensorMode(compat.UserMode):
         self._tagged: MutableMapping[torch.Tensor, bool] = WeakIdKeyDictionary()
         self._lifted: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._base_of: MutableMapping[torch.Tensor, torch.Tensor] = WeakIdKeyDictionary()
+        self.stale_views = StaleViews(recorder, self.inner)
         # address of the memory -> the real tensors in it
         self._memory: dict[int, list[torch.Tensor]] = {}
         # what stands in for state -> the fake tensor that it began with
@@ -165,6 +167,7 @@ class TensorMode(compat.UserMode):
 
     def replace(self, tensor: torch.Tensor, fake: torch.Tensor) -> None:
         """Makes a base tensor hold another value; its views follow."""
+        self.stale_views.written(self.base_of(tensor))
         self._quiet += 1
         try:
             compat.replace_inner(tensor, fake)
@@ -335,6 +338,7 @@ class TensorMode(compat.UserMode):
         for tensor in writes:
             self.watch.about_to_write(self.base_of(tensor))
             self.memory.about_to_write(self.base_of(tensor))
+            self.stale_views.written(self.base_of(tensor))
         if functional is not None and compat.written_by_python(func):
             return self._written(args[0], functional(*args, **kwargs))
         with self.stores() if func is _COPY else contextlib.nullcontext():
@@ -342,6 +346,7 @@ class TensorMode(compat.UserMode):
         for view, source in compat.views_in(func, args, kwargs, out):
             if view is not source:
                 self._base_of[view] = self.base_of(source)
+                self.stale_views.made(view, self.base_of(source))
         now = self._now()
         for tensor in writes:
             self._born.setdefault(tensor, 0)
