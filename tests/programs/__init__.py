@@ -29,6 +29,8 @@ THEMES = (
     "mutation_ops",
     "mutation_views",
     "stale_views",
+    "library_callers",
+    "diagonals",
     "optional",
     "optional_loops",
     "optional_arguments",

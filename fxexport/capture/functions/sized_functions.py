@@ -165,6 +165,54 @@ def _adaptive_avg_pool1d(x: torch.Tensor, output_size: Any) -> torch.Tensor:
     return torch.ops.aten.adaptive_avg_pool2d.default(x.unsqueeze(-2), [1, size]).squeeze(-2)
 
 
+def _diagonal(x: torch.Tensor, offset: Any = 0, dim1: int = 0, dim2: int = 1) -> torch.Tensor:
+    """A view: the main diagonal of the part that begins where the other one does."""
+    if not isinstance(offset, torch.SymInt):
+        return torch.ops.aten.diagonal.default(x, offset, dim1, dim2)
+    for dim, skipped in ((dim1, -offset), (dim2, offset)):
+        size = x.shape[dim]
+        start = torch.sym_min(torch.sym_max(skipped, 0), size)
+        x = x.narrow(dim, start, size - start)
+    return torch.ops.aten.diagonal.default(x, 0, dim1, dim2)
+
+
+def _linalg_diagonal(
+    x: torch.Tensor, *, offset: Any = 0, dim1: int = -2, dim2: int = -1
+) -> torch.Tensor:
+    return _diagonal(x, offset, dim1, dim2)
+
+
+def _diagonal_copy(x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    return _diagonal(x, *args, **kwargs).clone()
+
+
+def _diagonal_scatter(
+    x: torch.Tensor, src: torch.Tensor, offset: Any = 0, dim1: int = 0, dim2: int = 1
+) -> torch.Tensor:
+    out = x.clone()
+    _diagonal(out, offset, dim1, dim2).copy_(src)
+    return out
+
+
+def _diag_embed(x: torch.Tensor, offset: Any = 0, dim1: int = -2, dim2: int = -1) -> torch.Tensor:
+    if not isinstance(offset, torch.SymInt):
+        return torch.ops.aten.diag_embed.default(x, offset, dim1, dim2)
+    size = x.shape[-1] + torch.sym_max(offset, -offset)
+    out = x.new_zeros([*x.shape[:-1], size, size])
+    _diagonal(out, offset, -2, -1).copy_(x)
+    return torch.movedim(out, (-2, -1), (dim1, dim2))
+
+
+def _diag(x: torch.Tensor, diagonal: Any = 0) -> torch.Tensor:
+    if not isinstance(diagonal, torch.SymInt):
+        return torch.ops.aten.diag.default(x, diagonal)
+    return _diag_embed(x, diagonal) if x.dim() == 1 else _diagonal_copy(x, diagonal)
+
+
+def _diagflat(x: torch.Tensor, offset: Any = 0) -> torch.Tensor:
+    return _diag_embed(x.reshape(-1), offset)
+
+
 # Called instead of the function where a size among the arguments is symbolic.
 SIZED_FUNCTIONS: dict[object, Function] = {
     torch.linspace: _linspace,
@@ -182,6 +230,18 @@ SIZED_FUNCTIONS: dict[object, Function] = {
     torch.adaptive_avg_pool1d: _adaptive_avg_pool1d,
     compat.CHUNK_CAT: _chunk_cat,
     torch.tensordot: _tensordot,
+    torch.diagonal: _diagonal,
+    torch.Tensor.diagonal: _diagonal,
+    torch.linalg.diagonal: _linalg_diagonal,
+    torch.diagonal_copy: _diagonal_copy,
+    torch.diagonal_scatter: _diagonal_scatter,
+    torch.Tensor.diagonal_scatter: _diagonal_scatter,
+    torch.diag: _diag,
+    torch.Tensor.diag: _diag,
+    torch.diag_embed: _diag_embed,
+    torch.Tensor.diag_embed: _diag_embed,
+    torch.diagflat: _diagflat,
+    torch.Tensor.diagflat: _diagflat,
     torch.take_along_dim: _take_along_dim,
     torch.Tensor.take_along_dim: _take_along_dim,
 }

@@ -81,7 +81,8 @@ class FunctionMode(TorchFunctionMode):
             tensor.resize_as_: functools.partial(self._in_memory, aten.resize_as_.default),
             tensor.requires_grad_: lambda self_, *a, **k: self_,
         }
-        for name in ("__int__", "__float__", "__index__", "numpy", "__array__", "__complex__"):
+        for name in ("__int__", "__float__", "__index__", "numpy", "__array__", "__complex__",
+                     "apply_", "map_", "map2_"):  # fmt: skip
             self._table[getattr(tensor, name)] = self._reader(name)
         function: Any
         in_place = torch.ops.aten.squeeze_

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fxexport.capture.numbers.formulas import FORMULAS, rounded_down, rounded_up
-from fxexport.capture.numbers.tensors import chosen, computed, counted, looked_up, within
+from fxexport.capture.numbers.tensors import computed, counted, looked_up, within
 
 __all__ = ["FUNCTIONS", "int_power", "logarithm", "round_float", "round_int"]
 

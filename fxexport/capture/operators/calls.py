@@ -20,6 +20,7 @@ from fxexport.capture.session.session import Session
 from fxexport.capture.values.maybe import Maybe, force, holds_maybe, narrowed, one_of
 from fxexport.capture.values.uncertain_keys import is_uncertain
 from fxexport.source.exceptions import note_raised
+from fxexport.source.ownership import is_torch_internal
 
 __all__ = ["Callees", "Calls"]
 
@@ -29,6 +30,9 @@ class Callees(Protocol):
 
     def callable_for(self, function: object) -> Function:
         """What to call instead of a function."""
+
+    def handed(self, value: object) -> Any:
+        """What PyTorch's own code is given for a function of the program."""
 
     def is_read(self, function: object) -> bool:
         """Whether what `callable_for` gave is rewritten code, or code of ours that calls it."""
@@ -55,6 +59,9 @@ class Calls:
             if function.__name__ in ("extend", "extendleft", "update"):
                 whole_all(self._session, args)
             return function(*args, **kwargs)
+        if _is_of_torch(function):
+            args = tuple(map(self._callees.handed, args))
+            kwargs = {key: self._callees.handed(value) for key, value in kwargs.items()}
         given = (*args, *kwargs.values())
         refuse_compiled(function, given)
         whole_all(self._session, given)
@@ -126,3 +133,9 @@ class Calls:
         if isinstance(there, contextlib.suppress):
             kinds = tuple(kind.__name__ for kind in vars(there)["_exceptions"])
         return Context(self.call, there, self._session.tries.catching(kinds))
+
+
+def _is_of_torch(function: Function) -> bool:
+    """Whether a function is Python code of PyTorch's that is not rewritten."""
+    code = getattr(function, "__code__", None)
+    return code is not None and is_torch_internal(code.co_filename)

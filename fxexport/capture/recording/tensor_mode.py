@@ -29,8 +29,10 @@ from fxexport.capture.recording.recorder import Recorder
 from fxexport.capture.recording.requirements import requirements_of
 from fxexport.capture.recording.stale_views import StaleViews
 from fxexport.capture.recording.types import OpArgs, OpKwargs, OpResult, Value
+from fxexport.errors import UnsupportedError
 from fxexport.graph.user_functions import UserFunction
 from fxexport.report.model import FindingKind
+from fxexport.source.frames import user_location
 
 __all__ = ["TensorMode"]
 
@@ -85,6 +87,15 @@ def _squeezed(tensor: torch.Tensor, dim: int | Sequence[int] | None = None) -> S
     if dim is None or not tensor.dim():
         return range(tensor.dim())
     return (dim,) if isinstance(dim, int) else dim
+
+
+def _refuse_batched(tensor: torch.Tensor) -> None:
+    if compat.is_batched(tensor):
+        raise UnsupportedError(
+            "an if or a loop that only the run decides, inside of torch.vmap",
+            location=user_location(),
+            hint="use torch.where, or a loop over the rows",
+        )
 
 
 class TensorMode(compat.UserMode):
@@ -187,6 +198,7 @@ class TensorMode(compat.UserMode):
             if isinstance(value, compat.FakeTensor):
                 lifted = self.wrap(value)
             else:
+                _refuse_batched(value)
                 refuse_quantized_tensor(value)
                 self.note_memory(value)
                 if any(self.was_written(other) for other in self.sharing_memory(value)):
