@@ -115,6 +115,9 @@ def _attempted(
     """
     try:
         return _Attempt(request, inputs, state, report, cases).run()
+    except UnsupportedError as error:
+        error.others = _all_refused(request, inputs, state, cases, error)
+        raise
     except ModelError as error:
         ones = [
             dim.name
@@ -134,6 +137,34 @@ def _attempted(
         raise
 
 
+def _all_refused(
+    request: CaptureRequest,
+    inputs: Sequence[InputSpec],
+    state: Sequence[StateSpec],
+    cases: Sequence[Case],
+    error: UnsupportedError,
+) -> tuple[FxExportError, ...]:
+    """What else is refused: the model runs once more, and goes on where it was refused."""
+    found: list[FxExportError] = []
+    for _ in range(_ROUNDS):
+        try:
+            again = _Attempt(request, inputs, state, Report(), cases, going_on=True).run()
+            inputs = pinned(request, inputs, again.pins, Report())
+        except UnsupportedError as refused:
+            found += [refused, *refused.others]
+            break
+        except Exception:
+            break  # it follows from what was refused before
+        if not again.pins:
+            break
+    told = {str(one): one for one in (error, *found, *error.others)}
+    return tuple(told.values())[1:]
+
+
+# How often dimensions may be pinned until all refusals are found.
+_ROUNDS = 4
+
+
 class _Attempt:
     """One run of the model on fake tensors."""
 
@@ -144,6 +175,8 @@ class _Attempt:
         state: Sequence[StateSpec],
         report: Report,
         cases: Sequence[Case] = (),
+        *,
+        going_on: bool = False,
     ) -> None:
         self._request = request
         self._cases = cases
@@ -161,6 +194,7 @@ class _Attempt:
             request.decomposition_for,
             request.keep_composite,
             self._name_of,
+            going_on=going_on,
         )
         Account(self.session, self._dimensions)
         self._operators = Operators(self.session, self._entering, self._replacements)

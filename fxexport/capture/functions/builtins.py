@@ -48,7 +48,8 @@ __all__ = ["Builtins"]
 _ASKING = frozenset(
     {
         isinstance, type, getattr, hasattr, setattr, bool, str, repr, print, tuple, list, set, dict,
-        object.__setattr__, copy.copy, copy.deepcopy, operator.not_, torch.cond, functools.reduce, torch.jit.fork,
+        object.__setattr__, copy.copy, copy.deepcopy, operator.not_, torch.cond, functools.reduce,
+        torch.jit.fork,
         *compat.OVERRIDE_TESTS,
     }
 )  # fmt: skip

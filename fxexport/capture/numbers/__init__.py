@@ -1,1 +1,1 @@
-"""Functions and methods of Python's numbers, for numbers that are known only when the model runs."""
+"""Functions and methods of Python's numbers, for numbers that only the run knows."""

@@ -49,6 +49,7 @@ def log1p(x: float) -> float:
 
 
 def logarithm(x: float, base: float) -> float:
+    """``math.log(x, base)``."""
     return math.log(x) / math.log(base)
 
 
@@ -170,7 +171,7 @@ def hypot(*sides: float) -> float:
 def dist(p: Sequence[float], q: Sequence[float]) -> float:
     if len(p) != len(q):
         raise ValueError("both points must have the same number of dimensions")
-    return hypot(*(a - b for a, b in zip(p, q)))
+    return hypot(*(a - b for a, b in zip(p, q, strict=True)))
 
 
 def isclose(a: float, b: float, *, rel_tol: float = 1e-09, abs_tol: float = 0.0) -> bool:

@@ -15,7 +15,7 @@ from fxexport.capture.operators.conditionals import Conditionals
 from fxexport.capture.operators.reading import read
 from fxexport.capture.operators.special_methods import attribute_function, special_method
 from fxexport.capture.session.journal import UNSET, AttributeSlot, put_attribute
-from fxexport.capture.session.session import Session, is_symbolic
+from fxexport.capture.session.session import Poison, Session, is_symbolic
 from fxexport.capture.values.maybe import Maybe, force
 from fxexport.source.exceptions import errors_of_the_program
 
@@ -44,7 +44,7 @@ class Attributes:
             return self._cached(known, owner, name)
         with errors_of_the_program():
             value = getattr(owner, name)
-        return read(value) if type(value) is Maybe else value
+        return read(value) if type(value) in (Maybe, Poison) else value
 
     def _of_number(self, owner: Any, name: str) -> Any:
         number = torch.sym_ite(owner, 1, 0) if isinstance(owner, torch.SymBool) else owner

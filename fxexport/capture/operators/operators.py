@@ -34,6 +34,7 @@ from fxexport.capture.sizes.proofs import expression_text
 from fxexport.capture.values.maybe import Maybe, force, narrowed
 from fxexport.capture.values.symbolic_text import text_of
 from fxexport.capture.values.uncertain_keys import settled
+from fxexport.errors import UnsupportedError
 
 __all__ = ["Operators"]
 
@@ -70,7 +71,7 @@ class Operators:
                 the operators.
         """
         self.session = session
-        converter = Converter(self, entering, session.unread_functions)
+        converter = Converter(self, entering, session.unread_functions, going_on=session.going_on)
         conditionals = Conditionals(session)
         calls = Calls(session, converter, conditionals)
         session.own_truth = calls.own_truth
@@ -131,6 +132,7 @@ class Operators:
         self.del_item = subscripts.del_item
         # Values
         self.read = read
+        self.refusal, self.refused = UnsupportedError, session.collect
         self.slice = slice
         self.keys_given = force
         # Last, since what it makes uses all of these.

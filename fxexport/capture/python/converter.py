@@ -96,12 +96,21 @@ class Converter:
         runtime: the operators.
         entering: is entered around the call of a module.
         unread: gets the functions that cannot be rewritten.
+        going_on: whether functions go on after a statement that is refused.
     """
 
-    def __init__(self, runtime: Runtime, entering: Entering, unread: UnreadFunctions) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        entering: Entering,
+        unread: UnreadFunctions,
+        *,
+        going_on: bool = False,
+    ) -> None:
         self._runtime = runtime
         self._entering = entering
         self._unread = unread
+        self._going_on = going_on
         self._functions: dict[CodeType, CodeType | None] = {}
         self._converted: set[CodeType] = set()
 
@@ -210,7 +219,7 @@ class Converter:
         return code in self._converted or is_of_fxexport(code.co_filename)
 
     def handed(self, value: Any) -> Any:
-        """A function of the program that PyTorch's own code is given to call; others as they are."""
+        """What PyTorch's own code is given to call for a function of the program."""
         kind = type(value)
         if kind is FunctionType:
             return self.converted(value)
@@ -261,7 +270,7 @@ class Converter:
         if found is None:
             self._unread[code] = UnreadFunction("its source cannot be found")
             return None
-        new = rewrite_function(found.node, found.class_name)
+        new = rewrite_function(found.node, found.class_name, going_on=self._going_on)
         free = dict.fromkeys([*code.co_freevars, RUNTIME, "__class__"])
         compiled = compile_function(new, code, list(free))
         self._converted.update(_codes_in(compiled))

@@ -15,6 +15,7 @@ import ast
 import copy
 import sys
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from fxexport.capture.python.assignments import Assignments
 from fxexport.capture.python.expressions import ExpressionRewriter
@@ -38,17 +39,20 @@ from fxexport.capture.python.scoping import (
 __all__ = ["RUNTIME", "rewrite_function"]
 
 
-def rewrite_function(node: FunctionNode, class_name: str | None) -> FunctionNode:
+def rewrite_function(
+    node: FunctionNode, class_name: str | None, *, going_on: bool = False
+) -> FunctionNode:
     """Returns the rewritten function (a new tree).
 
     Args:
         node: the function as parsed.
         class_name: the class whose body it stands in, for private names; None outside classes.
+        going_on: whether the function goes on after a statement that is refused.
     """
     node = copy.deepcopy(node)
     if class_name is not None:
         node = Mangle(class_name).visit(node)
-    rewritten = _FunctionRewriter(node).rewritten(node, top=True)
+    rewritten = _FunctionRewriter(node, going_on).rewritten(node, top=True)
     return ast.fix_missing_locations(rewritten)
 
 
@@ -57,6 +61,10 @@ def _exception_names(handler: ast.ExceptHandler) -> str:
     return ast.unparse(handler.type) if handler.type is not None else ""
 
 
+# After these the program may go on without what they bind.
+_MAY_BE_REFUSED = (
+    ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Delete, ast.If, ast.For, ast.While,
+)  # fmt: skip
 # What a node becomes.
 _Rewritten = ast.AST | list[ast.stmt] | None
 
@@ -64,9 +72,10 @@ _Rewritten = ast.AST | list[ast.stmt] | None
 class _FunctionRewriter(ExpressionRewriter):
     """Rewrites one function; functions defined inside it get rewriters of their own."""
 
-    def __init__(self, node: FunctionNode) -> None:
+    def __init__(self, node: FunctionNode, going_on: bool) -> None:
         super().__init__(FunctionScope(node))
         self._assignments = Assignments(self)
+        self._going_on = going_on
         self._break_flags: Mapping[ast.stmt, str] = {}
 
     def rewritten(self, node: FunctionNode, top: bool = False) -> FunctionNode:
@@ -114,6 +123,8 @@ class _FunctionRewriter(ExpressionRewriter):
     def _staged_names(self, body: Sequence[ast.stmt]) -> set[str]:
         """Names that an if or a loop may bind: reading them may find a value that has no join."""
         names: set[str] = set()
+        if self._going_on:
+            return self.scope.locals | self.scope.outer
         for statement in body:
             for node in ast.walk(statement):
                 if isinstance(node, (ast.If, ast.For, ast.While)):
@@ -162,7 +173,10 @@ class _FunctionRewriter(ExpressionRewriter):
         out: list[ast.stmt] = []
         for statement in block:
             saved, self.hoisted = self.hoisted, []
+            targets = sorted(bound([statement]).names)
             result = self.visit(statement)
+            if self._going_on and isinstance(statement, _MAY_BE_REFUSED):
+                result = self._or_refused(result, targets, statement)
             out.extend(self.hoisted)
             self.hoisted = saved
             if isinstance(result, list):
@@ -170,6 +184,25 @@ class _FunctionRewriter(ExpressionRewriter):
             elif result is not None:
                 out.append(result)
         return out
+
+    def _or_refused(
+        self, result: _Rewritten, targets: Sequence[str], like: ast.stmt
+    ) -> list[ast.stmt]:
+        """A statement that may be refused: what it binds is then unknown."""
+        done = cast("list[ast.stmt]", result if isinstance(result, list) else [result])
+        if result is None or contains(done, ast.Return, ast.Yield, ast.YieldFrom):
+            return done if result is not None else []
+        name = self.scope.fresh("refusal")
+        note = operator_call("refused", [load(name, like)], like)
+        unknown: ast.stmt = ast.Expr(note)
+        if targets:
+            unknown = ast.Assign([ast.Name(target, ast.Store()) for target in targets], note)
+        kind = ast.Attribute(load(RUNTIME, like), "refusal", ast.Load())
+        handler = ast.ExceptHandler(kind, name, [unknown])
+        attempt = ast.Try(done, [handler], [], [])
+        for node in ast.walk(handler):
+            ast.copy_location(node, like)
+        return [ast.copy_location(attempt, like)]
 
     def _stays(self, node: ast.stmt) -> bool:
         """Whether a generator's statement stays as it is: no closure can yield or jump for it."""
@@ -264,7 +297,7 @@ class _FunctionRewriter(ExpressionRewriter):
         node.decorator_list = [self.visit(part) for part in node.decorator_list]
         node.args.defaults = [self.visit(part) for part in node.args.defaults]
         node.args.kw_defaults = [part and self.visit(part) for part in node.args.kw_defaults]
-        return _FunctionRewriter(node).rewritten(node)
+        return _FunctionRewriter(node, self._going_on).rewritten(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> _Rewritten:
         return node
@@ -278,7 +311,7 @@ class _FunctionRewriter(ExpressionRewriter):
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
         node.args.defaults = [self.visit(part) for part in node.args.defaults]
         node.args.kw_defaults = [part and self.visit(part) for part in node.args.kw_defaults]
-        return _FunctionRewriter(node).rewritten(node)
+        return _FunctionRewriter(node, self._going_on).rewritten(node)
 
     def visit_With(self, node: ast.With) -> _Rewritten:
         for item in node.items:

@@ -81,8 +81,12 @@ class Session(Sharing):
         decomposition_for: Decomposer,
         keep_composite: Callable[[torch._ops.OpOverload], bool],
         name_of: Callable[[torch.Tensor], str],
+        *,
+        going_on: bool = False,
     ) -> None:
+        """`going_on`: whether the program goes on after a statement that is refused."""
         super().__init__()
+        self.going_on = going_on
         self.report = report
         self.env = compat.SizeEnv(functools.partial(policy, self), prove)
         self.fake_mode = compat.fake_mode(self.env)
