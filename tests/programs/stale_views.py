@@ -1,4 +1,4 @@
-"""Views that are first read in a branch or loop after the tensor that they look into was written."""
+"""Views that are first read in a branch or loop, after their tensor was written."""
 
 from __future__ import annotations
 

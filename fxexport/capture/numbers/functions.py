@@ -6,7 +6,7 @@ They are rewritten like the user's own code: what they raise becomes a guard, th
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fxexport.capture.numbers.formulas import FORMULAS, rounded_down, rounded_up
@@ -331,7 +331,7 @@ def round_int(x: int, digits: int) -> int:
     return (count + int(up)) * power
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     math.log10: log10,
     math.log1p: log1p,
     math.asin: asin,

@@ -40,5 +40,6 @@ def chosen(condition: Any, a: Any, b: Any) -> Any:
 def within(number: Any, lower: int, upper: int | None) -> Any:
     """An int of which it is certain that it is in a range."""
     if isinstance(number, torch.SymInt) and number.node.expr.is_Symbol:
-        number.node.shape_env.set_range(number.node.expr, lower, upper)
+        env: Any = number.node.shape_env
+        env.set_range(number.node.expr, lower, upper)
     return number
