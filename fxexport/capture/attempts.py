@@ -195,6 +195,7 @@ class _Attempt:
             request.keep_composite,
             self._name_of,
             going_on=going_on,
+            max_depth=request.max_depth,
         )
         Account(self.session, self._dimensions)
         self._operators = Operators(self.session, self._entering, self._replacements)
