@@ -145,7 +145,7 @@ def _same_shape_in_all_iterations(body: fx.GraphModule, item: fx.Node) -> bool:
     placeholder = next(
         p
         for p in body.graph.find_nodes(op="placeholder")
-        if any(u.target is sequence_insert and u.args[1] is item for u in p.users)
+        if any(u.target is sequence_insert and u.args[:2] == (p, item) for u in p.users)
     )
     return None not in placeholder.meta["val"].dims
 

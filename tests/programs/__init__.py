@@ -29,6 +29,7 @@ THEMES = (
     "mutation_ops",
     "mutation_views",
     "stale_views",
+    "generators",
     "library_callers",
     "diagonals",
     "optional",

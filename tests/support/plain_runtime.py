@@ -118,6 +118,9 @@ class PlainRuntime:
     def bitwise(self, name: str, a: Any, b: Any) -> Any:
         return BITWISE[name](a, b)
 
+    def generating(self, pull: Any, push: Any, loops: bool) -> Any:
+        return pull()
+
     def generator(self, items: Any, element: Any, several: bool, test: Any = None) -> Any:
         def applied(function: Any, item: Any) -> Any:
             return function(*item) if several else function(item)

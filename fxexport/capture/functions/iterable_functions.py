@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 from collections.abc import Iterable
 from types import FunctionType
 from typing import Any
 
 import torch
 
+from fxexport.capture.operators import staged_functions
 from fxexport.capture.operators.dynamic_iterables import (
     Dynamic,
     Filtered,
+    Generated,
     dynamic_enumerate,
     dynamic_map,
     dynamic_range,
@@ -81,6 +84,8 @@ class IterableFunctions:
             builtins.set: self._set,
             builtins.dict: self._dict,
             builtins.sorted: self.sort,
+            itertools.takewhile: self._taken_while,
+            itertools.dropwhile: self._dropped_while,
         }
 
     def length(self, value: Any) -> Any:
@@ -103,6 +108,10 @@ class IterableFunctions:
         return len(value)
 
     def _enumerate(self, iterable: object, start: Size = 0) -> object:
+        if isinstance(iterable, Generated):
+            numbered = self._operators.call(staged_functions.numbered)(iterable, start)
+            numbered.loops = iterable.loops
+            return numbered
         return self._made(dynamic_enumerate(self._taken(iterable), start))
 
     def _zip(self, *iterables: object, strict: bool = False) -> object:
@@ -129,6 +138,10 @@ class IterableFunctions:
         return iter([tuple(column([spread], k)) for k in range(width)])
 
     def _map(self, function: object, *iterables: object) -> object:
+        if len(iterables) == 1 and isinstance(iterables[0], Generated):
+            return self._operators.generator(
+                iterables[0], self._operators.convert(function), several=False
+            )
         sources = [self._taken(iterable) for iterable in iterables]
         return self._made(dynamic_map(self._operators.convert(function), *sources))
 
@@ -141,6 +154,8 @@ class IterableFunctions:
 
     def _filter(self, function: object, iterable: object) -> Any:
         test = (lambda value: value) if function is None else self._operators.convert(function)
+        if isinstance(iterable, Generated):
+            return self._operators.generator(iterable, lambda value: value, False, test)
         source = loop_source(self._operators, iterable)
         if not isinstance(source, (Dynamic, Filtered)):
             source = self._operators.iterate(source)
@@ -165,6 +180,8 @@ class IterableFunctions:
         return self._operators.iterate(iterable)
 
     def _next(self, iterator: Any, *default: object) -> object:
+        if isinstance(iterator, Generated) and not iterator.drawn:
+            return self._first(iterator, *default)
         own = special_method(iterator, "__next__")
         if own is None:
             with errors_of_the_program():
@@ -176,6 +193,26 @@ class IterableFunctions:
                 return self._operators.convert(own)()
         except StopIteration:
             return default[0]
+
+    def _first(self, items: Generated, *default: object) -> object:
+        try:
+            with self._operators.session.trial(), errors_of_the_program():
+                return next(items, *default)
+        except UnsupportedError:
+            items.restart()
+        first = staged_functions.first_or if default else staged_functions.first_of
+        return self._operators.call(first)(items, *default)
+
+    def _taken_while(self, test: object, iterable: object) -> object:
+        return self._while(staged_functions.taken_while, test, iterable)
+
+    def _dropped_while(self, test: object, iterable: object) -> object:
+        return self._while(staged_functions.dropped_while, test, iterable)
+
+    def _while(self, function: Function, test: object, iterable: object) -> object:
+        made = self._operators.call(function)(self._operators.convert(test), iterable)
+        made.loops = isinstance(iterable, Generated) and iterable.loops
+        return made
 
     def _list(self, iterable: object = ()) -> object:
         return self._operators.fresh(self._operators.listed(iterable))

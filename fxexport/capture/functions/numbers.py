@@ -21,7 +21,7 @@ from fxexport.capture.numbers.functions import (
 )
 from fxexport.capture.numbers.tensors import computed
 from fxexport.capture.operators import staged_functions
-from fxexport.capture.operators.dynamic_iterables import Dynamic, Filtered, rows
+from fxexport.capture.operators.dynamic_iterables import Dynamic, Filtered, Generated, rows
 from fxexport.capture.operators.iteration import is_staged
 from fxexport.capture.operators.operators import Operators
 from fxexport.capture.recording.types import Function, OpArgs, OpKwargs
@@ -308,7 +308,7 @@ def _is_staged(iterable: object) -> bool:
     """Whether its length, or which of its items there are, is known only when the model runs."""
     if isinstance(iterable, torch.Tensor):
         return iterable.dim() > 0 and is_staged(rows(iterable))
-    return isinstance(iterable, Filtered) or is_open(iterable) or is_staged(iterable)
+    return isinstance(iterable, (Filtered, Generated)) or is_open(iterable) or is_staged(iterable)
 
 
 def _is_lazy(iterable: object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fxexport.capture.operators.conditionals import Conditionals
-from fxexport.capture.operators.dynamic_iterables import Filtered
+from fxexport.capture.operators.dynamic_iterables import Filtered, Generated
 from fxexport.capture.operators.iteration import Iteration, is_staged
 from fxexport.capture.operators.loop_statements import LoopStatements
 from fxexport.capture.operators.writing import about_to_change
@@ -48,7 +48,7 @@ class Comprehensions:
         def run_iteration(item: object) -> None:
             body(*(self._targets(structure, item) if structure is not None else (item,)))
 
-        if is_staged(source) or isinstance(source, Filtered):
+        if is_staged(source) or isinstance(source, (Filtered, Generated)):
             self._loops.run_for(source, run_iteration, [], None)
             return
         for item in self._iteration.iterate(source):

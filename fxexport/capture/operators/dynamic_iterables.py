@@ -20,6 +20,7 @@ from fxexport.source.frames import user_location
 __all__ = [
     "Dynamic",
     "Filtered",
+    "Generated",
     "draws_alone",
     "dynamic_enumerate",
     "dynamic_map",
@@ -131,6 +132,67 @@ class Filtered:
             item = next(source)
             if self._truth(self.test(item)):
                 return self.make(item)
+
+
+class Generated:
+    """What a function with yield gives, where ifs or loops in it decide what it yields.
+
+    Python may draw items one by one; or the whole function runs, and calls another one on each.
+
+    Attributes:
+        push: runs the function; it is given what to call, which tells whether to stop.
+        loops: whether a while loop yields, which may go on as long as it is asked.
+        drawn: whether an item has been drawn.
+        pushed: whether the function has run as a whole.
+    """
+
+    def __init__(
+        self, pull: Callable[[], Any], push: Callable[[Function], object], loops: bool
+    ) -> None:
+        """`pull` makes a generator of Python's."""
+        self._pull = pull
+        self.push = push
+        self.loops = loops
+        self.drawn = self.pushed = False
+        self._generator: Any = None
+
+    def again(self) -> Any:
+        """A generator from the start, where nothing of it has been used."""
+        self._generator = self._pull()
+        return self._generator
+
+    def restart(self) -> None:
+        """What was drawn has been taken back."""
+        self.drawn, self._generator = False, None
+
+    def __iter__(self) -> Generated:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._started())
+
+    def send(self, value: object) -> Any:
+        """As a generator's."""
+        return self._started().send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """As a generator's."""
+        return self._started().throw(*error)
+
+    def close(self) -> None:
+        """As a generator's."""
+        self._started().close()
+
+    def _started(self) -> Any:
+        if self.pushed:
+            raise UnsupportedError(
+                "an item is drawn from a function with yield, and items of it have been used "
+                "before, as many as only the run knows",
+                location=user_location(),
+                hint="call the function again for each loop",
+            )
+        self.drawn = True
+        return self._generator if self._generator is not None else self.again()
 
 
 # Iterators that go through what is there and run no code of the program.

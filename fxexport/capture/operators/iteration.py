@@ -11,7 +11,7 @@ import torch
 
 from fxexport.capture.operators import staged_functions
 from fxexport.capture.operators.calls import Calls
-from fxexport.capture.operators.dynamic_iterables import Dynamic, Filtered, rows
+from fxexport.capture.operators.dynamic_iterables import Dynamic, Filtered, Generated, rows
 from fxexport.capture.operators.open_lists import OpenLists
 from fxexport.capture.operators.reading import whole
 from fxexport.capture.operators.special_methods import special_method
@@ -100,6 +100,8 @@ class Iteration:
     ) -> Any:
         """A generator expression over one iterable; `test` tells which items it is about."""
         source = self.source_of(iterable)
+        if isinstance(source, Generated):
+            return self._of_generated(source, element, several, test)
         make = (lambda item: element(*self.iterate(item))) if several else element
         if test is not None or isinstance(source, Filtered):
             asks = (lambda item: test(*self.iterate(item))) if several and test else test
@@ -117,6 +119,22 @@ class Iteration:
             )
             return self._session.journal.made(made)
         return (make(item) for item in source)
+
+    def _of_generated(
+        self, source: Generated, element: Function, several: bool, test: Function | None
+    ) -> Any:
+        """What is made of the items of a function with yield."""
+
+        def spread(function: Function) -> Function:
+            return (lambda item: function(*self.iterate(item))) if several else function
+
+        if test is None:
+            made = self._calls.call(staged_functions.made)(source, spread(element))
+        else:
+            kept = self._calls.call(staged_functions.kept)
+            made = kept(source, spread(test), spread(element))
+        made.loops = source.loops
+        return made
 
     def pour(self, iterable: object, add: Function) -> None:
         """Gives the items to a method of a list one by one, each before the next one is made.
@@ -170,7 +188,7 @@ class Iteration:
         """``list(iterable)``, or ``*iterable``; what has a dynamic length becomes an open list."""
         iterable = whole(self._session, iterable)
         source = rows(iterable) if isinstance(iterable, torch.Tensor) else iterable
-        if is_staged(source) or isinstance(source, Filtered):
+        if is_staged(source) or isinstance(source, (Filtered, Generated)):
             made: list[Any] = self._calls.call(staged_functions.collected)(source)
             return made
         if isinstance(source, (list, tuple, deque)):

@@ -18,6 +18,7 @@ from fxexport.capture.operators.comparisons import Comparisons
 from fxexport.capture.operators.comprehensions import Comprehensions
 from fxexport.capture.operators.conditionals import Conditionals, raising
 from fxexport.capture.operators.dict_methods import DictMethods
+from fxexport.capture.operators.dynamic_iterables import Generated
 from fxexport.capture.operators.identity import keep_apart
 from fxexport.capture.operators.iteration import Iteration
 from fxexport.capture.operators.logic import Logic
@@ -116,6 +117,7 @@ class Operators:
         self.binary, self.unary = arithmetic.binary, arithmetic.unary
         # Loops
         self.for_stmt, self.while_stmt = loops.for_stmt, loops.while_stmt
+        self.generating = Generated
         self.iterate, self.generator = self.iteration.iterate, self.iteration.generator
         self.unpack = self.iteration.unpack
         self.listed = self.starred = self.iteration.listed

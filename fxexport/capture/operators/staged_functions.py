@@ -5,7 +5,7 @@ These functions are rewritten like the user's own, so their loops and early retu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 __all__ = [
@@ -15,9 +15,15 @@ __all__ = [
     "column_of",
     "contains",
     "count_of",
+    "dropped_while",
+    "first_of",
+    "first_or",
     "index_of",
+    "kept",
+    "made",
     "max_of",
     "min_of",
+    "numbered",
     "poured",
     "product_of",
     "reduced",
@@ -26,6 +32,7 @@ __all__ = [
     "slice_of",
     "stepped_slice_of",
     "sum_of",
+    "taken_while",
 ]
 
 # The converter rewrites the functions of this module.
@@ -94,6 +101,61 @@ def collected(items: Iterable[_Item]) -> list[_Item]:
     for item in items:
         out.append(item)
     return out
+
+
+def made(items: Iterable[Any], make: Callable[[Any], Any]) -> Iterator[Any]:
+    """``map(make, items)``."""
+    for item in items:
+        yield make(item)
+
+
+def kept(
+    items: Iterable[Any], test: Callable[[Any], Any], make: Callable[[Any], Any]
+) -> Iterator[Any]:
+    """``(make(item) for item in items if test(item))``."""
+    for item in items:
+        if test(item):
+            yield make(item)
+
+
+def numbered(items: Iterable[_Item], start: int) -> Iterator[tuple[int, _Item]]:
+    """``enumerate(items, start)``."""
+    number = start
+    for item in items:
+        yield number, item
+        number = number + 1
+
+
+def first_of(items: Iterable[_Item]) -> _Item:
+    """``next(items)``."""
+    for item in items:
+        return item
+    raise StopIteration
+
+
+def first_or(items: Iterable[Any], default: Any) -> Any:
+    """``next(items, default)``."""
+    for item in items:
+        return item
+    return default
+
+
+def taken_while(test: Callable[[Any], Any], items: Iterable[_Item]) -> Iterator[_Item]:
+    """``itertools.takewhile(test, items)``."""
+    for item in items:
+        if not test(item):
+            return
+        yield item
+
+
+def dropped_while(test: Callable[[Any], Any], items: Iterable[_Item]) -> Iterator[_Item]:
+    """``itertools.dropwhile(test, items)``."""
+    dropping = True
+    for item in items:
+        if dropping:
+            dropping = test(item)
+        if not dropping:
+            yield item
 
 
 def poured(items: Iterable[_Item], add: Callable[[_Item], object]) -> None:

@@ -19,6 +19,7 @@ from typing import cast
 
 from fxexport.capture.python.assignments import Assignments
 from fxexport.capture.python.expressions import ExpressionRewriter
+from fxexport.capture.python.generators import call_of_both, has_second_form, in_two_forms
 from fxexport.capture.python.jumps import always_raises, lower_jumps
 from fxexport.capture.python.new_nodes import (
     RUNTIME,
@@ -72,8 +73,10 @@ _Rewritten = ast.AST | list[ast.stmt] | None
 class _FunctionRewriter(ExpressionRewriter):
     """Rewrites one function; functions defined inside it get rewriters of their own."""
 
-    def __init__(self, node: FunctionNode, going_on: bool) -> None:
+    def __init__(self, node: FunctionNode, going_on: bool, *, plain: bool = False) -> None:
+        """`plain`: whether the function is one form of another one."""
         super().__init__(FunctionScope(node))
+        self._in_two_forms = not plain
         self._assignments = Assignments(self)
         self._going_on = going_on
         self._break_flags: Mapping[ast.stmt, str] = {}
@@ -86,6 +89,13 @@ class _FunctionRewriter(ExpressionRewriter):
             top: whether it is compiled by itself, so that its maker keeps its defaults.
         """
         self._strip_signature(node, top)
+        if isinstance(node, ast.FunctionDef) and self._in_two_forms and has_second_form(node):
+            body: list[ast.stmt] = []
+            for form in in_two_forms(node):
+                own = _FunctionRewriter(form, self._going_on, plain=True)
+                body.append(cast("ast.stmt", own.rewritten(form)))
+            node.body = [*body, call_of_both(node)]
+            return node
         if isinstance(node, ast.Lambda):
             node.body = self.visit(node.body)
             return node

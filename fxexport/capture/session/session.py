@@ -163,9 +163,13 @@ class Session(Sharing):
         return self._ledger.transaction(slots)
 
     @contextlib.contextmanager
-    def trial(self) -> Iterator[None]:
-        """Around something that has an alternative: if it is refused, it is undone."""
-        with self.transaction() as attempt:
+    def trial(self, slots: Iterable[Slot] = ()) -> Iterator[None]:
+        """Around something that has an alternative: if it is refused, it is undone.
+
+        Args:
+            slots: variables that may be bound inside.
+        """
+        with self.transaction(slots) as attempt:
             self.trials += 1
             try:
                 yield
