@@ -13,7 +13,9 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.functions.composed_functions import alone_is_one
 from fxexport.capture.recording.types import Function, Number
 
-__all__ = ["NUMBERS_ONLY", "SIZED_FUNCTIONS"]
+__all__ = ["NUMBERS_ONLY", "OF_NUMBERS", "SIZED_FUNCTIONS"]
+
+_Packet = torch._ops.OpOverloadPacket
 
 
 def _linspace(
@@ -167,13 +169,11 @@ def _adaptive_avg_pool1d(x: torch.Tensor, output_size: Any) -> torch.Tensor:
 
 def _diagonal(x: torch.Tensor, offset: Any = 0, dim1: int = 0, dim2: int = 1) -> torch.Tensor:
     """A view: the main diagonal of the part that begins where the other one does."""
-    if not isinstance(offset, torch.SymInt):
-        return torch.ops.aten.diagonal.default(x, offset, dim1, dim2)
     for dim, skipped in ((dim1, -offset), (dim2, offset)):
         size = x.shape[dim]
         start = torch.sym_min(torch.sym_max(skipped, 0), size)
         x = x.narrow(dim, start, size - start)
-    return torch.ops.aten.diagonal.default(x, 0, dim1, dim2)
+    return x.diagonal(0, dim1, dim2)
 
 
 def _linalg_diagonal(
@@ -195,8 +195,6 @@ def _diagonal_scatter(
 
 
 def _diag_embed(x: torch.Tensor, offset: Any = 0, dim1: int = -2, dim2: int = -1) -> torch.Tensor:
-    if not isinstance(offset, torch.SymInt):
-        return torch.ops.aten.diag_embed.default(x, offset, dim1, dim2)
     size = x.shape[-1] + torch.sym_max(offset, -offset)
     out = x.new_zeros([*x.shape[:-1], size, size])
     _diagonal(out, offset, -2, -1).copy_(x)
@@ -204,8 +202,6 @@ def _diag_embed(x: torch.Tensor, offset: Any = 0, dim1: int = -2, dim2: int = -1
 
 
 def _diag(x: torch.Tensor, diagonal: Any = 0) -> torch.Tensor:
-    if not isinstance(diagonal, torch.SymInt):
-        return torch.ops.aten.diag.default(x, diagonal)
     return _diag_embed(x, diagonal) if x.dim() == 1 else _diagonal_copy(x, diagonal)
 
 
@@ -230,21 +226,29 @@ SIZED_FUNCTIONS: dict[object, Function] = {
     torch.adaptive_avg_pool1d: _adaptive_avg_pool1d,
     compat.CHUNK_CAT: _chunk_cat,
     torch.tensordot: _tensordot,
-    torch.diagonal: _diagonal,
-    torch.Tensor.diagonal: _diagonal,
-    torch.linalg.diagonal: _linalg_diagonal,
-    torch.diagonal_copy: _diagonal_copy,
-    torch.diagonal_scatter: _diagonal_scatter,
-    torch.Tensor.diagonal_scatter: _diagonal_scatter,
-    torch.diag: _diag,
-    torch.Tensor.diag: _diag,
-    torch.diag_embed: _diag_embed,
-    torch.Tensor.diag_embed: _diag_embed,
-    torch.diagflat: _diagflat,
-    torch.Tensor.diagflat: _diagflat,
     torch.take_along_dim: _take_along_dim,
     torch.Tensor.take_along_dim: _take_along_dim,
 }
+
+_aten = torch.ops.aten
+# Those where only a symbolic number does it; of a tensor's sizes their operators know.
+OF_NUMBERS: dict[object, Function] = {
+    function: written
+    for written, functions in {
+        _diagonal: (torch.diagonal, torch.Tensor.diagonal, _aten.diagonal),
+        _linalg_diagonal: (torch.linalg.diagonal, _aten.linalg_diagonal),
+        _diagonal_copy: (torch.diagonal_copy, _aten.diagonal_copy),
+        _diagonal_scatter: (
+            torch.diagonal_scatter, torch.Tensor.diagonal_scatter, _aten.diagonal_scatter,
+        ),
+        _diag: (torch.diag, torch.Tensor.diag, _aten.diag),
+        _diag_embed: (torch.diag_embed, torch.Tensor.diag_embed, _aten.diag_embed),
+        _diagflat: (torch.diagflat, torch.Tensor.diagflat, _aten.diagflat),
+    }.items()
+    for named in functions
+    for function in (named, *([named.default] if isinstance(named, _Packet) else []))
+}  # fmt: skip
+SIZED_FUNCTIONS |= OF_NUMBERS
 
 # Those of them that are called with numbers; a tensor stands for the number that it holds.
 NUMBERS_ONLY = frozenset(list(SIZED_FUNCTIONS)[:7])
