@@ -296,6 +296,9 @@ class NumberFunctions:
     def _reduce(self, function: object, iterable: object, *initial: object) -> object:
         if initial and _is_staged(iterable):
             return self._operators.call(staged_functions.reduced)(function, iterable, *initial)
+        if _is_staged(iterable):
+            whole = self._operators.call(staged_functions.reduced_from_first)
+            return whole(function, iterable)
         items = items_of(self._operators, iterable)
         return functools.reduce(self._operators.convert(function), items, *initial)
 

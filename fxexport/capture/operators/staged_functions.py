@@ -27,6 +27,7 @@ __all__ = [
     "poured",
     "product_of",
     "reduced",
+    "reduced_from_first",
     "repeated",
     "reversed_of",
     "slice_of",
@@ -171,6 +172,16 @@ def reduced(
     total = start
     for item in items:
         total = function(total, item)
+    return total
+
+
+def reduced_from_first(function: Callable[[Any, Any], object], items: Iterable[Any]) -> object:
+    """``functools.reduce(function, items)``."""
+    total = None
+    for item in items:
+        total = item if total is None else function(total, item)
+    if total is None:
+        raise TypeError("reduce() of empty iterable with no initial value")
     return total
 
 

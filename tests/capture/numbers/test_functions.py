@@ -330,3 +330,23 @@ def test_an_error_of_a_function_names_the_users_line() -> None:
     exported = fxexport.export(with_items(math.acosh), (torch.tensor(2.0),), verify=False)
     (found,) = exported.report.of_kind("assumption")
     assert found.location is not None and found.location.file == __file__
+
+
+def scripted_functions(x: torch.Tensor) -> Any:
+    f, n = float(x.sum()), x.size(0)
+    one = math.erf(f) + math.asinh(f) + math.gamma(f) + math.degrees(f) + math.expm1(f)
+    two = math.log10(f) + math.lgamma(n) + math.log1p(n) + math.cosh(n) + math.erfc(f)
+    three = math.fmod(f, 2.0) + math.copysign(f, -1.0) + math.atan2(f, float(n)) + math.ldexp(f, n)
+    ints = math.gcd(n, 6), math.factorial(n), n << n, 64 >> n, n & 3, n ^ 5, n | 8
+    return x + one, two, three, ints, math.modf(f)[0], math.frexp(f)[1]
+
+
+def scripted_functions_outside(x: torch.Tensor) -> Any:
+    f = float(x.sum()) - 5.0  # C gives NaN and infinity where Python raises
+    return x + math.log10(f), math.acos(f), math.cosh(f * 1000.0), math.log1p(f - 1.0)
+
+
+@pytest.mark.parametrize("function", [scripted_functions, scripted_functions_outside])
+def test_functions_in_torchscript(function: Function) -> None:
+    values = [(1.5, 2.0, 3.0), (0.5,), (2.0, 1.0, 0.25, 4.0), (5.0,)]
+    agrees(torch.jit.script(function), [(torch.tensor(row),) for row in values])
