@@ -29,6 +29,7 @@ THEMES = (
     "mutation_ops",
     "mutation_views",
     "stale_views",
+    "numbers",
     "generators",
     "library_callers",
     "diagonals",

@@ -12,7 +12,7 @@ import math
 
 import torch
 
-from tests.programs.program import Programs, rand
+from tests.programs.program import Programs, rand, vec
 
 PROGRAMS = Programs("lazy_functions")
 ROWS = (rand(3, 4), rand(1, 4), rand(5, 4))
