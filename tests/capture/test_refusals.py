@@ -93,7 +93,9 @@ class InModules(nn.Module):
             z = x.map_(x, max)  # third
         except ValueError:
             z = x
-        return y, z, self.kept
+        size = self.kept + 1  # what depends on an attribute
+        x.map_(x, max)  # fourth
+        return y, z, size
 
 
 def once_in_a_loop(x: torch.Tensor) -> Any:
@@ -107,7 +109,7 @@ EXPECTED: dict[Callable[..., Any], list[str]] = {
     what_depends: ["first"],
     in_branches_and_loops: ["first", "second", "third", "fourth", "fifth"],
     in_helpers: ["in a helper", "in a helper, again", "after it"],
-    InModules(): ["first", "second", "third"],
+    InModules(): ["first", "second", "third", "fourth"],
     once_in_a_loop: ["first", "second"],
 }
 

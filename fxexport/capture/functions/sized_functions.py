@@ -231,23 +231,25 @@ SIZED_FUNCTIONS: dict[object, Function] = {
 }
 
 _aten = torch.ops.aten
+_DIAGONALS: tuple[tuple[Function, tuple[Any, ...]], ...] = (
+    (_diagonal, (torch.diagonal, torch.Tensor.diagonal, _aten.diagonal)),
+    (_linalg_diagonal, (torch.linalg.diagonal, _aten.linalg_diagonal)),
+    (_diagonal_copy, (torch.diagonal_copy, _aten.diagonal_copy)),
+    (
+        _diagonal_scatter,
+        (torch.diagonal_scatter, torch.Tensor.diagonal_scatter, _aten.diagonal_scatter),
+    ),
+    (_diag, (torch.diag, torch.Tensor.diag, _aten.diag)),
+    (_diag_embed, (torch.diag_embed, torch.Tensor.diag_embed, _aten.diag_embed)),
+    (_diagflat, (torch.diagflat, torch.Tensor.diagflat, _aten.diagflat)),
+)
 # Those where only a symbolic number does it; of a tensor's sizes their operators know.
 OF_NUMBERS: dict[object, Function] = {
     function: written
-    for written, functions in {
-        _diagonal: (torch.diagonal, torch.Tensor.diagonal, _aten.diagonal),
-        _linalg_diagonal: (torch.linalg.diagonal, _aten.linalg_diagonal),
-        _diagonal_copy: (torch.diagonal_copy, _aten.diagonal_copy),
-        _diagonal_scatter: (
-            torch.diagonal_scatter, torch.Tensor.diagonal_scatter, _aten.diagonal_scatter,
-        ),
-        _diag: (torch.diag, torch.Tensor.diag, _aten.diag),
-        _diag_embed: (torch.diag_embed, torch.Tensor.diag_embed, _aten.diag_embed),
-        _diagflat: (torch.diagflat, torch.Tensor.diagflat, _aten.diagflat),
-    }.items()
+    for written, functions in _DIAGONALS
     for named in functions
     for function in (named, *([named.default] if isinstance(named, _Packet) else []))
-}  # fmt: skip
+}
 SIZED_FUNCTIONS |= OF_NUMBERS
 
 # Those of them that are called with numbers; a tensor stands for the number that it holds.

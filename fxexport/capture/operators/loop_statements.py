@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from fxexport.capture.operators.dynamic_iterables import Dynamic, Filtered, Generated, draws_alone
+from fxexport.capture.operators.generated_loops import loop_over_generated
 from fxexport.capture.operators.iteration import Iteration
 from fxexport.capture.operators.logic import Logic
 from fxexport.capture.operators.variables import flag_of, slots_of
@@ -175,7 +176,11 @@ class LoopStatements:
         """A for loop whose refusals are raised at once: see `repeat_for`."""
         source = self._iteration.consumed(self._iteration.source_of(iterable))
         if isinstance(source, Generated):
-            self._for_generated(source, body, slots, broken)
+
+            def write_out(items: Iterable[Any]) -> None:
+                self._python_for(items, body, slots, broken)
+
+            loop_over_generated(self._session, source, write_out, body, slots, broken)
         elif isinstance(source, Filtered):
             self._for_filtered(source, body, slots, broken)
         elif isinstance(source, Dynamic):
@@ -183,50 +188,6 @@ class LoopStatements:
                 self._for_dynamic(source, body, slots, broken)
         else:
             self._python_for(source, body, slots, broken)
-
-    def _for_generated(
-        self, source: Generated, body: _Body, slots: list[Slot], broken: Slot | None
-    ) -> None:
-        """A loop over what a function yields: written out, or inside of the function's own loops.
-
-        Raises:
-            UnsupportedError: neither can be recorded.
-        """
-        if source.drawn:
-            self._python_for(source, body, slots, broken)
-            return
-        source.drawn = True
-
-        def pull() -> None:
-            self._python_for(source.again(), body, slots, broken)
-
-        def push() -> None:
-            self._push(source, body, slots, broken)
-
-        first, second = (push, pull) if source.loops else (pull, push)
-        try:
-            with self._session.trial(slots):
-                first()
-            return
-        except (UnsupportedError, NeedsFirstIteration) as refused:
-            error = refused
-        try:
-            second()
-        except UnsupportedError as again:
-            # What is refused of the function that runs as a whole is nearer to what it does.
-            if source.loops and isinstance(error, UnsupportedError):
-                raise error from None
-            raise again from None
-
-    def _push(self, source: Generated, body: _Body, slots: list[Slot], broken: Slot | None) -> None:
-        def emit(item: object) -> object:
-            for slot in slots:
-                self._session.journal.touch(slot)
-            body(item)
-            return False if broken is None else broken.get()
-
-        source.push(emit)
-        source.pushed = True
 
     def _for_filtered(
         self, source: Filtered, body: _Body, slots: list[Slot], broken: Slot | None

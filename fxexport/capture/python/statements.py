@@ -20,6 +20,7 @@ from typing import cast
 from fxexport.capture.python.assignments import Assignments
 from fxexport.capture.python.expressions import ExpressionRewriter
 from fxexport.capture.python.generators import call_of_both, has_second_form, in_two_forms
+from fxexport.capture.python.going_on import Targets
 from fxexport.capture.python.jumps import always_raises, lower_jumps
 from fxexport.capture.python.new_nodes import (
     RUNTIME,
@@ -62,10 +63,6 @@ def _exception_names(handler: ast.ExceptHandler) -> str:
     return ast.unparse(handler.type) if handler.type is not None else ""
 
 
-# After these the program may go on without what they bind.
-_MAY_BE_REFUSED = (
-    ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Delete, ast.If, ast.For, ast.While,
-)  # fmt: skip
 # What a node becomes.
 _Rewritten = ast.AST | list[ast.stmt] | None
 
@@ -183,10 +180,10 @@ class _FunctionRewriter(ExpressionRewriter):
         out: list[ast.stmt] = []
         for statement in block:
             saved, self.hoisted = self.hoisted, []
-            targets = sorted(bound([statement]).names)
+            targets = Targets(statement) if self._going_on else None
             result = self.visit(statement)
-            if self._going_on and isinstance(statement, _MAY_BE_REFUSED):
-                result = self._or_refused(result, targets, statement)
+            if targets is not None:
+                result = targets.missing_where_refused(result, self.scope.fresh)
             out.extend(self.hoisted)
             self.hoisted = saved
             if isinstance(result, list):
@@ -194,25 +191,6 @@ class _FunctionRewriter(ExpressionRewriter):
             elif result is not None:
                 out.append(result)
         return out
-
-    def _or_refused(
-        self, result: _Rewritten, targets: Sequence[str], like: ast.stmt
-    ) -> list[ast.stmt]:
-        """A statement that may be refused: what it binds is then unknown."""
-        done = cast("list[ast.stmt]", result if isinstance(result, list) else [result])
-        if result is None or contains(done, ast.Return, ast.Yield, ast.YieldFrom):
-            return done if result is not None else []
-        name = self.scope.fresh("refusal")
-        note = operator_call("refused", [load(name, like)], like)
-        unknown: ast.stmt = ast.Expr(note)
-        if targets:
-            unknown = ast.Assign([ast.Name(target, ast.Store()) for target in targets], note)
-        kind = ast.Attribute(load(RUNTIME, like), "refusal", ast.Load())
-        handler = ast.ExceptHandler(kind, name, [unknown])
-        attempt = ast.Try(done, [handler], [], [])
-        for node in ast.walk(handler):
-            ast.copy_location(node, like)
-        return [ast.copy_location(attempt, like)]
 
     def _stays(self, node: ast.stmt) -> bool:
         """Whether a generator's statement stays as it is: no closure can yield or jump for it."""
