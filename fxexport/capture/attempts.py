@@ -26,7 +26,7 @@ from fxexport.capture.session.example_sizes import hold_to_example
 from fxexport.capture.session.journal import SlotKey
 from fxexport.capture.session.list_runs import Spread
 from fxexport.capture.session.module_names import ScriptedMethod, module_names, weight_names
-from fxexport.capture.session.refusals import CaseNeeded
+from fxexport.capture.session.refusals import CaseNeeded, EnoughRefused
 from fxexport.capture.session.session import PinNeeded, Session
 from fxexport.capture.sizes.account import Account
 from fxexport.capture.sizes.case_prover import CaseProver
@@ -147,14 +147,16 @@ def _all_refused(
     """What else is refused: the model runs once more, and goes on where it was refused."""
     found: list[FxExportError] = []
     for _ in range(_ROUNDS):
+        attempt = _Attempt(request, inputs, state, Report(), cases, going_on=True)
         try:
-            again = _Attempt(request, inputs, state, Report(), cases, going_on=True).run()
+            again = attempt.run()
             inputs = pinned(request, inputs, again.pins, Report())
         except UnsupportedError as refused:
             found += [refused, *refused.others]
             break
-        except Exception:
-            break  # it follows from what was refused before
+        except (Exception, EnoughRefused):  # it follows from what was refused before
+            found += attempt.session.refusals
+            break
         if not again.pins:
             break
     told = {str(one): one for one in (error, *found, *error.others)}

@@ -119,6 +119,33 @@ def test_each_refusal_is_listed_once(model: Callable[..., Any]) -> None:
     assert marks(refusals(model)) == EXPECTED[model]
 
 
+class Endless:
+    """An iterator whose end is refused."""
+
+    def __init__(self, x: torch.Tensor) -> None:
+        self.x = x
+
+    def __iter__(self) -> Endless:
+        return self
+
+    def __next__(self) -> torch.Tensor:
+        self.x = self.x * 2
+        if self.x.numpy().sum() > 100:  # first
+            raise StopIteration
+        return self.x
+
+
+def endless(x: torch.Tensor) -> Any:
+    y = x.apply_(abs)  # before
+    for item in Endless(x):
+        x = x + item
+    return x, y
+
+
+def test_a_loop_whose_end_is_refused_ends() -> None:
+    assert marks(refusals(endless)) == ["before", "first"]
+
+
 def test_a_refused_model_is_left_as_it_was() -> None:
     model = InModules()
     before = dict(vars(model))

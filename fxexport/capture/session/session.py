@@ -35,7 +35,7 @@ from fxexport.capture.session.journal import Journal, Slot
 from fxexport.capture.session.memory import Sharing
 from fxexport.capture.session.ranks import settle_one
 from fxexport.capture.session.recursion import deepest_recursion
-from fxexport.capture.session.refusals import PinNeeded, Poison
+from fxexport.capture.session.refusals import EnoughRefused, PinNeeded, Poison
 from fxexport.capture.session.transaction import Body, Ledger, Transaction
 from fxexport.capture.session.tries import Tries
 from fxexport.capture.session.unread_functions import UnreadFunctions
@@ -61,6 +61,8 @@ __all__ = [
 
 # Protocol buffers are read up to 100 levels; an If or a Loop in another one takes three.
 _DEEPEST = 30
+# How many statements may be refused while the program goes on: what would end a loop may be one.
+_MOST_REFUSED = 100
 # From so many calls of one function inside each other on, that is what is wrong.
 _RECURSION = 8
 
@@ -104,6 +106,7 @@ class Session(Sharing):
         super().__init__()
         self.going_on = going_on
         self._max_depth = max_depth
+        self._collected = 0
         self.report = report
         self.env = compat.SizeEnv(functools.partial(policy, self), prove)
         self.fake_mode = compat.fake_mode(self.env)
@@ -346,6 +349,9 @@ class Session(Sharing):
         if self.trials:
             raise error
         self._keep_refusal(error)
+        self._collected += 1
+        if self.going_on and self._collected > _MOST_REFUSED:
+            raise EnoughRefused
         missing = Poison("", error.message, error.location, secondary=True)
         for slot in slots:
             if slot.key[0] == "cell":
