@@ -189,9 +189,12 @@ class Session(Sharing):
         Args:
             perhaps: whether the program may not reach it.
         """
-        self.tensors.stale_views.bring_up_to_date()
         check = functools.partial(hold_to_example, self.env, self.example_sizes, reached=False)
-        with self._nested(), self._ledger.body(perhaps, check) as body:
+        with (
+            self._nested(),
+            self.tensors.stale_views.body(),
+            self._ledger.body(perhaps, check) as body,
+        ):
             yield body
 
     @contextlib.contextmanager
