@@ -168,7 +168,7 @@ def test_files_are_told_apart_by_whose_they_are() -> None:
     assert owner_of(__file__) is Owner.USER
     assert owner_of(pytest.__file__) is Owner.LIBRARY
     assert owner_of(nn.Linear.forward.__code__.co_filename) is Owner.TORCH_LAYER
-    for internal in (torch.__file__, inspect.__file__, fxexport.__file__, "<string>"):
+    for internal in (torch.__file__, inspect.__file__, fxexport.__file__, "<frozen os>"):
         assert owner_of(internal) is Owner.INTERNAL
     assert is_of_fxexport(fxexport.__file__) and not is_of_fxexport(__file__)
     assert is_of_standard_library(inspect.__file__) and not is_of_standard_library(pytest.__file__)
