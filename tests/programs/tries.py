@@ -438,7 +438,7 @@ def nxt_default(x):
     return next(g(), x)
 
 
-PROGRAMS.add(nxt_default, *ROWS, expect="refuse")
+PROGRAMS.add(nxt_default, *ROWS)
 
 
 def getattr_default(x):
