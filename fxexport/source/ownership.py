@@ -61,7 +61,8 @@ def _owner_without_file(name: str) -> Owner:
     """
     if name.startswith(_OF_NOBODY):
         return Owner.INTERNAL
-    if linecache.getlines(name):
+    # Code for exec() has the name of what `python -c` runs, whose lines Python 3.13 keeps.
+    if name != "<string>" and linecache.getlines(name):
         return Owner.USER
     return Owner.LIBRARY if name in _TYPED else Owner.INTERNAL
 

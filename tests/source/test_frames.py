@@ -116,7 +116,7 @@ def refused_in_a_lambda(x: torch.Tensor) -> Any:
 
 def refused_in_a_nested_function(x: torch.Tensor) -> Any:
     def inner(v: torch.Tensor) -> Any:
-        return sorted(v)  # refused in a nested function
+        return {r for r in v if r > 0}  # refused in a nested function
 
     return inner(x)
 
@@ -125,7 +125,7 @@ def refused_in_a_branch(x: torch.Tensor) -> Any:
     if x.sum() > 0:
         for k in range(3):
             if k == 1:
-                x = torch.stack(sorted(x))  # refused in a branch
+                x = torch.stack([*{r for r in x if r > 0}])  # refused in a branch
     return x
 
 

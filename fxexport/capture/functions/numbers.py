@@ -27,6 +27,7 @@ from fxexport.capture.operators.operators import Operators
 from fxexport.capture.recording.types import Function, OpArgs, OpKwargs
 from fxexport.capture.session.list_runs import is_open, length_of
 from fxexport.capture.session.session import is_symbolic, sym_type
+from fxexport.capture.values.symbolic_text import number_in, refuse_open_text
 from fxexport.capture.values.uncertain_keys import is_iterator
 from fxexport.source.exceptions import errors_of_the_program
 
@@ -263,10 +264,13 @@ class NumberFunctions:
         value = index_of(value)
         if isinstance(value, torch.SymBool):
             return self._operators.as_int(value)
+        if base:
+            refuse_open_text(value)
+        value = number_in(value)
         return torch.sym_int(value) if is_symbolic(value) else int(value, *base)
 
     def _float(self, value: Any = 0.0) -> Any:
-        value = index_of(value)
+        value = number_in(index_of(value))
         if isinstance(value, torch.SymBool):
             value = self._operators.as_int(value)
         return torch.sym_float(value) if is_symbolic(value) else float(value)

@@ -116,12 +116,17 @@ class Arithmetic:
             self._session.take_for_granted(
                 right >= 0, "a number is shifted by 0 or more places", "ValueError"
             )
-        return _done(BINARY[name], left, right)
+        return self._power(left, right) if name == "Pow" else _done(BINARY[name], left, right)
+
+    def _power(self, base: Any, exponent: Any) -> Any:
+        # PyTorch wants bases of 0 and more; which powers there are, `passes/value_guards.py` says.
+        with self._session.env.untold():
+            return _done(operator.pow, base, exponent)
 
     def _int_power(self, base: Any, exponent: torch.SymInt) -> object:
         """An int to the power of a symbolic one: the sign of that decides what it is in Python."""
         if self._session.known(exponent <= 0):
-            made = torch.sym_float(base) ** exponent
+            made = self._power(torch.sym_float(base), exponent)
             if not self._session.known(exponent < 0):
                 self._session.promote(made)  # of exponent 0 it is the int 1
             return made

@@ -16,7 +16,6 @@ import torch
 from fxexport.capture.operators.arithmetic import Arithmetic
 from fxexport.capture.operators.calls import Calls
 from fxexport.capture.operators.conditionals import Conditionals
-from fxexport.capture.operators.identity import refuse_merged
 from fxexport.capture.operators.logic import Logic
 from fxexport.capture.operators.lookups import Lookups
 from fxexport.capture.operators.membership import Membership
@@ -25,6 +24,7 @@ from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.list_runs import is_open, length_of, refuse_open
 from fxexport.capture.session.session import Poison, Session, is_symbolic, sym_type
 from fxexport.capture.staging.alternatives import for_each
+from fxexport.capture.values.identity import refuse_merged
 from fxexport.capture.values.maybe import Maybe, force, is_dynamic, narrowed
 from fxexport.capture.values.symbolic_text import OpenText, refuse_open_text
 from fxexport.capture.values.uncertain_keys import settled
@@ -177,6 +177,7 @@ class Comparisons:
         a, b = self._arithmetic.comparable(a, b)
         return a != b
 
+    @for_each(1, 2)
     def order(self, symbol: str, a: object, b: object) -> object:
         """``a < b`` and kin."""
         a, b = self._arithmetic.comparable(a, b)

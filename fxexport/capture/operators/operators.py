@@ -20,7 +20,6 @@ from fxexport.capture.operators.comprehensions import Comprehensions
 from fxexport.capture.operators.conditionals import Conditionals, raising
 from fxexport.capture.operators.dict_methods import DictMethods
 from fxexport.capture.operators.dynamic_iterables import Generated
-from fxexport.capture.operators.identity import keep_apart
 from fxexport.capture.operators.iteration import Iteration
 from fxexport.capture.operators.logic import Logic
 from fxexport.capture.operators.lookups import Lookups
@@ -35,6 +34,7 @@ from fxexport.capture.python.converter import Converter, Entering, ReplacementFo
 from fxexport.capture.recording.types import Function
 from fxexport.capture.session.session import Session
 from fxexport.capture.staging.alternatives import each_alternative
+from fxexport.capture.values.identity import keep_apart
 from fxexport.capture.values.maybe import force
 from fxexport.capture.values.symbolic_text import refuse_open_text
 from fxexport.capture.values.uncertain_keys import settled

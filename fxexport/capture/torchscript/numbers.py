@@ -148,7 +148,8 @@ def _pow(call: Call) -> object:
         if isinstance(power, complex):  # C's pow knows real numbers only
             power = math.nan
         return declared(call, power)
-    return declared(call, a**b)
+    with call.session.env.untold():  # PyTorch wants bases of 0 and more
+        return declared(call, a**b)
 
 
 @TABLE.add("aten::__round_to_zero_floordiv")

@@ -103,7 +103,7 @@ def test_expressions_agree(name: str) -> None:
 
 
 def text_decides(x: torch.Tensor) -> torch.Tensor:
-    return x if str(x.shape[0]) == "2" else -x
+    return x if "2" in str(x.shape[0]) else -x
 
 
 def number_is_a_key(x: torch.Tensor) -> torch.Tensor:
