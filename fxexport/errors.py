@@ -56,6 +56,9 @@ class FxExportError(Exception):
         parts = [self.message]
         if self.location is not None:
             parts.append(f"  at {self.location.describe()}")
+            inner = self.location.within
+            if inner is not None:
+                parts.append(f"  in {inner.whose}, at {inner.describe()}")
         if self.hint:
             parts.append(f"  hint: {self.hint}")
         return "\n".join(parts)

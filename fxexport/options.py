@@ -44,6 +44,7 @@ class ExportOptions:
     method: str | None = None
     state: str | Mapping[str, str] = "drop"
     max_trips: int | None = None
+    max_depth: int | None = None
     guards: bool = True
     symbolic: bool | Collection[str] = False
     progress: Progress = field(default_factory=NullProgress)
@@ -62,6 +63,16 @@ class ExportOptions:
         if self.external_data not in (None, wanted):
             given = f"external_data={self.external_data}"
             raise UsageError(f"weights={self.weights!r} and {given} exclude each other")
+
+    def check_max_depth(self) -> None:
+        """Refuses a depth that is no positive integer.
+
+        Raises:
+            UsageError: it is none.
+        """
+        depth = self.max_depth
+        if depth is not None and (type(depth) is not int or depth < 1):
+            raise UsageError(f"max_depth: expected an integer from 1, got {depth!r}")
 
     def check_output_names(self) -> None:
         """Refuses output names that are no names.

@@ -87,6 +87,7 @@ def export(
     method: str | None = None,
     state: str | Mapping[str, str] = "drop",
     max_trips: int | None = None,
+    max_depth: int | None = None,
     guards: bool = True,
     symbolic: bool | Collection[str] = False,
     progress: Progress | None = None,
@@ -129,6 +130,8 @@ def export(
         max_trips: for target "tensorrt", the most iterations of a loop that nothing else bounds,
             where a list or tensor grows in it. The file has one more output then,
             ``max_trips.exceeded``: where it is true, the other outputs are not the model's.
+        max_depth: how many calls of one function may be inside each other, where a condition on
+            data ends its recursion. The file fails where the data goes deeper.
         guards: whether the file checks what it takes for granted when it runs, and fails outside
             of it as the model does. Files for TensorRT do not: there a profile is the guard.
         symbolic: whether each `torch.autograd.Function` with a ``symbolic(g, ...)`` method is
@@ -165,6 +168,7 @@ def export(
         method=method,
         state=state,
         max_trips=max_trips,
+        max_depth=max_depth,
         guards=guards,
         symbolic=symbolic,
         progress=progress or NullProgress(),
@@ -227,6 +231,7 @@ def _checked(options: ExportOptions, report: Report) -> Target:
     """The target; refuses at once what would fail later with a less clear message."""
     target = target_named(options.target)
     check_max_trips(options.max_trips, target)
+    options.check_max_depth()
     if options.path is not None:
         check_target(options.path)
     report.opset = target.checked_opset(options.opset)
@@ -297,6 +302,7 @@ def _capture(
         state=StatePolicy(options.state),
         library_functions=target.library_functions,
         user_functions=function_finder(options.symbolic),
+        max_depth=options.max_depth,
     )
     graph = capture_through(front_end, request, report, may_retry=options.verify)
     options.check_output_names_of(graph)

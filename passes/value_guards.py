@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -23,11 +24,18 @@ from fxexport.graph import CapturedGraph, guard, source_of
 from fxexport.graph.arguments import val_of
 from fxexport.graph.editing import call
 from fxexport.graph.guards import message_at
-from fxexport.graph.scalars import ceil, floor, round_half_even, to_int
+from fxexport.graph.scalars import absolute, and_, ceil, floor, not_, or_, round_half_even, to_int
 
 __all__ = ["run"]
 
 aten = torch.ops.aten
+
+# Powers of e above it are no floats.
+_LARGEST_EXPONENT = math.log(sys.float_info.max)
+
+# Floats from here on are no ints of 64 bits.
+_LARGEST_INT = 2.0**63
+_OPPOSITE = {operator.ge: operator.lt, operator.gt: operator.le}
 
 # What must hold, and what the guard says; None where it certainly does.
 _Need: TypeAlias = tuple[Any, str] | None
@@ -104,7 +112,11 @@ def _bounded(compare: Any, certain: Callable[[fx.Node], bool], text: str) -> Any
         number = node.args[0]
         if not isinstance(number, fx.Node) or certain(number):
             return None
-        return call(node, compare, number, 0, val=True), f"ValueError: expected that {text}"
+        if _is_int(number):
+            return call(node, compare, number, 0, val=True), f"ValueError: expected that {text}"
+        # NaN has a result, which is NaN.
+        bad = call(node, _OPPOSITE[compare], number, 0, val=True)
+        return call(node, not_, bad, val=True), f"ValueError: expected that {text}"
 
     return rule
 
@@ -113,9 +125,65 @@ def _whole(node: fx.Node) -> _Need:
     number = node.args[0]
     if not isinstance(number, fx.Node) or is_finite(number):
         return None
-    nothing = call(node, operator.sub, number, number, val=0.0)  # NaN of NaN and of infinities
-    holds = call(node, operator.eq, nothing, 0.0, val=True)
-    return holds, "ValueError: expected that what becomes an int is finite and no NaN"
+    size = call(node, absolute, number, val=0.0)
+    holds = call(node, operator.lt, size, _LARGEST_INT, val=True)  # it is not of NaN
+    return holds, "ValueError: expected that what becomes an int is one of 64 bits, and no NaN"
+
+
+def _exponent(node: fx.Node) -> _Need:
+    number = node.args[0]
+    if not isinstance(number, fx.Node):
+        return None
+    holds = call(node, operator.le, number, _LARGEST_EXPONENT, val=True)
+    if not is_finite(number):
+        infinite = call(node, operator.eq, number, math.inf, val=True)
+        nothing = call(node, operator.ne, number, number, val=True)  # NaN
+        holds = call(node, or_, call(node, or_, holds, infinite, val=True), nothing, val=True)
+    return holds, "OverflowError: expected that a power of e is not too large"
+
+
+def _power(node: fx.Node) -> _Need:
+    """Of a number below 0 Python gives a complex root, and 0 has no powers below 0."""
+    base, exponent = node.args
+    if isinstance(val_of(node), (int, torch.SymInt)) or is_above_zero(base):
+        return None
+    bad: list[fx.Node] = []
+    if not _is_whole(exponent) and not is_never_negative(base):
+        rest = _compared(node, operator.lt, base, 0)
+        if isinstance(exponent, fx.Node):
+            part = call(node, operator.mod, exponent, 1.0, val=0.0)
+            rest = call(node, and_, rest, _compared(node, operator.ne, part, 0.0), val=True)
+        bad.append(rest)
+    if not is_never_negative(exponent):
+        zero = _compared(node, operator.eq, base, 0)
+        if isinstance(exponent, fx.Node):
+            zero = call(node, and_, zero, _compared(node, operator.lt, exponent, 0), val=True)
+        bad.append(zero)
+    if not bad:
+        return None
+    found = bad[0] if len(bad) == 1 else call(node, or_, *bad, val=True)
+    holds = call(node, not_, found, val=True)
+    return holds, "expected that a power is a float: no root of a number below 0, no 1 / 0"
+
+
+def _is_whole(value: object) -> bool:
+    known = val_of(value)
+    return isinstance(known, (int, torch.SymInt)) or (
+        isinstance(known, float) and known.is_integer()
+    )
+
+
+def _compared(node: fx.Node, compare: Any, a: Any, b: Any) -> fx.Node:
+    return call(node, compare, a, b, val=True)
+
+
+def _angle(node: fx.Node) -> _Need:
+    number = node.args[0]
+    if not isinstance(number, fx.Node) or is_finite(number):
+        return None
+    size = call(node, absolute, number, val=0.0)
+    holds = call(node, operator.ne, size, math.inf, val=True)
+    return holds, "ValueError: expected that an angle is finite"
 
 
 _RULES: dict[Any, Callable[[fx.Node], _Need]] = {
@@ -137,6 +205,11 @@ _RULES: dict[Any, Callable[[fx.Node], _Need]] = {
     math.sqrt: _bounded(operator.ge, is_never_negative, "no root is taken of a number below 0"),
     math.log: _bounded(operator.gt, is_above_zero, "logarithms are of numbers above 0"),
     math.log2: _bounded(operator.gt, is_above_zero, "logarithms are of numbers above 0"),
+    math.exp: _exponent,
+    operator.pow: _power,
+    math.sin: _angle,
+    math.cos: _angle,
+    math.tan: _angle,
     to_int: _whole,
     floor: _whole,
     ceil: _whole,

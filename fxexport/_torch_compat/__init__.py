@@ -41,6 +41,7 @@ from fxexport._torch_compat.fakes import (
     leaves,
     map_tensors,
     own_or_meta,
+    present_inner_of,
     real_list,
     real_truth,
     remember_item,
@@ -95,6 +96,7 @@ from fxexport._torch_compat.size_expressions import (
     python_text,
     raw_expression,
     size_with,
+    value_range,
 )
 from fxexport._torch_compat.switches import (
     counts_from_zero,
@@ -166,6 +168,7 @@ __all__ = [
     "only_mode",
     "overload_named",
     "own_or_meta",
+    "present_inner_of",
     "program_module",
     "python_kernels",
     "python_text",
@@ -183,6 +186,7 @@ __all__ = [
     "tensors_among",
     "tree_flatten",
     "tree_unflatten",
+    "value_range",
     "views_in",
     "with_new_sizes",
     "without_check",

@@ -22,6 +22,7 @@ __all__ = [
     "python_text",
     "raw_expression",
     "size_with",
+    "value_range",
     "without_equal_conditions",
 ]
 
@@ -78,6 +79,11 @@ def bounds_within(
              for s, (low, high) in ranges.items()}  # fmt: skip
     found = bound_sympy(expr, known)
     return finite(found.lower), finite(found.upper)
+
+
+def value_range(lower: sympy.Basic | int, upper: sympy.Basic | int) -> ValueRanges:
+    """The range between two bounds."""
+    return ValueRanges(lower, upper)
 
 
 def at_sizes(expr: sympy.Basic, values: Mapping[sympy.Symbol, sympy.Basic]) -> sympy.Basic | None:

@@ -26,7 +26,7 @@ from fxexport.capture.session.example_sizes import hold_to_example
 from fxexport.capture.session.journal import SlotKey
 from fxexport.capture.session.list_runs import Spread
 from fxexport.capture.session.module_names import ScriptedMethod, module_names, weight_names
-from fxexport.capture.session.refusals import CaseNeeded
+from fxexport.capture.session.refusals import CaseNeeded, EnoughRefused
 from fxexport.capture.session.session import PinNeeded, Session
 from fxexport.capture.sizes.account import Account
 from fxexport.capture.sizes.case_prover import CaseProver
@@ -115,6 +115,9 @@ def _attempted(
     """
     try:
         return _Attempt(request, inputs, state, report, cases).run()
+    except UnsupportedError as error:
+        error.others = _all_refused(request, inputs, state, cases, error)
+        raise
     except ModelError as error:
         ones = [
             dim.name
@@ -134,6 +137,36 @@ def _attempted(
         raise
 
 
+def _all_refused(
+    request: CaptureRequest,
+    inputs: Sequence[InputSpec],
+    state: Sequence[StateSpec],
+    cases: Sequence[Case],
+    error: UnsupportedError,
+) -> tuple[FxExportError, ...]:
+    """What else is refused: the model runs once more, and goes on where it was refused."""
+    found: list[FxExportError] = []
+    for _ in range(_ROUNDS):
+        attempt = _Attempt(request, inputs, state, Report(), cases, going_on=True)
+        try:
+            again = attempt.run()
+            inputs = pinned(request, inputs, again.pins, Report())
+        except UnsupportedError as refused:
+            found += [refused, *refused.others]
+            break
+        except (Exception, EnoughRefused):  # it follows from what was refused before
+            found += attempt.session.refusals
+            break
+        if not again.pins:
+            break
+    told = {str(one): one for one in (error, *found, *error.others)}
+    return tuple(told.values())[1:]
+
+
+# How often dimensions may be pinned until all refusals are found.
+_ROUNDS = 4
+
+
 class _Attempt:
     """One run of the model on fake tensors."""
 
@@ -144,6 +177,8 @@ class _Attempt:
         state: Sequence[StateSpec],
         report: Report,
         cases: Sequence[Case] = (),
+        *,
+        going_on: bool = False,
     ) -> None:
         self._request = request
         self._cases = cases
@@ -161,6 +196,8 @@ class _Attempt:
             request.decomposition_for,
             request.keep_composite,
             self._name_of,
+            going_on=going_on,
+            max_depth=request.max_depth,
         )
         Account(self.session, self._dimensions)
         self._operators = Operators(self.session, self._entering, self._replacements)

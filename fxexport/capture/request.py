@@ -41,6 +41,7 @@ class CaptureRequest:
         state: what becomes of state that survives a call, by its path.
         library_functions: functions of libraries to record as one operator.
         user_functions: gives the node that the user has named a function as, or None.
+        max_depth: how many calls of one function may be inside each other, where data ends that.
     """
 
     model: Callable[..., object]
@@ -56,6 +57,7 @@ class CaptureRequest:
     state: Callable[[str], StateChoice] = lambda _: "drop"
     library_functions: Sequence[LibraryFunction] = ()
     user_functions: Callable[[object], UserFunction | None] = lambda _: None
+    max_depth: int | None = None
 
 
 def refuse_pinned_state(state: Sequence[StateSpec], pins: Pins) -> None:

@@ -190,6 +190,7 @@ def _export(options: Options, progress: Progress) -> Exported:
                 target=options.target,
                 opset=options.opset,
                 max_trips=options.max_trips,
+                max_depth=options.max_depth,
                 guards=options.guards,
                 verify=options.verify,
                 check_inputs=loaded.check_inputs,

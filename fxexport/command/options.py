@@ -82,6 +82,7 @@ class Options:
     target: str = "onnxruntime"
     opset: int | None = None
     max_trips: int | None = None
+    max_depth: int | None = None
     guards: bool = True
     verify: bool = True
     external_data: bool | None = None
@@ -191,6 +192,13 @@ def _command(
             show_default="none: such loops that grow something are refused",
         ),
     ] = None,
+    max_depth: Annotated[
+        int | None,
+        typer.Option(
+            help="How deep a function calls itself at most, where the data ends that.",
+            show_default="none: such recursion is refused",
+        ),
+    ] = None,
     guards: Annotated[
         Switch,
         typer.Option(
@@ -294,6 +302,7 @@ def _command(
         target=target,
         opset=opset,
         max_trips=max_trips,
+        max_depth=max_depth,
         guards=guards is Switch.on,
         verify=not no_verify,
         external_data=True if external_data else None,

@@ -19,6 +19,9 @@ __all__ = [
     "Scalar",
     "absolute",
     "and_",
+    "bits_and",
+    "bits_or",
+    "bits_xor",
     "ceil",
     "floor",
     "maximum",
@@ -47,6 +50,21 @@ def or_(a: bool, b: bool) -> bool:
 def not_(a: bool) -> bool:
     """Logical not of a bool."""
     return not a
+
+
+def bits_and(a: int, b: int) -> int:
+    """The bits that both ints have."""
+    return int(a) & int(b)
+
+
+def bits_or(a: int, b: int) -> int:
+    """The bits that one of two ints has."""
+    return int(a) | int(b)
+
+
+def bits_xor(a: int, b: int) -> int:
+    """The bits in which two ints differ."""
+    return int(a) ^ int(b)
 
 
 def maximum(a: Scalar, b: Scalar) -> Scalar:
@@ -101,7 +119,7 @@ def select(condition: bool, a: Scalar, b: Scalar) -> Scalar:
 
 _BOOL = {operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge}
 _BOOL_OWN = {and_, or_, not_, to_bool}
-_INT = {to_int, floor, ceil, round_half_even}
+_INT = {to_int, floor, ceil, round_half_even, bits_and, bits_or, bits_xor}
 _FLOAT = {operator.truediv, to_float, math.sqrt, math.exp, math.log, math.log2}
 _FLOAT_TRIG = {math.sin, math.cos, math.tan, math.tanh, math.atan}
 _ARITHMETIC = {
@@ -164,6 +182,9 @@ SCALAR_FUNCTIONS: frozenset[Callable[..., Scalar]] = frozenset(
         to_int,
         to_float,
         to_bool,
+        bits_and,
+        bits_or,
+        bits_xor,
         floor,
         ceil,
         round_half_even,

@@ -51,6 +51,9 @@ _FUNCTIONS: dict[str, Function] = {
     "StrictGreaterThan": operator.gt,
     "GreaterThan": operator.ge,
     "Not": scalars.not_,
+    "BitwiseFn_bitwise_and": scalars.bits_and,
+    "BitwiseFn_bitwise_or": scalars.bits_or,
+    "BitwiseFn_bitwise_xor": scalars.bits_xor,
     "OpaqueUnaryFn_sqrt": math.sqrt,
     "OpaqueUnaryFn_exp": math.exp,
     "OpaqueUnaryFn_log": math.log,
@@ -165,7 +168,7 @@ def emit_expression(
     if name == "ModularIndexing":
         base, divisor, modulus = (sub(arg) for arg in expr.args)
         return emit(operator.mod, emit(operator.floordiv, base, divisor), modulus)
-    if name == "Where":
+    if name in ("Where", "ITE"):
         return emit(scalars.select, *(sub(arg) for arg in expr.args))
     if name == "Piecewise":
         return _emit_piecewise(expr, sub, emit)

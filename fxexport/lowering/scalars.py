@@ -208,7 +208,19 @@ def _atan(op: OpBuilder, a: Operand) -> Value:
 
 
 def _log2(op: OpBuilder, a: Operand) -> Value:
-    return op.one("Log", op.cast(a, FLOAT)) / math.log(2.0)
+    """Whole where the number is a power of two, as Python's."""
+    x = op.cast(a, FLOAT)
+    logarithm = op.one("Log", x) / math.log(2.0)
+    whole = op.one("Round", logarithm)
+    power = op.one("Pow", op.cast(2.0, FLOAT), whole)
+    return op.one("Where", op.one("Equal", power, x), whole, logarithm)
+
+
+def _bits(op_type: str) -> Callable[..., Value]:
+    def lowering(op: OpBuilder, a: Operand, b: Operand) -> Value:
+        return op.one(op_type, op.cast(a, INT), op.cast(b, INT))
+
+    return lowering
 
 
 _LOWERINGS: Mapping[Callable[..., object], Callable[..., Value]] = {
@@ -235,6 +247,9 @@ _LOWERINGS: Mapping[Callable[..., object], Callable[..., Value]] = {
     scalars.to_int: _to_int,
     scalars.to_float: _to_float,
     scalars.to_bool: _to_bool,
+    scalars.bits_and: _bits("BitwiseAnd"),
+    scalars.bits_or: _bits("BitwiseOr"),
+    scalars.bits_xor: _bits("BitwiseXor"),
     scalars.floor: _rounding("Floor"),
     scalars.ceil: _rounding("Ceil"),
     scalars.round_half_even: _rounding("Round"),

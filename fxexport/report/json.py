@@ -59,6 +59,7 @@ def error_as_json(error: BaseException) -> dict[str, Any]:
         "type": type(error).__name__,
         "message": error.message if isinstance(error, FxExportError) else str(error),
         "location": _location(location),
+        "within": _location(None if location is None else location.within),
         "hint": error.hint if isinstance(error, FxExportError) else "",
         "exit_code": getattr(error, "exit_code", 1) if known else None,
         "operator": getattr(error, "operator", None),

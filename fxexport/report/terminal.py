@@ -277,14 +277,22 @@ def _print_one_error(console: Console, error: BaseException) -> None:
         return
     if error.location is not None:
         _print_code(console, error.location)
+        inner = error.location.within
+        if inner is not None:
+            _print_code(console, inner, f"in {inner.whose}: ")
     if error.hint:
         text = Text().append("  hint: ", "bold green").append(_hanging(error.hint, " " * 8))
         console.print(text, soft_wrap=True)
 
 
-def _print_code(console: Console, location: SourceLocation) -> None:
+def _print_code(console: Console, location: SourceLocation, whose: str = "") -> None:
     """The location, then the line between its neighbours with a marker under its code."""
-    where = Text().append("  --> ", "blue").append(_file_and_line(location), "cyan")
+    where = (
+        Text()
+        .append("  --> ", "blue")
+        .append(whose, "dim")
+        .append(_file_and_line(location), "cyan")
+    )
     if location.function:
         where.append(f" in {location.function}", "dim")
     console.print(where, soft_wrap=True)

@@ -21,6 +21,9 @@ __all__ = [
 ]
 
 _NOTE = "__fxexport_note__"
+_OF_PROGRAMS = (
+    LookupError, AttributeError, TypeError, ValueError, ArithmeticError, StopIteration,
+)  # fmt: skip
 _Raised = TypeVar("_Raised", bound=BaseException)
 
 
@@ -61,7 +64,7 @@ def errors_of_the_program() -> Iterator[None]:
     """Around a line of ours that does what a line of the program says."""
     try:
         yield
-    except (LookupError, AttributeError, TypeError, ValueError, StopIteration) as error:
+    except _OF_PROGRAMS as error:
         vars(error).setdefault(_NOTE, ExceptionNote())
         raise
 

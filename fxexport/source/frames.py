@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
 import sys
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 
 from fxexport import _torch_compat as compat
 from fxexport.source.location import SourceLocation
-from fxexport.source.ownership import Owner, owner_of
+from fxexport.source.ownership import Owner, is_generated, owner_of
 
 __all__ = [
     "Runner",
@@ -55,11 +56,17 @@ def _function_name(code: CodeType) -> str:
 
 
 def _locations(stack: list[tuple[str, int, str]]) -> tuple[SourceLocation, ...]:
-    """The stack's user frames, innermost first, the user's own files before libraries'."""
+    """The stack's user frames, innermost first, the user's own files before libraries'.
+
+    The first one says in which line of a library it is, where that stands further inside.
+    """
     kept = [(owner_of(file), SourceLocation(file, line, name)) for file, line, name in stack]
     kept = [(owner, location) for owner, location in kept if owner < Owner.INTERNAL]
     own = [location for owner, location in kept if owner is Owner.USER]
     if own:
+        inside = next(one for owner, one in kept if owner in (Owner.USER, Owner.LIBRARY))
+        if inside is not own[0]:
+            own[0] = dataclasses.replace(own[0], within=inside)
         return tuple(own)
     library = [location for owner, location in kept if owner is Owner.LIBRARY]
     return tuple(library or [location for _, location in kept])
@@ -82,7 +89,9 @@ def _frame_lines(frame: FrameType, line: int) -> list[tuple[str, int, str]]:
     if compat.is_generated(code):
         text = compat.stack_of_generated(frame, line)
         return [(file, int(at), name) for file, at, name in _FRAME.findall(text)][::-1]
-    if owner_of(code.co_filename) < Owner.INTERNAL:
+    if owner_of(code.co_filename) < Owner.INTERNAL and not is_generated(
+        code.co_filename, code.co_name
+    ):
         return [(code.co_filename, line, _function_name(code))]
     return []
 
@@ -118,7 +127,8 @@ def locations_of_summary(summary: Iterable[FrameSummary]) -> tuple[SourceLocatio
     for frame in reversed(list(summary)):
         if (frame.filename, frame.name) == (entry.co_filename, entry.co_name):
             break
-        frames.append((frame.filename, frame.lineno or 0, frame.name))
+        if not is_generated(frame.filename, frame.name):
+            frames.append((frame.filename, frame.lineno or 0, frame.name))
     return _locations(
         [(file, line, "" if name.startswith("_fx_") else name) for file, line, name in frames]
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["SourceLocation"]
 
@@ -17,11 +17,14 @@ class SourceLocation:
         file: path of the source file.
         line: line number, from 1.
         function: name of the function the line is in.
+        within: the line of a library that this one has called, where it is about that line, or of
+            source that cannot be shown; two locations that differ in nothing else are equal.
     """
 
     file: str
     line: int
     function: str = ""
+    within: SourceLocation | None = field(default=None, compare=False)
 
     @property
     def code(self) -> str:
@@ -34,6 +37,11 @@ class SourceLocation:
         if self.function:
             where += f" in {self.function}"
         return f"{where}: {self.code}" if self.code else where
+
+    @property
+    def whose(self) -> str:
+        """What a line that another one has called belongs to."""
+        return "source without a file" if self.file.startswith("<") else "a library"
 
     @property
     def short(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import sys
 import sysconfig
@@ -12,6 +13,7 @@ import torch
 
 __all__ = [
     "Owner",
+    "is_generated",
     "is_of_fxexport",
     "is_of_standard_library",
     "is_own",
@@ -41,12 +43,40 @@ _STDLIB = os.path.join(sysconfig.get_paths()["stdlib"], "")
 _PACKAGES = os.path.join("", "site-packages", "")
 
 
-@lru_cache(maxsize=4096)
+# What is given to exec() and eval(), and typed at Python's prompt.
+_TYPED = ("<stdin>", "<string>")
+# Python's own modules, and the forward of a GraphModule.
+_OF_NOBODY = ("<frozen ", "<eval_with_key>", "<__array_function__")
+
+
 def owner_of(file: str) -> Owner:
     """Whose a file is."""
+    return _owner_without_file(file) if file.startswith("<") else _owner_of(file)
+
+
+def _owner_without_file(name: str) -> Owner:
+    """Whose source is that stands in no file: the user's where it can be shown, as in IPython.
+
+    What cannot is shown less well than the line that has called it.
+    """
+    if name.startswith(_OF_NOBODY):
+        return Owner.INTERNAL
+    # Code for exec() has the name of what `python -c` runs, whose lines Python 3.13 keeps.
+    if name != "<string>" and linecache.getlines(name):
+        return Owner.USER
+    return Owner.LIBRARY if name in _TYPED else Owner.INTERNAL
+
+
+def is_generated(file: str, function: str) -> bool:
+    """Whether a library has made up a function: `__init__` of a dataclass, and kin."""
+    return file.startswith("<") and function.startswith("__")
+
+
+@lru_cache(maxsize=4096)
+def _owner_of(file: str) -> Owner:
     if file.startswith(_TORCH_NN):
         return Owner.TORCH_LAYER
-    if file.startswith((_TORCH, _FXEXPORT)) or file.startswith("<"):
+    if file.startswith((_TORCH, _FXEXPORT)):
         return Owner.INTERNAL
     if os.sep + _PACKAGES in file:
         return Owner.LIBRARY

@@ -241,7 +241,7 @@ class Raises(Branchy):
 class Refused(Branchy):
     def forward(self, x: torch.Tensor) -> Any:
         y = super().forward(x)
-        return y, sorted(row.sum() for row in x)
+        return y, {row.sum() for row in x if row.sum() > 0}
 
 
 @pytest.mark.parametrize("kind", [Raises, Refused])

@@ -12,7 +12,7 @@ import math
 
 import torch
 
-from tests.programs.program import Programs, rand
+from tests.programs.program import Programs, rand, vec
 
 PROGRAMS = Programs("lazy_functions")
 ROWS = (rand(3, 4), rand(1, 4), rand(5, 4))
@@ -505,3 +505,15 @@ def ext_in_branch(x):
 
 
 PROGRAMS.add(ext_in_branch, rand(3, 4) + 1, rand(3, 4) - 1)
+
+
+def reduced_without_a_start(x):
+    def added(a, b):
+        return a + b if b > 0 else a - b
+
+    largest = functools.reduce(lambda a, b: torch.maximum(a, b) * 2, x)
+    steps = functools.reduce(lambda a, b: a * b + 1, range(1, x.shape[0] + 1))
+    return functools.reduce(added, x), largest, steps
+
+
+PROGRAMS.add(reduced_without_a_start, vec(1.0, 2.0, 3.0), vec(0.5), vec(-2.0, 5.0, -1.0, 4.0))

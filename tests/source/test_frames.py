@@ -116,7 +116,7 @@ def refused_in_a_lambda(x: torch.Tensor) -> Any:
 
 def refused_in_a_nested_function(x: torch.Tensor) -> Any:
     def inner(v: torch.Tensor) -> Any:
-        return sorted(v)  # refused in a nested function
+        return {r for r in v if r > 0}  # refused in a nested function
 
     return inner(x)
 
@@ -125,7 +125,7 @@ def refused_in_a_branch(x: torch.Tensor) -> Any:
     if x.sum() > 0:
         for k in range(3):
             if k == 1:
-                x = torch.stack(sorted(x))  # refused in a branch
+                x = torch.stack([*{r for r in x if r > 0}])  # refused in a branch
     return x
 
 
@@ -168,7 +168,7 @@ def test_files_are_told_apart_by_whose_they_are() -> None:
     assert owner_of(__file__) is Owner.USER
     assert owner_of(pytest.__file__) is Owner.LIBRARY
     assert owner_of(nn.Linear.forward.__code__.co_filename) is Owner.TORCH_LAYER
-    for internal in (torch.__file__, inspect.__file__, fxexport.__file__, "<string>"):
+    for internal in (torch.__file__, inspect.__file__, fxexport.__file__, "<frozen os>"):
         assert owner_of(internal) is Owner.INTERNAL
     assert is_of_fxexport(fxexport.__file__) and not is_of_fxexport(__file__)
     assert is_of_standard_library(inspect.__file__) and not is_of_standard_library(pytest.__file__)

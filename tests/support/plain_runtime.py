@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from fxexport.capture.operators.arithmetic import AUGMENT, BITWISE
+from fxexport.capture.operators.arithmetic import AUGMENT, BINARY, BITWISE
 from fxexport.capture.python.statements import RUNTIME, rewrite_function
 
 __all__ = ["PlainRuntime", "original", "rewritten"]
@@ -111,6 +111,15 @@ class PlainRuntime:
 
     def augment(self, name: str, old: Any, value: Any) -> Any:
         return AUGMENT[name](old, value)
+
+    def binary(self, name: str, a: Any, b: Any) -> Any:
+        return BINARY[name](a, b)
+
+    def unary(self, name: str, value: Any) -> Any:
+        return +value if name == "UAdd" else ~value
+
+    def order(self, symbol: str, a: Any, b: Any) -> Any:
+        return _COMPARE[symbol](a, b)
 
     def bitwise(self, name: str, a: Any, b: Any) -> Any:
         return BITWISE[name](a, b)

@@ -51,6 +51,7 @@ _ASKING = frozenset(
     {
         isinstance, type, getattr, hasattr, setattr, bool, str, repr, print, tuple, list, set, dict,
         object.__setattr__, copy.copy, copy.deepcopy, operator.not_, torch.cond, functools.reduce,
+        torch.jit.fork,
         *compat.OVERRIDE_TESTS,
     }
 )  # fmt: skip
@@ -73,6 +74,7 @@ class Builtins:
             **self._objects.table(),
             **AssertFunctions(operators).table(),
             **linear_losses(operators),
+            torch.jit.fork: self._fork,
             # Our function mode would send torch.nn.functional back to its own, unstaged code.
             **dict.fromkeys(compat.OVERRIDE_TESTS, lambda *args: False),
         }
@@ -198,6 +200,12 @@ class Builtins:
         keywords = make.keywords if isinstance(make, functools.partial) else {}
         name, *args = (*make.args, *given) if isinstance(make, functools.partial) else given
         return self._operators.call(self._operators.get_attr(owner, name))(*args, **keywords)
+
+    def _fork(self, function: object, *args: object, **kwargs: object) -> object:
+        """A task: a file has no threads of its own, so it is done at once."""
+        future: torch.futures.Future[object] = torch.futures.Future()
+        future.set_result(self._operators.call(function)(*args, **kwargs))
+        return future
 
     def _checkpoint(self, function: object, *args: object, **kwargs: object) -> object:
         """Activation checkpointing is about training only."""

@@ -10,12 +10,12 @@ from typing import Any
 
 from fxexport.capture.functions.iterable_functions import index_of
 from fxexport.capture.operators import staged_functions
-from fxexport.capture.operators.identity import keep_apart
 from fxexport.capture.operators.operators import Operators
 from fxexport.capture.operators.writing import about_to_change
 from fxexport.capture.recording.types import Function
 from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.session import is_symbolic
+from fxexport.capture.values.identity import keep_apart
 from fxexport.source.exceptions import errors_of_the_program
 
 __all__ = ["Container", "ContainerMethods"]

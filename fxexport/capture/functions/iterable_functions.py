@@ -91,6 +91,8 @@ class IterableFunctions:
             itertools.pairwise: self._pairwise,
             itertools.product: self._product,
             itertools.islice: self._islice,
+            itertools.takewhile: self._taken_while,
+            itertools.dropwhile: self._dropped_while,
         }
 
     def length(self, value: Any) -> Any:
@@ -218,6 +220,12 @@ class IterableFunctions:
         if default:
             return self._operators.call(staged_functions.first_of)(items, *default)
         return self._operators.call(staged_functions.next_of)(items)
+
+    def _taken_while(self, test: object, items: object) -> object:
+        return self._operators.call(staged_functions.taken_while)(test, items)
+
+    def _dropped_while(self, test: object, items: object) -> object:
+        return self._operators.call(staged_functions.dropped_while)(test, items)
 
     def _list(self, iterable: object = ()) -> object:
         return self._operators.fresh(self._operators.listed(iterable))

@@ -5,11 +5,21 @@ from __future__ import annotations
 import builtins
 import functools
 import math
+import operator
 from typing import Any
 
 import torch
 
 from fxexport.capture.functions.iterable_functions import index_of, items_of
+from fxexport.capture.numbers.formulas import FORMULAS
+from fxexport.capture.numbers.functions import (
+    FUNCTIONS,
+    int_power,
+    logarithm,
+    round_float,
+    round_int,
+)
+from fxexport.capture.numbers.tensors import computed
 from fxexport.capture.operators import staged_functions
 from fxexport.capture.operators.dynamic_iterables import Dynamic, Filtered, Generated, rows
 from fxexport.capture.operators.iteration import is_staged
@@ -17,13 +27,19 @@ from fxexport.capture.operators.operators import Operators
 from fxexport.capture.recording.types import Function, OpArgs, OpKwargs
 from fxexport.capture.session.list_runs import is_open, length_of
 from fxexport.capture.session.session import is_symbolic, sym_type
+from fxexport.capture.values.symbolic_text import number_in, refuse_open_text
 from fxexport.capture.values.uncertain_keys import is_iterator
-from fxexport.errors import UnsupportedError
-from fxexport.source.frames import user_location
+from fxexport.source.exceptions import errors_of_the_program
 
 __all__ = ["MATH_FUNCTIONS", "NumberFunctions"]
 
 MATH_FUNCTIONS = ("sqrt", "exp", "log", "log2", "sin", "cos", "tan", "tanh", "atan")
+_ORDER = {"lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+_BINARY = {
+    "sub": "Sub", "truediv": "Div", "floordiv": "FloorDiv", "mod": "Mod", "pow": "Pow",
+    "matmul": "MatMult", "lshift": "LShift", "rshift": "RShift",
+}  # fmt: skip
+_BITS = {"and_": "BitAnd", "or_": "BitOr", "xor": "BitXor"}
 _EXACT = ("floor", "ceil", "trunc", "isnan", "isinf", "isfinite")
 
 
@@ -46,14 +62,87 @@ class NumberFunctions:
             builtins.float: self._float,
             builtins.bool: self._bool,
             builtins.round: self._round,
-            builtins.divmod: lambda a, b: (a // b, a % b),
+            builtins.divmod: self._divmod,
+            builtins.pow: self._pow,
             math.prod: self._prod,
             functools.reduce: self._reduce,
             **{
                 getattr(math, name): functools.partial(self._math, name)
                 for name in (*_EXACT, *MATH_FUNCTIONS)
             },
+            **{
+                function: functools.partial(self._of_numbers, function, self._formula(formula))
+                for name, formula in FORMULAS.items()
+                if (function := getattr(math, name, None)) is not None
+            },
+            **{
+                function: functools.partial(self._of_numbers, function, staged)
+                for function, staged in FUNCTIONS.items()
+            },
+            math.log: self._log,
+            **self._operator_functions(),
         }
+
+    def _operator_functions(self) -> dict[object, Function]:
+        """The functions of `operator` that do what an operator does."""
+        ops = self._operators
+        parts = functools.partial
+        return {
+            operator.add: ops.add,
+            operator.concat: ops.add,
+            operator.mul: ops.multiply,
+            operator.pos: parts(ops.unary, "UAdd"),
+            operator.inv: parts(ops.unary, "Invert"),
+            operator.invert: parts(ops.unary, "Invert"),
+            operator.neg: lambda value: -ops.number(value),
+            operator.abs: abs,
+            operator.truth: self._bool,
+            operator.index: self._index,
+            operator.eq: ops.eq,
+            operator.ne: ops.ne,
+            **{getattr(operator, name): parts(ops.order, sign) for name, sign in _ORDER.items()},
+            **{getattr(operator, name): parts(ops.binary, sign) for name, sign in _BINARY.items()},
+            **{getattr(operator, name): parts(ops.bitwise, sign) for name, sign in _BITS.items()},
+            **{
+                getattr(operator, f"i{name.rstrip('_')}"): parts(ops.augment, sign)
+                for name, sign in (*_BINARY.items(), *_BITS.items())
+            },
+        }
+
+    def _index(self, value: object) -> object:
+        number = self._operators.number(value)
+        return number if isinstance(number, torch.SymInt) else operator.index(number)
+
+    def _formula(self, formula: Function) -> Function:
+        return lambda *args: computed(formula, *args)
+
+    def _of_numbers(
+        self, function: Function, staged: Function, *args: object, **kwargs: object
+    ) -> object:
+        """A function of `math`: Python's own, or another where a number is symbolic."""
+        args = tuple(self._numbers_in(arg) for arg in args)
+        if not any(map(_has_symbolic, (*args, *kwargs.values()))):
+            with errors_of_the_program():
+                return function(*args, **kwargs)
+        return self._operators.call(staged)(*args, **kwargs)
+
+    def _numbers_in(self, value: object) -> object:
+        if isinstance(value, (list, tuple)):
+            return [self._numbers_in(item) for item in value]
+        return self._operators.number(index_of(value))
+
+    def _log(self, value: object, *base: object) -> object:
+        if base:
+            return self._of_numbers(math.log, logarithm, value, *base)
+        return self._math("log", value)
+
+    def _divmod(self, a: object, b: object) -> tuple[object, object]:
+        return self._operators.binary("FloorDiv", a, b), self._operators.binary("Mod", a, b)
+
+    def _pow(self, base: object, exp: object, mod: object = None) -> object:
+        if mod is None:
+            return self._operators.binary("Pow", base, exp)
+        return self._of_numbers(pow, int_power, base, exp, mod)
 
     def _min(self, *args: object, **kwargs: object) -> object:
         return self._extreme(min, torch.sym_min, lambda a, b: b < a, args, kwargs)
@@ -174,31 +263,32 @@ class NumberFunctions:
     def _int(self, value: Any = 0, *base: Any) -> object:
         value = index_of(value)
         if isinstance(value, torch.SymBool):
-            return torch.sym_ite(value, 1, 0)
+            return self._operators.as_int(value)
+        if base:
+            refuse_open_text(value)
+        value = number_in(value)
         return torch.sym_int(value) if is_symbolic(value) else int(value, *base)
 
     def _float(self, value: Any = 0.0) -> Any:
-        value = index_of(value)
+        value = number_in(index_of(value))
         if isinstance(value, torch.SymBool):
-            value = torch.sym_ite(value, 1, 0)
+            value = self._operators.as_int(value)
         return torch.sym_float(value) if is_symbolic(value) else float(value)
 
     def _bool(self, value: object = False) -> object:
         truth = self._operators.as_bool(value)
         return truth.item() if isinstance(truth, torch.Tensor) else truth
 
-    def _round(self, value: Any, ndigits: int | None = None) -> object:
+    def _round(self, value: Any, ndigits: Any = None) -> object:
         if isinstance(value, torch.Tensor):
             return value.round() if ndigits is None else value.round(decimals=ndigits)
-        if isinstance(value, torch.SymInt):
-            return value
-        if isinstance(value, torch.SymFloat) and ndigits is not None:
-            raise UnsupportedError(
-                "round(x, n) of a number that is known only when the model runs",
-                location=user_location(),
-                hint="use torch.round(x, decimals=n) on a tensor",
-            )
-        return round(value) if ndigits is None else round(value, ndigits)
+        value, digits = self._operators.number(value), index_of(ndigits)
+        if digits is None:
+            return value if isinstance(value, torch.SymInt) else round(value)
+        if not is_symbolic(value) and not is_symbolic(digits):
+            return round(value, digits)
+        rounded = round_int if sym_type(value) is int else round_float
+        return self._operators.call(rounded)(value, digits)
 
     def _math(self, name: str, value: object) -> Any:
         function = getattr(math, name)
@@ -222,8 +312,15 @@ class NumberFunctions:
     def _reduce(self, function: object, iterable: object, *initial: object) -> object:
         if initial and _is_staged(iterable):
             return self._operators.call(staged_functions.reduced)(function, iterable, *initial)
+        if _is_staged(iterable):
+            whole = self._operators.call(staged_functions.reduced_from_first)
+            return whole(function, iterable)
         items = items_of(self._operators, iterable)
         return functools.reduce(self._operators.convert(function), items, *initial)
+
+
+def _has_symbolic(value: object) -> bool:
+    return any(map(_has_symbolic, value)) if isinstance(value, list) else is_symbolic(value)
 
 
 def _is_staged(iterable: object) -> bool:

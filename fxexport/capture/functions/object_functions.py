@@ -31,10 +31,6 @@ _IN_PLACE = {
     "iadd": "Add",
     "iconcat": "Add",
     "imul": "Mult",
-    "ior": "BitOr",
-    "iand": "BitAnd",
-    "ixor": "BitXor",
-    "isub": "Sub",
 }
 
 

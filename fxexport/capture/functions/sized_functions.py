@@ -13,7 +13,9 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.functions.composed_functions import alone_is_one
 from fxexport.capture.recording.types import Function, Number
 
-__all__ = ["NUMBERS_ONLY", "SIZED_FUNCTIONS"]
+__all__ = ["NUMBERS_ONLY", "OF_NUMBERS", "SIZED_FUNCTIONS"]
+
+_Packet = torch._ops.OpOverloadPacket
 
 
 def _linspace(
@@ -165,6 +167,48 @@ def _adaptive_avg_pool1d(x: torch.Tensor, output_size: Any) -> torch.Tensor:
     return torch.ops.aten.adaptive_avg_pool2d.default(x.unsqueeze(-2), [1, size]).squeeze(-2)
 
 
+def _diagonal(x: torch.Tensor, offset: Any = 0, dim1: int = 0, dim2: int = 1) -> torch.Tensor:
+    """A view: the main diagonal of the part that begins where the other one does."""
+    for dim, skipped in ((dim1, -offset), (dim2, offset)):
+        size = x.shape[dim]
+        start = torch.sym_min(torch.sym_max(skipped, 0), size)
+        x = x.narrow(dim, start, size - start)
+    return x.diagonal(0, dim1, dim2)
+
+
+def _linalg_diagonal(
+    x: torch.Tensor, *, offset: Any = 0, dim1: int = -2, dim2: int = -1
+) -> torch.Tensor:
+    return _diagonal(x, offset, dim1, dim2)
+
+
+def _diagonal_copy(x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    return _diagonal(x, *args, **kwargs).clone()
+
+
+def _diagonal_scatter(
+    x: torch.Tensor, src: torch.Tensor, offset: Any = 0, dim1: int = 0, dim2: int = 1
+) -> torch.Tensor:
+    out = x.clone()
+    _diagonal(out, offset, dim1, dim2).copy_(src)
+    return out
+
+
+def _diag_embed(x: torch.Tensor, offset: Any = 0, dim1: int = -2, dim2: int = -1) -> torch.Tensor:
+    size = x.shape[-1] + torch.sym_max(offset, -offset)
+    out = x.new_zeros([*x.shape[:-1], size, size])
+    _diagonal(out, offset, -2, -1).copy_(x)
+    return torch.movedim(out, (-2, -1), (dim1, dim2))
+
+
+def _diag(x: torch.Tensor, diagonal: Any = 0) -> torch.Tensor:
+    return _diag_embed(x, diagonal) if x.dim() == 1 else _diagonal_copy(x, diagonal)
+
+
+def _diagflat(x: torch.Tensor, offset: Any = 0) -> torch.Tensor:
+    return _diag_embed(x.reshape(-1), offset)
+
+
 # Called instead of the function where a size among the arguments is symbolic.
 SIZED_FUNCTIONS: dict[object, Function] = {
     torch.linspace: _linspace,
@@ -185,6 +229,28 @@ SIZED_FUNCTIONS: dict[object, Function] = {
     torch.take_along_dim: _take_along_dim,
     torch.Tensor.take_along_dim: _take_along_dim,
 }
+
+_aten = torch.ops.aten
+_DIAGONALS: tuple[tuple[Function, tuple[Any, ...]], ...] = (
+    (_diagonal, (torch.diagonal, torch.Tensor.diagonal, _aten.diagonal)),
+    (_linalg_diagonal, (torch.linalg.diagonal, _aten.linalg_diagonal)),
+    (_diagonal_copy, (torch.diagonal_copy, _aten.diagonal_copy)),
+    (
+        _diagonal_scatter,
+        (torch.diagonal_scatter, torch.Tensor.diagonal_scatter, _aten.diagonal_scatter),
+    ),
+    (_diag, (torch.diag, torch.Tensor.diag, _aten.diag)),
+    (_diag_embed, (torch.diag_embed, torch.Tensor.diag_embed, _aten.diag_embed)),
+    (_diagflat, (torch.diagflat, torch.Tensor.diagflat, _aten.diagflat)),
+)
+# Those where only a symbolic number does it; of a tensor's sizes their operators know.
+OF_NUMBERS: dict[object, Function] = {
+    function: written
+    for written, functions in _DIAGONALS
+    for named in functions
+    for function in (named, *([named.default] if isinstance(named, _Packet) else []))
+}
+SIZED_FUNCTIONS |= OF_NUMBERS
 
 # Those of them that are called with numbers; a tensor stands for the number that it holds.
 NUMBERS_ONLY = frozenset(list(SIZED_FUNCTIONS)[:7])

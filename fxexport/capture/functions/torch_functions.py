@@ -16,7 +16,7 @@ from fxexport.capture.functions.nonempty_functions import nonempty_functions
 from fxexport.capture.functions.packed_sequences import PackedSequences
 from fxexport.capture.functions.piece_arguments import PIECES
 from fxexport.capture.functions.pieces import PieceFunctions
-from fxexport.capture.functions.sized_functions import NUMBERS_ONLY, SIZED_FUNCTIONS
+from fxexport.capture.functions.sized_functions import NUMBERS_ONLY, OF_NUMBERS, SIZED_FUNCTIONS
 from fxexport.capture.functions.slicing_functions import SlicingFunctions, as_number
 from fxexport.capture.functions.undecided_calls import Call, UndecidedCalls
 from fxexport.capture.operators.dynamic_iterables import Dynamic, rows
@@ -81,7 +81,8 @@ class FunctionMode(TorchFunctionMode):
             tensor.resize_as_: functools.partial(self._in_memory, aten.resize_as_.default),
             tensor.requires_grad_: lambda self_, *a, **k: self_,
         }
-        for name in ("__int__", "__float__", "__index__", "numpy", "__array__", "__complex__"):
+        for name in ("__int__", "__float__", "__index__", "numpy", "__array__", "__complex__",
+                     "apply_", "map_", "map2_"):  # fmt: skip
             self._table[getattr(tensor, name)] = self._reader(name)
         function: Any
         in_place = torch.ops.aten.squeeze_
@@ -193,8 +194,9 @@ class FunctionMode(TorchFunctionMode):
             if function in NUMBERS_ONLY:
                 args = tuple(map(as_number, args))
                 kwargs = {key: as_number(value) for key, value in kwargs.items()}
-            return (other if _has_symbol((*args, *kwargs.values())) else plain)(*args, **kwargs)
+            return (other if has_symbol((*args, *kwargs.values())) else plain)(*args, **kwargs)
 
+        has_symbol = _has_number if function in OF_NUMBERS else _has_symbol
         plain = functools.partial(self._raw, function)
         return call
 
@@ -376,6 +378,11 @@ def _has_symbol(values: Iterable[object]) -> bool:
         if is_symbolic(value) or any(map(is_symbolic, sizes)) or _has_symbol(inner):
             return True
     return False
+
+
+def _has_number(values: Iterable[object]) -> bool:
+    """Whether a number among them is known only when the model runs."""
+    return any(map(is_symbolic, values))
 
 
 def _has_dynamic(data: Any) -> bool:

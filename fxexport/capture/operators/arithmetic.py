@@ -5,30 +5,45 @@ from __future__ import annotations
 import operator
 from collections import deque
 from collections.abc import Callable
+from enum import Flag
 from typing import Any, cast
 
+import numpy as np
+import sympy
 import torch
 
 from fxexport.capture.operators import staged_functions
 from fxexport.capture.operators.calls import Calls
 from fxexport.capture.operators.iteration import Iteration
+from fxexport.capture.operators.lookups import Lookups
 from fxexport.capture.operators.special_methods import Operand, has_operators
 from fxexport.capture.operators.writing import about_to_change
 from fxexport.capture.recording.types import Number
-from fxexport.capture.session.session import Session, is_symbolic
+from fxexport.capture.session.session import Session, is_symbolic, sym_type
 from fxexport.capture.staging.alternatives import for_each
 from fxexport.capture.values.maybe import force
 from fxexport.capture.values.symbolic_text import joined_text
 from fxexport.capture.values.uncertain_keys import settled
 from fxexport.graph import scalars
+from fxexport.source.exceptions import errors_of_the_program
 
-__all__ = ["AUGMENT", "BITWISE", "Arithmetic"]
+__all__ = ["AUGMENT", "BINARY", "BITWISE", "Arithmetic"]
 
 _Binary = Callable[[Any, Any], object]
 BITWISE: dict[str, _Binary] = {
     "BitAnd": operator.and_,
     "BitOr": operator.or_,
     "BitXor": operator.xor,
+}
+BINARY: dict[str, _Binary] = {
+    "Sub": operator.sub,
+    "Div": operator.truediv,
+    "FloorDiv": operator.floordiv,
+    "Mod": operator.mod,
+    "Pow": operator.pow,
+    "MatMult": operator.matmul,
+    "LShift": operator.lshift,
+    "RShift": operator.rshift,
 }
 AUGMENT: dict[str, _Binary] = {
     "Add": operator.iadd,
@@ -50,23 +65,89 @@ AUGMENT: dict[str, _Binary] = {
 class Arithmetic:
     """The operators on numbers, and on lists that are added and multiplied."""
 
-    def __init__(self, session: Session, calls: Calls, iteration: Iteration) -> None:
+    def __init__(
+        self, session: Session, calls: Calls, iteration: Iteration, lookups: Lookups
+    ) -> None:
         self._session = session
+        self._lookups = lookups
         self._calls = calls
         self._iteration = iteration
 
     def number(self, value: object) -> Any:
         """An operand of arithmetic: a symbolic bool counts as 0 or 1."""
         if type(value) is torch.SymBool:
-            return torch.sym_ite(value, 1, 0)
+            return self.as_int(value)
         value = force(value)
         return Operand(self._calls.call, value) if has_operators(value) else value
+
+    def as_int(self, flag: torch.SymBool) -> Any:
+        """1 or 0."""
+        if not flag.node.expr.has(sympy.Piecewise):
+            return torch.sym_ite(flag, 1, 0)
+        # PyTorch cannot work out a choice that hangs on a choice.
+        number = self._session.recorder.scalar_op(scalars.to_int, flag)
+        self._session.env.set_range(number.node.expr, 0, 1)
+        return number
+
+    def numbers(self, a: object, b: object) -> tuple[Any, Any]:
+        """Two operands; beside a symbolic one, what is a kind of int or float is plainly one."""
+        a, b = self.number(a), self.number(b)
+        if is_symbolic(a) or is_symbolic(b):
+            return _plain(a), _plain(b)
+        return a, b
 
     def comparable(self, a: object, b: object) -> tuple[Any, Any]:
         """Two values of which one may be symbolic, with bools as the numbers that they are."""
         if is_symbolic(a) or is_symbolic(b):
-            a, b = (int(v) if isinstance(v, bool) else self.number(v) for v in (a, b))
+            a, b = (int(v) if isinstance(v, bool) else _plain(self.number(v)) for v in (a, b))
         return a, b
+
+    @for_each(1, 2)
+    def binary(self, name: str, a: object, b: object) -> object:
+        """``a - b``, ``a / b`` and the other operators that have no rule of their own."""
+        if name == "Mod" and isinstance(a, str):
+            return self._lookups.percent(a, b)
+        if name == "Mod" and isinstance(a, bytes):
+            return _done(operator.mod, a, b)
+        left, right = self.numbers(a, b)
+        if name == "Pow" and isinstance(right, torch.SymInt) and sym_type(left) in (int, bool):
+            return self._int_power(left, right)
+        if name in ("LShift", "RShift") and isinstance(right, torch.SymInt):
+            self._session.take_for_granted(
+                right >= 0, "a number is shifted by 0 or more places", "ValueError"
+            )
+        return self._power(left, right) if name == "Pow" else _done(BINARY[name], left, right)
+
+    def _power(self, base: Any, exponent: Any) -> Any:
+        # PyTorch wants bases of 0 and more; which powers there are, `passes/value_guards.py` says.
+        with self._session.env.untold():
+            return _done(operator.pow, base, exponent)
+
+    def _int_power(self, base: Any, exponent: torch.SymInt) -> object:
+        """An int to the power of a symbolic one: the sign of that decides what it is in Python."""
+        if self._session.known(exponent <= 0):
+            made = self._power(torch.sym_float(base), exponent)
+            if not self._session.known(exponent < 0):
+                self._session.promote(made)  # of exponent 0 it is the int 1
+            return made
+        self._session.take_for_granted(
+            exponent >= 0, "an exponent is not negative (the power would be no whole number)"
+        )
+        if not is_symbolic(base):
+            return base**exponent
+        return self._session.recorder.scalar_op(operator.pow, base, exponent)
+
+    @for_each(1)
+    def unary(self, name: str, value: object) -> object:
+        """``~value`` and ``+value``."""
+        there = self.number(value)
+        if not is_symbolic(there):
+            return _done(operator.pos if name == "UAdd" else operator.invert, there)
+        if name == "UAdd":
+            return there
+        if sym_type(there) is float:
+            raise TypeError("bad operand type for unary ~: 'float'")
+        return -there - 1
 
     @for_each(1, 2, goes_through=True)
     def bitwise(self, name: str, a: object, b: object) -> object:
@@ -80,14 +161,22 @@ class Arithmetic:
             connect = scalars.and_ if name == "BitAnd" else scalars.or_
             sides = (cast("Number", a), cast("Number", b))
             return self._session.recorder.scalar_op(connect, *sides)
-        return BITWISE[name](self.number(a), self.number(b))
+        for flags, other in ((a, b), (b, a)):
+            if isinstance(flags, Flag) and is_symbolic(other):
+                # Of a number below 0 Python takes the bits that the flags have.
+                self._session.take_for_granted(
+                    self.number(other) >= 0, "a number that is combined with flags is not negative"
+                )
+        left, right = self.numbers(a, b)
+        return _done(BITWISE[name], left, right)
 
     @for_each(0, 1)
     def add(self, a: object, b: object) -> Any:
         """``a + b``."""
         if isinstance(a, str) and isinstance(b, str):
             return joined_text([a, b])
-        return self._new(self.number(a) + self.number(b))
+        left, right = self.numbers(a, b)
+        return self._new(_done(operator.add, left, right))
 
     @for_each(0, 1)
     def multiply(self, a: object, b: object) -> object:
@@ -97,7 +186,8 @@ class Arithmetic:
         if isinstance(items, (list, tuple)) and isinstance(times, torch.SymInt):
             made = self._calls.call(staged_functions.repeated)(items, times)
             return made if isinstance(items, list) else tuple(made)
-        return self._new(self.number(a) * self.number(b))
+        left, right = self.numbers(a, b)
+        return self._new(_done(operator.mul, left, right))
 
     @for_each(1, 2)
     def augment(self, name: str, old: object, value: object) -> object:
@@ -116,7 +206,27 @@ class Arithmetic:
             return self.multiply(old, value)
         if name in BITWISE and isinstance(old, (bool, torch.SymBool)):
             return self.bitwise(name, old, value)
-        return AUGMENT[name](self.number(old), self.number(value))
+        if isinstance(old, str) and name in ("Add", "Mod"):
+            return self.add(old, value) if name == "Add" else self.binary(name, old, value)
+        if name in BINARY and (is_symbolic(old) or is_symbolic(value)):
+            return self.binary(name, old, value)
+        left, right = self.numbers(old, value)
+        return _done(AUGMENT[name], left, right)
 
     def _new(self, value: object) -> Any:
         return self._session.journal.made(value) if type(value) is list else value
+
+
+def _done(function: Callable[..., Any], *operands: object) -> Any:
+    """What Python gives for operands; its errors are the program's."""
+    with errors_of_the_program():
+        return function(*operands)
+
+
+def _plain(value: Any) -> Any:
+    """A number of a class of its own (an `IntEnum`, numpy's) as the int or float that it is."""
+    if type(value) in (int, float, bool) or isinstance(value, torch.Tensor):
+        return value
+    if isinstance(value, (int, float)):
+        return int(value) if isinstance(value, int) else float(value)
+    return value.item() if isinstance(value, np.generic) else value

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from functools import cached_property
 from types import FunctionType
 from typing import Any
 
 import torch
 
+from fxexport.capture.numbers.methods import method_of
 from fxexport.capture.operators.calls import Calls
 from fxexport.capture.operators.conditionals import Conditionals
 from fxexport.capture.operators.reading import read
 from fxexport.capture.operators.special_methods import attribute_function, special_method
 from fxexport.capture.session.journal import UNSET, AttributeSlot, put_attribute
-from fxexport.capture.session.session import Session
+from fxexport.capture.session.session import Poison, Session, is_symbolic
 from fxexport.capture.staging.alternatives import for_each
 from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.maybe import Maybe, force
@@ -35,6 +37,8 @@ class Attributes:
         """``owner.name``."""
         if type(owner) is Maybe:
             owner = force(owner)
+        if is_symbolic(owner):
+            return self._of_number(owner, name)
         known = attribute_function(owner, name)
         if isinstance(known, property):
             bound: Any = owner
@@ -43,7 +47,16 @@ class Attributes:
             return self._cached(known, owner, name)
         with errors_of_the_program():
             value = getattr(owner, name)
-        return read(value) if type(value) in (Maybe, Choice) else value
+        return read(value) if type(value) in (Maybe, Choice, Poison) else value
+
+    def _of_number(self, owner: Any, name: str) -> Any:
+        number = torch.sym_ite(owner, 1, 0) if isinstance(owner, torch.SymBool) else owner
+        found, is_method = method_of(number, name)
+        if found is None:
+            with errors_of_the_program():
+                return getattr(owner, name)
+        called = functools.partial(self._calls.call(found), number)
+        return called if is_method else called()
 
     def _cached(self, known: cached_property[Any], owner: object, name: str) -> Any:
         """A cached property, computed unless it has been already."""

@@ -22,6 +22,7 @@ from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.maybe import Maybe, force, narrowed, settled_to, uncertain_in
 from fxexport.capture.values.uncertain_keys import is_uncertain
 from fxexport.source.exceptions import note_raised
+from fxexport.source.ownership import is_torch_internal
 
 __all__ = ["Callees", "Calls"]
 
@@ -34,6 +35,9 @@ class Callees(Protocol):
 
     def is_rewritten(self, function: object) -> bool:
         """Whether what `callable_for` gave is rewritten code of the program."""
+
+    def handed(self, value: object) -> Any:
+        """What PyTorch's own code is given for a function of the program."""
 
     def is_read(self, function: object) -> bool:
         """Whether what `callable_for` gave is rewritten code, or code of ours that calls it."""
@@ -84,6 +88,9 @@ class Calls:
             if function.__name__ in ("extend", "extendleft", "update"):
                 whole_all(self._session, args)
             return function(*args, **kwargs)
+        if _is_of_torch(function):
+            args = tuple(map(self._callees.handed, args))
+            kwargs = {key: self._callees.handed(value) for key, value in kwargs.items()}
         given = (*args, *kwargs.values())
         refuse_compiled(function, given)
         whole_all(self._session, given)
@@ -163,3 +170,9 @@ class Calls:
         if isinstance(there, contextlib.suppress):
             kinds = tuple(kind.__name__ for kind in vars(there)["_exceptions"])
         return Context(self.call, there, self._session.tries.catching(kinds))
+
+
+def _is_of_torch(function: Function) -> bool:
+    """Whether a function is Python code of PyTorch's that is not rewritten."""
+    code = getattr(function, "__code__", None)
+    return code is not None and is_torch_internal(code.co_filename)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 import sys
 from collections import OrderedDict
@@ -15,7 +16,6 @@ import torch
 from fxexport.capture.operators.arithmetic import Arithmetic
 from fxexport.capture.operators.calls import Calls
 from fxexport.capture.operators.conditionals import Conditionals
-from fxexport.capture.operators.identity import refuse_merged
 from fxexport.capture.operators.logic import Logic
 from fxexport.capture.operators.lookups import Lookups
 from fxexport.capture.operators.membership import Membership
@@ -24,9 +24,11 @@ from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.list_runs import is_open, length_of, refuse_open
 from fxexport.capture.session.session import Poison, Session, is_symbolic, sym_type
 from fxexport.capture.staging.alternatives import for_each
+from fxexport.capture.values.identity import refuse_merged
 from fxexport.capture.values.maybe import Maybe, force, is_dynamic, narrowed
 from fxexport.capture.values.symbolic_text import OpenText, refuse_open_text
 from fxexport.capture.values.uncertain_keys import settled
+from fxexport.source.exceptions import errors_of_the_program
 
 __all__ = ["Comparisons"]
 
@@ -60,10 +62,10 @@ class Comparisons:
         self._lookups = lookups
         self.membership = Membership(session, calls, logic, self.eq, self.is_)
         self._by_symbol: dict[str, Callable[[Any, Any], object]] = {
-            "<": operator.lt,
-            "<=": operator.le,
-            ">": operator.gt,
-            ">=": operator.ge,
+            "<": functools.partial(self.order, "<"),
+            "<=": functools.partial(self.order, "<="),
+            ">": functools.partial(self.order, ">"),
+            ">=": functools.partial(self.order, ">="),
             "==": self.eq,
             "!=": self.ne,
             "in": self.membership.contains,
@@ -175,6 +177,13 @@ class Comparisons:
         a, b = self._arithmetic.comparable(a, b)
         return a != b
 
+    @for_each(1, 2)
+    def order(self, symbol: str, a: object, b: object) -> object:
+        """``a < b`` and kin."""
+        a, b = self._arithmetic.comparable(a, b)
+        with errors_of_the_program():
+            return _ORDER[symbol](a, b)
+
     def chain(
         self, symbols: tuple[str, ...], left: object, *thunks: Callable[[], object]
     ) -> object:
@@ -187,6 +196,12 @@ class Comparisons:
         return self._logic.and_(lambda: value, lambda: self.chain(tuple(more), right, *thunks[1:]))
 
 
+_ORDER: dict[str, Callable[[Any, Any], object]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 # The file of functions that `dataclasses` writes.
 _GENERATED = "<string>"
 

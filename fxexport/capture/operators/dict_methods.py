@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from fxexport.capture.operators.conditionals import Conditionals
-from fxexport.capture.operators.identity import keep_apart
 from fxexport.capture.operators.iteration import Iteration
 from fxexport.capture.operators.lookups import Lookups, is_open_key
 from fxexport.capture.operators.subscripts import Subscripts
@@ -15,6 +14,7 @@ from fxexport.capture.operators.writing import about_to_change
 from fxexport.capture.recording.types import Function
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.session import Session
+from fxexport.capture.values.identity import keep_apart
 from fxexport.capture.values.maybe import Maybe, force
 from fxexport.capture.values.symbolic_text import refuse_open_text
 from fxexport.capture.values.uncertain_keys import is_uncertain, settled

@@ -17,13 +17,13 @@ import torch
 from fxexport.capture.operators import staged_functions
 from fxexport.capture.operators.calls import Calls
 from fxexport.capture.operators.dynamic_iterables import Dynamic
-from fxexport.capture.operators.identity import is_found_by_identity, keep_apart
 from fxexport.capture.operators.logic import Logic
 from fxexport.capture.operators.reading import whole
 from fxexport.capture.operators.special_methods import special_method
 from fxexport.capture.session.list_runs import is_open, refuse_open
 from fxexport.capture.session.session import Poison, Session, is_symbolic
 from fxexport.capture.staging.alternatives import for_each
+from fxexport.capture.values.identity import is_found_by_identity, keep_apart
 from fxexport.capture.values.maybe import Maybe, force
 from fxexport.capture.values.symbolic_text import OpenText, refuse_open_text
 from fxexport.capture.values.uncertain_keys import is_iterator, presence

@@ -20,7 +20,6 @@ from fxexport.capture.operators.comprehensions import Comprehensions
 from fxexport.capture.operators.conditionals import Conditionals, raising
 from fxexport.capture.operators.dict_methods import DictMethods
 from fxexport.capture.operators.dynamic_iterables import Generated
-from fxexport.capture.operators.identity import keep_apart
 from fxexport.capture.operators.iteration import Iteration
 from fxexport.capture.operators.logic import Logic
 from fxexport.capture.operators.lookups import Lookups
@@ -35,9 +34,11 @@ from fxexport.capture.python.converter import Converter, Entering, ReplacementFo
 from fxexport.capture.recording.types import Function
 from fxexport.capture.session.session import Session
 from fxexport.capture.staging.alternatives import each_alternative
+from fxexport.capture.values.identity import keep_apart
 from fxexport.capture.values.maybe import force
 from fxexport.capture.values.symbolic_text import refuse_open_text
 from fxexport.capture.values.uncertain_keys import settled
+from fxexport.errors import UnsupportedError
 
 # Packages beside the standard library whose classes go through the lists that they are given.
 _GOING_THROUGH = frozenset({"numpy", "torch"})
@@ -78,7 +79,7 @@ class Operators:
                 the operators.
         """
         self.session = session
-        converter = Converter(self, entering, session.unread_functions)
+        converter = Converter(self, entering, session.unread_functions, going_on=session.going_on)
         conditionals = Conditionals(session)
         calls = Calls(session, converter, conditionals)
         session.own_truth = calls.own_truth
@@ -91,7 +92,7 @@ class Operators:
         self.iteration = Iteration(session, calls, self.lists, conditionals.truth)
         self.dicts = DictMethods(session, conditionals, subscripts, self.iteration, self.lookups)
         logic = Logic(session)
-        arithmetic = Arithmetic(session, calls, self.iteration)
+        arithmetic = Arithmetic(session, calls, self.iteration, self.lookups)
         session.operand = arithmetic.number
         comparisons = Comparisons(session, conditionals, calls, logic, arithmetic, self.lookups)
         loops = LoopStatements(session, logic, self.iteration)
@@ -119,10 +120,12 @@ class Operators:
         self.is_, self.is_not = comparisons.is_, comparisons.is_not
         self.membership = comparisons.membership
         self.contains, self.lacks = self.membership.contains, self.membership.lacks
-        self.chain = comparisons.chain
-        self.number, self.bitwise = arithmetic.number, arithmetic.bitwise
+        self.chain, self.order = comparisons.chain, comparisons.order
+        self.number, self.as_int = arithmetic.number, arithmetic.as_int
+        self.bitwise = arithmetic.bitwise
         self.add, self.multiply = arithmetic.add, arithmetic.multiply
         self.augment = arithmetic.augment
+        self.binary, self.unary = arithmetic.binary, arithmetic.unary
         # Loops
         self.for_stmt, self.while_stmt = loops.for_stmt, loops.while_stmt
         self.iterate, self.generator = self.iteration.iterate, self.iteration.generator
@@ -144,6 +147,7 @@ class Operators:
         self.read = read
         self.text, self.formatted = self.lookups.text, self.lookups.formatted
         self.percent = self.lookups.percent
+        self.refusal, self.refused = UnsupportedError, session.collect
         self.slice = slice
         self.keys_given = force
         # Last, since what it makes uses all of these.

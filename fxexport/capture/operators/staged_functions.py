@@ -21,6 +21,7 @@ __all__ = [
     "contains",
     "count_of",
     "counted",
+    "dropped_while",
     "first_of",
     "index_of",
     "made_of",
@@ -34,12 +35,14 @@ __all__ = [
     "poured",
     "product_of",
     "reduced",
+    "reduced_from_first",
     "repeated",
     "reversed_of",
     "slice_of",
     "spliced",
     "stepped_slice_of",
     "sum_of",
+    "taken_while",
 ]
 
 # The converter rewrites the functions of this module.
@@ -110,6 +113,24 @@ def collected(items: Iterable[_Item]) -> list[_Item]:
     return out
 
 
+def taken_while(test: Callable[[Any], Any], items: Iterable[_Item]) -> Iterator[_Item]:
+    """``itertools.takewhile(test, items)``."""
+    for item in items:
+        if not test(item):
+            return
+        yield item
+
+
+def dropped_while(test: Callable[[Any], Any], items: Iterable[_Item]) -> Iterator[_Item]:
+    """``itertools.dropwhile(test, items)``."""
+    dropping = True
+    for item in items:
+        if dropping:
+            dropping = test(item)
+        if not dropping:
+            yield item
+
+
 def poured(items: Iterable[_Item], add: Callable[[_Item], object]) -> None:
     """Gives each item to a function before the next one is made."""
     for item in items:
@@ -123,6 +144,16 @@ def reduced(
     total = start
     for item in items:
         total = function(total, item)
+    return total
+
+
+def reduced_from_first(function: Callable[[Any, Any], object], items: Iterable[Any]) -> object:
+    """``functools.reduce(function, items)``."""
+    total = None
+    for item in items:
+        total = item if total is None else function(total, item)
+    if total is None:
+        raise TypeError("reduce() of empty iterable with no initial value")
     return total
 
 

@@ -10,7 +10,6 @@ import torch
 
 from fxexport.capture.operators.calls import Calls
 from fxexport.capture.operators.conditionals import Conditionals
-from fxexport.capture.operators.identity import keep_apart
 from fxexport.capture.operators.lookups import Lookups, is_open_key
 from fxexport.capture.operators.open_lists import OpenLists
 from fxexport.capture.operators.special_methods import special_method
@@ -19,6 +18,7 @@ from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.session import Session, is_symbolic
 from fxexport.capture.staging.alternatives import for_each
+from fxexport.capture.values.identity import keep_apart
 from fxexport.capture.values.maybe import Maybe, force, uncertain_in
 from fxexport.capture.values.symbolic_text import refuse_open_text
 from fxexport.capture.values.uncertain_keys import place_key

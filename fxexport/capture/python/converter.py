@@ -33,6 +33,8 @@ __all__ = ["READ_MARK", "Converter", "Entering", "ReplacementFor", "Runtime"]
 
 # What a function under @contextlib.contextmanager runs.
 _CONTEXT_MANAGER = contextlib.contextmanager(lambda: iter(())).__code__  # type: ignore[attr-defined]
+# What a function under @functools.singledispatch runs.
+_SINGLE_DISPATCH = functools.singledispatch(lambda value: value).__code__  # type: ignore[attr-defined]
 _CHANGED = UnreadFunction("its source has changed since it was imported", final=True)
 # Packages whose code never branches on the model's tensors, or handles that by itself.
 _LEFT_ALONE = frozenset(
@@ -53,6 +55,8 @@ _CLASSES_OF_COLLECTIONS = frozenset({"ChainMap", "UserDict", "UserList"})
 # Parts of torch that wrap or are the user's functions and layers.
 _TORCH_CONVERTED = (
     "torch/nn/", "torch/utils/_contextlib.py", "torch/amp/autocast_mode.py", "torch/signal/",
+    "torch/utils/checkpoint.py", "torch/_functorch/functional_call.py",
+    "torch/_export/db/",
 )  # fmt: skip
 _NOT_CONVERTED_IN_NN = (
     "torch/nn/init.py", "torch/nn/parameter.py", "torch/nn/parallel/_", "torch/nn/parallel/comm.py",
@@ -92,12 +96,21 @@ class Converter:
         runtime: the operators.
         entering: is entered around the call of a module.
         unread: gets the functions that cannot be rewritten.
+        going_on: whether functions go on after a statement that is refused.
     """
 
-    def __init__(self, runtime: Runtime, entering: Entering, unread: UnreadFunctions) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        entering: Entering,
+        unread: UnreadFunctions,
+        *,
+        going_on: bool = False,
+    ) -> None:
         self._runtime = runtime
         self._entering = entering
         self._unread = unread
+        self._going_on = going_on
         self._functions: dict[CodeType, CodeType | None] = {}
         self._converted: set[CodeType] = set()
 
@@ -111,6 +124,8 @@ class Converter:
         kind = type(function)
         if kind is FunctionType and function.__code__ is _CONTEXT_MANAGER:
             return contextlib.contextmanager(self.converted(function.__wrapped__))
+        if kind is FunctionType and function.__code__ is _SINGLE_DISPATCH:
+            return functools.partial(self._dispatched, function)
         if kind is FunctionType:
             return self.converted(function)
         if kind is MethodType:
@@ -135,6 +150,11 @@ class Converter:
         if type(call) is FunctionType:
             return MethodType(self.converted(call), function)
         return function
+
+    def _dispatched(self, function: Any, *args: object, **kwargs: object) -> Any:
+        """A function under ``@functools.singledispatch``: the one for the first argument's type."""
+        kind = self.callable_for(type)(args[0])
+        return self.callable_for(function.dispatch(kind))(*args, **kwargs)
 
     def _module_call(self, module: torch.nn.Module, call: FunctionType) -> Function:
         def called(*args: object, **kwargs: object) -> Any:
@@ -198,6 +218,15 @@ class Converter:
         # Modules and classes are called by functions of this file.
         return code is not None and (code in self._converted or code.co_filename == __file__)
 
+    def handed(self, value: Any) -> Any:
+        """What PyTorch's own code is given to call for a function of the program."""
+        kind = type(value)
+        if kind is FunctionType:
+            return self.converted(value)
+        if kind is MethodType and type(value.__func__) is FunctionType:
+            return MethodType(self.converted(value.__func__), value.__self__)
+        return value
+
     # -- conversion ------------------------------------------------------------------------------
 
     def converted(self, function: FunctionType) -> FunctionType:
@@ -241,7 +270,7 @@ class Converter:
         if found is None:
             self._unread[code] = UnreadFunction("its source cannot be found")
             return None
-        new = rewrite_function(found.node, found.class_name)
+        new = rewrite_function(found.node, found.class_name, going_on=self._going_on)
         free = dict.fromkeys([*code.co_freevars, RUNTIME, "__class__"])
         compiled = compile_function(new, code, list(free))
         self._converted.update(_codes_in(compiled))

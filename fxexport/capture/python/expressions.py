@@ -161,7 +161,10 @@ class ExpressionRewriter(ast.NodeTransformer):
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         if isinstance(node.op, ast.Not):
             return operator_call("not_", [self.test(node.operand)], node)
-        node.operand = operator_call("number", [self.visit(node.operand)], node)
+        operand = self.visit(node.operand)
+        if isinstance(node.op, (ast.Invert, ast.UAdd)):
+            return operator_call("unary", [constant(type(node.op).__name__, node), operand], node)
+        node.operand = operator_call("number", [operand], node)
         return node
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
@@ -175,11 +178,8 @@ class ExpressionRewriter(ast.NodeTransformer):
             return operator_call(name, [left, right], node)
         if isinstance(node.op, ast.Mod) and _is_text(left):
             return operator_call("percent", [left, right], node)
-        node.left, node.right = self._number(left), self._number(right)
-        return node
-
-    def _number(self, node: ast.expr) -> ast.expr:
-        return node if isinstance(node, ast.Constant) else operator_call("number", [node], node)
+        symbol = constant(type(node.op).__name__, node)
+        return operator_call("binary", [symbol, left, right], node)
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         test = self.test(node.test)
@@ -193,8 +193,8 @@ class ExpressionRewriter(ast.NodeTransformer):
         if len(others) == 1:
             name = _COMPARE.get(type(node.ops[0]))
             if name is None:
-                node.left, node.comparators = left, others
-                return node
+                symbol = constant(_CHAIN[type(node.ops[0])], node)
+                return operator_call("order", [symbol, left, others[0]], node)
             return operator_call(name, [left, others[0]], node)
         symbols = names_tuple([_CHAIN[type(op)] for op in node.ops], node)
         thunks = [self.thunk(other, node) for other in others]

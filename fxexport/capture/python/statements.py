@@ -20,6 +20,7 @@ from typing import cast
 from fxexport.capture.python.assignments import Assignments
 from fxexport.capture.python.expressions import ExpressionRewriter
 from fxexport.capture.python.generators import both_forms, is_producible
+from fxexport.capture.python.going_on import Targets
 from fxexport.capture.python.jumps import always_raises, lower_jumps
 from fxexport.capture.python.new_nodes import (
     RUNTIME,
@@ -40,17 +41,20 @@ from fxexport.capture.python.scoping import (
 __all__ = ["RUNTIME", "rewrite_function"]
 
 
-def rewrite_function(node: FunctionNode, class_name: str | None) -> FunctionNode:
+def rewrite_function(
+    node: FunctionNode, class_name: str | None, *, going_on: bool = False
+) -> FunctionNode:
     """Returns the rewritten function (a new tree).
 
     Args:
         node: the function as parsed.
         class_name: the class whose body it stands in, for private names; None outside classes.
+        going_on: whether the function goes on after a statement that is refused.
     """
     node = copy.deepcopy(node)
     if class_name is not None:
         node = Mangle(class_name).visit(node)
-    rewritten = _FunctionRewriter(node).rewritten(node, top=True)
+    rewritten = _FunctionRewriter(node, going_on).rewritten(node, top=True)
     return ast.fix_missing_locations(rewritten)
 
 
@@ -66,9 +70,10 @@ _Rewritten = ast.AST | list[ast.stmt] | None
 class _FunctionRewriter(ExpressionRewriter):
     """Rewrites one function; functions defined inside it get rewriters of their own."""
 
-    def __init__(self, node: FunctionNode) -> None:
+    def __init__(self, node: FunctionNode, going_on: bool) -> None:
         super().__init__(FunctionScope(node))
         self._assignments = Assignments(self)
+        self._going_on = going_on
         self._break_flags: Mapping[ast.stmt, str] = {}
 
     def rewritten(self, node: FunctionNode, top: bool = False, plain: bool = False) -> FunctionNode:
@@ -102,7 +107,10 @@ class _FunctionRewriter(ExpressionRewriter):
     def _both_forms(self, node: ast.FunctionDef) -> ast.FunctionDef:
         """A generator function; see `generators`."""
         plain, produce, result = both_forms(node, self.scope)
-        made = [_FunctionRewriter(one).rewritten(one, plain=True) for one in (plain, produce)]
+        made = [
+            _FunctionRewriter(one, self._going_on).rewritten(one, plain=True)
+            for one in (plain, produce)
+        ]
         node.body = [*cast("list[ast.stmt]", made), result]
         return node
 
@@ -126,6 +134,8 @@ class _FunctionRewriter(ExpressionRewriter):
     def _staged_names(self, body: Sequence[ast.stmt]) -> set[str]:
         """Names that an if or a loop may bind: reading them may find a value that has no join."""
         names: set[str] = set()
+        if self._going_on:
+            return self.scope.locals | self.scope.outer
         for statement in body:
             for node in ast.walk(statement):
                 if isinstance(node, (ast.If, ast.For, ast.While)):
@@ -174,7 +184,10 @@ class _FunctionRewriter(ExpressionRewriter):
         out: list[ast.stmt] = []
         for statement in block:
             saved, self.hoisted = self.hoisted, []
+            targets = Targets(statement) if self._going_on else None
             result = self.visit(statement)
+            if targets is not None:
+                result = targets.missing_where_refused(result, self.scope.fresh)
             out.extend(self.hoisted)
             self.hoisted = saved
             if isinstance(result, list):
@@ -276,7 +289,7 @@ class _FunctionRewriter(ExpressionRewriter):
         node.decorator_list = [self.visit(part) for part in node.decorator_list]
         node.args.defaults = [self.visit(part) for part in node.args.defaults]
         node.args.kw_defaults = [part and self.visit(part) for part in node.args.kw_defaults]
-        return _FunctionRewriter(node).rewritten(node)
+        return _FunctionRewriter(node, self._going_on).rewritten(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> _Rewritten:
         return node
@@ -290,7 +303,7 @@ class _FunctionRewriter(ExpressionRewriter):
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
         node.args.defaults = [self.visit(part) for part in node.args.defaults]
         node.args.kw_defaults = [part and self.visit(part) for part in node.args.kw_defaults]
-        return _FunctionRewriter(node).rewritten(node)
+        return _FunctionRewriter(node, self._going_on).rewritten(node)
 
     def visit_With(self, node: ast.With) -> _Rewritten:
         for item in node.items:

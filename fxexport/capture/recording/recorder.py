@@ -54,6 +54,11 @@ EXPANDING = (torch.ops.aten.expand.default, torch.ops.aten.broadcast_to.default)
 _METADATA = frozenset(compat.METADATA_OPS)
 
 
+_BITS: dict[Callable[..., Value], Callable[..., Value]] = {
+    operator.and_: scalars.bits_and,
+    operator.or_: scalars.bits_or,
+    operator.xor: scalars.bits_xor,
+}
 # Products take tensors of one dtype; fake kernels do not check that.
 _PRODUCTS = frozenset(
     [
@@ -322,6 +327,13 @@ class Recorder(FrameWriter, compat.ProxySlotMode):
         would reorder it, and meta kernels choke on sizes computed through floats.
         """
         if func is round:
+            if any(digits is not None for digits in args[1:]):
+                raise UnsupportedError(
+                    "round(x, n) of a number that is known only when the model runs, in code that "
+                    "runs as it is",
+                    location=user_location(),
+                    hint="use torch.round(x, decimals=n) on a tensor",
+                )
             args = args[:1]  # PyTorch passes the missing ndigits as None
         if func is operator.floordiv and isinstance(args[0], torch.SymInt):
             divisor = args[1]
@@ -330,6 +342,8 @@ class Recorder(FrameWriter, compat.ProxySlotMode):
                 return (-args[0]) // -divisor
             if isinstance(divisor, torch.SymInt) and not self._is_positive(divisor):
                 return self.scalar_op(operator.floordiv, *args)
+        if func in _BITS and all(isinstance(arg, (int, torch.SymInt)) for arg in args):
+            return self._bits(func, *args)
         with self.env.untold():  # what SymFloat checks before a power is no need of the program's
             out = func(*args, **kwargs)
         if not isinstance(out, SYM):
@@ -352,6 +366,18 @@ class Recorder(FrameWriter, compat.ProxySlotMode):
         node = self.emit(function, *(self.node_of(arg) for arg in args), val=fresh)
         self.bind(fresh, node)
         return fresh
+
+    def _bits(self, func: Callable[..., Value], a: Number, b: Number) -> Value:
+        """``a & b`` and kin of ints, whose range is known in part."""
+        made = self.scalar_op(_BITS[func], a, b)
+        limits = [self.env.bound_sympy(expression(value)) for value in (a, b)]
+        counts = [limit for limit in limits if limit.lower >= 0]
+        if func is operator.and_ and counts:
+            highest = min(limit.upper for limit in counts)
+            self.env.set_bounds(expression(made), compat.value_range(0, highest))
+        elif len(counts) == 2:
+            self.env.set_range(expression(made), 0, None)  # type: ignore[arg-type]
+        return made
 
     def _is_positive(self, number: torch.SymInt) -> bool:
         return bool(self.env.bound_sympy(number.node.expr).lower > 0)

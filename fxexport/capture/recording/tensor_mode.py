@@ -27,9 +27,12 @@ from fxexport.capture.recording.quantized_tensors import (
 )
 from fxexport.capture.recording.recorder import Recorder
 from fxexport.capture.recording.requirements import requirements_of
+from fxexport.capture.recording.stale_views import StaleViews
 from fxexport.capture.recording.types import OpArgs, OpKwargs, OpResult, Size, Value
+from fxexport.errors import UnsupportedError
 from fxexport.graph.user_functions import UserFunction
 from fxexport.report.model import FindingKind
+from fxexport.source.frames import user_location
 
 __all__ = ["TensorMode"]
 
@@ -96,6 +99,15 @@ def _lies_somewhere(real: torch.Tensor) -> bool:
     return real.layout == torch.strided
 
 
+def _refuse_batched(tensor: torch.Tensor) -> None:
+    if compat.is_batched(tensor):
+        raise UnsupportedError(
+            "an if or a loop that only the run decides, inside of torch.vmap",
+            location=user_location(),
+            hint="use torch.where, or a loop over the rows",
+        )
+
+
 class TensorMode(compat.UserMode):
     """The topmost dispatch mode: lifts, keeps composites whole, follows views and writes."""
 
@@ -120,6 +132,7 @@ class TensorMode(compat.UserMode):
         self._tagged: MutableMapping[torch.Tensor, bool] = WeakIdKeyDictionary()
         self._lifted: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._base_of: MutableMapping[torch.Tensor, torch.Tensor] = WeakIdKeyDictionary()
+        self.stale_views = StaleViews(recorder, self.inner, self.replace)
         # address of the memory -> the real tensors in it
         self._memory: dict[int, list[torch.Tensor]] = {}
         # what stands in for state -> the fake tensor that it began with
@@ -175,6 +188,7 @@ class TensorMode(compat.UserMode):
 
     def replace(self, tensor: torch.Tensor, fake: torch.Tensor) -> None:
         """Makes a base tensor hold another value; its views follow."""
+        self.stale_views.written(self.base_of(tensor))
         self._quiet += 1
         try:
             compat.replace_inner(tensor, fake)
@@ -194,6 +208,7 @@ class TensorMode(compat.UserMode):
             if isinstance(value, compat.FakeTensor) and value.fake_mode is self.fake_mode:
                 lifted = self.wrap(cast("torch.Tensor", value))
             else:
+                _refuse_batched(value)
                 refuse_quantized_tensor(value)
                 self.note_memory(value)
                 if any(self.was_written(other) for other in self.sharing_memory(value)):
@@ -345,6 +360,7 @@ class TensorMode(compat.UserMode):
         for tensor in writes:
             self.watch.about_to_write(self.base_of(tensor))
             self.memory.about_to_write(self.base_of(tensor))
+            self.stale_views.written(self.base_of(tensor))
         with self._in_place(functional, args, kwargs):
             if functional is not None and compat.written_by_python(func):
                 return self._written(args[0], functional(*args, **kwargs))
@@ -353,6 +369,7 @@ class TensorMode(compat.UserMode):
         for view, source in compat.views_in(func, args, kwargs, out):
             if view is not source:
                 self._base_of[view] = self.base_of(source)
+                self.stale_views.made(view, self.base_of(source))
         now = self._now()
         for tensor in writes:
             self._born.setdefault(tensor, 0)

@@ -10,7 +10,7 @@ from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
 
-__all__ = ["CaseNeeded", "PinNeeded", "Poison"]
+__all__ = ["CaseNeeded", "EnoughRefused", "PinNeeded", "Poison"]
 
 
 class PinNeeded(Exception):
@@ -46,6 +46,10 @@ class CaseNeeded(PinNeeded):
     def __init__(self, condition: sympy.Basic, location: SourceLocation | None) -> None:
         super().__init__(set(condition.free_symbols), location)
         self.condition = condition
+
+
+class EnoughRefused(BaseException):
+    """A program that goes on after refusals has met so many that it may never end."""
 
 
 class Poison:

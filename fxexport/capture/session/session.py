@@ -36,7 +36,8 @@ from fxexport.capture.session.implications import Facts
 from fxexport.capture.session.journal import Journal, Slot
 from fxexport.capture.session.loans import Lending
 from fxexport.capture.session.ranks import settle_one
-from fxexport.capture.session.refusals import PinNeeded, Poison
+from fxexport.capture.session.recursion import deepest_recursion
+from fxexport.capture.session.refusals import EnoughRefused, PinNeeded, Poison
 from fxexport.capture.session.transaction import Body, Ledger, Transaction
 from fxexport.capture.session.tries import Tries
 from fxexport.capture.session.unread_functions import UnreadFunctions
@@ -44,6 +45,7 @@ from fxexport.errors import UnsupportedError
 from fxexport.graph.guards import message_at
 from fxexport.graph.ops import guard
 from fxexport.report.model import FindingKind, Report
+from fxexport.source.exceptions import note_raised
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
 
@@ -61,6 +63,10 @@ __all__ = [
 
 # Protocol buffers are read up to 100 levels; an If or a Loop in another one takes three.
 _DEEPEST = 30
+# How many statements may be refused while the program goes on: what would end a loop may be one.
+_MOST_REFUSED = 100
+# From so many calls of one function inside each other on, that is what is wrong.
+_RECURSION = 8
 
 
 class SizePolicy(Protocol):
@@ -83,8 +89,26 @@ class Session(Lending):
         decomposition_for: Decomposer,
         keep_composite: Callable[[torch._ops.OpOverload], bool],
         name_of: Callable[[torch.Tensor], str],
+        *,
+        going_on: bool = False,
+        max_depth: int | None = None,
     ) -> None:
+        """Starts a capture.
+
+        Args:
+            report: gets what is decided.
+            policy: decides questions about sizes.
+            prove: proves facts about sizes.
+            decomposition_for: how to express an operator through others.
+            keep_composite: which composite operators to record whole.
+            name_of: names real tensors.
+            going_on: whether the program goes on after a statement that is refused.
+            max_depth: how many calls of a function may be open where data ends its recursion.
+        """
         super().__init__()
+        self.going_on = going_on
+        self._max_depth = max_depth
+        self._collected = 0
         self.report = report
         self.env = compat.SizeEnv(functools.partial(policy, self), prove)
         self.fake_mode = compat.fake_mode(self.env)
@@ -150,9 +174,13 @@ class Session(Lending):
         return self._ledger.transaction(slots)
 
     @contextlib.contextmanager
-    def trial(self) -> Iterator[None]:
-        """Around something that has an alternative: if it is refused, it is undone."""
-        with self.transaction() as attempt:
+    def trial(self, slots: Iterable[Slot] = ()) -> Iterator[None]:
+        """Around something that has an alternative: if it is refused, it is undone.
+
+        Args:
+            slots: variables that may be bound inside.
+        """
+        with self.transaction(slots) as attempt:
             self.trials += 1
             try:
                 yield
@@ -171,7 +199,11 @@ class Session(Lending):
         """
         check = functools.partial(hold_to_example, self.env, self.example_sizes, reached=False)
         self.settle()
-        with self._nested(), self._ledger.body(perhaps, check) as body:
+        with (
+            self._nested(),
+            self.tensors.stale_views.body(),
+            self._ledger.body(perhaps, check) as body,
+        ):
             yield body
             self.settle()
 
@@ -181,8 +213,20 @@ class Session(Lending):
 
         Raises:
             UnsupportedError: it stands in more of them than a file may nest.
+            RecursionError: a function calls itself more often than was declared.
         """
+        if self._max_depth is not None:
+            self._hold_to_depth(self._max_depth)
         if self.depth >= _DEEPEST:
+            count, name = deepest_recursion()
+            if count >= _RECURSION:
+                raise UnsupportedError(
+                    f"{name}() calls itself as often as the data says, and a file has no calls: "
+                    f"{count} of them are inside each other here",
+                    location=user_location(),
+                    hint="write it as a loop, or declare how deep it goes at most: max_depth=8, "
+                    "--max-depth 8",
+                )
             raise UnsupportedError(
                 f"more than {_DEEPEST} ifs and loops inside each other; ONNX Runtime reads no such "
                 "file (each elif is inside the one before it, and so is what follows an early "
@@ -195,6 +239,13 @@ class Session(Lending):
             yield
         finally:
             self.depth -= 1
+
+    def _hold_to_depth(self, most: int) -> None:
+        """Ends a path of the program that goes deeper than was declared."""
+        count, name = deepest_recursion()
+        if count > most:
+            text = f"expected that {name}() calls itself at most {most} times deep (max_depth)"
+            raise note_raised(RecursionError(text))
 
     # -- findings ------------------------------------------------------------------------------
 
@@ -322,6 +373,9 @@ class Session(Lending):
         if self.trials:
             raise error
         self._keep_refusal(error)
+        self._collected += 1
+        if self.going_on and self._collected > _MOST_REFUSED:
+            raise EnoughRefused
         missing = Poison("", error.message, error.location, secondary=True)
         for slot in slots:
             if slot.key[0] == "cell":

@@ -23,12 +23,13 @@ _FUNCTIONS: dict[str, Callable[..., object]] = {
         "blackman_window", "affine_grid_generator", "kron", "chain_matmul", "cdist",
         "take_along_dim", "embedding_bag", "fake_quantize_per_tensor_affine",
         "fake_quantize_per_channel_affine", "inverse", "cov", "corrcoef", "histc", "bincount",
-        "narrow", "trapezoid", "trapz", "istft",
+        "narrow", "trapezoid", "trapz", "istft", "diagonal", "diagonal_copy",
+        "diagonal_scatter", "diag", "diag_embed", "diagflat",
     )
 }  # fmt: skip
 _FUNCTIONS |= {
     f"aten::linalg_{name}": getattr(torch.linalg, name)
-    for name in ("multi_dot", "inv", "solve", "cholesky")
+    for name in ("multi_dot", "inv", "solve", "cholesky", "diagonal")
 }
 _FUNCTIONS["aten::_grouped_mm"] = compat.GROUPED_MM
 # The operator takes a number where the function takes a name.

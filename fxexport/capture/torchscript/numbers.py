@@ -15,7 +15,8 @@ from typing import Any
 
 import torch
 
-from fxexport.capture.functions.numbers import MATH_FUNCTIONS
+from fxexport.capture.numbers.formulas import FORMULAS
+from fxexport.capture.numbers.tensors import computed
 from fxexport.capture.recording.types import Function
 from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.session import is_symbolic, sym_type
@@ -61,21 +62,25 @@ def _plain(names: str, function: Function) -> None:
     TABLE.add(*names.split())(handle)
 
 
-def _math(name: str) -> None:
-    """A function of `math`: on symbolic numbers where the graph has it."""
+def _math(name: str, operator_name: str = "") -> None:
+    """A function of `math`; on symbolic numbers it is what C computes as well."""
     function = getattr(math, name)
-    if name not in (*MATH_FUNCTIONS, "floor", "ceil", "isnan", "isinf", "isfinite"):
-        _plain(f"aten::{name}", _total(function))
-        return
 
     def handle(call: Call) -> object:
         if not any(is_symbolic(arg) for arg in call.args):
             return declared(call, _total(function)(*call.args))
-        if len(call.args) > 1:
-            return refuse(call, "only its form with one argument works on a dynamic number")
-        return declared(call, call.python(function, call.args[0]))
+        if name in FORMULAS:
+            return _as_c_does(call, name)
+        return declared(call, call.python(function, *call.args))
 
-    TABLE.add(f"aten::{name}")(handle)
+    TABLE.add(f"aten::{operator_name or name}")(handle)
+
+
+def _as_c_does(call: Call, name: str) -> object:
+    result = computed(FORMULAS[name], *map(call.ops.number, call.args))
+    if name == "frexp":
+        return result[0], call.python(int, result[1])
+    return result if isinstance(result, tuple) else declared(call, result)
 
 
 def _total(function: Function) -> Function:
@@ -123,22 +128,16 @@ _number("aten::div", operator.truediv)
 _number("aten::floordiv", operator.floordiv)
 _number("aten::remainder", operator.mod)
 _number("aten::neg", operator.neg)
-_plain("aten::mathremainder", math.remainder)
-_plain("aten::fmod", math.fmod)
-_plain("aten::gcd", math.gcd)
-_plain("aten::factorial", math.factorial)
-_plain("aten::copysign", math.copysign)
-_plain("aten::frexp", math.frexp)
-_plain("aten::ldexp", math.ldexp)
-_plain("aten::modf", math.modf)
 _plain("aten::angle", lambda x: math.nan if x != x else (math.pi if x < 0 else 0.0))
 _number("aten::fabs", lambda a: as_kind(abs(a), float))
 for _name in (
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "cos", "cosh", "degrees",
     "erf", "erfc", "exp", "expm1", "floor", "gamma", "isfinite", "isinf", "isnan",
     "lgamma", "log", "log10", "log1p", "radians", "sin", "sinh", "sqrt", "tan", "tanh",
+    "fmod", "gcd", "factorial", "copysign", "frexp", "ldexp", "modf",
 ):  # fmt: skip
     _math(_name)
+_math("remainder", "mathremainder")
 
 
 @TABLE.add("aten::pow")
@@ -149,7 +148,8 @@ def _pow(call: Call) -> object:
         if isinstance(power, complex):  # C's pow knows real numbers only
             power = math.nan
         return declared(call, power)
-    return declared(call, a**b)
+    with call.session.env.untold():  # PyTorch wants bases of 0 and more
+        return declared(call, a**b)
 
 
 @TABLE.add("aten::__round_to_zero_floordiv")
@@ -162,10 +162,8 @@ def _divided_towards_zero(call: Call) -> object:
 
 @TABLE.add("aten::__lshift__", "aten::__rshift__")
 def _shift(call: Call) -> object:
-    a, b = call.args
-    if is_symbolic(b):
-        return refuse(call, "the number of bits is known only when the model runs")
-    return a * 2**b if call.instruction.kind == "aten::__lshift__" else a // 2**b
+    name = "LShift" if call.instruction.kind == "aten::__lshift__" else "RShift"
+    return call.ops.binary(name, *call.args)
 
 
 @TABLE.add("aten::divmod")

@@ -20,6 +20,7 @@ from fxexport.source.frames import user_location
 __all__ = [
     "OpenText",
     "joined_text",
+    "number_in",
     "numbers_for",
     "refuse_deciding",
     "refuse_open_text",
@@ -121,6 +122,20 @@ def joined_text(pieces: Sequence[str]) -> str:
             elif not isinstance(part, str) or part:
                 parts.append(part)
     return text_of(whole, parts)
+
+
+def number_in(value: object) -> Any:
+    """The number that text stands for, where it is made of one integer; any other value as it is.
+
+    Raises:
+        UnsupportedError: it is made of a number that only the run knows, and of something else.
+    """
+    if isinstance(value, OpenText) and len(value.parts) == 1:
+        (part,) = value.parts
+        if isinstance(part, torch.SymInt):
+            return part
+    refuse_open_text(value)
+    return value
 
 
 def numbers_for(text: OpenText, wanted: str) -> list[tuple[_Number, int]] | None:

@@ -311,7 +311,14 @@ def diagonal_scatter(
     # Each element of the diagonal reads its own element of the source, all others any.
     source_index = op.one("Max", (down - max(-offset, 0)), 0)
     length = op.size1(src, src.rank - 1)
-    source_index = op.one("Min", source_index, op.one("Max", length - 1, [0]))
+    last = op.one("Max", length - 1, [0])
+    size = op.size(src, src.rank - 1)
+    if not isinstance(size, int) or not size:
+        # A diagonal without elements has none to read: there is one more.
+        sizes = [*(op.size(src, dim) for dim in range(src.rank - 1)), 1]
+        filler = op.one("Expand", op.const(0, src.elem), op.sizes(sizes))
+        src = op.one("Concat", src, filler, axis=src.rank - 1)
+    source_index = op.one("Min", source_index, last)
     rest = [d for d in range(x.rank) if d not in (dim1, dim2)]
     flat = op.one("Gather", src, op.one("Reshape", source_index, [-1]), axis=src.rank - 1)
     order = [*rest, dim1]

@@ -103,18 +103,14 @@ def test_expressions_agree(name: str) -> None:
 
 
 def text_decides(x: torch.Tensor) -> torch.Tensor:
-    return x if str(x.shape[0]) == "2" else -x
+    return x if "2" in str(x.shape[0]) else -x
 
 
 def number_is_a_key(x: torch.Tensor) -> torch.Tensor:
     return x * {1: 5, 2: 6}[x.shape[0]]
 
 
-def rounds_to_digits(x: torch.Tensor) -> Any:
-    return round(x.sum().item(), 2)
-
-
-@pytest.mark.parametrize("program", [text_decides, rounds_to_digits], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("program", [text_decides], ids=lambda f: f.__name__)
 def test_what_has_no_counterpart_is_refused(program: Callable[..., Any]) -> None:
     error = refused(program, rows(2))
     assert error.location is not None and error.location.file == __file__

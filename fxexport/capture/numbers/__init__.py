@@ -1,0 +1,1 @@
+"""Functions and methods of Python's numbers, for numbers that only the run knows."""
