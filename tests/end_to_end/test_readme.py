@@ -26,11 +26,11 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 LOOKUP = """
-SCALE = {"1": 1.0, "2": 0.5}
+SCALE = {"0.5": 1.0, "1.0": 0.5}
 
 
 def forward(x):
-    return x * SCALE[f"{x.shape[0]}"]
+    return x * SCALE[f"{x.shape[0] / 2}"]
 """.lstrip()
 
 
@@ -251,11 +251,12 @@ def test_an_export_that_breaks_off_leaves_the_older_file(
 # -- the limits ------------------------------------------------------------------------------------
 
 REFUSED = {
-    "a list of lists of dynamic length": """
-        groups = []
-        for i in range(x.shape[0]):
-            groups.append([x[j] for j in range(i)])
-        return len(groups[0])
+    "text of a float as a key": 'return x * {"1.0": 1.0, "1.5": 3.0}[f"{x.shape[0] / 2}"]',
+    "text is returned": 'return x, "many" if x.shape[0] > 2 else "few"',
+    "two items are one object": """
+        boxes = [{"v": x}] * x.shape[0]
+        boxes[0]["v"] = x * 2
+        return boxes[-1]["v"]
     """,
     "items of unequal rank": """
         rows = []
@@ -263,27 +264,6 @@ REFUSED = {
             rows.append(x[i] if i > 1 else x)
         return len(rows)
     """,
-    "an item is changed in place": """
-        rows = [row * 2 for row in x]
-        rows[0] += 1
-        return torch.stack(rows)
-    """,
-    "a tensor or None is returned": """
-        found = None
-        if x.sum() > 0:
-            found = x * 2
-        return x, found
-    """,
-    "unequal ranks": "return x if x.sum() > 0 else x.sum()",
-    "unequal dtypes": "return x if x.sum() > 0 else x > 0",
-    "an int or a float is returned": """
-        k = 1
-        if x.sum() > 0:
-            k = 0.5
-        return x, k
-    """,
-    "text of a size as a key": 'return x * {"2": 1.0, "3": 2.0}[f"{x.shape[0]}"]',
-    "text of a size is compared": 'return x if str(x.shape[0]) == "3" else x * 2',
     "try around what may raise": """
         try:
             if x.shape[0] % 2:
@@ -299,19 +279,10 @@ REFUSED = {
             case _:
                 return x
     """,
-    "a generator with an if of its own": """
-        def parts():
-            if x.sum() > 0:
-                yield x
-            yield x * 2
-
-        return sum(parts())
-    """,
     "a long sequence at a dynamic index": """
         items = [float(i) for i in range(65)]
         return x * items[x.shape[0]]
     """,
-    "sorting by dynamic values": "return x * sorted([x.shape[0], 2, 7])[0]",
     "reading values out": "return x + torch.from_numpy(x.numpy())",
     "a write to one of two tensors": """
         a, b = x.clone(), x * 2
@@ -344,18 +315,67 @@ REFUSED = {
     "factors of complex matrices": "return torch.linalg.pinv(x + 1j)",
 }
 
+KEPT = {
+    "a list of lists of dynamic length": """
+        groups = []
+        for i in range(x.shape[0]):
+            groups.append([x[j] for j in range(i)])
+        return len(groups[0])
+    """,
+    "an item is changed in place": """
+        rows = [row * 2 for row in x]
+        rows[0] += 1
+        return torch.stack(rows)
+    """,
+    "a tensor or None is returned": """
+        found = None
+        if x.sum() > 0:
+            found = x * 2
+        return x, found
+    """,
+    "unequal ranks": "return x if x.sum() > 0 else x.sum()",
+    "unequal dtypes": "return x if x.sum() > 0 else x > 0",
+    "an int or a float is returned": """
+        k = 1
+        if x.sum() > 0:
+            k = 0.5
+        return x, k
+    """,
+    "text of a size as a key": 'return x * {"2": 1.0, "3": 2.0}[f"{x.shape[0]}"]',
+    "text of a size is compared": 'return x if str(x.shape[0]) == "3" else x * 2',
+    "a generator with an if of its own": """
+        def parts():
+            if x.sum() > 0:
+                yield x
+            yield x * 2
 
-@pytest.mark.parametrize("body", REFUSED.values(), ids=REFUSED)
-def test_a_limit_is_a_refusal(tmp_path: Path, body: str) -> None:
-    file = tmp_path / "limit.py"
+        return sum(parts())
+    """,
+    "sorting by dynamic values": "return x * sorted([x.shape[0], 2, 7])[0]",
+}
+
+
+def written(folder: Path, body: str) -> Any:
+    """A function of a file of its own with this body."""
+    file = folder / "limit.py"
     text = "import torch\n\n\ndef forward(x):\n" + textwrap.indent(textwrap.dedent(body), "    ")
     file.write_text(text)
     namespace: dict[str, Any] = {}
     exec(compile(text, str(file), "exec"), namespace)
+    return namespace["forward"]
+
+
+@pytest.mark.parametrize("body", REFUSED.values(), ids=REFUSED)
+def test_a_limit_is_a_refusal(tmp_path: Path, body: str) -> None:
+    forward = written(tmp_path, body)
     with pytest.raises(fxexport.UnsupportedError):
-        fxexport.export(
-            namespace["forward"], (torch.randn(3, 3),), dynamic={"x": {0: "n"}}, verify=False
-        )
+        fxexport.export(forward, (torch.randn(3, 3),), dynamic={"x": {0: "n"}}, verify=False)
+
+
+@pytest.mark.parametrize("body", KEPT.values(), ids=KEPT)
+def test_what_was_a_limit_once_is_kept(tmp_path: Path, body: str) -> None:
+    forward = written(tmp_path, body)
+    fxexport.export(forward, (torch.randn(3, 3),), dynamic={"x": {0: "n"}})
 
 
 def test_state_starts_as_it_was_at_export() -> None:
