@@ -12,7 +12,7 @@ import torch
 from fxexport.capture.operators.open_lists import OpenLists
 from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.session import Poison, Session, expression, is_symbolic, sym_type
-from fxexport.capture.staging.patterns import Number, leaves_of
+from fxexport.capture.staging.patterns import ListOf, Number, Packed, Parts, Pattern, leaves_of
 from fxexport.capture.staging.ranks import of_any_rank
 from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.kinds import describe, leaf_kind
@@ -92,6 +92,12 @@ class Results:
         self._session.report.add(
             "note", f"the list {path or 'that is returned'} is an ONNX sequence in the file"
         )
+        if _holds_lists(spread.element):
+            raise UnsupportedError(
+                "the model returns a list of lists, and how many items they have is known only "
+                "when the model runs",
+                hint="return one list for all items, or a tensor (torch.tensor(lists))",
+            )
         leaves = leaves_of(spread.element)
         return [
             Output(
@@ -167,6 +173,13 @@ class Results:
             )
             made = of_any_rank(session, made)
         return Output(path, made, "tensor", promoted=True)
+
+
+def _holds_lists(pattern: Pattern) -> bool:
+    """Whether an item of a list is, or has in it, a list of varying length."""
+    if isinstance(pattern, Parts):
+        return any(map(_holds_lists, pattern.items))
+    return isinstance(pattern, (ListOf, Packed))
 
 
 def _as_dtype(value: object, dtype: torch.dtype) -> object:

@@ -86,6 +86,11 @@ def pair_as_a_key(x):
     return x * {(0, "a"): 1.5, (1, "a"): 2.5, (1, "b"): 9.0}[(k, "a")]
 
 
+def number_from_text(x):
+    k = int(x.abs().sum()) % 4
+    return x * int(f"{k}"), int("%d" % k) + 1, float(str(k - 2)), int("12"), int("ff", 16)
+
+
 def letter(x):
     return x * {"p": 2.0, "q": 3.0, "r": 4.0}["pqr"[int(x.abs().sum()) % 3]]
 
@@ -93,8 +98,25 @@ def letter(x):
 for program in (
     key_of_a_dict, missing_key, level, text_put_together, text_of_a_number, text_of_two_numbers,
     text_of_a_size, text_of_a_flag, number_among_texts, number_as_a_key, pair_as_a_key, letter,
+    number_from_text,
 ):  # fmt: skip
     PROGRAMS.add(program, POS, NEG, SMALL, LARGE)
+
+
+def number_from_more_text(x):
+    return x * int(f"{x.shape[0]}0")
+
+
+def number_from_text_to_a_base(x):
+    return x * int(f"{x.shape[0]}", 16)
+
+
+def number_from_text_of_a_float(x):
+    return x * float(f"{x.sum().item()}")
+
+
+for program in (number_from_more_text, number_from_text_to_a_base, number_from_text_of_a_float):
+    PROGRAMS.add(program, POS, NEG, LARGE, expect="refuse", match="text made of a number")
 
 
 class AttributeByText(nn.Module):

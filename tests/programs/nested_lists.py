@@ -381,3 +381,12 @@ def multi_apply_partial(x):
 
 
 PROGRAMS.add(multi_apply_partial, *XN)
+
+
+def returns_lists_of_numbers(x):
+    return [[v.item() * 2 for v in r] for r in x]
+
+
+PROGRAMS.add(
+    returns_lists_of_numbers, X3, X1, expect="refuse", match="the model returns a list of lists"
+)
