@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager
-from types import FrameType
 from typing import Protocol
 
 import sympy
@@ -34,13 +32,11 @@ from fxexport.capture.session.chosen_numbers import ChosenNumbers
 from fxexport.capture.session.example_sizes import hold_to_example
 from fxexport.capture.session.implications import Facts
 from fxexport.capture.session.journal import Journal, Slot
-from fxexport.capture.session.loans import Lending
 from fxexport.capture.session.ranks import settle_one
 from fxexport.capture.session.recursion import deepest_recursion
-from fxexport.capture.session.refusals import EnoughRefused, PinNeeded, Poison
+from fxexport.capture.session.refusals import PinNeeded, Poison
+from fxexport.capture.session.refusing import Refusing
 from fxexport.capture.session.transaction import Body, Ledger, Transaction
-from fxexport.capture.session.tries import Tries
-from fxexport.capture.session.unread_functions import UnreadFunctions
 from fxexport.errors import UnsupportedError
 from fxexport.graph.guards import message_at
 from fxexport.graph.ops import guard
@@ -63,8 +59,6 @@ __all__ = [
 
 # Protocol buffers are read up to 100 levels; an If or a Loop in another one takes three.
 _DEEPEST = 30
-# How many statements may be refused while the program goes on: what would end a loop may be one.
-_MOST_REFUSED = 100
 # From so many calls of one function inside each other on, that is what is wrong.
 _RECURSION = 8
 
@@ -78,7 +72,7 @@ class SizePolicy(Protocol):
         """The value of an expression; `fallback` is what it counts as where the program asks."""
 
 
-class Session(Lending):
+class Session(Refusing):
     """The state of one capture."""
 
     def __init__(
@@ -105,10 +99,8 @@ class Session(Lending):
             going_on: whether the program goes on after a statement that is refused.
             max_depth: how many calls of a function may be open where data ends its recursion.
         """
-        super().__init__()
-        self.going_on = going_on
+        super().__init__(going_on)
         self._max_depth = max_depth
-        self._collected = 0
         self.report = report
         self.env = compat.SizeEnv(functools.partial(policy, self), prove)
         self.fake_mode = compat.fake_mode(self.env)
@@ -129,17 +121,11 @@ class Session(Lending):
         self.aliases = Aliases(self.journal)
         self.facts = Facts(self.tensors.inner)
         self.chosen_numbers = ChosenNumbers(self.recorder, self.facts)
-        self.unread_functions: UnreadFunctions = {}
-        self.tries = Tries(self._keep_refusal)
         # What a class of the program says about the truth of its objects; others as they are.
         self.own_truth: Callable[[Value], Value] = lambda value: value
         # Does something with each alternative of a value, and what stands for an operand.
         self.each: Callable[[Value, Callable[[Value], Value]], Value] = lambda one, use: use(one)
         self.operand: Callable[[Value], Value] = lambda value: value
-        # All that was refused so far: capture goes on after a refusal to find the others.
-        self.refusals: list[UnsupportedError] = []
-        # Above 0 while something is tried that has an alternative.
-        self.trials = 0
         self.on_fit: Callable[[Sequence[Size], Iterable[Sequence[Size]]], None] = lambda *_: None
         # symbols of numbers that are ints on some paths and floats on others
         self.promoted: dict[sympy.Symbol, SourceLocation | None] = {}
@@ -337,67 +323,6 @@ class Session(Lending):
         """Makes a condition on sizes something that the file takes for granted."""
         if isinstance(condition, torch.SymBool) and self.depth == 0:
             self.required.append((condition.node.expr, user_location()))
-
-    # -- refusals ------------------------------------------------------------------------------
-
-    def unread(self, message: str, hint: str) -> UnsupportedError:
-        """The refusal for a value that code asks for which was not rewritten.
-
-        Args:
-            message: what is refused.
-            hint: what to do, where nothing is known of why the code runs as it is.
-        """
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None:
-            why = self.unread_functions.get(frame.f_code)
-            if why is not None:
-                return UnsupportedError(
-                    message,
-                    location=user_location(),
-                    hint=f"{frame.f_code.co_name}() runs as it is, because {why.reason}",
-                    final=why.final,
-                )
-            frame = frame.f_back
-        return UnsupportedError(message, location=user_location(), hint=hint)
-
-    def collect(self, error: UnsupportedError, slots: Iterable[Slot] = ()) -> Poison:
-        """Notes a refusal and goes on without what it was about.
-
-        Args:
-            error: the refusal; it is raised again while something with an alternative is tried.
-            slots: those that would have been given a value.
-
-        Returns:
-            What stands for the missing value.
-        """
-        if self.trials:
-            raise error
-        self._keep_refusal(error)
-        self._collected += 1
-        if self.going_on and self._collected > _MOST_REFUSED:
-            raise EnoughRefused
-        missing = Poison("", error.message, error.location, secondary=True)
-        for slot in slots:
-            if slot.key[0] == "cell":
-                slot.set(missing)
-        return missing
-
-    def _keep_refusal(self, error: UnsupportedError) -> None:
-        if not error.secondary and str(error) not in {str(known) for known in self.refusals}:
-            self.refusals.append(error)
-
-    def raise_refusals(self) -> None:
-        """Raises the first refusal, with all others beside it, if there were any.
-
-        Raises:
-            PinNeeded: the program has caught one.
-        """
-        if self.tries.pending:
-            raise self.tries.pending[0]
-        if self.refusals:
-            first, *others = self.refusals
-            first.others = tuple(others)
-            raise first
 
     # -- tensors -------------------------------------------------------------------------------
 

@@ -1,0 +1,100 @@
+"""What one capture has refused, and how it goes on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from types import FrameType
+
+from fxexport.capture.session.journal import Slot
+from fxexport.capture.session.loans import Lending
+from fxexport.capture.session.refusals import EnoughRefused, Poison
+from fxexport.capture.session.tries import Tries
+from fxexport.capture.session.unread_functions import UnreadFunctions
+from fxexport.errors import UnsupportedError
+from fxexport.source.frames import user_location
+
+__all__ = ["Refusing"]
+
+# How many statements may be refused while the program goes on: what would end a loop may be one.
+_MOST_REFUSED = 100
+
+
+class Refusing(Lending):
+    """The part of a capture that keeps its refusals.
+
+    Attributes:
+        going_on: whether the program goes on after a statement that is refused.
+        unread_functions: functions that run as they are, and why.
+        tries: the try statements around the present line.
+        refusals: all that was refused so far: capture goes on after one to find the others.
+        trials: above 0 while something is tried that has an alternative.
+    """
+
+    def __init__(self, going_on: bool) -> None:
+        super().__init__()
+        self.going_on = going_on
+        self.unread_functions: UnreadFunctions = {}
+        self.tries = Tries(self._keep_refusal)
+        self.refusals: list[UnsupportedError] = []
+        self.trials = 0
+        self._collected = 0
+
+    def unread(self, message: str, hint: str) -> UnsupportedError:
+        """The refusal for a value that code asks for which was not rewritten.
+
+        Args:
+            message: what is refused.
+            hint: what to do, where nothing is known of why the code runs as it is.
+        """
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            why = self.unread_functions.get(frame.f_code)
+            if why is not None:
+                return UnsupportedError(
+                    message,
+                    location=user_location(),
+                    hint=f"{frame.f_code.co_name}() runs as it is, because {why.reason}",
+                    final=why.final,
+                )
+            frame = frame.f_back
+        return UnsupportedError(message, location=user_location(), hint=hint)
+
+    def collect(self, error: UnsupportedError, slots: Iterable[Slot] = ()) -> Poison:
+        """Notes a refusal and goes on without what it was about.
+
+        Args:
+            error: the refusal; it is raised again while something with an alternative is tried.
+            slots: those that would have been given a value.
+
+        Returns:
+            What stands for the missing value.
+        """
+        if self.trials:
+            raise error
+        self._keep_refusal(error)
+        self._collected += 1
+        if self.going_on and self._collected > _MOST_REFUSED:
+            raise EnoughRefused
+        missing = Poison("", error.message, error.location, secondary=True)
+        for slot in slots:
+            if slot.key[0] == "cell":
+                slot.set(missing)
+        return missing
+
+    def _keep_refusal(self, error: UnsupportedError) -> None:
+        if not error.secondary and str(error) not in {str(known) for known in self.refusals}:
+            self.refusals.append(error)
+
+    def raise_refusals(self) -> None:
+        """Raises the first refusal, with all others beside it, if there were any.
+
+        Raises:
+            PinNeeded: the program has caught one.
+        """
+        if self.tries.pending:
+            raise self.tries.pending[0]
+        if self.refusals:
+            first, *others = self.refusals
+            first.others = tuple(others)
+            raise first
