@@ -366,7 +366,7 @@ def run(program: RandomProgram, folder: Path, ranged: bool = False) -> Outcome:
     make = load(program.source, folder, f"random_program_{program.seed}")
     values: Any = {name: True for name in program.arguments if name != "x"}
     if not ranged:
-        named = {**values, "x": {0: "n", 1: True}} if program.named else True
+        named = {**values, "x": {0: "n"}} if program.named else True
         return run_model(make, program.inputs(), dynamic=named)
     low, high = RANGES[program.seed % len(RANGES)]
     dynamic = {**values, "x": {0: fxexport.Dim("n", low, high)}}

@@ -17,7 +17,7 @@ long = pytest.mark.long
 COUNT = int(os.environ.get("FXEXPORT_RANDOM_PROGRAMS", "60"))
 
 
-FLAVOURS = ("plain", "lists")
+FLAVOURS = ("plain", "lists", "choices")
 Key = tuple[str, int]
 
 
