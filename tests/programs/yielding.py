@@ -319,3 +319,65 @@ def used_twice(x):
 
 
 PROGRAMS.add(used_twice, *NUMBERS)
+
+
+def used_after_a_break(x):
+    items = halves(x)
+    total = x * 0
+    for v in items:
+        total = total + v
+        if total > 20:
+            break
+    for _ in items:
+        total = total + 100
+    return total
+
+
+def used_after_its_first_item(x):
+    items = halves(x)
+    total = next(items, x)
+    for v in items:
+        total = total + v * 2
+    return total
+
+
+def used_after_a_question(x):
+    items = halves(x)
+    large = any(v > 2 for v in items)
+    return large, sum(items, x * 0)
+
+
+def used_in_a_loop_over_it(x):
+    items = halves(x)
+    total = x * 0
+    for v in items:
+        total = total + v
+        for w in items:
+            total = total + w * 10
+    return total
+
+
+def taken_from_it(x):
+    items = halves(x)
+    large = sum(itertools.takewhile(lambda v: v > 2, items), x * 0)
+    return large, sum(items, x * 0)
+
+
+for program in (
+    used_after_a_break,
+    used_after_its_first_item,
+    used_after_a_question,
+    used_in_a_loop_over_it,
+    taken_from_it,
+):
+    PROGRAMS.add(program, *NUMBERS, expect="refuse", match="may have been used|used up before")
+
+
+def its_own_iterator(x):
+    total = x * 0
+    for v in iter(halves(x)):
+        total = total + v
+    return total
+
+
+PROGRAMS.add(its_own_iterator, *NUMBERS)

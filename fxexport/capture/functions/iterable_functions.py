@@ -180,6 +180,8 @@ class IterableFunctions:
     def _iter(self, iterable: object, *sentinel: object) -> object:
         if sentinel:
             return iter(self._operators.convert(iterable), *sentinel)
+        if isinstance(iterable, Generated):
+            return iterable
         return self._operators.iterate(iterable)
 
     def _next(self, iterator: Any, *default: object) -> object:

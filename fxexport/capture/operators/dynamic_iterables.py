@@ -160,7 +160,8 @@ class Generated:
     """What a generator function of the program gives: a generator, in two forms.
 
     Attributes:
-        used: whether its items have been handed out; known only at run time after a branch.
+        used: whether all its items have been handed out, known only at run time after a branch;
+            None in a loop over it, and after one that may have been left.
         produce: ``produce(consumer, stopped)`` hands each item to a consumer, until it stops.
     """
 
@@ -188,7 +189,8 @@ class Generated:
         """Refuses to go through what may have been gone through before."""
         if self.used is not False:
             raise UnsupportedError(
-                "a generator may have been used up before this line; it then has no items left",
+                "a generator may have been used before this line, up to an item that only the run "
+                "knows",
                 location=user_location(),
                 hint="create it again for each loop",
             )

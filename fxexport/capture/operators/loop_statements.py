@@ -188,17 +188,18 @@ class LoopStatements:
         self, source: Generated, body: _Body, slots: list[Slot], broken: Slot | None
     ) -> None:
         """``for … in generator``: the body is called where the generator yields."""
-        session = self._session
 
         def consumer(item: object) -> None:
             # Loops of the generator do not know the variables that the body binds.
             for slot in slots:
-                session.journal.touch(slot)
+                self._session.journal.touch(slot)
             body(item)
 
-        session.journal.touch(AttributeSlot(source, "used"))
-        source.used = True
+        self._session.journal.touch(AttributeSlot(source, "used"))
+        source.used = None  # some items are left: in the body, and after a break
         source.produce(consumer, lambda: False if broken is None else broken.get())
+        if broken is None or broken.get() is False:
+            source.used = True
 
     def _for_filtered(
         self, source: Filtered, body: _Body, slots: list[Slot], broken: Slot | None
