@@ -96,8 +96,12 @@ def letter(x):
 
 
 for program in (
-    key_of_a_dict, missing_key, level, text_put_together, text_of_a_number, text_of_two_numbers,
-    text_of_a_size, text_of_a_flag, number_among_texts, number_as_a_key, pair_as_a_key, letter,
+    text_of_a_number, text_of_two_numbers, text_of_a_size, text_of_a_flag,
+):  # fmt: skip
+    PROGRAMS.add(program, POS, NEG, SMALL, LARGE, scripted=False)
+for program in (
+    key_of_a_dict, missing_key, level, text_put_together, number_among_texts, number_as_a_key,
+    pair_as_a_key, letter,
     number_from_text,
 ):  # fmt: skip
     PROGRAMS.add(program, POS, NEG, SMALL, LARGE)
@@ -407,12 +411,13 @@ def list_that_is_one_of_two(x):
 
 
 for program in (
-    ranks, dtypes, dtype_as_a_value, number_or_tensor, tuples_of_two_lengths,
+    ranks, dtypes, number_or_tensor, tuples_of_two_lengths,
     named_tuples_of_two_kinds, text_or_tensor_in_a_pair, unpacked, unpacked_with_a_star,
     dicts_of_two_keys, dict_given_to_a_function, compared,
 ):  # fmt: skip
     PROGRAMS.add(program, *ROWS[:4])
 PROGRAMS.add(list_that_is_one_of_two, *ROWS[:4])
+PROGRAMS.add(dtype_as_a_value, *ROWS[:4], scripted=False)
 
 
 # -- through loops ---------------------------------------------------------------------------------
@@ -506,7 +511,7 @@ def best_row(x):
     for row in x:
         if row.sum() > 0:
             best = row
-    return best
+    return best, x * 2
 
 
 def int_or_float(x):

@@ -49,7 +49,7 @@ def key_list(x):
     return x * len(list(d))
 
 
-PROGRAMS.add(key_list, POS, NEG)
+PROGRAMS.add(key_list, POS, NEG, scripted=False)
 
 
 def key_star(x):
@@ -199,7 +199,7 @@ def key_in_keys(x):
     return x if "b" in d.keys() else -x
 
 
-PROGRAMS.add(key_in_keys, POS, NEG)
+PROGRAMS.add(key_in_keys, POS, NEG, scripted=False)
 
 
 def key_comp(x):
@@ -219,7 +219,7 @@ def key_comp2(x):
     return x * len([k for k in d])
 
 
-PROGRAMS.add(key_comp2, POS, NEG)
+PROGRAMS.add(key_comp2, POS, NEG, scripted=False)
 
 
 def key_sorted(x):

@@ -19,7 +19,7 @@ def pad_seq(x):
     return pad_sequence(items, batch_first=True)
 
 
-PROGRAMS.add(pad_seq, *XN)
+PROGRAMS.add(pad_seq, *XN, scripted=False)
 
 
 def pad_seq2(x):
@@ -29,7 +29,7 @@ def pad_seq2(x):
     return pad_sequence(items), pad_sequence(items, batch_first=True, padding_value=-1.0)
 
 
-PROGRAMS.add(pad_seq2, *XN)
+PROGRAMS.add(pad_seq2, *XN, scripted=False)
 
 
 def pack_seq(x):
@@ -38,7 +38,7 @@ def pack_seq(x):
     return p.data, p.batch_sizes
 
 
-PROGRAMS.add(pack_seq, *XN)
+PROGRAMS.add(pack_seq, *XN, scripted=False)
 
 
 def pack_seq_rnn(x):
@@ -48,7 +48,7 @@ def pack_seq_rnn(x):
     return o, n
 
 
-PROGRAMS.add(pack_seq_rnn, *XN)
+PROGRAMS.add(pack_seq_rnn, *XN, scripted=False)
 
 
 def pad_nested(t):

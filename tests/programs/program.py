@@ -32,6 +32,7 @@ class Program:
         match: regular expression that the refusal must contain.
         fast_paths: whether PyTorch's fast paths decide what it gives: in TorchScript, where they
             are not read, it may be refused, and its file raises where PyTorch gives no numbers.
+        scripted: whether its TorchScript must be exported as well; else it may be refused.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Program:
     expect: Expectation = "export"
     match: str = ""
     fast_paths: bool = False
+    scripted: bool = True
 
     def make(self) -> Callable[..., Any]:
         """A fresh model with the same weights each time, in eval mode."""
@@ -67,6 +69,7 @@ class Programs(list[Program]):
         expect: Expectation = "export",
         match: str = "",
         factory: bool = False,
+        scripted: bool = True,
     ) -> None:
         """Adds a program.
 
@@ -78,12 +81,15 @@ class Programs(list[Program]):
             expect: what must come of it.
             match: regular expression for the refusal.
             factory: whether calling the subject gives the model.
+            scripted: whether its TorchScript must be exported as well.
         """
         made = factory or (isinstance(subject, type) and issubclass(subject, nn.Module))
         build = subject if made else (lambda: subject)
         rows = tuple(row if isinstance(row, tuple) else (row,) for row in inputs)
         full_name = f"{self.theme}.{name or subject.__name__}"
-        self.append(Program(full_name, build, rows, dynamic, expect, match, self.fast_paths))
+        self.append(
+            Program(full_name, build, rows, dynamic, expect, match, self.fast_paths, scripted)
+        )
 
 
 def rand(*shape: int, seed: int = 0, shift: float = 0.0, scale: float = 1.0) -> torch.Tensor:

@@ -50,7 +50,10 @@ class ChosenNumbers:
         """
         sides = [expression(value) if is_symbolic(value) else value for value in (then, other)]
         if all(side in self._known or isinstance(side, (int, float)) for side in sides):
-            then_expr, other_expr = map(sympy.sympify, sides)
+            # A bool counts as its number.
+            then_expr, other_expr = (
+                sympy.sympify(int(side) if isinstance(side, bool) else side) for side in sides
+            )
             self._known[number.node.expr] = _Chosen(truth, then_expr, other_expr)
 
     def condition(self, value: torch.SymBool) -> bool | torch.SymBool:

@@ -20,6 +20,7 @@ from fxexport.capture.operators.operators import Operators
 from fxexport.capture.recording.types import Function
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.module_names import ScriptedMethod
+from fxexport.capture.staging.alternatives import each_alternative, is_one_of_several
 from fxexport.capture.torchscript.arguments import arriving
 from fxexport.capture.torchscript.attention import check_fast_path
 from fxexport.capture.torchscript.call import Call
@@ -31,8 +32,9 @@ from fxexport.capture.torchscript.program import (
     Program,
     read_program,
 )
-from fxexport.capture.torchscript.table import handler_of
+from fxexport.capture.torchscript.table import Handler, handler_of
 from fxexport.capture.values.maybe import Maybe
+from fxexport.capture.values.uncertain_keys import with_and_without
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_location
 from fxexport.source.frames import user_location
@@ -41,6 +43,10 @@ __all__ = ["Interpreter"]
 
 # What the program's own values may do wrong; anything else that escapes is a bug of ours.
 _OF_THE_MODEL = (RuntimeError, ValueError, IndexError, KeyError, ArithmeticError)
+# Instructions that take one value where they are given one of several, by how their kind begins;
+# and those that need all keys of a dict.
+_OF_ONE_VALUE = ("aten::", "prim::TupleUnpack", "prim::TupleIndex", "prim::dtype", "prim::device")
+_GOING_THROUGH = frozenset({"aten::keys", "aten::values", "aten::items", "aten::list", "aten::eq"})
 
 
 class Interpreter:
@@ -233,7 +239,7 @@ class Interpreter:
         unread = instruction.kind == "prim::Loop"
         args = [] if unread else [self.read(frame.values[k]) for k in instruction.inputs]
         try:
-            result: Any = handler(Call(self, frame, instruction, args))
+            result: Any = self._handled(handler, frame, instruction, args)
         except _OF_THE_MODEL as error:
             note_location(error)
             raise
@@ -242,6 +248,22 @@ class Interpreter:
             frame.values[outputs[0]] = result
         elif outputs:
             frame.values.update(zip(outputs, result, strict=True))
+
+    def _handled(
+        self, handler: Handler, frame: CallFrame, instruction: Instruction, args: list[object]
+    ) -> object:
+        """What an instruction gives, once for each value that an argument may be."""
+        if instruction.kind in _GOING_THROUGH:
+            args = [with_and_without(arg) for arg in args]
+        several = next((k for k, arg in enumerate(args) if is_one_of_several(arg)), None)
+        if several is None or not instruction.kind.startswith(_OF_ONE_VALUE):
+            return handler(Call(self, frame, instruction, args))
+        before, after = args[:several], args[several + 1 :]
+        return each_alternative(
+            self.ops.session,
+            args[several],
+            lambda one: self._handled(handler, frame, instruction, [*before, one, *after]),
+        )
 
     def read(self, value: object) -> Any:
         """A variable's value where it is used.
