@@ -31,7 +31,6 @@ __all__ = [
     "leaves",
     "map_tensors",
     "own_or_meta",
-    "present_inner_of",
     "real_list",
     "real_truth",
     "remember_item",
@@ -91,12 +90,6 @@ def inner_of(tensor: torch.Tensor) -> torch.Tensor:
     """The fake tensor inside a functional one, after pending writes to its base."""
     with no_functional_mode():
         torch._sync(tensor)  # type: ignore[attr-defined]
-        return torch._from_functional_tensor(tensor.elem)  # type: ignore[attr-defined]
-
-
-def present_inner_of(tensor: torch.Tensor) -> torch.Tensor:
-    """The fake tensor inside a functional one as it is, whether or not its base was written."""
-    with no_functional_mode():
         return torch._from_functional_tensor(tensor.elem)  # type: ignore[attr-defined]
 
 

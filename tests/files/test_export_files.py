@@ -42,7 +42,7 @@ class Net(nn.Module):
 class Refused(Net):
     def forward(self, x: torch.Tensor) -> Any:
         x = super().forward(x)
-        return sorted(row.sum() for row in x)
+        return torch.from_numpy(x.numpy() * 2)
 
 
 def make() -> Net:

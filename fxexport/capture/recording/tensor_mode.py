@@ -132,7 +132,7 @@ class TensorMode(compat.UserMode):
         self._tagged: MutableMapping[torch.Tensor, bool] = WeakIdKeyDictionary()
         self._lifted: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._base_of: MutableMapping[torch.Tensor, torch.Tensor] = WeakIdKeyDictionary()
-        self.stale_views = StaleViews(recorder, self.inner, self.replace)
+        self.stale_views = StaleViews(recorder, self.inner)
         # address of the memory -> the real tensors in it
         self._memory: dict[int, list[torch.Tensor]] = {}
         # what stands in for state -> the fake tensor that it began with

@@ -185,11 +185,8 @@ class Session(Refusing):
         """
         check = functools.partial(hold_to_example, self.env, self.example_sizes, reached=False)
         self.settle()
-        with (
-            self._nested(),
-            self.tensors.stale_views.body(),
-            self._ledger.body(perhaps, check) as body,
-        ):
+        self.tensors.stale_views.bring_up_to_date()
+        with self._nested(), self._ledger.body(perhaps, check) as body:
             yield body
             self.settle()
 

@@ -201,14 +201,15 @@ def test_residuals_that_all_ranks_decide_are_refused() -> None:
         )
 
 
-def test_residuals_of_another_rank_by_the_sizes_are_refused() -> None:
+def test_the_sizes_decide_the_rank_of_residuals() -> None:
     """There are none unless rows are more than columns, and then one for each matrix."""
-    with pytest.raises(fxexport.UnsupportedError, match="same kind of value"):
-        fxexport.export(
-            lambda a, b: tuple(torch.linalg.lstsq(a, b, driver="gels")),
-            (drawn(2, 5, 3), drawn(2, 5, 1)),
-            dynamic=True,
-        )
+    exported = fxexport.export(
+        lambda a, b: tuple(torch.linalg.lstsq(a, b, driver="gels")),
+        (drawn(2, 5, 3), drawn(2, 5, 1)),
+        dynamic=True,
+        verify=False,  # of zeros, which have no result, PyTorch gives some
+    )
+    assert exported.report.outputs[1]["shape"] is None
 
 
 # -- numbers that are none, branches, loops, TensorRT ----------------------------------------------
