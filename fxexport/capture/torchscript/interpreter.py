@@ -23,7 +23,7 @@ from fxexport.capture.session.module_names import ScriptedMethod
 from fxexport.capture.staging.alternatives import each_alternative, is_one_of_several
 from fxexport.capture.torchscript.arguments import arriving
 from fxexport.capture.torchscript.attention import check_fast_path
-from fxexport.capture.torchscript.call import Call
+from fxexport.capture.torchscript.call import Call, Handler
 from fxexport.capture.torchscript.objects import Instance, Objects
 from fxexport.capture.torchscript.program import (
     Block,
@@ -32,7 +32,7 @@ from fxexport.capture.torchscript.program import (
     Program,
     read_program,
 )
-from fxexport.capture.torchscript.table import Handler, handler_of
+from fxexport.capture.torchscript.table import handler_of
 from fxexport.capture.values.maybe import Maybe
 from fxexport.capture.values.uncertain_keys import with_and_without
 from fxexport.errors import UnsupportedError
