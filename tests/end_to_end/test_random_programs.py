@@ -25,7 +25,9 @@ Key = tuple[str, int]
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[Key, Outcome]:
     folder = tmp_path_factory.mktemp("random_programs")
     keys = [(flavour, seed) for flavour in FLAVOURS for seed in range(COUNT // len(FLAVOURS))]
-    return {(flavour, seed): run(generate(seed, flavour), folder) for flavour, seed in keys}
+    for flavour in FLAVOURS:
+        (folder / flavour).mkdir()  # programs of one seed have one name
+    return {key: run(generate(key[1], key[0]), folder / key[0]) for key in keys}
 
 
 def _listing(outcomes: dict[Key, Outcome], *statuses: str) -> str:

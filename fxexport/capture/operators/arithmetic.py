@@ -24,8 +24,10 @@ from fxexport.capture.staging.alternatives import for_each
 from fxexport.capture.values.maybe import force
 from fxexport.capture.values.symbolic_text import joined_text
 from fxexport.capture.values.uncertain_keys import settled
+from fxexport.errors import UnsupportedError
 from fxexport.graph import scalars
 from fxexport.source.exceptions import errors_of_the_program
+from fxexport.source.frames import user_location
 
 __all__ = ["AUGMENT", "BINARY", "BITWISE", "Arithmetic"]
 
@@ -116,6 +118,7 @@ class Arithmetic:
             self._session.take_for_granted(
                 right >= 0, "a number is shifted by 0 or more places", "ValueError"
             )
+            return _shifted(name, left, right)
         return self._power(left, right) if name == "Pow" else _done(BINARY[name], left, right)
 
     def _power(self, base: Any, exponent: Any) -> Any:
@@ -215,6 +218,19 @@ class Arithmetic:
 
     def _new(self, value: object) -> Any:
         return self._session.journal.made(value) if type(value) is list else value
+
+
+def _shifted(name: str, number: Any, places: torch.SymInt) -> object:
+    """``number << places`` or ``number >> places``."""
+    try:
+        return _done(BINARY[name], number, places)
+    except (AttributeError, TypeError) as error:
+        # Before 2.13 PyTorch asks whether the places are below 0, and cannot say.
+        raise UnsupportedError(
+            "a shift by a number that is known only when the model runs, with this PyTorch",
+            location=user_location(),
+            hint="multiply by 2 ** n, divide by it with //, or install PyTorch 2.13 or newer",
+        ) from error
 
 
 def _done(function: Callable[..., Any], *operands: object) -> Any:
