@@ -241,8 +241,9 @@ def test_bits_of_ints(name: str) -> None:
     check(BITS[name], [(a, b) for a in values for b in values], torch.int64)
 
 
-# Before 2.13 PyTorch shifts by no symbolic number, and has no combinations of one.
+# Before 2.13 PyTorch shifts by no symbolic number, before 2.14 it has no combinations of one.
 newer = pytest.mark.skipif(TORCH < (2, 13), reason="PyTorch cannot before 2.13")
+newest = pytest.mark.skipif(TORCH < (2, 14), reason="PyTorch cannot before 2.14")
 
 
 @newer
@@ -282,7 +283,9 @@ OF_SIZES: dict[str, Function] = {
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=newer if name in ("next power of two, shifted", "pairs") else [])
+        pytest.param(
+            name, marks={"next power of two, shifted": newer, "pairs": newest}.get(name, [])
+        )
         for name in OF_SIZES
     ],
 )
