@@ -37,8 +37,7 @@ class Output:
     items: _Kind = "tensor"
     path: str = ""
     column: int = 0
-    optional: str = ""
-    is_optional: bool = False
+    optional: str | None = None
     tells: bool = False
     promoted: bool = False
 
@@ -124,7 +123,8 @@ class Results:
         found = [
             output for sub, leaf in leaves for output in self._of_one(_joined(path, sub), leaf)
         ]
-        if not found or any(output.kind == "sequence" or output.optional for output in found):
+        nested = [o for o in found if o.kind == "sequence" or o.optional is not None]
+        if nested or not found:
             raise UnsupportedError(
                 "the model returns None or something in which there is no tensor, a list of "
                 "varying length, or something else that may be None",
@@ -137,7 +137,7 @@ class Results:
             value.fx_location,
         )
         for output in found:
-            output.optional, output.is_optional = path, True
+            output.optional = path
         flag = Output(path, value.present, "bool", optional=path, tells=True)
         return [*found, flag]
 
@@ -205,7 +205,7 @@ def output_specs(
     specs: list[OutputSpec] = []
     names = iter(given)
     flags = {
-        output.optional: _unlike(f"{_base_name(output.optional)}.present", taken)
+        output.optional: _unlike(f"{_base_name(output.optional or '')}.present", taken)
         for output in outputs
         if output.tells
     }
@@ -222,8 +222,8 @@ def output_specs(
                 output.items,
                 output.path,
                 output.column,
-                presence=flags[output.optional] if output.is_optional else "",
-                optional=output.optional if output.is_optional else "",
+                presence="" if output.tells else flags.get(output.optional, ""),
+                optional="" if output.tells else output.optional or "",
                 tells=output.tells,
                 promoted=output.promoted,
             )

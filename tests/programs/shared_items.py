@@ -6,22 +6,10 @@ from types import SimpleNamespace
 
 import torch
 
-from tests.programs.program import Programs, rand
+from tests.programs.changed_objects import XN, Sample, xs_of
+from tests.programs.program import Programs
 
 PROGRAMS = Programs("shared_items")
-X0, X1, X2, X3, X6 = (rand(n, 4, seed=n) for n in (0, 1, 2, 3, 6))
-XS, XN = (X3, X0, X1, X2, X6), (X3, X1, X2, X6)
-
-
-class Sample:
-    def __init__(self, x):
-        self.x = x
-        self.meta = {"k": x.sum()}
-        self.pred = None
-
-
-def xs_of(items):
-    return torch.stack([s.x for s in items])
 
 
 def two_loans(x):

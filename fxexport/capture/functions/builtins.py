@@ -152,32 +152,21 @@ class Builtins:
             **kwargs: its arguments by name.
         """
         if through:
-            for k, arg in enumerate(args):
-                one = with_and_without(arg)
-                if one is not arg:
-                    given = args[:k], args[k + 1 :]
-                    return each_alternative(
-                        self._operators.session,
-                        one,
-                        functools.partial(self._with_one, function, given, kwargs),
-                    )
+            cases = [with_and_without(arg) for arg in args]
+            k = next((k for k, arg in enumerate(args) if cases[k] is not arg), None)
+            if k is not None:
+                before, after = args[:k], args[k + 1 :]
+                return each_alternative(
+                    self._operators.session,
+                    cases[k],
+                    lambda one: self._with_values(function, True, *before, one, *after, **kwargs),
+                )
             whole_all(self._operators.session, (*args, *kwargs.values()))
         result = function(*map(force, args), **{key: force(v) for key, v in kwargs.items()})
         if is_iterator(result):
             sources = [value for value in args if is_iterator(value) and value is not result]
             self._operators.session.journal.feeds(result, sources)
         return result
-
-    def _with_one(
-        self,
-        function: Callable[..., object],
-        given: tuple[tuple[object, ...], tuple[object, ...]],
-        kwargs: dict[str, object],
-        one: object,
-    ) -> object:
-        """`_with_values`, with one more argument between others."""
-        before, after = given
-        return self._with_values(function, True, *before, one, *after, **kwargs)
 
     def _typed_tensor(self, kind: Any, *args: Any, **kwargs: object) -> object:
         """``torch.LongTensor(items)`` and kin."""

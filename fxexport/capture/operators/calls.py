@@ -18,8 +18,8 @@ from fxexport.capture.session.compiled_functions import refuse_compiled
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.session import Session
 from fxexport.capture.staging.alternatives import each_alternative, is_one_of_several
-from fxexport.capture.values.choice import Choice
-from fxexport.capture.values.maybe import Maybe, force, narrowed, settled_to, uncertain_in
+from fxexport.capture.values.choice import Choice, settled_to
+from fxexport.capture.values.maybe import Maybe, force, narrowed, uncertain_in
 from fxexport.capture.values.uncertain_keys import is_uncertain
 from fxexport.source.exceptions import note_raised
 from fxexport.source.ownership import is_torch_internal

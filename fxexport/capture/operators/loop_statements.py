@@ -208,13 +208,7 @@ class LoopStatements:
 
         def where_it_holds(item: object) -> None:
             condition = condition_of(self._session, source.test(item))
-            if isinstance(condition, bool):
-                if condition:
-                    body(source.make(item))
-            else:
-                stage_branch(
-                    self._session, condition, lambda: body(source.make(item)), lambda: None, slots
-                )
+            self._if(condition, lambda: body(source.make(item)), slots)
 
         self._over(source.items, where_it_holds, slots, broken)
 

@@ -248,15 +248,24 @@ def count_of(items: Iterable[object], wanted: object) -> int:
     return count
 
 
-def most_of(
+def _best_of(
     items: Iterable[_Item], key: Callable[[_Item], Any], better: Callable[[Any, Any], Any]
-) -> _Item:
-    """``max(items, key=key)``, or min; no items are an error, as in Python."""
+) -> tuple[_Item, Any] | None:
+    """The item with the best key, and the key; None where there are no items."""
     best: Any = None
     for item in items:
         item_key = key(item)
         if best is None or better(best[1], item_key):
             best = (item, item_key)
+    found: tuple[_Item, Any] | None = best
+    return found
+
+
+def most_of(
+    items: Iterable[_Item], key: Callable[[_Item], Any], better: Callable[[Any, Any], Any]
+) -> _Item:
+    """``max(items, key=key)``, or min; no items are an error, as in Python."""
+    best = _best_of(items, key, better)
     if best is None:
         raise ValueError("max() or min() iterable argument is empty")
     found: _Item = best[0]
@@ -270,11 +279,7 @@ def most_or_default(
     default: Any,
 ) -> Any:
     """``max(items, key=key, default=default)``, or min."""
-    best: Any = None
-    for item in items:
-        item_key = key(item)
-        if best is None or better(best[1], item_key):
-            best = (item, item_key)
+    best = _best_of(items, key, better)
     if best is None:
         return default
     return best[0]

@@ -33,6 +33,7 @@ __all__ = [
     "Slot",
     "SlotKey",
     "Writes",
+    "contents_of",
     "put_attribute",
 ]
 
@@ -50,6 +51,15 @@ SlotKey: TypeAlias = tuple[str, int] | tuple[str, int, str]
 Container: TypeAlias = list[Value] | dict[Value, Value] | set[Value] | deque[Value]
 
 _T = TypeVar("_T")
+
+
+def contents_of(cell: CellType) -> Value:
+    """What a variable holds; UNSET where it is not bound."""
+    try:
+        value: Value = cell.cell_contents
+    except ValueError:
+        return UNSET
+    return value
 
 
 class Slot:
@@ -86,10 +96,7 @@ class CellSlot(Slot):
         self.key = ("cell", id(cell))
 
     def get(self) -> Value:
-        try:
-            return self._cell.cell_contents
-        except ValueError:
-            return UNSET
+        return contents_of(self._cell)
 
     def set(self, value: Value) -> None:
         if value is not UNSET:

@@ -107,15 +107,15 @@ class Lending(Sharing):
         for thing in (item, self._base_of(item)):
             loan = self._loans.get(id(thing))
             if loan is not None and loan.item is item and loan.container is container:
-                alike = loan.left is None and self.same_number(loan.key, key)
+                alike = loan.left is None and self.same(loan.key, key)
                 return alike and self._is_there(loan)
         return False
 
     def _base_of(self, item: Value) -> Value:
         return self.tensors.base_of(item) if isinstance(item, compat.FunctionalTensor) else item
 
-    def same_number(self, a: Size, b: Size) -> bool:
-        """Whether two numbers are certainly one."""
+    def same(self, a: Value, b: Value) -> bool:
+        """Whether two Python or symbolic scalars certainly have the same type and value."""
         raise NotImplementedError
 
     def settle(self) -> None:

@@ -359,10 +359,6 @@ class Session(Refusing):
         with compat.no_recording(), self.env.thorough():
             return bool(compat.statically_known_true(a == b))
 
-    def same_number(self, a: Size, b: Size) -> bool:
-        """Whether two numbers are certainly one."""
-        return self.same(a, b)
-
     def in_scope(self, value: Value) -> bool:
         """Whether a scalar can be computed in the frame that is open now."""
         if not is_symbolic(value):

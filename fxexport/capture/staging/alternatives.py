@@ -24,12 +24,8 @@ __all__ = ["each_alternative", "for_each", "is_one_of_several"]
 
 def is_one_of_several(value: Value) -> bool:
     """Whether a value is a choice, or one where it is there."""
-    return isinstance(value, Choice) or (isinstance(value, Maybe) and has_alternatives(value))
-
-
-def has_alternatives(maybe: Maybe) -> bool:
-    """Whether what may be absent is one of several values otherwise."""
-    return isinstance(maybe.value, Choice)
+    there = value.value if isinstance(value, Maybe) else value
+    return isinstance(there, Choice)
 
 
 def each_alternative(
@@ -69,7 +65,7 @@ def each_alternative(
 
 def _cases(value: Value) -> list[tuple[Value, Value]]:
     """The alternatives of a value, None among them, each with the flag that says that it is it."""
-    if isinstance(value, Maybe) and has_alternatives(value):
+    if isinstance(value, Maybe) and isinstance(value.value, Choice):
         # Where there is no value, no flag of an alternative is true.
         absent = torch.sym_not(cast("torch.SymBool", value.present))
         return [(absent, value.absent), *cases_of(value.value)]
@@ -91,7 +87,7 @@ def _in_branches(
     return stage_branch(
         session,
         cast("Undecided", flag),
-        lambda: each_alternative(session, one, use),
+        lambda: use(one),
         lambda: _in_branches(session, others, use, slots),
         slots,
     )

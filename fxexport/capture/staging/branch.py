@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 import torch
 
 from fxexport import _torch_compat as compat
-from fxexport.capture.recording.types import Operand, Undecided, Value
+from fxexport.capture.recording.frame import Frame
+from fxexport.capture.recording.recorder import Recorder
+from fxexport.capture.recording.types import GraphValue, Operand, Undecided, Value
 from fxexport.capture.session.implications import negated
 from fxexport.capture.session.journal import ContentsSlot, Slot, SlotKey
 from fxexport.capture.session.refusals import Poison
@@ -28,7 +30,7 @@ from fxexport.source.exceptions import ExceptionNote, note_of
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
 
-__all__ = ["Raised", "stage_branch"]
+__all__ = ["Raised", "stage_branch", "write_branch"]
 
 
 _SIDES: tuple[Side, Side] = ("then", "other")
@@ -225,6 +227,31 @@ def _assertion(
     return runs[keep]()
 
 
+def write_branch(
+    recorder: Recorder,
+    condition: Operand,
+    frames: Sequence[Frame],
+    operands: Sequence[Sequence[Operand]],
+    values: Sequence[GraphValue],
+) -> None:
+    """Writes a branch node.
+
+    Args:
+        recorder: writes it into the present frame.
+        condition: the node or constant of the condition.
+        frames: those of both paths.
+        operands: what each path gives.
+        values: what stands for that after the branch.
+    """
+    captured = list(dict.fromkeys(node for frame in frames for node in frame.captures))
+    bodies = [
+        recorder.add_body(recorder.finish(frame, [], out, captured), name)
+        for frame, out, name in zip(frames, operands, ("then", "else"), strict=True)
+    ]
+    node = recorder.emit(branch, condition, *bodies, tuple(captured), val=tuple(values))
+    recorder.bind(tuple(values), node)
+
+
 def _write_node(
     session: Session,
     condition: Undecided,
@@ -242,15 +269,10 @@ def _write_node(
         with recorder.reopened(path.body.frame):
             operands.append(merge.outputs.operands(side))
     values = merge.outputs.values_after()
-    captured = list(dict.fromkeys(node for path in paths for node in path.body.frame.captures))
-    bodies = [
-        recorder.add_body(recorder.finish(path.body.frame, [], out, captured), name)
-        for path, out, name in zip(paths, operands, ("then", "else"), strict=True)
-    ]
-    node = recorder.emit(branch, condition_node, *bodies, tuple(captured), val=tuple(values))
+    frames = [path.body.frame for path in paths]
+    write_branch(recorder, condition_node, frames, operands, values)
     spoilt = {side: path.body.remembered.spoilt() for side, path in zip(_SIDES, paths, strict=True)}
     after = _After(session, merge, spoilt)
-    recorder.bind(tuple(values), node)
     for output, made in zip(merge.outputs.all, values, strict=True):
         value: Value = made
         if isinstance(made, torch.Tensor):

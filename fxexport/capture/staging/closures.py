@@ -11,7 +11,7 @@ from types import CellType, FunctionType
 from typing import Any
 
 from fxexport.capture.recording.types import Value
-from fxexport.capture.session.journal import UNSET, Journal
+from fxexport.capture.session.journal import UNSET, Journal, contents_of
 from fxexport.capture.values.kinds import Mismatch
 
 __all__ = ["CellPlan", "ClosurePlan", "ClosurePlans"]
@@ -112,23 +112,15 @@ class ClosurePlans:
             return then
         if not (self._is_inner(then) and self._is_inner(other)):
             raise Mismatch("two functions that see different variables")
-        return self._plan(then, other, lambda value: merge(value, _content(other)))
+        return self._plan(then, other, lambda value: merge(value, contents_of(other)))
 
     def _plan(self, cell: CellType, other: Value, merged: Callable[[Value], Value]) -> CellPlan:
         """One plan for a variable, however many functions see it."""
         key = (id(cell), id(other))
         if key not in self._cells:
             self._cells[key] = CellPlan(None)
-            self._cells[key].parts = [merged(_content(cell))]
+            self._cells[key].parts = [merged(contents_of(cell))]
         return self._cells[key]
 
     def _is_inner(self, cell: CellType) -> bool:
         return self._since > 0 and self._journal.born_cell(cell) >= self._since
-
-
-def _content(cell: CellType) -> Value:
-    try:
-        value: Value = cell.cell_contents
-    except ValueError:
-        return UNSET
-    return value

@@ -9,8 +9,8 @@ import torch
 
 from fxexport.capture.recording.types import Operand, Undecided, Value
 from fxexport.capture.session.session import Session
+from fxexport.capture.staging.branch import write_branch
 from fxexport.capture.values.choice import Choice, cases_of
-from fxexport.graph.ops import branch
 from fxexport.graph.unranked import UnrankedVal
 
 __all__ = ["of_any_rank"]
@@ -24,23 +24,16 @@ def of_any_rank(session: Session, choice: Choice) -> UnrankedVal:
 
 
 def _of_cases(session: Session, cases: _Cases) -> UnrankedVal:
-    recorder = session.recorder
     (flag, _), *_ = cases
     condition = session.node_of(cast("Undecided", flag))
     frames, operands = [], []
     for side in (cases[:1], cases[1:]):
         with session.body() as body:
             frames.append(body.frame)
-            operands.append(_operand(session, side))
-    captured = list(dict.fromkeys(node for frame in frames for node in frame.captures))
-    bodies = [
-        recorder.add_body(recorder.finish(frame, [], [operand], captured), name)
-        for frame, operand, name in zip(frames, operands, ("then", "else"), strict=True)
-    ]
+            operands.append([_operand(session, side)])
     tensors = [cast("torch.Tensor", one) for _, one in cases]
     value = UnrankedVal(tensors[0].dtype, tuple(tensor.dim() for tensor in tensors))
-    node = recorder.emit(branch, condition, *bodies, tuple(captured), val=(value,))
-    recorder.bind((value,), node)
+    write_branch(session.recorder, condition, frames, operands, [value])
     return value
 
 

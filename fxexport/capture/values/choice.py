@@ -12,6 +12,8 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
+
 from fxexport.capture.recording.types import Function, OpArgs, OpKwargs, Value
 from fxexport.capture.session.session import Session
 from fxexport.capture.values.symbolic_text import text_of
@@ -19,7 +21,7 @@ from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_raised
 from fxexport.source.frames import user_location
 
-__all__ = ["MOST_ALTERNATIVES", "Choice", "cases_of", "decided"]
+__all__ = ["MOST_ALTERNATIVES", "Choice", "cases_of", "decided", "first_in", "settled_to"]
 
 MOST_ALTERNATIVES = 64
 """More are refused: each use of a choice is written into the file once for each alternative."""
@@ -58,14 +60,6 @@ class Choice:
         again.fx_location = self.fx_location
         return again
 
-    def without_first(self) -> Value:
-        """The rest, where the first alternative is not the one."""
-        if len(self.values) == 2:
-            return self.values[1]
-        rest = Choice(self.fx_session, self.flags[1:], self.values[1:])
-        rest.fx_location = self.fx_location
-        return rest
-
     def __getattr__(self, name: str) -> object:
         if name.startswith(("fx_", "__")) or name in ("flags", "values"):
             raise AttributeError(name)
@@ -81,33 +75,41 @@ class Choice:
     def __torch_function__(
         cls, func: Function, types: object, args: OpArgs = (), kwargs: OpKwargs | None = None
     ) -> object:
-        given = next(arg for arg in [*args, *(kwargs or {}).values()] if _holds(arg))
-        choice = _first_in(given)
+        given, named = args, kwargs or {}
+        choice = first_in((given, named), Choice)
         return _each(
             choice,
-            lambda value: func(
-                *(_replaced(arg, choice, value) for arg in args),
-                **{key: _replaced(arg, choice, value) for key, arg in (kwargs or {}).items()},
-            ),
+            lambda one: func(*settled_to(given, choice, one), **settled_to(named, choice, one)),
         )
 
 
-def _first_in(value: Any) -> Choice:
-    return value if isinstance(value, Choice) else next(_first_in(v) for v in value if _holds(v))
+def first_in(value: Any, kinds: type | tuple[type, ...]) -> Any:
+    """The first value of some classes in an argument, looked for in plain containers and slices."""
+    if isinstance(value, kinds):
+        return value
+    if isinstance(value, slice):
+        value = (value.start, value.stop, value.step)
+    if type(value) is dict:
+        value = list(value.values())
+    if isinstance(value, (list, tuple)) and not isinstance(value, torch.Size):
+        found = (first_in(item, kinds) for item in value)
+        return next((one for one in found if one is not None), None)
+    return None
 
 
-def _holds(value: object) -> bool:
-    if isinstance(value, (list, tuple)):
-        return any(map(_holds, value))
-    return isinstance(value, Choice)
-
-
-def _replaced(value: Any, choice: Choice, by: Value) -> Any:
-    if value is choice:
+def settled_to(value: Any, uncertain: Any, by: Any) -> Any:
+    """An argument with one uncertain value in it settled."""
+    if value is uncertain:
         return by
-    if type(value) in (list, tuple) and _holds(value):
-        return type(value)(_replaced(item, choice, by) for item in value)
-    return value
+    if isinstance(value, slice):
+        bounds = (value.start, value.stop, value.step)
+        return slice(*(settled_to(bound, uncertain, by) for bound in bounds))
+    if first_in(value, type(uncertain)) is None:
+        return value
+    if type(value) is dict:
+        return {key: settled_to(item, uncertain, by) for key, item in value.items()}
+    items = [settled_to(item, uncertain, by) for item in value]
+    return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
 
 
 def _each(choice: Choice, use: Callable[[Any], Value]) -> Any:

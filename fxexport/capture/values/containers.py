@@ -22,6 +22,7 @@ __all__ = [
     "is_plain_object",
     "keyed_like",
     "keys_of",
+    "of_one_form",
     "parts_of",
     "rebuild_like",
     "refill",
@@ -123,7 +124,7 @@ def _is_method_of_a_value(value: object) -> bool:
     return type(value) is BuiltinMethodType and isinstance(value.__self__, torch.Tensor)
 
 
-def _of_one_form(a: object, b: object) -> bool:
+def of_one_form(a: object, b: object) -> bool:
     """Whether two values are tensors that one tensor can stand for."""
     if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor):
         return False
@@ -140,7 +141,7 @@ def same_kind(a: object, b: object) -> bool:
     if type(a) is MethodType and type(b) is MethodType:
         return a.__func__ is b.__func__
     if type(a) is BuiltinMethodType and type(b) is BuiltinMethodType:
-        return a.__name__ == b.__name__ and _of_one_form(a.__self__, b.__self__)
+        return a.__name__ == b.__name__ and of_one_form(a.__self__, b.__self__)
     kinds = (tuple if isinstance(value, torch.Size) else type(value) for value in (a, b))
     return next(kinds) is next(kinds)
 

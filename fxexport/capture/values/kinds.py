@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from types import CellType, FunctionType
+from types import FunctionType
 from typing import Any
 
 import torch
 
-from fxexport.capture.session.journal import UNSET
+from fxexport.capture.session.journal import UNSET, contents_of
 from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.session import sym_type
-from fxexport.capture.values.containers import keys_of, parts_of, same_kind
+from fxexport.capture.values.containers import keys_of, of_one_form, parts_of, same_kind
 from fxexport.capture.values.maybe import HOLE
 
 __all__ = [
@@ -64,36 +64,31 @@ def _same_function(a: FunctionType, b: FunctionType) -> bool:
     """Whether two functions do the same: one code, and the same variables and defaults."""
     if a.__code__ is not b.__code__:
         return False
-    held = [
-        [*(_content(cell) for cell in each.__closure__ or ()), *(each.__defaults__ or ()),
-         *(each.__kwdefaults__ or {}).values()]
-        for each in (a, b)
-    ]  # fmt: skip
-    # Two variables that hold the same now need not do so later.
     cells = zip(a.__closure__ or (), b.__closure__ or (), strict=True)
-    apart = any(
-        mine is not its and not name.startswith("_fx_")
-        for (mine, its), name in zip(cells, a.__code__.co_freevars, strict=True)
+    names = a.__code__.co_freevars
+    # Two variables that hold the same now need not do so later; ours do.
+    variables = all(
+        mine is its or (name.startswith("_fx_") and _same_held(contents_of(mine), contents_of(its)))
+        for (mine, its), name in zip(cells, names, strict=True)
     )
-    return not apart and all(
-        mine is its
-        or (leaf_kind(mine) is not torch.Tensor and same_constant(mine, its))
-        or (isinstance(mine, (int, float)) and type(mine) is type(its) and mine == its)
-        for mine, its in zip(*held, strict=False)
-    )
+    defaults = zip(_defaults_of(a), _defaults_of(b), strict=False)
+    return variables and all(_same_held(mine, its) for mine, its in defaults)
 
 
-def _content(cell: CellType) -> object:
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return UNSET
+def _defaults_of(function: FunctionType) -> list[object]:
+    return [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+
+
+def _same_held(a: object, b: object) -> bool:
+    if isinstance(a, (int, float)):
+        return a is b or (type(a) is type(b) and a == b)
+    return a is b or (not isinstance(a, torch.Tensor) and same_constant(a, b))
 
 
 def same_sort(a: Any, b: Any) -> bool:
     """Whether two values are one alternative of a choice, which is then merged as other values."""
     if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
-        return a.dim() == b.dim() and a.dtype == b.dtype
+        return of_one_form(a, b)
     kinds = leaf_kind(a), leaf_kind(b)
     if kinds[0] is not None or kinds[1] is not None:
         return torch.Tensor not in kinds and None not in kinds

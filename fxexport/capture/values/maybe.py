@@ -17,7 +17,7 @@ import torch
 from fxexport.capture.recording.types import Function, OpArgs, OpKwargs
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.session import Session, is_symbolic
-from fxexport.capture.values.choice import Choice, decided
+from fxexport.capture.values.choice import Choice, decided, first_in
 from fxexport.capture.values.symbolic_text import text_of
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_raised
@@ -33,7 +33,6 @@ __all__ = [
     "is_dynamic",
     "lifted",
     "narrowed",
-    "settled_to",
     "uncertain_in",
 ]
 
@@ -231,33 +230,8 @@ def dynamic_inside(values: Iterable[object]) -> bool:
 
 def uncertain_in(value: object) -> Maybe | Choice | None:
     """The first uncertain value in an argument, looked for in plain containers and slices."""
-    if isinstance(value, (Maybe, Choice)):
-        return value
-    if isinstance(value, slice):
-        value = (value.start, value.stop, value.step)
-    if type(value) is dict:
-        value = list(value.values())
-    if isinstance(value, (list, tuple)) and not isinstance(value, torch.Size):
-        for item in value:
-            found = uncertain_in(item)
-            if found is not None:
-                return found
-    return None
-
-
-def settled_to(value: Any, uncertain: Maybe | Choice, by: Any) -> Any:
-    """An argument with one uncertain value in it settled."""
-    if value is uncertain:
-        return by
-    if isinstance(value, slice):
-        bounds = (value.start, value.stop, value.step)
-        return slice(*(settled_to(bound, uncertain, by) for bound in bounds))
-    if uncertain_in(value) is None:
-        return value
-    if type(value) is dict:
-        return {key: settled_to(item, uncertain, by) for key, item in value.items()}
-    items = [settled_to(item, uncertain, by) for item in value]
-    return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    found: Maybe | Choice | None = first_in(value, (Maybe, Choice))
+    return found
 
 
 # -- merging ---------------------------------------------------------------------------------------
