@@ -93,10 +93,12 @@ class ExportOptions:
         if not self.output_names:
             return
         count = len(graph.outputs) - len(graph.state)
-        if len(self.output_names) != count:
+        # What says whether another one is there is named after that.
+        own = [spec.name for spec in graph.outputs[:count] if spec.of_model]
+        if len(self.output_names) != len(own):
             raise UsageError(
-                f"output_names has {len(self.output_names)} names, but the model has {count} "
-                "output(s): " + ", ".join(spec.name for spec in graph.outputs[:count])
+                f"output_names has {len(self.output_names)} names, but the model has {len(own)} "
+                "output(s): " + ", ".join(own)
             )
         names = [*(spec.name for spec in graph.inputs), *(spec.name for spec in graph.outputs)]
         for name in self.output_names:

@@ -50,7 +50,7 @@ class Attributes:
         return read(value) if type(value) in (Maybe, Choice, Poison) else value
 
     def _of_number(self, owner: Any, name: str) -> Any:
-        number = torch.sym_ite(owner, 1, 0) if isinstance(owner, torch.SymBool) else owner
+        number = self._session.operand(owner)
         found, is_method = method_of(number, name)
         if found is None:
             with errors_of_the_program():

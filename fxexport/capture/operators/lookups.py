@@ -106,7 +106,8 @@ class Lookups:
     def percent(self, template: str, values: object) -> object:
         """``template % values``."""
         given = values if isinstance(values, tuple) else (values,)
-        if isinstance(values, dict) or not any(map(_is_unknown, given)):
+        wanted = sum(found["kind"] != "%" for found in _PERCENT.finditer(template))
+        if wanted != len(given) or not any(map(_is_unknown, given)):
             with errors_of_the_program():
                 return template % values
         pieces: list[_Piece] = []
@@ -117,7 +118,7 @@ class Lookups:
             if kind == "%":
                 pieces.append("%")
                 continue
-            value: Any = next(rest, "")
+            value: Any = next(rest)
             plain = kind in "dis" and not found["form"]
             conversion = 114 if kind == "r" else -1
             known = value if plain or _is_unknown(value) else found[0] % value

@@ -139,6 +139,19 @@ def test_what_may_be_none_is_returned_with_a_flag_beside_it() -> None:
     }
 
 
+def test_names_are_given_to_what_the_model_returns_and_not_to_its_flags() -> None:
+    exported = fxexport.export(
+        lambda x: (maybe(x), x + 1), (X,), dynamic=True, output_names=["found", "next"]
+    )
+    assert [output["name"] for output in exported.report.outputs] == [
+        "found",
+        "output_0.present",
+        "next",
+    ]
+    with pytest.raises(fxexport.UsageError, match="the model has 2 output"):
+        fxexport.export(lambda x: (maybe(x), x + 1), (X,), output_names=["found"], verify=False)
+
+
 def test_an_output_whose_key_may_be_missing_is_refused_with_the_place_where_it_comes_from() -> None:
     def program(x: torch.Tensor) -> Any:
         result = {"x": x}
