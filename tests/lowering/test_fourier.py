@@ -16,6 +16,11 @@ import fxexport
 LENGTHS = (1, 2, 7, 97, 256, 304, 400, 450, 512, 600, 675, 1021, 1042, 2048, 4084, 4099)
 
 
+def _random(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(sum(shape))
+    return torch.randn(*shape, dtype=dtype, generator=generator)
+
+
 def _got(function: object, x: torch.Tensor, **options: object) -> torch.Tensor:
     exported = fxexport.export(function, x, verify=False, **options)  # type: ignore[arg-type]
     session = onnxruntime.InferenceSession(exported.model.SerializeToString())
@@ -32,7 +37,7 @@ def _close(got: torch.Tensor, expected: torch.Tensor, bound: float) -> None:
 @pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("norm", ["backward", "ortho"])
 def test_each_length_there_and_back(length: int, norm: str) -> None:
-    x = torch.randn(2, length, generator=torch.Generator().manual_seed(length))
+    x = _random(2, length)
 
     def there(x: torch.Tensor) -> torch.Tensor:
         return torch.view_as_real(torch.fft.rfft(x, norm=norm))
@@ -46,7 +51,7 @@ def test_each_length_there_and_back(length: int, norm: str) -> None:
 
 
 def test_float64_keeps_its_digits() -> None:
-    x = torch.randn(2, 600, dtype=torch.float64)
+    x = _random(2, 600, dtype=torch.float64)
     function = lambda x: torch.view_as_real(torch.fft.fft(x))  # noqa: E731
     _close(_got(function, x), function(x), 1e-13)
 
@@ -55,17 +60,17 @@ def test_float64_keeps_its_digits() -> None:
 @pytest.mark.parametrize("length", [5, 12, 100])
 def test_dynamic_lengths_in_each_opset(opset: int, length: int) -> None:
     function = lambda x: torch.fft.irfft(torch.fft.rfft(x) * 2, n=x.shape[-1])  # noqa: E731
-    x = torch.randn(2, 16)
+    x = _random(2, 16)
     exported = fxexport.export(function, x, dynamic=({1: "n"},), opset=opset, verify=False)
     session = onnxruntime.InferenceSession(exported.model.SerializeToString())
-    given = torch.randn(2, length)
+    given = _random(2, length)
     (out,) = session.run(None, {"x": given.numpy()})
     _close(torch.from_numpy(out), given * 2, 1e-6)
 
 
 def test_a_short_transform_is_one_product() -> None:
     function = lambda x: torch.view_as_real(torch.fft.rfft(x))  # noqa: E731
-    exported = fxexport.export(function, torch.randn(8, 256), verify=False)
+    exported = fxexport.export(function, _random(8, 256), verify=False)
     kinds = [node.op_type for node in exported.model.graph.node]
     assert kinds.count("MatMul") == 1 and "DFT" not in kinds
 
@@ -73,14 +78,14 @@ def test_a_short_transform_is_one_product() -> None:
 @pytest.mark.parametrize("length", [304, 480, 1024])
 def test_what_no_real_tensor_has_counts_for_nothing(length: int) -> None:
     """Imaginary parts of the first value and of the middle one; values behind the middle."""
-    parts = torch.randn(3, length // 2 + 4, 2, generator=torch.Generator().manual_seed(length))
+    parts = _random(3, length // 2 + 4, 2)
     function = lambda x: torch.fft.irfft(torch.view_as_complex(x), n=length)  # noqa: E731
     _close(_got(function, parts), function(parts.double()).float(), 1e-6)
 
 
 @pytest.mark.parametrize("shape", [(400,), (2, 400, 3), (1, 2, 3, 400)])
 def test_two_steps_along_any_dimension(shape: tuple[int, ...]) -> None:
-    x = torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    x = _random(*shape, dtype=torch.float64)
     dim = shape.index(400)
     there = lambda x: torch.view_as_real(torch.fft.rfft(x, dim=dim))  # noqa: E731
     back = lambda x: torch.fft.irfft(torch.fft.rfft(x, dim=dim) * 1j, dim=dim)  # noqa: E731
@@ -91,7 +96,7 @@ def test_two_steps_along_any_dimension(shape: tuple[int, ...]) -> None:
 
 
 def test_two_steps_without_imaginary_parts() -> None:
-    x = torch.randn(3, 201, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    x = _random(3, 201, dtype=torch.float64)
     function = lambda x: torch.fft.irfft(x, n=400)  # noqa: E731
     _close(_got(function, x), function(x), 1e-13)
 
@@ -99,7 +104,7 @@ def test_two_steps_without_imaginary_parts() -> None:
 def test_a_real_transform_takes_half_of_the_products() -> None:
     """Of what ``32 * 32`` complex values would take in two steps."""
     function = lambda x: torch.view_as_real(torch.fft.rfft(x))  # noqa: E731
-    exported = fxexport.export(function, torch.randn(8, 1024), verify=False)
+    exported = fxexport.export(function, _random(8, 1024), verify=False)
     model = onnx.shape_inference.infer_shapes(exported.model)
     shapes = {value.name: _dims(value.type) for value in model.graph.value_info}
     shapes |= {value.name: list(value.dims) for value in model.graph.initializer}
