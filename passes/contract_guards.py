@@ -1,10 +1,11 @@
 """Makes a graph check its contract: relations between sizes, ranges, equal dimensions.
 
 Requires: nothing.
-Does: puts one branch at the start of the root that asks whether the sizes fit, all in one question
-(`sizes_fit`, and what is no question of that kind beside it), and whose other path holds a guard
-for each part of the contract. Guards of the program that ask for one of the relations are taken
-out: the branch has them, with their messages.
+Does: asks at the start of the root whether the sizes fit, all in one question (`sizes_fit`). A
+contract of a few parts is one guard, whose message has them all: that costs least in a call. A
+longer one, and one that has parts which are no question of that kind, is a branch whose other path
+holds a guard for each part. Guards of the program that ask for one of the relations are taken out:
+these have their messages.
 Ensures: on inputs outside of the contract the graph raises a `GuardError` that names the part;
 there is nothing where everything that the contract says is a static size, which the runtime checks.
 """
@@ -47,6 +48,11 @@ def run(graph: CapturedGraph) -> CapturedGraph:
     return graph
 
 
+# One guard stands for a contract of at most so many messages: a reader has to find the one that his
+# input does not meet.
+_MOST_MESSAGES = 4
+_NEEDS = "needs "
+
 # Which input, and which of its dimensions; None for an int input itself.
 _Place: TypeAlias = tuple[int, int | None]
 
@@ -60,12 +66,14 @@ class _Part:
         expression: Python over ``d0``, ``d1``, ... for the dimensions.
         dims: where they are.
         simple: the same as `sizes_fit` asks it; None for what it cannot.
+        name: of the dimension, where the part says that two sizes are this one.
     """
 
     message: str
     expression: str
     dims: tuple[_Place, ...]
     simple: SimpleNeed | None
+    name: str = ""
 
 
 @dataclass
@@ -124,7 +132,7 @@ class _Contract:
             self.graph.unguarded.append(message_at(constraint.text, constraint.location))
             return
         message = said.get((names, expression))
-        message = message or message_at(f"needs {constraint.text}", constraint.location)
+        message = message or message_at(f"{_NEEDS}{constraint.text}", constraint.location)
         dims = tuple(self._first[name] for name in names)
         self.parts.append(_Part(message, expression, dims, simple_need(expression)))
 
@@ -133,16 +141,12 @@ class _Contract:
         text = f"{low} <= {name}{upper}" if upper else f"{name} >= {low}"
         simple = None if at[1] is None else SimpleNeed(low=low, high=high)
         expression = f"{low} <= d0" + ("" if high is None else f" and d0 <= {high}")
-        return _Part(f"needs {text}", expression, (at,), simple)
+        return _Part(f"{_NEEDS}{text}", expression, (at,), simple)
 
     def _equal(self, name: str, at: tuple[int, int]) -> _Part:
-        first = self._first[name]
-        (k, axis), (other, dim) = first, at
-        text = " == ".join(
-            f"{self.graph.inputs[i].name}.shape[{d}]" for i, d in ((k, axis), (other, dim))
-        )
-        message = f"needs {text}, both are {name}"
-        return _Part(message, "d0 == d1", (first, at), SimpleNeed(equal=True))
+        dims = self._first[name], at
+        message = f"{_NEEDS}{_equal_sizes(self.graph, dims)}, both are {name}"
+        return _Part(message, "d0 == d1", dims, SimpleNeed(equal=True), name)
 
 
 def _write(graph: CapturedGraph, contract: _Contract) -> None:
@@ -157,8 +161,9 @@ def _write(graph: CapturedGraph, contract: _Contract) -> None:
     if not conditions:
         return
     fits = reduce(lambda a, b: call(before, and_, a, b, val=True), conditions)
-    if len(parts) == 1:
-        only = call(before, guard, fits, parts[0].message, val=None)
+    messages = _messages(graph, parts)
+    if len(parts) == 1 or (not left and len(messages) <= _MOST_MESSAGES):
+        only = call(before, guard, fits, _in_one(messages), val=None)
         only.meta["source"] = ()
         CONTRACT.put(only, True)
         return
@@ -169,6 +174,30 @@ def _write(graph: CapturedGraph, contract: _Contract) -> None:
     node.meta["source"] = ()
     CONTRACT.put(node, True)
     HELPER.put(node, True)
+
+
+def _messages(graph: CapturedGraph, parts: Sequence[_Part]) -> list[str]:
+    """What the parts say, each once; all that is one dimension is said together."""
+    messages: dict[str, None] = {}
+    for part in parts:
+        same = [other for other in parts if other.name == part.name] if part.name else []
+        if len(same) < 2:
+            messages[part.message] = None
+            continue
+        places = [part.dims[0], *(other.dims[1] for other in same)]
+        messages[f"{_NEEDS}{_equal_sizes(graph, places)}, all are {part.name}"] = None
+    return list(messages)
+
+
+def _in_one(messages: Sequence[str]) -> str:
+    """The message of a guard for all of these: what the program raises stands first."""
+    needs = "; ".join(text for text in messages if text.startswith(_NEEDS))
+    raised = " or ".join(text for text in messages if not text.startswith(_NEEDS))
+    return f"{raised}, or a need that is not met: {needs}" if raised and needs else raised or needs
+
+
+def _equal_sizes(graph: CapturedGraph, places: Sequence[_Place]) -> str:
+    return " == ".join(f"{graph.inputs[k].name}.shape[{axis}]" for k, axis in places)
 
 
 def _one_question(

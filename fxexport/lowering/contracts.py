@@ -85,24 +85,30 @@ def _both(a: SizeNeed, b: SizeNeed) -> SizeNeed:
 
 
 def _off_in_range(op: OpBuilder, shapes: Sequence[Value], needs: Sequence[SizeNeed]) -> Value:
-    """For rows that are all alike.
-
-    From the smallest of sizes and upper bounds to the largest of sizes and lower bounds it is 0
-    where the sizes are equal and in their range.
-    """
+    """For rows that are all alike."""
     multiples, lows, highs = _columns(op, needs)
     if multiples is not None and len(shapes) == 1:
         return _off(op, shapes[0], needs)
-    largest = _of_all(op, "Max", [*shapes, *lows])
-    smallest = _of_all(op, "Min", [*shapes, *highs])
-    off = op.one("Sub", largest, smallest)
+    off = _out_of_range(op, shapes, lows, highs)
     if multiples is None:
         return off
     return op.one("Add", off, op.one("Mod", shapes[0], multiples))
 
 
+def _out_of_range(
+    op: OpBuilder, shapes: Sequence[Value], lows: Sequence[Value], highs: Sequence[Value]
+) -> Value:
+    """From the smallest of sizes and upper bounds to the largest of sizes and lower bounds.
+
+    It is 0 where the sizes are equal and in their range.
+    """
+    largest = _of_all(op, "Max", [*shapes, *lows])
+    smallest = _of_all(op, "Min", [*shapes, *highs])
+    return op.one("Sub", largest, smallest)
+
+
 def _off(op: OpBuilder, sizes: Value, needs: Sequence[SizeNeed]) -> Value:
-    """For any sizes: the largest of what each need is off by; one of them is never below 0."""
+    """For any sizes: the largest of what each need is off by, never below 0."""
     multiples, lows, highs = _columns(op, needs)
     others = [at if same is None else same for at, (*_, same) in enumerate(needs)]
     parts: list[Value] = []
@@ -111,6 +117,8 @@ def _off(op: OpBuilder, sizes: Value, needs: Sequence[SizeNeed]) -> Value:
     if others != list(range(len(needs))):
         apart = op.one("Sub", sizes, op.one("Gather", sizes, op.i64(others), axis=0))
         parts.append(op.one("Mul", apart, apart))
+    if not parts:
+        return _out_of_range(op, [sizes], lows, highs)
     parts += [op.one("Sub", low, sizes) for low in lows]
     parts += [op.one("Sub", sizes, high) for high in highs]
     return _of_all(op, "Max", parts)

@@ -43,7 +43,9 @@ def write_guard(op: OpBuilder, condition: Operand, message: str) -> None:
     """A node that fails where a condition does not hold."""
     distance = condition.distance if isinstance(condition, Value) else None
     if distance is not None:
-        # The only element there is has the number 0. Sizes are on the CPU, where Gather looks.
+        # The only element there is has the number 0. Sizes are on the CPU, where Gather looks. No
+        # reduction before it: in caches that a large operator has left cold, one costs more than
+        # all the rest.
         _write_failing(op, "Gather", [op.i64([0]), distance], message)
         return
     flags = condition.flags if isinstance(condition, Value) else None

@@ -93,10 +93,54 @@ def test_all_simple_needs_are_one_question() -> None:
     run_passes(graph, (contract_guards, eliminate_dead_code))
     (asked,) = nodes_of(graph, sizes_fit)
     assert asked.args[1] == ((2, 2, 8, None), (1, 0, None, None), (1, 0, None, 1))
-    (node,) = nodes_of(graph, branch)
+    (node,) = nodes_of(graph, guard)
     assert CONTRACT.of(node)
-    assert len(nodes_of(graph, guard, root=False)) == 3
-    assert not nodes_of(graph, guard, root=True)
+    assert node.args[1] == (
+        "needs a % 2 == 0; needs 2 <= a <= 8; needs x.shape[1] == y.shape[0], both are b"
+    )
+    assert not nodes_of(graph, branch)
+
+
+def test_dimensions_that_are_one_are_said_at_once() -> None:
+    rows = [torch.ones(2, 3)] * 3
+    graph = captured(lambda x, y, z: x + y + z, *rows)
+    shape = (DimRange("batch"), DimRange("length"))
+    graph.inputs = [InputSpec(name, "tensor", torch.float32, shape) for name in "xyz"]
+    graph.constraints = []
+    run_passes(graph, (contract_guards, eliminate_dead_code))
+    (node,) = nodes_of(graph, guard)
+    assert node.args[1] == (
+        "needs x.shape[0] == y.shape[0] == z.shape[0], all are batch; "
+        "needs x.shape[1] == y.shape[1] == z.shape[1], all are length"
+    )
+
+
+def test_what_the_program_raises_stands_before_what_is_needed() -> None:
+    exported = fxexport.export(
+        raising, (torch.ones(6),), dynamic={"x": {0: fxexport.Dim("n", 3, 30)}}, verify=False
+    )
+    graph = exported.graph
+    for wrong in (2, 4, 33):
+        with pytest.raises(
+            GuardError, match=r"^ValueError: threes only \(.*\), or a need .*: needs"
+        ):
+            graph.run(torch.ones(wrong))
+    torch.testing.assert_close(graph.run(torch.ones(9)), (torch.ones(9) * 2,))
+
+
+def test_a_contract_of_many_parts_names_the_one_that_fails() -> None:
+    def total(a, b, c, d, e):  # type: ignore[no-untyped-def]
+        return a.sum() + b.sum() + c.sum() + d.sum() + e.sum()
+
+    dynamic = {name: {0: fxexport.Dim(f"n_{name}", 2, 8)} for name in "abcde"}
+    rows = [torch.ones(3)] * 5
+    exported = fxexport.export(total, tuple(rows), dynamic=dynamic, verify=False)
+    (node,) = nodes_of(exported.graph, branch)
+    assert CONTRACT.of(node)
+    assert len(nodes_of(exported.graph, guard, root=False)) == 5
+    assert not nodes_of(exported.graph, guard, root=True)
+    with pytest.raises(GuardError, match=r"^needs 2 <= n_d <= 8$"):
+        exported.graph.run(*rows[:3], torch.ones(9), rows[4])
 
 
 SIZES = (0, 1, 2, 3, 4, 6, 9)
@@ -116,6 +160,9 @@ NEEDS: tuple[Any, ...] = (
     ((2, 2), [(1, 0, None, None), (2, 0, 6, None), (1, 0, None, 1), (1, 0, None, None)]),
     ((2, 2), [(1, 0, None, None), (1, 0, None, None), (1, 0, None, 1), (1, 0, None, 0)]),
     ((1, 2), [(1, 0, None, None), (1, 0, None, None), (1, 1, None, 0)]),
+    ((1, 1), [(1, 1, None, None), (1, 2, None, None)]),
+    ((1, 1), [(1, 0, 4, None), (1, 0, 6, None)]),
+    ((1, 2), [(1, 1, 6, None), (1, 0, None, None), (1, 2, None, None)]),
 )
 
 
