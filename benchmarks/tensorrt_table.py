@@ -115,7 +115,8 @@ def profile_for(entry: Entry) -> Profile | None:
             numbers = [int(value) for value in column]
             values[spec.name] = ((min(numbers),), (numbers[0],), (max(numbers),))
         if spec.kind == "tensor" and any(not isinstance(d, int) for d in spec.shape):
-            sizes = [[max(int(s), 1) for s in value.shape] for value in column]
+            parts = [2] if spec.dtype.is_complex else []  # a profile is of the file's inputs
+            sizes = [[*(max(int(s), 1) for s in value.shape), *parts] for value in column]
             shapes[spec.name] = (
                 tuple(map(min, *sizes)) if len(sizes) > 1 else tuple(sizes[0]),
                 tuple(sizes[0]),

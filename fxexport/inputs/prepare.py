@@ -147,7 +147,7 @@ class PreparedInputs:
         for spec, leaf in zip(self.specs, self._file_leaves, strict=False):
             value = by_leaf.pop(leaf)
             check_complex(spec, value)
-            flat.append(check_value(spec, as_real(value), sizes))
+            flat.append(check_value(spec, as_real(value) if spec.is_complex else value, sizes))
         for leaf, value in by_leaf.items():
             if not equal_constants(leaf.value, value):
                 raise UsageError(

@@ -110,13 +110,13 @@ class _Adder:
             raise UsageError(
                 f"input {name!r} is a Python {kind}, which has no shape{all_bounds[0].quote()}"
             )
-        sizes = tuple(value.shape)
+        _, sizes = in_the_file(value.dtype, tuple(value.shape))
         for bounds in all_bounds:
             if len(bounds.min) != len(sizes) or min(bounds.min, default=0) < 0:
                 target = _described(name, leaf, self._requests)
                 _refuse(name, shape_misfit(target, bounds), bounds)
         dims = self._requests.dims.setdefault(leaf, {})
-        for axis in range(len(sizes)):
+        for axis in range(len(value.shape)):  # without the parts of complex numbers
             low = min(bounds.min[axis] for bounds in all_bounds)
             high = max(bounds.max[axis] for bounds in all_bounds)
             request = _request(name, axis, dims.pop(axis, None), low, high)

@@ -9,6 +9,7 @@ import torch
 
 import fxexport
 from fxexport import Profile
+from fxexport.graph import DimRange
 
 
 def test_a_profile_of_constants_only_is_none() -> None:
@@ -42,3 +43,17 @@ def test_profiles_by_the_names_that_inputs_shall_have(dynamic: Any) -> None:
     )
     assert made.profiles == [profile]
     assert [spec.name for spec in made.graph.inputs] == ["count:0", "an image"]
+
+
+def test_a_profile_of_a_complex_input_has_the_size_of_its_parts() -> None:
+    c = torch.randn(3, 4, dtype=torch.complex64)
+    sizes = ((1, 4, 2), (3, 4, 2), (5, 4, 2))
+    exported = fxexport.export(
+        lambda c: c * 2, (c,), dynamic={"c": {0: "n"}}, profiles=Profile({"c": sizes})
+    )
+    assert exported.graph.inputs[0].shape == (DimRange("n", 1, 5), 4, 2)
+    for wrong in (((1, 4), (3, 4), (5, 4)), ((1, 4, 2), (3, 4, 2), (5, 4, 3))):
+        with pytest.raises(fxexport.UsageError, match=r"input 'c': .*float32\[n, 4, 2\]"):
+            fxexport.export(
+                lambda c: c * 2, (c,), dynamic={"c": {0: "n"}}, profiles=Profile({"c": wrong})
+            )
