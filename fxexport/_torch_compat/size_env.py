@@ -7,7 +7,7 @@ import copy
 import functools
 import itertools
 import traceback
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import sympy
@@ -24,6 +24,7 @@ from fxexport._torch_compat.size_expressions import (
     at_sizes,
     finite,
     is_boolean,
+    with_sorted_sides,
     without_equal_conditions,
 )
 
@@ -110,6 +111,8 @@ class SizeEnv(ShapeEnv):
         # Told each fact that PyTorch's code learns, unless it is only supposed.
         self.on_fact: Callable[[sympy.Basic], None] | None = None
         self._supposing = 0
+        # symbols of input dimensions -> their names; None: all symbols are of such dimensions
+        self.dimensions: Mapping[sympy.Symbol, str] | None = None
         # symbols that stand for a longer expression -> that expression
         self.definitions: dict[sympy.Symbol, sympy.Expr] = {}
         # symbols that count the iterations of a loop, or are carried by one: sizes are made of them
@@ -151,8 +154,9 @@ class SizeEnv(ShapeEnv):
         *,
         forcing_spec: bool = False,
     ) -> sympy.Basic:
-        # Broadcasting asks whether a size is 1 and takes "not provable" for no; x[:1] may be 1.
-        unproven = fallback_value is False and self._may_be_one_alone(orig_expr)
+        # Broadcasting asks whether a size is 1 and takes "not provable" for no; x[:1] may be 1, and
+        # so may a size that the program makes.
+        unproven = fallback_value is False and self._may_be_one_after_all(orig_expr)
         if unproven and not self.certain(orig_expr):
             return sympy.sympify(self._policy(orig_expr, False))
         # Where "not provable" has an answer, a proof is worth its time for ends of slices alone.
@@ -171,6 +175,7 @@ class SizeEnv(ShapeEnv):
     ) -> bool:
         if asserted_of_own_memory(msg):
             return True
+        orig_expr = with_sorted_sides(orig_expr)
         before = self.num_deferred_runtime_asserts
         with self.thorough():
             found = bool(self._learn(orig_expr, msg, fx_node))
@@ -182,7 +187,7 @@ class SizeEnv(ShapeEnv):
     def _maybe_evaluate_static(  # type: ignore[override]
         self, expr: sympy.Basic, **options: Any
     ) -> sympy.Basic | None:
-        expr = without_equal_conditions(expr)
+        expr = with_sorted_sides(without_equal_conditions(expr))
         found = super()._maybe_evaluate_static(expr, **options)
         if found is not None or not self._thorough:
             return found
@@ -204,11 +209,16 @@ class SizeEnv(ShapeEnv):
         """All relations that are taken for granted where the program is now."""
         return [*self.path_facts, *(item.expr for item in self.asserts())]
 
-    def _may_be_one_alone(self, expr: sympy.Basic) -> bool:
-        """Whether this asks of a size that is 0 or 1 whether it is 1."""
+    def _may_be_one_after_all(self, expr: sympy.Basic) -> bool:
+        """Whether this asks if a size is 1 that is 0 or 1, or that is no dimension of an input."""
         if not isinstance(expr, sympy.Eq) or sympy.S.One not in expr.args:
             return False
-        return self.is_one_at_most(expr.rhs if expr.lhs == 1 else expr.lhs)
+        size = expr.rhs if expr.lhs == 1 else expr.lhs
+        return self.is_made(size) or self.is_one_at_most(size)
+
+    def is_made(self, size: sympy.Expr) -> bool:
+        """Whether a size is no computation over dimensions of inputs: the program makes it."""
+        return self.dimensions is not None and not size.free_symbols <= self.dimensions.keys()
 
     def is_one_at_most(self, size: sympy.Expr) -> bool:
         """Whether a computed size seems to be 0 or 1 always, as that of ``x[:1]`` or ``x[-1:]``.

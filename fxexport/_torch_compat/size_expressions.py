@@ -23,6 +23,7 @@ __all__ = [
     "raw_expression",
     "size_with",
     "value_range",
+    "with_sorted_sides",
     "without_equal_conditions",
 ]
 
@@ -45,6 +46,19 @@ def without_equal_conditions(expr: sympy.Basic) -> sympy.Basic:
         return expr
     same = sympy.Or(sympy.And(a, b), sympy.And(sympy.Not(a), sympy.Not(b)))
     return same if isinstance(expr, sympy.Eq) else sympy.Not(same)
+
+
+def with_sorted_sides(expr: sympy.Basic) -> sympy.Basic:
+    """An ``or`` in which ``a == b`` and ``b == a`` are the same; anything else is itself.
+
+    PyTorch finds an equality that it knows either way round, but not one inside of an ``or``.
+    """
+    if not isinstance(expr, sympy.Or):
+        return expr
+    return expr.replace(
+        lambda part: isinstance(part, (sympy.Eq, sympy.Ne)),
+        lambda part: part.func(*sorted(part.args, key=sympy.default_sort_key)),
+    )
 
 
 def make_sym_node(expr: sympy.Basic, env: ShapeEnv, kind: type) -> SymNode:

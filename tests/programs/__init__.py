@@ -13,6 +13,7 @@ THEMES = (
     "loops",
     "loops_that_grow",
     "broadcasts",
+    "expanded",
     "caches",
     "scalars",
     "early_exits",

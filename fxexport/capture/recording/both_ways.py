@@ -173,6 +173,9 @@ class BothWays:
         assert run is not None
         if run.probes:
             raise _Asked
+        before = dict(run.had).get(question)
+        if before is not None:
+            return before  # PyTorch does not see that a size which is not 1 is not 1
         likely = run.given.get(question, likely)
         run.had.append((question, likely))
         # What follows from an answer is no question any more.
@@ -289,7 +292,7 @@ class BothWays:
             self._env.guard_or_defer_runtime_assert(_fact(question, answer), _SUPPOSED)
 
     def _same_under(self, answers: Sequence[_Answer], a: _Outcome, b: _Outcome) -> bool:
-        """Whether two results are the same where these answers hold."""
+        """Whether two results are the same where these answers hold, and what `b` needs."""
         pairs = _paired(a.result, b.result)
         if pairs is None:
             return False
@@ -297,6 +300,8 @@ class BothWays:
         with self._env.supposing():
             for question, answer in answers:
                 self._suppose(question, answer)
+            for need in b.needs:  # it raises otherwise
+                self._suppose(need, True)
             return all(self._equal(one, other, renamed) for one, other in pairs)
 
     def _equal(

@@ -17,9 +17,9 @@ import sympy
 import torch
 
 from fxexport import _torch_compat as compat
-from fxexport.capture.recording.types import OpArgs, OpKwargs, Size
+from fxexport.capture.recording.types import OpArgs, OpKwargs, Size, expression
 
-__all__ = ["Broadcasting", "brought_together", "elementwise"]
+__all__ = ["Broadcasting", "brought_together", "elementwise", "fits_as_it_is"]
 
 aten = torch.ops.aten
 
@@ -101,6 +101,15 @@ def _letters_together(
         for k, tensor in zip(positions, together([made[k] for k in positions], dims), strict=True):
             made[k] = tensor
     return made
+
+
+def fits_as_it_is(env: compat.SizeEnv, target: torch.Tensor, source: torch.Tensor) -> bool:
+    """Whether PyTorch's own copy knows what becomes of the sizes of what it stores.
+
+    It takes a size that the program makes for that of the target, where it may be 1 as well.
+    """
+    made = any(not isinstance(size, int) and env.is_made(expression(size)) for size in source.shape)
+    return source.dim() > target.dim() or not made
 
 
 def elementwise(func: torch._ops.OpOverload) -> bool:

@@ -16,7 +16,7 @@ import torch
 from torch.utils.weak import WeakIdKeyDictionary
 
 from fxexport import _torch_compat as compat
-from fxexport.capture.recording.broadcasting import brought_together, elementwise
+from fxexport.capture.recording.broadcasting import brought_together, elementwise, fits_as_it_is
 from fxexport.capture.recording.data_requirements import data_rule
 from fxexport.capture.recording.matrix_functions import MATRIX_FUNCTIONS
 from fxexport.capture.recording.memory_views import MemoryViews
@@ -331,6 +331,9 @@ class TensorMode(compat.UserMode):
             self.watch.about_to_read(tensor)
         func, args, kwargs = self.memory.call(func, args, kwargs)
         args = brought_together(func, args, kwargs, self._together)
+        if func is torch.ops.aten.copy_.default and not fits_as_it_is(self.recorder.env, *args[:2]):
+            with self:
+                args = (args[0], args[1].expand(args[0].shape), *args[2:])
         if self.keep_composite(func):
             return self._record_whole(func, args, kwargs)
         own = MATRIX_FUNCTIONS.get(func)

@@ -66,6 +66,7 @@ class Account:
         self._session = session
         self._dimensions = dimensions
         self._checks = 0
+        session.env.dimensions = dimensions
         session.env.on_fact = self.told
         session.on_fit = self._fits
         session.recorder.on_check = self._leave_to_operator

@@ -67,9 +67,11 @@ class _Questions:
             UnsupportedError: nothing of this can be done.
         """
         kernel = self._asked_by_kernel()
-        if fallback is not None and not kernel:
+        if fallback is not None and not self._may_matter(expr, kernel):
             return fallback
         if self._asked_by_store(expr):
+            if self._session.env.is_made(expr):
+                return False  # one may be 1, and equal sizes can be expanded as well
             # As kernels take sizes that they cannot compare: equal, and that is a fact.
             with compat.no_recording():
                 self._session.env.guard_or_defer_runtime_assert(expr, "what is stored fits")
@@ -93,6 +95,14 @@ class _Questions:
         if both_ways.old is not None and not expr.free_symbols <= both_ways.old:
             return likely
         raise Undecided(expr, differs=False)
+
+    def _may_matter(self, expr: sympy.Basic, kernel: bool) -> bool:
+        """Whether "not provable" is no answer: what asks would take it for a fact.
+
+        On the way to a kernel PyTorch asks of sizes that the program makes as well, only to compare
+        them; the kernel that expands asks again.
+        """
+        return kernel and (self._session.recorder.both_ways.asking or self._short(expr))
 
     def _number(self, expr: sympy.Expr) -> sympy.Basic:
         """The value of a number, where a fact leaves only one."""
