@@ -229,6 +229,13 @@ NETWORK = [
         t(2, 2, 9, 6),
         enable_gqa=True,
     ),
+    row(
+        A.scaled_dot_product_attention.default,
+        t(2, 6, 7, 6),
+        t(2, 2, 9, 6),
+        t(2, 3, 9, 6),
+        enable_gqa=True,
+    ),
     row(A.max_pool2d.default, t(2, 3, 7, 8), [3, 3], [2, 2], [1, 1]),
     row(A.max_pool2d.default, t(3, 7, 8), [2, 2]),
     row(A.max_pool2d_with_indices.default, t(2, 3, 7, 8), [3, 2], [2, 2], [1, 1]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from tests.programs.program import Programs, rand
@@ -140,3 +141,29 @@ class NotChecked(nn.Module):
 
 
 PROGRAMS.add(NotChecked, ROWS[0], ROWS[2], ROWS[3], ROWS[4])
+
+
+def grouped_heads(q, k, v):
+    return F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
+
+
+def heads(*counts):
+    return tuple(rand(2, count, 5, 4, seed=count) for count in counts)
+
+
+GROUPS = (heads(6, 2, 2), heads(6, 2, 3), heads(6, 3, 1), heads(6, 6, 2), heads(6, 6, 6))
+PROGRAMS.add(grouped_heads, *GROUPS)
+PROGRAMS.add(grouped_heads, *GROUPS, name="grouped_heads_named",
+             dynamic={"k": {1: "keys"}, "v": {1: "values"}})  # fmt: skip
+
+
+def heads_repeated_without_a_mask(q, k, v):
+    options = {"enable_gqa": True}
+    if q.sum() > 0:
+        k = k.repeat_interleave(6 // k.shape[1], dim=1)
+        options = {}
+    return F.scaled_dot_product_attention(q, k, v, **options)
+
+
+NEGATIVE = tuple(-x for x in heads(6, 2, 6))
+PROGRAMS.add(heads_repeated_without_a_mask, heads(6, 2, 6), NEGATIVE, dynamic=None)

@@ -79,11 +79,14 @@ def _attention(
     if attn_mask is not None and attn_mask.dim() >= 2:
         attn_mask = attn_mask.new_empty((*attn_mask.shape[:-2], 1, 1))
     if kwargs.pop("enable_gqa", False) and query.dim() >= 3:
-        # Each of their heads serves a group of the queries' heads.
-        torch._check(key.shape[-3] == value.shape[-3])
-        key, value = (
-            x.new_empty((*x.shape[:-3], query.shape[-3], *x.shape[-2:])) for x in (key, value)
-        )
+        # Each of their heads serves a group of the queries' heads; there may be fewer keys' than
+        # values' heads. PyTorch's process ends where it divides by 0 heads.
+        heads = query.shape[-3]
+        for x in (key, value):
+            if expression(x.shape[-3]) != expression(heads):
+                torch._check(x.shape[-3] > 0)
+                torch._check(heads % x.shape[-3] == 0)
+        key, value = (x.new_empty((*x.shape[:-3], heads, *x.shape[-2:])) for x in (key, value))
     if _meets_nothing(query, key, value, attn_mask):
         torch._check(query.shape[-1] == key.shape[-1])
         return query.new_empty((*query.shape[:-1], value.shape[-1]))
