@@ -196,7 +196,7 @@ class IterableFunctions:
         if not default:
             return self._operators.convert(own)()
         try:
-            with self._operators.session.tries.catching(("StopIteration",)):
+            with self._operators.session.tries.catching(StopIteration):
                 return self._operators.convert(own)()
         except StopIteration:
             return default[0]

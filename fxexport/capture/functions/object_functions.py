@@ -159,7 +159,7 @@ class ObjectFunctions:
         if not isinstance(attribute_function(owner, name), property):
             return getattr(owner, name, *default)
         try:
-            with self._operators.session.tries.catching(("AttributeError",)):
+            with self._operators.session.tries.catching(AttributeError):
                 return self._operators.get_attr(owner, name)
         except AttributeError:
             return default[0]

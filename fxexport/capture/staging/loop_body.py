@@ -24,6 +24,7 @@ from fxexport.capture.session.transaction import Body
 from fxexport.capture.staging.conditions import condition_of
 from fxexport.capture.staging.item_tensors import is_spoilt, objects_in, tensors_in
 from fxexport.capture.staging.patterns import Constant, ListOf, Pattern, Ran, Variable, make
+from fxexport.capture.staging.raised_paths import run_to_its_end
 from fxexport.capture.staging.runs import hold, shared_kinds
 from fxexport.capture.values.choice import Choice, cases_of
 from fxexport.capture.values.containers import (
@@ -135,9 +136,18 @@ def record_iteration(
             if last is not None:
                 share(session, starts, last)
                 spoil_carried(session, starts, last)
-            iterate(index)
+            session.tries.none_raised(session.journal)
+
+            def run() -> Condition:
+                count = len(session.tries.sites)
+                iterate(index)
+                more = condition_of(session, going())
+                several = len(session.tries.sites) > count and isinstance(more, torch.Tensor)
+                return more.item() if several else more
+
             found = Iteration(body, inputs, starts)
-            found.condition = condition_of(session, going())
+            more = run_to_its_end(session, run, slots, False)
+            found.condition = condition_of(session, more)
             found.ends = [slot.get() for slot in slots]
             _refuse_rewritten_items(session, patterns, found.ends, body.writes)
             session.settle()
@@ -148,7 +158,6 @@ def record_iteration(
             found.shares = _shares(session, found.ends, body.writes.serial)
     except Exception as error:
         note = note_of(error)
-        session.tries.refuse_if_caught(error, note.location if note else None)
         if note is not None and note.raised:
             raise UnsupportedError(
                 f"every iteration of this loop raises {type(error).__name__}: {error}",
