@@ -21,8 +21,6 @@ from fxexport.source.frames import user_location
 __all__ = ["Conditionals"]
 
 _Path = Callable[[], object]
-# What PyTorch raises for sizes that do not fit.
-_OF_KERNELS = (RuntimeError, IndexError, ValueError, TypeError)
 
 
 class Conditionals:
@@ -97,11 +95,19 @@ class Conditionals:
             )
         return value
 
+    def raising(self, error: object) -> Any:
+        """Marks an exception, or one of a class, as raised by a raise statement of the program."""
+        if isinstance(error, type) and issubclass(error, BaseException):
+            error = self._session.journal.made(error())
+        if isinstance(error, Exception) and not isinstance(error, FxExportError):
+            note_raised(error, stated=True)
+        return error
+
     def assert_stmt(self, test: object, message: Callable[[], tuple[object, ...]]) -> None:
         """An assert: where it cannot be decided, the file assumes that it holds."""
 
         def fail() -> None:
-            raise raising(AssertionError(*message()))
+            raise self.raising(AssertionError(*message()))
 
         self.if_stmt(test, lambda: None, fail, (), ())
 
@@ -147,22 +153,12 @@ class Conditionals:
         Raises:
             UnsupportedError: whether a kernel raises depends on sizes, and it may be caught.
         """
-        env = self._session.env
-        before = {fact.expr for fact in env.asserts()}
+        tries = self._session.tries
+        before = tries.needed.copy()
         yield
-        needed = {fact.expr for fact in env.asserts()} - before - set(env.path_facts)
-        if needed and any(map(around.may_meet, _OF_KERNELS)):
+        if any(map(around.may_meet, tries.needed - before)):
             raise UnsupportedError(
                 "whether this raises depends on the input's sizes; a try around it may catch it",
                 location=user_location(),
                 hint="test the sizes with an if instead of catching the exception",
             )
-
-
-def raising(error: object) -> Any:
-    """Marks an exception, or one of a class, as raised by a raise statement of the program."""
-    if isinstance(error, type) and issubclass(error, BaseException):
-        error = error()
-    if isinstance(error, Exception) and not isinstance(error, FxExportError):
-        note_raised(error)
-    return error

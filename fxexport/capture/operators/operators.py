@@ -17,7 +17,7 @@ from fxexport.capture.operators.attributes import Attributes
 from fxexport.capture.operators.calls import Calls
 from fxexport.capture.operators.comparisons import Comparisons
 from fxexport.capture.operators.comprehensions import Comprehensions
-from fxexport.capture.operators.conditionals import Conditionals, raising
+from fxexport.capture.operators.conditionals import Conditionals
 from fxexport.capture.operators.dict_methods import DictMethods
 from fxexport.capture.operators.dynamic_iterables import Generated
 from fxexport.capture.operators.iteration import Iteration
@@ -113,7 +113,7 @@ class Operators:
         self.assert_stmt = conditionals.assert_stmt
         self.try_stmt, self.trying = conditionals.try_stmt, conditionals.trying
         session.raise_where = functools.partial(raise_where, session)
-        self.raising = raising
+        self.raising, self.handled = conditionals.raising, sys.exception
         self.and_, self.or_, self.not_ = logic.and_, logic.or_, logic.not_
         self.and_value, self.or_value = logic.and_value, logic.or_value
         self.as_bool = logic.as_bool

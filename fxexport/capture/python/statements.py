@@ -35,7 +35,7 @@ from fxexport.capture.python.scoping import (
     argument_names,
     bound,
 )
-from fxexport.capture.python.try_statements import TryRewriter
+from fxexport.capture.python.try_statements import TryRewriter, with_named_exceptions
 
 __all__ = ["RUNTIME", "rewrite_function"]
 
@@ -85,6 +85,7 @@ class _FunctionRewriter(TryRewriter):
         if not plain and is_producible(node):
             return self._both_forms(node)
         if not self.scope.generator:
+            node.body = with_named_exceptions(node.body)
             node.body, self._break_flags = lower_jumps(node.body)
         # Flags of lowered jumps are variables like any other.
         self.scope.locals |= {n for n in bound(node.body).names if n.startswith("_fx_")}

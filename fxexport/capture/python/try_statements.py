@@ -30,7 +30,53 @@ from fxexport.capture.python.jumps import always_raises
 from fxexport.capture.python.new_nodes import load, names_tuple, operator_call
 from fxexport.capture.python.scoping import contains
 
-__all__ = ["TryRewriter"]
+__all__ = ["TryRewriter", "with_named_exceptions"]
+
+HANDLED = "_fx_handled_"
+
+
+def with_named_exceptions(body: list[ast.stmt]) -> list[ast.stmt]:
+    """Statements of a function in which a bare `raise` in a handler says what it raises.
+
+    What is run again may stand in the handler, without the exception that is handled.
+    """
+    return [_Handled().visit(statement) for statement in body]
+
+
+class _Handled(ast.NodeTransformer):
+    """Names the exceptions of handlers in which there is a bare `raise`."""
+
+    def __init__(self) -> None:
+        self._handler: list[str | None] = [None]
+        self._count = 0
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
+        self._count += 1
+        name = f"{HANDLED}{self._count}"
+        self._handler.append(name)
+        before = ast.dump(ast.Module(node.body, []))
+        node.body = [self.visit(statement) for statement in node.body]
+        self._handler.pop()
+        if ast.dump(ast.Module(node.body, [])) != before:
+            held = operator_call("handled", [], node)
+            target = ast.copy_location(ast.Name(name, ast.Store()), node)
+            node.body.insert(0, ast.copy_location(ast.Assign([target], held), node))
+        return node
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        name = self._handler[-1]
+        if node.exc is None and name is not None:
+            node.exc = load(name, node)
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return node
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        return node
 
 
 class TryRewriter(ExpressionRewriter):

@@ -2,20 +2,52 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from fxexport import _torch_compat as compat
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_of
-from fxexport.source.frames import frames_of_traceback
+from fxexport.source.frames import frames_of_traceback, user_location
 from fxexport.source.location import SourceLocation
 
-__all__ = ["in_words", "line_of", "refusal_of"]
+__all__ = ["in_words", "line_of", "refusal_of", "unsaid", "words_of"]
 
 # How PyTorch writes numbers that have no value while a model is captured (in "4xu0" as well).
 _SYMBOL = re.compile(r"(?<![^\Wx\d])(?:u|zuf)\d+(?![^\Wx])")
 _TYPES = re.compile(r"Sym(Int|Float|Bool|Node)")
+
+
+@functools.cache
+def unsaid(text: str) -> Unsaid:
+    """What stands for the text of an exception, one for each that was expected."""
+    return Unsaid(text)
+
+
+class Unsaid:
+    """Stands for the text of an exception that Python raises in words of its own."""
+
+    def __init__(self, text: str) -> None:
+        """`text` says in ours what was expected."""
+        self.fx_text = text
+
+    def _read(self, *args: object) -> Any:
+        raise UnsupportedError(
+            f"the text of an exception that Python raises is read here ({self.fx_text})",
+            location=user_location(),
+            hint="test the condition with an if, and raise the exception there",
+        )
+
+    __str__ = __repr__ = __format__ = __eq__ = __hash__ = __len__ = __iter__ = _read
+    __add__ = __radd__ = __mul__ = __rmul__ = __mod__ = __contains__ = __getitem__ = _read
+
+
+def words_of(error: BaseException) -> str:
+    """The text of an exception; ours where it stands for one of Python's."""
+    said = next((arg for arg in error.args if isinstance(arg, Unsaid)), None)
+    return str(error) if said is None else said.fx_text
 
 
 def line_of(error: BaseException) -> SourceLocation | None:
@@ -52,7 +84,11 @@ def refusal_of(
             location=location,
             hint="write it as a loop",
         )
-    if isinstance(error, TypeError) and "unhashable type" in str(error) and "Sym" in str(error):
+    if (
+        isinstance(error, TypeError)
+        and "unhashable type" in words_of(error)
+        and "Sym" in words_of(error)
+    ):
         return UnsupportedError(
             "a number that is known only when the model runs is used as a key",
             location=location,
@@ -61,7 +97,7 @@ def refusal_of(
     note = note_of(error)
     own_words = note is not None and note.raised
     if isinstance(error, compat.GuardOnDataDependentSymNode) or (
-        not own_words and in_words(str(error), names or {}) is None
+        not own_words and in_words(words_of(error), names or {}) is None
     ):
         return UnsupportedError(
             "PyTorch cannot work this out for sizes known only when the model runs",

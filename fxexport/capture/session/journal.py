@@ -32,6 +32,7 @@ __all__ = [
     "Mirrored",
     "Slot",
     "SlotKey",
+    "Watched",
     "Writes",
     "contents_of",
     "put_attribute",
@@ -268,6 +269,14 @@ class Writes:
         return [slot for slot, _ in self.old.values()]
 
 
+@dataclass
+class Watched:
+    """What was about to be written, and which iterators moved, since somebody began to watch."""
+
+    slots: list[Slot] = field(default_factory=list)
+    iterators: list[Value] = field(default_factory=list)
+
+
 class Journal:
     """The open scopes, innermost last, and the objects made since each of them opened."""
 
@@ -280,6 +289,7 @@ class Journal:
         # Iterators advanced on a path that has been taken back, by identity.
         self._out_of_step: dict[int, Value] = {}
         self._feeding: dict[int, tuple[Value, list[Value]]] = {}
+        self.watched: Watched | None = None
 
     @contextlib.contextmanager
     def scope(self, slots: Iterable[Slot] = ()) -> Iterator[Writes]:
@@ -307,6 +317,8 @@ class Journal:
                 return False
         if id(iterator) in self._out_of_step:
             return False
+        if self.watched is not None:
+            self.watched.iterators.append(iterator)
         for scope in self._scopes:
             scope.advanced.append(iterator)
         return True
@@ -363,6 +375,8 @@ class Journal:
         born = max(slot.born, noted)
         if isinstance(slot, CellSlot):
             born = self._cells.get(slot.key[1], 0)
+        if self.watched is not None:
+            self.watched.slots.append(slot)
         for scope in self._scopes:
             if born < scope.serial and slot.key not in scope.old:
                 scope.old[slot.key] = (slot, slot.get())

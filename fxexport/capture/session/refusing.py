@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 from types import FrameType
 
 from fxexport.capture.recording.types import Value
-from fxexport.capture.session.journal import Slot
+from fxexport.capture.session.capture_errors import unsaid
+from fxexport.capture.session.journal import Journal, Slot
 from fxexport.capture.session.loans import Lending
 from fxexport.capture.session.refusals import EnoughRefused, Poison
-from fxexport.capture.session.tries import Tries, Unsaid
+from fxexport.capture.session.tries import Tries
 from fxexport.capture.session.unread_functions import UnreadFunctions
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_raised
@@ -34,11 +35,12 @@ class Refusing(Lending):
         trials: above 0 while something is tried that has an alternative.
     """
 
-    def __init__(self, going_on: bool) -> None:
+    def __init__(self, going_on: bool, journal: Journal) -> None:
         super().__init__()
         self.going_on = going_on
+        self.journal = journal
         self.unread_functions: UnreadFunctions = {}
-        self.tries = Tries(self._keep_refusal)
+        self.tries = Tries(self._keep_refusal, journal)
         self.refusals: list[UnsupportedError] = []
         self.trials = 0
         self._collected = 0
@@ -105,7 +107,7 @@ class Refusing(Lending):
             return False
 
         def throw() -> None:
-            raise note_raised(kind(Unsaid(f"expected that {text}")))
+            raise note_raised(kind(unsaid(f"expected that {text}")))
 
         self.raise_where(condition, False, throw, (kind,))
         return True

@@ -100,7 +100,7 @@ class Session(Refusing):
             going_on: whether the program goes on after a statement that is refused.
             max_depth: how many calls of a function may be open where data ends its recursion.
         """
-        super().__init__(going_on)
+        super().__init__(going_on, Journal(user_location))
         self._max_depth = max_depth
         self.report = report
         self.env = compat.SizeEnv(functools.partial(policy, self), prove)
@@ -110,7 +110,6 @@ class Session(Refusing):
         # those of them that the user asked to be dynamic
         self.asked: set[sympy.Symbol] = set()
         self.recorder = Recorder(self.env, decomposition_for, self.example_sizes.keys(), self._need)
-        self.journal = Journal(user_location)
         self.tensors = TensorMode(
             self.fake_mode,
             self.recorder,

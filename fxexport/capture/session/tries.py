@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import CellType
 from typing import Any
 
+import torch
+
 from fxexport.capture.recording.types import Operand, Undecided, Value
 from fxexport.capture.session.capture_errors import line_of, refusal_of
-from fxexport.capture.session.journal import CellSlot, Journal, Slot, SlotKey
+from fxexport.capture.session.journal import CellSlot, Journal, Slot, SlotKey, Watched
 from fxexport.capture.session.refusals import PinNeeded
 from fxexport.capture.session.transaction import Body
 from fxexport.errors import FxExportError, UnsupportedError
@@ -20,7 +23,15 @@ from fxexport.source.frames import frames_of_traceback, user_location
 from fxexport.source.location import SourceLocation
 from fxexport.source.ownership import is_torch_internal
 
-__all__ = ["MOST_SITES", "Classes", "OpenTry", "Site", "Tries", "Unsaid", "nothing", "these"]
+__all__ = [
+    "MOST_SITES",
+    "Classes",
+    "OpenTry",
+    "Site",
+    "Tries",
+    "nothing",
+    "these",
+]
 
 MOST_SITES = 24
 """More places of one body that may raise are refused: each is an if around what follows it."""
@@ -57,6 +68,8 @@ class OpenTry:
     slots: Sequence[Slot] = ()
     again: bool = False
     body: bool = False
+    # how many writes and moves of iterators there were when it began
+    began: tuple[int, int] = (0, 0)
     # variables of functions that have been called inside
     _cells: list[tuple[str, CellType]] = field(default_factory=list)
 
@@ -126,21 +139,28 @@ class Site:
     location: SourceLocation | None
 
 
-class Unsaid:
-    """Stands for the text of an exception that Python raises in words of its own."""
+# Operators whose kernels raise no ValueError for sizes.
+_NO_VALUE_ERROR = frozenset({
+    "_log_softmax", "_softmax", "_unsafe_view", "addmm", "amax", "amin", "baddbmm", "bmm",
+    "broadcast_to", "cat", "chunk", "conv1d", "conv2d", "conv3d", "convolution", "cumsum",
+    "embedding", "expand", "flatten", "flip", "gather", "index", "index_put", "index_select",
+    "layer_norm", "linear", "matmul", "max", "mean", "min", "mm", "native_layer_norm", "narrow",
+    "new_zeros", "norm", "ones", "permute", "pow", "prod", "reshape", "roll",
+    "scaled_dot_product_attention", "scatter", "scatter_add", "select", "select_scatter",
+    "slice", "slice_scatter", "softmax", "sort", "split", "split_with_sizes", "squeeze",
+    "stack", "std", "sum", "t", "topk", "transpose", "tril", "triu", "unbind", "unflatten",
+    "unsqueeze", "var", "view", "zeros",
+})  # fmt: skip
 
-    def __init__(self, text: str) -> None:
-        """`text` says in ours what was expected."""
-        self.fx_text = text
 
-    def _read(self, *args: object) -> Any:
-        raise UnsupportedError(
-            f"the text of an exception that Python raises is read here ({self.fx_text})",
-            location=user_location(),
-            hint="test the condition with an if, and raise the exception there",
-        )
-
-    __str__ = __repr__ = __format__ = __eq__ = __hash__ = __len__ = __iter__ = _read
+def _kinds_raised_by(kernel: torch._ops.OpOverload | None) -> tuple[Kind, ...]:
+    """The classes of what PyTorch raises for sizes that do not fit."""
+    if kernel is None:
+        return (RuntimeError, IndexError, ValueError, TypeError)
+    name = kernel._schema.name.removeprefix("aten::").rstrip("_")
+    if name in _NO_VALUE_ERROR or torch.Tag.pointwise in kernel.tags:
+        return (RuntimeError, IndexError)
+    return (RuntimeError, IndexError, ValueError)
 
 
 class _Dropped(Exception):
@@ -169,22 +189,30 @@ class Tries:
         sites: the places of open bodies where an exception may have been raised, the last one
             innermost.
         raised: holds what the path or iteration that has just ended raises.
+        needed: how often PyTorch may have raised an exception of a class for sizes.
         pending: what asks for another attempt and was caught by the program.
     """
 
-    def __init__(self, refuse: Callable[[UnsupportedError], None]) -> None:
+    def __init__(self, refuse: Callable[[UnsupportedError], None], journal: Journal) -> None:
         """`refuse` notes a refusal that the program must not get rid of."""
         self._refuse = refuse
+        self._journal = journal
         self._open: list[OpenTry] = []
         self.sites: list[Site] = []
         self.raised: Slot = _RaisedSlot()
         self.pending: list[PinNeeded] = []
+        self.needed: Counter[Kind] = Counter()
+        self._kinds: tuple[Kind, ...] = ()
 
     # -- statements --------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def around(self, statement: OpenTry) -> Iterator[None]:
         """Around the body of a statement."""
+        watched = self._journal.watched
+        if watched is None:
+            watched = self._journal.watched = Watched()
+        statement.began = len(watched.slots), len(watched.iterators)
         self._open.append(statement)
         try:
             yield
@@ -194,6 +222,8 @@ class Tries:
             raise
         finally:
             self._open.remove(statement)
+            if not self._open:
+                self._journal.watched = None
 
     def catching(self, *kinds: Kind) -> contextlib.AbstractContextManager[None]:
         """Around what may raise, in code of ours that catches some classes."""
@@ -228,25 +258,42 @@ class Tries:
             another = another or any(map(statement.raises, kinds))
         raise self.refusal(location)
 
-    def slots(self) -> list[Slot]:
-        """The variables that the innermost body may bind, as far as they are read when it ends."""
-        found: list[Slot] = []
+    def at_stake(self) -> Watched:
+        """What the innermost body may write to and move on from here, without saying so again."""
+        watched, found = self._journal.watched, Watched()
         for statement in reversed(self._open):
-            found.extend(statement.all_slots())
+            found.slots.extend(statement.all_slots())
+            began = statement.began
             if statement.body:
                 break
+        assert watched is not None
+        found.slots.extend(watched.slots[began[0] :])
+        found.iterators.extend(watched.iterators[began[1] :])
         return found
 
-    def none_raised(self, journal: Journal) -> None:
+    def none_raised(self) -> None:
         """An iteration begins, so none before it has raised anything."""
         if self.raised.get() is not None:
-            journal.touch(self.raised)
+            self._journal.touch(self.raised)
             self.raised.set(None)
 
     def note_cells(self, cells: dict[str, CellType]) -> None:
         """Notes the variables of a function that is called now."""
         if self._open:
             self._open[-1].note_cells(cells)
+
+    def note_needed(self, kernel: torch._ops.OpOverload | None) -> None:
+        """Notes that PyTorch may raise here for sizes: an operator, or code of PyTorch's."""
+        self.needed.update(self._kinds or _kinds_raised_by(kernel))
+
+    @contextlib.contextmanager
+    def raising_only(self, *kinds: Kind) -> Iterator[None]:
+        """Around what raises exceptions of some classes for sizes."""
+        before, self._kinds = self._kinds, kinds
+        try:
+            yield
+        finally:
+            self._kinds = before
 
     # -- places where an exception may be raised ---------------------------------------------------
 

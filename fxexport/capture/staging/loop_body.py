@@ -13,6 +13,7 @@ from torch import fx
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.types import Condition, GraphValue, Size, Value
+from fxexport.capture.session.capture_errors import words_of
 from fxexport.capture.session.example_sizes import relations_among
 from fxexport.capture.session.journal import Slot, Writes
 from fxexport.capture.session.list_runs import Spread, is_open, only_run
@@ -136,7 +137,7 @@ def record_iteration(
             if last is not None:
                 share(session, starts, last)
                 spoil_carried(session, starts, last)
-            session.tries.none_raised(session.journal)
+            session.tries.none_raised()
 
             def run() -> Condition:
                 count = len(session.tries.sites)
@@ -160,7 +161,7 @@ def record_iteration(
         note = note_of(error)
         if note is not None and note.raised:
             raise UnsupportedError(
-                f"every iteration of this loop raises {type(error).__name__}: {error}",
+                f"every iteration of this loop raises {type(error).__name__}: {words_of(error)}",
                 location=note.location,
             ) from error
         raise

@@ -22,10 +22,11 @@ from typing import Any
 import torch
 
 from fxexport.capture.recording.types import Undecided, Value
+from fxexport.capture.session.capture_errors import words_of
 from fxexport.capture.session.implications import negated
 from fxexport.capture.session.journal import CellSlot, Slot, contents_of
 from fxexport.capture.session.session import Session
-from fxexport.capture.session.tries import MOST_SITES, OpenTry, Site, Unsaid
+from fxexport.capture.session.tries import MOST_SITES, OpenTry, Site
 from fxexport.capture.staging.join import Path, assume_outcome, join
 from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.maybe import HOLE, Maybe, narrowed
@@ -82,12 +83,13 @@ def raise_where(
             hint="test the conditions with one if",
         )
     node = session.node_of(condition)
-    slots = tries.slots()
+    at_stake = tries.at_stake()
     kept = [(slot, slot.get()) for slot in _variables_of(throw)]
     ended = contextlib.ExitStack()
     body = ended.enter_context(session.open_body())
-    for slot in slots:
+    for slot in at_stake.slots:
         session.journal.touch(slot)
+    body.writes.advanced.extend(at_stake.iterators)
     assume_outcome(session, condition, not outcome, "nothing is raised here")
     tries.sites.append(
         Site(
@@ -98,7 +100,7 @@ def raise_where(
             body,
             ended,
             caught_by,
-            slots,
+            at_stake.slots,
             kept,
             location or user_location(),
         )
@@ -209,6 +211,9 @@ def _leave(session: Session, errors: Sequence[BaseException]) -> None:
     """Keeps an exception that ends a path, for what follows it, unless it is kept already."""
     slot = session.tries.raised
     if errors and slot.get() is None:
+        note = note_of(errors[0])
+        if note is None or not note.stated:
+            session.journal.made(errors[0])  # Python has made it here
         session.journal.touch(slot)
         slot.set(errors[0])
 
@@ -416,7 +421,7 @@ def assume_not_raised(
         location: the line that raises it.
         line: the line of the condition, if that is another one.
     """
-    text = f"{type(error).__name__}: {_words_of(error)}"
+    text = f"{type(error).__name__}: {words_of(error)}"
     session.report.add(
         "assumption",
         f"the condition is {'false' if outcome else 'true'}; otherwise the model raises {text}",
@@ -426,8 +431,3 @@ def assume_not_raised(
         needed = part if its_outcome else negated(part)
         session.guard(needed, text, location or line)
     assume_outcome(session, condition, not outcome, text)
-
-
-def _words_of(error: BaseException) -> str:
-    said = next((arg for arg in error.args if isinstance(arg, Unsaid)), None)
-    return str(error) if said is None else said.fx_text
