@@ -34,7 +34,7 @@ from fxexport.capture.python.converter import Converter, Entering, ReplacementFo
 from fxexport.capture.recording.types import Function
 from fxexport.capture.session.session import Session
 from fxexport.capture.staging.alternatives import each_alternative
-from fxexport.capture.staging.raised_paths import raise_where
+from fxexport.capture.staging.raise_sites import raise_where
 from fxexport.capture.values.identity import keep_apart
 from fxexport.capture.values.maybe import force
 from fxexport.capture.values.symbolic_text import refuse_open_text

@@ -138,7 +138,7 @@ class TryRewriter(ExpressionRewriter):
         return node
 
     def _caught(self, node: ast.Try) -> list[ast.expr]:
-        """Thunks for what its handlers catch, and for what those catch that raise again."""
+        """Thunks for what its handlers catch, and for what those catch that raise another one."""
         every = ast.copy_location(ast.Name("BaseException", ast.Load()), node)
         thunks = []
         for raises in (False, True):
@@ -147,7 +147,7 @@ class TryRewriter(ExpressionRewriter):
                 if handler.type
                 else every
                 for handler in node.handlers
-                if always_raises(handler.body) is raises
+                if always_raises(handler.body) is raises and not _passes_on(handler)
             ]
             given = ast.copy_location(ast.Tuple(kinds, ast.Load()), node)
             thunks.append(self.thunk(given, node))
@@ -206,6 +206,13 @@ class TryRewriter(ExpressionRewriter):
             node,
         )
         return [body, self._done(call, node, returns)]
+
+
+def _passes_on(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler certainly raises what it has caught."""
+    raised = [inner.exc for inner in ast.walk(handler) if isinstance(inner, ast.Raise)]
+    again = (one is None or (isinstance(one, ast.Name) and HANDLED in one.id) for one in raised)
+    return always_raises(handler.body) and all(again)
 
 
 def _copy(node: ast.expr) -> ast.expr:

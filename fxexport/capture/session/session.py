@@ -42,7 +42,7 @@ from fxexport.errors import UnsupportedError
 from fxexport.graph.guards import message_at
 from fxexport.graph.ops import guard
 from fxexport.report.model import FindingKind, Report
-from fxexport.source.exceptions import note_raised
+from fxexport.source.exceptions import note_of
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
 
@@ -172,8 +172,9 @@ class Session(Refusing):
             self.trials += 1
             try:
                 yield
-            except Exception:
-                attempt.roll_back()
+            except Exception as error:
+                if note_of(error) is None:
+                    attempt.roll_back()  # an exception of the program's undoes nothing
                 raise
             finally:
                 self.trials -= 1

@@ -57,7 +57,7 @@ class OpenTry:
 
     Attributes:
         catching: gives the classes that its handlers catch.
-        raising: gives the classes whose handlers raise again.
+        raising: gives the classes whose handlers certainly raise another one.
         slots: variables that may be bound inside.
         again: whether the statement can be run once more with another body, or ends here.
         body: whether it is a path of a branch or an iteration of a loop.
@@ -78,7 +78,7 @@ class OpenTry:
         return issubclass(kind, _classes(self.catching))
 
     def raises(self, kind: Kind) -> bool:
-        """Whether a handler catches them, and certainly raises an exception."""
+        """Whether a handler catches them, and certainly raises another one."""
         return issubclass(kind, _classes(self.raising))
 
     def may_meet(self, kind: Kind) -> bool:

@@ -8,12 +8,8 @@ from fxexport.capture.recording.types import Undecided, Value
 from fxexport.capture.session.journal import Slot
 from fxexport.capture.session.session import Session
 from fxexport.capture.staging.join import Path, join
-from fxexport.capture.staging.raised_paths import (
-    assume_not_raised,
-    raise_left_over,
-    raise_where,
-    record_path,
-)
+from fxexport.capture.staging.raise_sites import assume_not_raised, raise_left_over, raise_where
+from fxexport.capture.staging.raised_paths import record_path
 from fxexport.capture.values.maybe import narrowed
 from fxexport.source.exceptions import note_of
 from fxexport.source.frames import user_location

@@ -26,7 +26,7 @@ from fxexport.capture.staging.patterns import (
     Ran,
     TensorOf,
 )
-from fxexport.capture.staging.raised_paths import raise_left_over
+from fxexport.capture.staging.raise_sites import raise_left_over
 from fxexport.capture.staging.widening import NeedsFirstIteration, Widening
 from fxexport.capture.values.kinds import Mismatch
 from fxexport.errors import UnsupportedError

@@ -1,128 +1,39 @@
-"""Exceptions that a condition decides on, inside of what may catch them.
+"""Records what happens where an exception is raised, and merges it with where it is not.
 
-Python cannot be stopped where an exception may be raised and run on from there twice. It need not
-be: where nothing is raised, it runs on as it is, into a body that is opened at that place; where
-the exception is raised, what follows are handlers, `finally` blocks and `__exit__` methods alone.
-These are the statement around the place, which is run again with a body that does nothing but
-raise. So a *site* is opened in the middle of what runs (`raise_where`), and when the statement
-that catches it ends (`run_statement`), the other way is recorded from the state of the site, and
-both are merged as the paths of a branch. An exception that leaves a path of a branch or an
-iteration of a loop is a value there, in a slot like any other; whoever has written the branch or
-loop raises it where that value is there (`raise_left_over`).
+After a place where an exception may be raised (`raise_sites.py`) Python runs on where it is not,
+into a body of its own. Where it is raised, what follows are handlers, `finally` blocks and
+`__exit__` methods alone. These are the statements around the place, which are run again with a body
+that does nothing but raise, from the state of the place; then both are merged as the paths of a
+branch. That happens when the statement ends that catches the exception, or the path of a branch or
+iteration of a loop that it leaves.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from types import FunctionType, MethodType
-from typing import Any
+import operator
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 
 from fxexport.capture.recording.types import Undecided, Value
-from fxexport.capture.session.capture_errors import words_of
-from fxexport.capture.session.implications import negated
-from fxexport.capture.session.journal import CellSlot, Slot, contents_of
+from fxexport.capture.session.capture_errors import line_of
+from fxexport.capture.session.journal import Slot, Writes
 from fxexport.capture.session.session import Session
-from fxexport.capture.session.tries import MOST_SITES, OpenTry, Site
+from fxexport.capture.session.tries import OpenTry, Site, these
 from fxexport.capture.staging.join import Path, assume_outcome, join
+from fxexport.capture.staging.raise_sites import raise_left_over
 from fxexport.capture.values.choice import Choice
-from fxexport.capture.values.maybe import HOLE, Maybe, narrowed
-from fxexport.errors import UnsupportedError
-from fxexport.source.exceptions import note_of
-from fxexport.source.frames import user_location
-from fxexport.source.location import SourceLocation
+from fxexport.capture.values.maybe import HOLE, narrowed
+from fxexport.errors import FxExportError, UnsupportedError
+from fxexport.source.exceptions import note_of, note_raised
 
-__all__ = [
-    "assume_not_raised",
-    "raise_left_over",
-    "raise_where",
-    "record_path",
-    "run_statement",
-    "run_to_its_end",
-]
+__all__ = ["record_path", "run_statement", "run_to_its_end", "run_with_default"]
 
 Run = Callable[[], Value]
 # Runs a statement around another body.
 Statement = Callable[[Run], Value]
-Kind = type[BaseException]
-
-
-def raise_where(
-    session: Session,
-    condition: bool | Undecided,
-    outcome: bool,
-    throw: Run,
-    kinds: Sequence[Kind],
-    location: SourceLocation | None = None,
-) -> None:
-    """Keeps both ways where a statement around the present line may catch an exception.
-
-    Args:
-        session: the capture.
-        condition: what decides.
-        outcome: the outcome of the condition with which the exception is raised.
-        throw: raises it, from the present state.
-        kinds: the classes that it may be of.
-        location: the line; the present one by default.
-    """
-    known = session.known(condition) if not isinstance(condition, torch.Tensor) else None
-    if known is not None or isinstance(condition, bool):
-        if known is outcome:
-            throw()
-        return
-    tries = session.tries
-    caught_by = tries.catcher(kinds, location)
-    if len(tries.sites) >= MOST_SITES:
-        raise UnsupportedError(
-            f"more than {MOST_SITES} lines of one `try` statement may raise, each as the input "
-            "says",
-            location=location or user_location(),
-            hint="test the conditions with one if",
-        )
-    node = session.node_of(condition)
-    at_stake = tries.at_stake()
-    kept = [(slot, slot.get()) for slot in _variables_of(throw)]
-    ended = contextlib.ExitStack()
-    body = ended.enter_context(session.open_body())
-    for slot in at_stake.slots:
-        session.journal.touch(slot)
-    body.writes.advanced.extend(at_stake.iterators)
-    assume_outcome(session, condition, not outcome, "nothing is raised here")
-    tries.sites.append(
-        Site(
-            condition,
-            node,
-            outcome,
-            throw,
-            body,
-            ended,
-            caught_by,
-            at_stake.slots,
-            kept,
-            location or user_location(),
-        )
-    )
-
-
-def _variables_of(run: object) -> Iterator[Slot]:
-    """The variables that a function reads, and those that functions in them read."""
-    queue: list[Any] = [run]
-    seen: set[int] = set()
-    while queue:
-        one = queue.pop()
-        if isinstance(one, functools.partial):
-            queue += [one.func, *one.args, *one.keywords.values()]
-        elif isinstance(one, MethodType):
-            queue.append(one.__func__)
-        elif isinstance(one, FunctionType):
-            for name, cell in zip(one.__code__.co_freevars, one.__closure__ or (), strict=True):
-                if id(cell) not in seen:
-                    seen.add(id(cell))
-                    queue.append(contents_of(cell))
-                    yield CellSlot(cell, name)
 
 
 # -- what is recorded in a body of its own ---------------------------------------------------------
@@ -156,6 +67,7 @@ def record_path(
             path.result, path.raised = _run_inside(session, run, slots, HOLE)
             if leaves:
                 _leave(session, path.raised)
+                _forget_unchanged(session, body.writes)
         except UnsupportedError as error:
             path.result, path.refused = session.collect(error), True
         path.end()
@@ -188,14 +100,10 @@ def _run_inside(
     try:
         with tries.around(OpenTry(slots=slots, again=True, body=True)):
             result = narrowed(run())
-    except UnsupportedError:
-        tries.abandon(mark)
-        raise
     except Exception as raised:
-        if not tries.ends_path(raised):
-            tries.abandon(mark)
+        if not _ends_path(session, raised, mark):
             raise
-        result, error = otherwise, raised
+        result, error = otherwise, _without_frames(raised)
     except BaseException:
         tries.abandon(mark)
         raise
@@ -205,6 +113,28 @@ def _run_inside(
     left = narrowed(tries.raised.get())
     every = left.values if isinstance(left, Choice) else [left]
     return result, [one for one in every if isinstance(one, BaseException)]
+
+
+def _ends_path(session: Session, error: Exception, mark: int) -> bool:
+    """Whether an exception is the program's; if not, sites beyond so many are given up."""
+    ends = False
+    try:
+        ends = not isinstance(error, FxExportError) and session.tries.ends_path(error)
+    finally:
+        if not ends:
+            session.tries.abandon(mark)
+    return ends
+
+
+def _without_frames(error: Exception) -> Exception:
+    """An exception that is kept; its frames would keep alive what the program has dropped."""
+    note = note_of(error)
+    if note is None or note.location is None:
+        note_raised(error, line_of(error), stated=note is not None and note.stated)
+    held: BaseException | None = error
+    while held is not None:
+        held.__traceback__, held = None, held.__context__
+    return error
 
 
 def _leave(session: Session, errors: Sequence[BaseException]) -> None:
@@ -247,14 +177,12 @@ def run_statement(session: Session, statement: Statement, body: Run, around: Ope
     except Exception as raised:
         if len(tries.sites) == mark:
             raise
-        passes = isinstance(raised, UnsupportedError) or not tries.ends_path(raised)
-        if passes or _passes_all(tries.sites[mark:], around):
-            if passes:
-                tries.abandon(mark)
-            else:
-                _pass_through(session, mark, split, statement, around)
+        if not _ends_path(session, raised, mark):
             raise
-        result, error = HOLE, raised
+        if _passes_all(tries.sites[mark:], around):
+            _pass_through(session, mark, split, statement, around)
+            raise
+        result, error = HOLE, _without_frames(raised)
     except BaseException:
         tries.abandon(mark)
         raise
@@ -267,6 +195,18 @@ def run_statement(session: Session, statement: Statement, body: Run, around: Ope
     result = _settle(session, mark, split, again, result, error, HOLE)
     raise_left_over(session)
     return narrowed(result)
+
+
+def run_with_default(session: Session, body: Run, kind: type[Exception], default: Value) -> Value:
+    """What a function gives, or something else where it raises an exception of a class."""
+
+    def statement(run: Run) -> Value:
+        try:
+            return run()
+        except kind:
+            return default
+
+    return run_statement(session, statement, body, OpenTry(these(kind), again=True))
 
 
 def _passes_all(sites: Sequence[Site], around: OpenTry) -> bool:
@@ -317,6 +257,7 @@ def _settle(
             _leave(session, [error])
             result, error = otherwise, None
         calm = Path(site.body, narrowed(result))
+        _forget_unchanged(session, site.body.writes)
         calm.end()
         ends = [slot.get() for slot, _ in site.kept]
         tries.sites.pop()
@@ -343,6 +284,27 @@ def _settle(
     return result
 
 
+def _forget_unchanged(session: Session, writes: Writes) -> None:
+    """Forgets what might have been written to and was not."""
+    for key, (slot, old) in list(writes.old.items()):
+        if _is_same(session, old, slot.get()):
+            del writes.old[key]
+
+
+def _is_same(session: Session, old: Value, new: Value) -> bool:
+    """Whether a slot holds what it held."""
+    if old is new:
+        return True
+    if isinstance(old, torch.Tensor) and isinstance(new, torch.Tensor):
+        return session.tensors.inner(old) is session.tensors.inner(new)
+    if type(old) is not type(new) or not isinstance(old, (list, dict, set)):
+        return False
+    if isinstance(old, dict) and isinstance(new, dict):
+        return _is_same(session, [*old, *old.values()], [*new, *new.values()])
+    items = list(old), list(cast("list[Value]", new))
+    return len(items[0]) == len(items[1]) and all(map(operator.is_, *items))
+
+
 def _raising_path(session: Session, site: Site, again: Callable[[Run], Value] | None) -> Path:
     """What happens where the exception is raised."""
 
@@ -358,76 +320,3 @@ def _raising_path(session: Session, site: Site, again: Callable[[Run], Value] | 
         return throw() if again is None else again(throw)
 
     return record_path(session, run, site.slots, site.condition, site.outcome, leaves=True)
-
-
-def raise_left_over(session: Session) -> None:
-    """Raises the exception that a branch, a loop or a statement has left, where it has left one."""
-    slot = session.tries.raised
-    held = slot.get()
-    if held is None:
-        return
-    value = narrowed(held)
-    session.journal.touch(slot)
-    slot.set(None)
-    if isinstance(value, Maybe):
-        there = value.value
-        _raise_if(session, value.present, there)
-    elif value is not None:
-        _raise(session, value)
-
-
-def _raise_if(session: Session, condition: Value, exception: Value) -> None:
-    every = exception.values if isinstance(exception, Choice) else [exception]
-    if any(map(session.tries.may_catch, every)):
-        location = _line_of(every[0])
-        kinds = [type(one) for one in every]
-        throw = functools.partial(_raise, session, exception)
-        raise_where(session, condition, True, throw, kinds, location)
-    else:
-        assume_not_raised(session, condition, True, every[0], _line_of(every[0]))
-
-
-def _raise(session: Session, exception: Value) -> Value:
-    """Raises an exception, or that of several which it is."""
-    exception = narrowed(exception)
-    if not isinstance(exception, Choice):
-        raise exception
-    *others, last = zip(exception.flags, exception.values, strict=True)
-    for flag, one in others:
-        _raise_if(session, flag, one)
-    raise last[1]
-
-
-def _line_of(error: BaseException) -> SourceLocation | None:
-    note = note_of(error)
-    return note.location if note is not None else None
-
-
-def assume_not_raised(
-    session: Session,
-    condition: Undecided,
-    outcome: bool,
-    error: BaseException,
-    location: SourceLocation | None,
-    line: SourceLocation | None = None,
-) -> None:
-    """Takes a condition for granted with which the program raises what nobody catches.
-
-    Args:
-        session: the capture.
-        condition: the condition.
-        outcome: its outcome with which the exception is raised.
-        error: the exception.
-        location: the line that raises it.
-        line: the line of the condition, if that is another one.
-    """
-    text = f"{type(error).__name__}: {words_of(error)}"
-    session.report.add(
-        "assumption",
-        f"the condition is {'false' if outcome else 'true'}; otherwise the model raises {text}",
-        line or location,
-    )
-    for part, its_outcome in session.facts.split(condition, not outcome):
-        needed = part if its_outcome else negated(part)
-        session.guard(needed, text, location or line)
-    assume_outcome(session, condition, not outcome, text)
