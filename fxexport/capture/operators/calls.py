@@ -241,7 +241,7 @@ class Calls:
             return True
         if special_method(manager, "__enter__") is None:
             return type(manager).__module__.split(".")[0] == "torch"
-        leave = MethodType(type(manager).__exit__, manager)
+        leave = special_method(manager, "__exit__")
         return self._callees.is_rewritten(self._callees.callable_for(leave))
 
     def _with_generated(

@@ -253,22 +253,22 @@ def _is_new_list(key: object, item: object) -> bool:
 
 def numbers_at(shape: Sequence[Any], key: object) -> list[tuple[Any, Any]]:
     """The numbers in an index of a tensor, each with the size of its dimension."""
-    parts = list(key) if isinstance(key, tuple) else [key]
-    taking = [part for part in parts if part is not None and part is not ...]
-    if any(isinstance(part, (list, tuple)) for part in taking):
+    parts: list[Any] = list(key) if isinstance(key, tuple) else [key]
+    if any(isinstance(part, (list, tuple)) for part in parts):
         return []
-    widths = [part.dim() if _is_mask(part) else 1 for part in taking]
+    widths = [_dimensions_taken(part) for part in parts]
     found, dim = [], 0
-    for part in parts:
-        if part is ...:
-            dim += len(shape) - sum(widths)
-        elif part is not None:
-            number = isinstance(part, (int, torch.SymInt)) and not isinstance(part, bool)
-            if number and dim < len(shape):
-                found.append((part, shape[dim]))
-            dim += part.dim() if _is_mask(part) else not isinstance(part, bool)
+    for part, width in zip(parts, widths, strict=True):
+        number = isinstance(part, (int, torch.SymInt)) and not isinstance(part, bool)
+        if number and dim < len(shape):
+            found.append((part, shape[dim]))
+        dim += len(shape) - sum(widths) if part is ... else width
     return found
 
 
-def _is_mask(part: object) -> bool:
-    return isinstance(part, torch.Tensor) and part.dtype in (torch.bool, torch.uint8)
+def _dimensions_taken(part: Any) -> int:
+    """How many dimensions of a tensor a part of an index is about."""
+    if part is None or part is ... or isinstance(part, bool):
+        return 0
+    is_mask = isinstance(part, torch.Tensor) and part.dtype in (torch.bool, torch.uint8)
+    return int(part.dim()) if is_mask else 1

@@ -7,6 +7,7 @@ the value it had. Afterwards the writes are undone, and what both paths leave th
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ import torch
 
 from fxexport.capture.recording.types import Value
 from fxexport.capture.session.list_runs import is_open, refuse_open
+from fxexport.capture.session.watched import Watched
 from fxexport.source.location import SourceLocation
 
 __all__ = [
@@ -32,7 +34,6 @@ __all__ = [
     "Mirrored",
     "Slot",
     "SlotKey",
-    "Watched",
     "Writes",
     "contents_of",
     "put_attribute",
@@ -87,6 +88,10 @@ class Slot:
     def set(self, value: Value) -> None:
         """Puts a value there; UNSET removes it."""
         raise NotImplementedError
+
+    def watched(self) -> Callable[[], Slot | None]:
+        """Gives the slot later on, if it is still there."""
+        return lambda: self
 
 
 class CellSlot(Slot):
@@ -244,6 +249,15 @@ class ContentsSlot(Slot):
         assert isinstance(value, torch.Tensor)
         self._write(self._tensor, value)
 
+    def watched(self) -> Callable[[], Slot | None]:
+        tensor, parts = weakref.ref(self._tensor), (self._read, self._write, self.born)
+
+        def again() -> Slot | None:
+            there = tensor()
+            return None if there is None else ContentsSlot(there, *parts)
+
+        return again
+
 
 @dataclass(eq=False)
 class Writes:
@@ -267,14 +281,6 @@ class Writes:
     def slots(self) -> list[Slot]:
         """The slots written to, in the order of the first write."""
         return [slot for slot, _ in self.old.values()]
-
-
-@dataclass
-class Watched:
-    """What was about to be written, and which iterators moved, since somebody began to watch."""
-
-    slots: list[Slot] = field(default_factory=list)
-    iterators: list[Value] = field(default_factory=list)
 
 
 class Journal:
@@ -376,7 +382,7 @@ class Journal:
         if isinstance(slot, CellSlot):
             born = self._cells.get(slot.key[1], 0)
         if self.watched is not None:
-            self.watched.slots.append(slot)
+            self.watched.note(slot.watched())
         for scope in self._scopes:
             if born < scope.serial and slot.key not in scope.old:
                 scope.old[slot.key] = (slot, slot.get())

@@ -42,7 +42,7 @@ from fxexport.errors import UnsupportedError
 from fxexport.graph.guards import message_at
 from fxexport.graph.ops import guard
 from fxexport.report.model import FindingKind, Report
-from fxexport.source.exceptions import note_of
+from fxexport.source.exceptions import note_of, note_raised
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
 

@@ -14,9 +14,10 @@ import torch
 
 from fxexport.capture.recording.types import Operand, Undecided, Value
 from fxexport.capture.session.capture_errors import line_of, refusal_of
-from fxexport.capture.session.journal import CellSlot, Journal, Slot, SlotKey, Watched
+from fxexport.capture.session.journal import CellSlot, Journal, Slot, SlotKey
 from fxexport.capture.session.refusals import PinNeeded
 from fxexport.capture.session.transaction import Body
+from fxexport.capture.session.watched import Watched
 from fxexport.errors import FxExportError, UnsupportedError
 from fxexport.source.exceptions import note_of, raised_by_fxexport
 from fxexport.source.frames import frames_of_traceback, user_location
@@ -70,6 +71,8 @@ class OpenTry:
     body: bool = False
     # how many writes and moves of iterators there were when it began
     began: tuple[int, int] = (0, 0)
+    # whether it is the outermost one that may catch something
+    first: bool = False
     # variables of functions that have been called inside
     _cells: list[tuple[str, CellType]] = field(default_factory=list)
 
@@ -209,10 +212,13 @@ class Tries:
     @contextlib.contextmanager
     def around(self, statement: OpenTry) -> Iterator[None]:
         """Around the body of a statement."""
+        catches = statement.catching is not nothing and bool(_classes(statement.catching))
         watched = self._journal.watched
-        if watched is None:
+        statement.first = watched is None and catches
+        if statement.first:
             watched = self._journal.watched = Watched()
-        statement.began = len(watched.slots), len(watched.iterators)
+        if watched is not None:
+            statement.began = watched.counts
         self._open.append(statement)
         try:
             yield
@@ -222,7 +228,7 @@ class Tries:
             raise
         finally:
             self._open.remove(statement)
-            if not self._open:
+            if statement.first:
                 self._journal.watched = None
 
     def catching(self, *kinds: Kind) -> contextlib.AbstractContextManager[None]:
@@ -258,18 +264,21 @@ class Tries:
             another = another or any(map(statement.raises, kinds))
         raise self.refusal(location)
 
-    def at_stake(self) -> Watched:
-        """What the innermost body may write to and move on from here, without saying so again."""
-        watched, found = self._journal.watched, Watched()
+    def at_stake(self) -> tuple[list[Slot], list[Value]]:
+        """What the innermost body may write to from here on, without saying so again.
+
+        Returns:
+            The slots, and iterators that may be moved on.
+        """
+        watched, slots = self._journal.watched, list[Slot]()
+        assert watched is not None
         for statement in reversed(self._open):
-            found.slots.extend(statement.all_slots())
+            slots.extend(statement.all_slots())
             began = statement.began
             if statement.body:
                 break
-        assert watched is not None
-        found.slots.extend(watched.slots[began[0] :])
-        found.iterators.extend(watched.iterators[began[1] :])
-        return found
+        slots.extend(watched.slots_since(began[0]))
+        return slots, watched.iterators[began[1] :]
 
     def none_raised(self) -> None:
         """An iteration begins, so none before it has raised anything."""

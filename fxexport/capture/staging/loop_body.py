@@ -143,8 +143,9 @@ def record_iteration(
                 count = len(session.tries.sites)
                 iterate(index)
                 more = condition_of(session, going())
-                several = len(session.tries.sites) > count and isinstance(more, torch.Tensor)
-                return more.item() if several else more
+                if len(session.tries.sites) > count and isinstance(more, torch.Tensor):
+                    return cast("torch.SymBool", more.item())
+                return more
 
             found = Iteration(body, inputs, starts)
             more = run_to_its_end(session, run, slots, False)

@@ -14,7 +14,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -71,13 +71,13 @@ def raise_where(
             hint="test the conditions with one if",
         )
     node = session.node_of(condition)
-    at_stake = tries.at_stake()
+    slots, iterators = tries.at_stake()
     kept = [(slot, slot.get()) for slot in _variables_of(throw)]
     ended = contextlib.ExitStack()
     body = ended.enter_context(session.open_body())
-    for slot in at_stake.slots:
+    for slot in slots:
         session.journal.touch(slot)
-    body.writes.advanced.extend(at_stake.iterators)
+    body.writes.advanced.extend(iterators)
     assume_outcome(session, condition, not outcome, "nothing is raised here")
     tries.sites.append(
         Site(
@@ -88,7 +88,7 @@ def raise_where(
             body,
             ended,
             caught_by,
-            at_stake.slots,
+            slots,
             kept,
             location or user_location(),
         )
@@ -129,8 +129,10 @@ def raise_left_over(session: Session) -> None:
         _raise(session, value)
 
 
-def _raise_if(session: Session, condition: Value, exception: Value) -> None:
-    every = exception.values if isinstance(exception, Choice) else [exception]
+def _raise_if(session: Session, flag: Value, exception: Value) -> None:
+    condition = cast("Undecided", flag)
+    held = exception.values if isinstance(exception, Choice) else [exception]
+    every = cast("list[BaseException]", held)
     if any(map(session.tries.may_catch, every)):
         location = _line_of(every[0])
         kinds = [type(one) for one in every]
@@ -144,11 +146,11 @@ def _raise(session: Session, exception: Value) -> Value:
     """Raises an exception, or that of several which it is."""
     exception = narrowed(exception)
     if not isinstance(exception, Choice):
-        raise exception
+        raise cast("BaseException", exception)
     *others, last = zip(exception.flags, exception.values, strict=True)
     for flag, one in others:
         _raise_if(session, flag, one)
-    raise last[1]
+    raise cast("BaseException", last[1])
 
 
 def _line_of(error: BaseException) -> SourceLocation | None:

@@ -39,7 +39,8 @@ def exception_like(error: BaseException, items: list[Any]) -> BaseException:
 def fill_exception(error: BaseException, items: list[Any]) -> None:
     """Gives an exception of ours other arguments and attributes."""
     args, names = tuple(items[: len(error.args)]), list(attributes_of(error))
-    builtin = next(base for base in type(error).__mro__ if base.__module__ == "builtins")
+    # What Python's own class keeps beside them (a StopIteration its value).
+    builtin: Any = next(base for base in type(error).__mro__ if base.__module__ == "builtins")
     builtin.__init__(error, *args)
     error.args = args
     vars(error).update(zip(names, items[len(args) :], strict=True))
