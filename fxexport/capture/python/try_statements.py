@@ -143,9 +143,7 @@ class TryRewriter(ExpressionRewriter):
         thunks = []
         for raises in (False, True):
             kinds = [
-                self.visit(ast.fix_missing_locations(_copy(handler.type)))
-                if handler.type
-                else every
+                _copy(handler.type) if handler.type else every
                 for handler in node.handlers
                 if always_raises(handler.body) is raises and not _passes_on(handler)
             ]

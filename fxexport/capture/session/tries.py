@@ -212,7 +212,8 @@ class Tries:
     @contextlib.contextmanager
     def around(self, statement: OpenTry) -> Iterator[None]:
         """Around the body of a statement."""
-        catches = statement.catching is not nothing and bool(_classes(statement.catching))
+        catches = bool(_classes(statement.catching))
+        handles = catches or bool(_classes(statement.raising))
         watched = self._journal.watched
         statement.first = watched is None and catches
         if statement.first:
@@ -223,7 +224,7 @@ class Tries:
         try:
             yield
         except Exception as error:
-            if not statement.body:
+            if handles:
                 self.keep(error)
             raise
         finally:
@@ -234,6 +235,11 @@ class Tries:
     def catching(self, *kinds: Kind) -> contextlib.AbstractContextManager[None]:
         """Around what may raise, in code of ours that catches some classes."""
         return self.around(OpenTry(these(*kinds)))
+
+    @property
+    def handling(self) -> bool:
+        """Whether one of them has handlers at all."""
+        return self._journal.watched is not None
 
     def may_catch(self, error: BaseException | Kind) -> bool:
         """Whether one of them may catch an exception, or one of a class."""
