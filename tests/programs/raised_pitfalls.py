@@ -888,7 +888,7 @@ def raised_in_logic(x):
 
     y = x * 1
     try:
-        if x[0, 0] > -1.5 and check(x[0, 1]) or check(x[0, 2]):
+        if (x[0, 0] > -1.5 and check(x[0, 1])) or check(x[0, 2]):
             y = y + 1
         elif check(x[0, 3]):
             y = y + 2

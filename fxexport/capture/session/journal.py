@@ -375,6 +375,13 @@ class Journal:
         """`now` when the innermost branch or loop body began; 0 outside of all."""
         return self._scopes[-1].serial if len(self._scopes) > 1 else 0
 
+    def touch_all(self, slots: Iterable[Slot]) -> None:
+        """Notes what may be written to without being touched again."""
+        watched, self.watched = self.watched, None
+        for slot in slots:
+            self.touch(slot)
+        self.watched = watched
+
     def touch(self, slot: Slot) -> None:
         """To be called before a slot is written to."""
         _, noted = self._made.get(id(slot.owner), (None, 0))

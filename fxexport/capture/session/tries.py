@@ -284,6 +284,7 @@ class Tries:
             if statement.body:
                 break
         slots.extend(watched.slots_since(began[0]))
+        slots = list({slot.key: slot for slot in slots}.values())
         return slots, watched.iterators[began[1] :]
 
     def none_raised(self) -> None:

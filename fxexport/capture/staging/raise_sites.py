@@ -75,8 +75,7 @@ def raise_where(
     kept = [(slot, slot.get()) for slot in _variables_of(throw)]
     ended = contextlib.ExitStack()
     body = ended.enter_context(session.open_body())
-    for slot in slots:
-        session.journal.touch(slot)
+    session.journal.touch_all(slots)
     body.writes.advanced.extend(iterators)
     assume_outcome(session, condition, not outcome, "nothing is raised here")
     tries.sites.append(

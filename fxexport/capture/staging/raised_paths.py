@@ -60,8 +60,7 @@ def record_path(
     """
     with session.body() as body:
         path = Path(body)
-        for slot in slots:
-            session.journal.touch(slot)
+        session.journal.touch_all(slots)
         assume_outcome(session, condition, outcome, "path condition")
         try:
             path.result, path.raised = _run_inside(session, run, slots, HOLE)
