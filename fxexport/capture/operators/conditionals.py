@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fxexport.capture.operators.reading import read
-from fxexport.capture.operators.variables import slots_of
+from fxexport.capture.operators.variables import local_names, slots_of
 from fxexport.capture.session.session import Poison, Session
 from fxexport.capture.session.tries import Classes, OpenTry
 from fxexport.capture.staging.branch import stage_branch
@@ -134,7 +134,7 @@ class Conditionals:
         around = OpenTry(catching, raising, slots, again=True)
 
         def checked() -> object:
-            with self._no_sizes_needed(around):
+            with self._no_sizes_needed(around), local_names():
                 return body()
 
         return run_statement(self._session, statement, checked, around)
