@@ -127,7 +127,8 @@ class Site:
         caught_by: the statement that catches it, or the body that it leaves.
         slots: the variables that may be bound from here on.
         kept: other variables that raising it reads, and what they hold there.
-        location: the line.
+        location: the line that raises it.
+        source: the lines that decide it, innermost first.
     """
 
     condition: Undecided
@@ -140,6 +141,7 @@ class Site:
     slots: Sequence[Slot]
     kept: Sequence[tuple[Slot, Value]]
     location: SourceLocation | None
+    source: Sequence[SourceLocation]
 
 
 # Operators whose kernels raise no ValueError for sizes.

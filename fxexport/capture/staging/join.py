@@ -24,6 +24,7 @@ from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.containers import is_mutable, parts_of, rebuild_like, refill
 from fxexport.capture.values.maybe import Maybe, narrowed
 from fxexport.graph.ops import branch
+from fxexport.source.location import SourceLocation
 
 __all__ = ["Path", "assume_outcome", "join", "write_branch"]
 
@@ -84,6 +85,7 @@ def join(
     condition_node: Operand,
     paths: tuple[Path, Path],
     slots: Sequence[Slot] = (),
+    source: Sequence[SourceLocation] | None = None,
 ) -> Value:
     """Merges what two paths leave, and writes the node.
 
@@ -93,6 +95,7 @@ def join(
         condition_node: its node where the node is written.
         paths: the path that is taken when the condition holds, and the other one.
         slots: variables that either path may bind.
+        source: the lines that it is for; the present ones by default.
 
     Returns:
         The merged result of the two paths.
@@ -119,7 +122,7 @@ def join(
         held = slot.is_contents
         plans[key] = merge.plan(then_value, other_value, slot.name, contents=held)
     result = merge.plan(paths[0].result, paths[1].result, "the result of this expression")
-    after = _write_node(session, condition, condition_node, paths, merge)
+    after = _write_node(session, condition, condition_node, paths, merge, source)
     for key, slot in touched.items():
         value = after.of(plans[key])
         if isinstance(value, Poison) and key[0] != "cell":
@@ -162,6 +165,7 @@ def write_branch(
     frames: Sequence[Frame],
     operands: Sequence[Sequence[Operand]],
     values: Sequence[GraphValue],
+    source: Sequence[SourceLocation] | None = None,
 ) -> None:
     """Writes a branch node.
 
@@ -171,6 +175,7 @@ def write_branch(
         frames: those of both paths.
         operands: what each path gives.
         values: what stands for that after the branch.
+        source: the lines that it is for; the present ones by default.
     """
     captured = list(dict.fromkeys(node for frame in frames for node in frame.captures))
     bodies = [
@@ -178,6 +183,8 @@ def write_branch(
         for frame, out, name in zip(frames, operands, ("then", "else"), strict=True)
     ]
     node = recorder.emit(branch, condition, *bodies, tuple(captured), val=tuple(values))
+    if source is not None:
+        node.meta["source"] = source
     recorder.bind(tuple(values), node)
 
 
@@ -187,6 +194,7 @@ def _write_node(
     condition_node: Operand,
     paths: tuple[Path, Path],
     merge: Merge,
+    source: Sequence[SourceLocation] | None,
 ) -> _After:
     """Writes the branch node; returns what stands for each planned value after it."""
     recorder = session.recorder
@@ -199,7 +207,7 @@ def _write_node(
             operands.append(merge.outputs.operands(side))
     values = merge.outputs.values_after()
     frames = [path.body.frame for path in paths]
-    write_branch(recorder, condition_node, frames, operands, values)
+    write_branch(recorder, condition_node, frames, operands, values, source)
     spoilt = {side: path.body.remembered.spoilt() for side, path in zip(_SIDES, paths, strict=True)}
     after = _After(session, merge, spoilt)
     for output, made in zip(merge.outputs.all, values, strict=True):

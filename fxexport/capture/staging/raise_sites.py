@@ -29,7 +29,7 @@ from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.maybe import Maybe, narrowed
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_of
-from fxexport.source.frames import user_location
+from fxexport.source.frames import user_frames, user_location
 from fxexport.source.location import SourceLocation
 
 __all__ = ["assume_not_raised", "raise_left_over", "raise_where"]
@@ -90,6 +90,7 @@ def raise_where(
             slots,
             kept,
             location or user_location(),
+            user_frames(),
         )
     )
 

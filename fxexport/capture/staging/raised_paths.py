@@ -276,7 +276,7 @@ def _settle(
             for (slot, _), value in zip(site.kept, ends, strict=True):
                 if slot.key not in merged:
                     slot.set(value)
-            result = join(session, site.condition, site.node, paths)
+            result = join(session, site.condition, site.node, paths, source=site.source)
         except BaseException:
             tries.abandon(mark)
             raise
