@@ -71,8 +71,6 @@ class OpenTry:
     body: bool = False
     # how many writes and moves of iterators there were when it began
     began: tuple[int, int] = (0, 0)
-    # whether it is the outermost one that may catch something
-    first: bool = False
     # variables of functions that have been called inside
     _cells: list[tuple[str, CellType]] = field(default_factory=list)
 
@@ -203,6 +201,8 @@ class Tries:
         self._refuse = refuse
         self._journal = journal
         self._open: list[OpenTry] = []
+        # How many of them catch something.
+        self._catching = 0
         self.sites: list[Site] = []
         self.raised: Slot = _RaisedSlot()
         self.pending: list[PinNeeded] = []
@@ -217,8 +217,8 @@ class Tries:
         catches = bool(_classes(statement.catching))
         handles = catches or bool(_classes(statement.raising))
         watched = self._journal.watched
-        statement.first = watched is None and catches
-        if statement.first:
+        self._catching += catches
+        if watched is None and catches:
             watched = self._journal.watched = Watched()
         if watched is not None:
             statement.began = watched.counts
@@ -231,7 +231,8 @@ class Tries:
             raise
         finally:
             self._open.remove(statement)
-            if statement.first:
+            self._catching -= catches
+            if not self._catching:
                 self._journal.watched = None
 
     def catching(self, *kinds: Kind) -> contextlib.AbstractContextManager[None]:
@@ -241,7 +242,7 @@ class Tries:
     @property
     def handling(self) -> bool:
         """Whether one of them has handlers at all."""
-        return self._journal.watched is not None
+        return self._catching > 0
 
     def may_catch(self, error: BaseException | Kind) -> bool:
         """Whether one of them may catch an exception, or one of a class."""
