@@ -140,7 +140,7 @@ class Operators:
         self.comp_add = comprehensions.comp_add
         # Calls, attributes and subscripts
         self.call, self.call_with_keys = calls.call, calls.call_with_keys
-        self.call_with_stars = StarredCalls(calls, self.lists).call
+        self.call_with_stars = StarredCalls(session, calls, self.lists).call
         self.context, self.with_stmt = calls.context, calls.with_stmt
         self.get_attr, self.set_attr = attributes.get_attr, attributes.set_attr
         self.del_attr = attributes.del_attr

@@ -102,6 +102,9 @@ class Refusing(Lending):
         Returns:
             Whether it may; the condition holds from here on.
         """
+        if error == "RuntimeError":  # PyTorch's, which is a ValueError in some versions
+            self.refuse_if_caught(error)
+            self.refuse_if_caught("ValueError")
         kind = getattr(builtins, error, None)
         if kind is None or not self.tries.may_catch(kind):
             return False
