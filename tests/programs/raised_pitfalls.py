@@ -995,3 +995,115 @@ def too_many(x):
 
 
 PROGRAMS.add(too_many, *ROWS, expect="refuse", match="more than 24 lines")
+
+
+class Parser:
+    class Error(Exception):
+        pass
+
+    errors = (KeyError, Error)
+
+    def __init__(self, x):
+        try:
+            self.scale = self.read(x)
+        except self.Error:
+            self.scale = x.min()
+
+    def read(self, x):
+        if x.max() > 2:
+            raise self.Error
+        return x.max()
+
+    def use(self, x):
+        try:
+            if x[0, 0] > 1:
+                raise self.Error
+            if x[0, 1] > 1:
+                raise KeyError
+            y = x + self.scale
+        except self.errors as error:
+            y = x - (1 if isinstance(error, KeyError) else 2)
+        return y
+
+
+def classes_of_attributes(x):
+    return Parser(x).use(x)
+
+
+PROGRAMS.add(classes_of_attributes, *ROWS, *SIGNS)
+
+
+def through_partial(x):
+    def step(v, limit):
+        if v.sum() > limit:
+            raise Rich(v)
+        return v + limit
+
+    calls = [lambda v: step(v, 1.0), lambda v: step(v, 2.0)]
+    y = x[0]
+    seen = 0
+    for call in calls:
+        try:
+            y = call(y)
+        except Rich as error:
+            y = error.value * 0.5
+            seen = seen + 1
+    return y, seen
+
+
+PROGRAMS.add(through_partial, *ROWS)
+
+
+def in_conditional_expression(x):
+    def check(v):
+        if v > 1.2:
+            raise KeyError
+        return v
+
+    try:
+        y = check(x[0, 0]) if x[0, 1] > 0 else check(x[0, 2]) * 2
+    except KeyError:
+        y = x[0, 3] * 10
+    return y
+
+
+PROGRAMS.add(in_conditional_expression, *ROWS, *SIGNS)
+
+
+def caches_what_it_computes(x):
+    cache = {}
+
+    def get(name):
+        try:
+            return cache[name]
+        except KeyError:
+            cache[name] = x.sum() * len(name)
+            return cache[name]
+
+    a = get("a")
+    if x[0, 0] > 0:
+        a = a + get("bb")
+    return a + get("bb") + len(cache)
+
+
+PROGRAMS.add(caches_what_it_computes, *ROWS)
+
+
+def class_of_a_variable(x):
+    kinds = [KeyError, ValueError]
+    wanted = kinds[0]
+    y = x * 1
+    try:
+        try:
+            if x[0, 0] > 0:
+                raise ValueError
+            if x[0, 1] > 0:
+                raise KeyError
+        except wanted:
+            y = y + 1
+    except kinds[1]:
+        y = y + 2
+    return y
+
+
+PROGRAMS.add(class_of_a_variable, *SIGNS)
