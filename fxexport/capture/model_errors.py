@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fxexport.capture.session.tries import in_words, line_of, refusal_of
+from fxexport.capture.session.capture_errors import in_words, line_of, refusal_of
 from fxexport.errors import FxExportError, ModelError
 from fxexport.report.model import Report
 from fxexport.source.location import SourceLocation

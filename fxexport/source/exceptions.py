@@ -13,6 +13,8 @@ from fxexport.source.ownership import is_of_fxexport
 
 __all__ = [
     "ExceptionNote",
+    "attributes_of",
+    "copy_note",
     "errors_of_the_program",
     "note_location",
     "note_of",
@@ -35,10 +37,12 @@ class ExceptionNote:
         location: the line that raised it, None where it was not noted.
         raised: whether the program raises it itself there (a raise or assert statement, a read of
             something that is missing), so that it says how this path ends.
+        stated: whether it is given to a raise statement.
     """
 
     location: SourceLocation | None = None
     raised: bool = False
+    stated: bool = False
 
 
 def note_of(error: BaseException) -> ExceptionNote | None:
@@ -47,10 +51,25 @@ def note_of(error: BaseException) -> ExceptionNote | None:
     return note if isinstance(note, ExceptionNote) else None
 
 
-def note_raised(error: _Raised, location: SourceLocation | None = None) -> _Raised:
+def note_raised(
+    error: _Raised, location: SourceLocation | None = None, *, stated: bool = False
+) -> _Raised:
     """Notes that the program raises an exception itself, at a line (by default its present one)."""
-    vars(error)[_NOTE] = ExceptionNote(location or user_location(), raised=True)
+    vars(error)[_NOTE] = ExceptionNote(location or user_location(), raised=True, stated=stated)
     return error
+
+
+def copy_note(error: BaseException, other: _Raised) -> _Raised:
+    """Gives another exception the note of one."""
+    note = note_of(error)
+    if note is not None:
+        vars(other)[_NOTE] = note
+    return other
+
+
+def attributes_of(error: BaseException) -> dict[str, object]:
+    """The attributes of an exception, without our note."""
+    return {name: value for name, value in vars(error).items() if name != _NOTE}
 
 
 def note_location(error: BaseException) -> None:

@@ -265,7 +265,7 @@ def del_var(x):
         return x
 
 
-PROGRAMS.add(del_var, POS, NEG, expect="refuse")
+PROGRAMS.add(del_var, POS, NEG)
 
 
 def globals_(x):

@@ -446,7 +446,7 @@ def try_none(x):
         return x
 
 
-PROGRAMS.add(try_none, POS, NEG, expect="refuse")
+PROGRAMS.add(try_none, POS, NEG)
 
 
 def output_none(x):

@@ -28,7 +28,7 @@ def loop(x):
     return y
 
 
-PROGRAMS.add(loop, *ROWS, expect="refuse")
+PROGRAMS.add(loop, *ROWS)
 
 
 def loop_while(x):
@@ -44,7 +44,7 @@ def loop_while(x):
     return y
 
 
-PROGRAMS.add(loop_while, *ROWS, expect="refuse")
+PROGRAMS.add(loop_while, *ROWS)
 
 
 def branch(x):
@@ -59,7 +59,7 @@ def branch(x):
     return y
 
 
-PROGRAMS.add(branch, *ROWS, expect="refuse")
+PROGRAMS.add(branch, *ROWS)
 
 
 def branch_rt(x):
@@ -89,7 +89,7 @@ def branch_attr(x):
     return y
 
 
-PROGRAMS.add(branch_attr, *ROWS, expect="refuse")
+PROGRAMS.add(branch_attr, *ROWS)
 
 
 def branch_fn(x):
@@ -109,7 +109,7 @@ def branch_fn(x):
     return y
 
 
-PROGRAMS.add(branch_fn, *ROWS, expect="refuse")
+PROGRAMS.add(branch_fn, *ROWS)
 
 
 def suppress(x):
@@ -122,7 +122,7 @@ def suppress(x):
     return y
 
 
-PROGRAMS.add(suppress, *ROWS, expect="refuse")
+PROGRAMS.add(suppress, *ROWS)
 
 
 def suppress_raise(x):
@@ -136,7 +136,7 @@ def suppress_raise(x):
     return y
 
 
-PROGRAMS.add(suppress_raise, *ROWS, expect="refuse")
+PROGRAMS.add(suppress_raise, *ROWS)
 
 
 def manager(x):
@@ -157,7 +157,7 @@ def manager(x):
     return y
 
 
-PROGRAMS.add(manager, *ROWS, expect="refuse")
+PROGRAMS.add(manager, *ROWS)
 
 
 def manager2(x):
@@ -178,7 +178,7 @@ def manager2(x):
     return y
 
 
-PROGRAMS.add(manager2, *ROWS, expect="refuse")
+PROGRAMS.add(manager2, *ROWS)
 
 
 def manager_gen(x):
@@ -199,7 +199,7 @@ def manager_gen(x):
     return y
 
 
-PROGRAMS.add(manager_gen, *ROWS, expect="refuse")
+PROGRAMS.add(manager_gen, *ROWS)
 
 
 def manager_gen_raise(x):
@@ -220,7 +220,7 @@ def manager_gen_raise(x):
     return y
 
 
-PROGRAMS.add(manager_gen_raise, *ROWS, expect="refuse")
+PROGRAMS.add(manager_gen_raise, *ROWS)
 
 
 def exitstack(x):
@@ -403,7 +403,7 @@ def hook(x):
     return y
 
 
-PROGRAMS.add(hook, *ROWS, expect="refuse")
+PROGRAMS.add(hook, *ROWS)
 
 
 def idx(x):
@@ -415,7 +415,7 @@ def idx(x):
     return y
 
 
-PROGRAMS.add(idx, *ROWS, expect="refuse")
+PROGRAMS.add(idx, *ROWS)
 
 
 def size_err(x):
@@ -452,7 +452,7 @@ def getattr_default(x):
     return getattr(C(), "a", x)
 
 
-PROGRAMS.add(getattr_default, *ROWS, expect="refuse")
+PROGRAMS.add(getattr_default, *ROWS)
 
 
 def fin(x):

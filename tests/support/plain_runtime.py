@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import contextlib
 import operator
+import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from fxexport.capture.operators.arithmetic import AUGMENT, BINARY, BITWISE
+from fxexport.capture.operators.variables import local_names
 from fxexport.capture.python.statements import RUNTIME, rewrite_function
 
 __all__ = ["PlainRuntime", "original", "rewritten"]
@@ -58,6 +60,8 @@ class PlainRuntime:
     def generated(self, plain: Any, produce: Any) -> Any:
         return plain()
 
+    managing = generated
+
     def constructed(self, cls: Any, args: Any, kwargs: Any) -> Any:
         return cls(*args, **kwargs)
 
@@ -105,9 +109,25 @@ class PlainRuntime:
         if not test:
             raise AssertionError(*message())
 
+    def try_stmt(
+        self, statement: Any, body: Any, catching: Any, raising: Any, names: Any, globals_: Any
+    ) -> Any:
+        def named() -> Any:
+            with local_names():
+                return body()
+
+        return statement(named)
+
     @contextlib.contextmanager
-    def trying(self, caught: Any) -> Iterator[None]:
+    def trying(self, catching: Any, raising: Any) -> Iterator[None]:
         yield
+
+    def handled(self) -> BaseException | None:
+        return sys.exception()
+
+    def with_stmt(self, manager: Any, body: Any, names: Any, globals_: Any) -> Any:
+        with manager as entered:
+            return body(entered)
 
     def augment(self, name: str, old: Any, value: Any) -> Any:
         return AUGMENT[name](old, value)

@@ -32,6 +32,7 @@ from fxexport.capture.recording.types import Function, Size
 from fxexport.capture.session.list_runs import is_open, length_of, refuse_open
 from fxexport.capture.session.session import PinNeeded, is_symbolic
 from fxexport.capture.staging.patterns import Parts, TensorOf
+from fxexport.capture.staging.raised_paths import run_with_default
 from fxexport.capture.values.maybe import dynamic_inside
 from fxexport.capture.values.symbolic_text import refuse_open_text
 from fxexport.capture.values.uncertain_keys import VIEWS, count_of, settled
@@ -195,11 +196,8 @@ class IterableFunctions:
                 return next(iterator, *default)
         if not default:
             return self._operators.convert(own)()
-        try:
-            with self._operators.session.tries.catching(("StopIteration",)):
-                return self._operators.convert(own)()
-        except StopIteration:
-            return default[0]
+        advance = self._operators.convert(own)
+        return run_with_default(self._operators.session, advance, StopIteration, default[0])
 
     def _first_generated(self, items: Generated, *default: object) -> object:
         """``next(generator)`` for the first time."""

@@ -33,6 +33,7 @@ from fxexport.source.exceptions import errors_of_the_program
 
 __all__ = ["MATH_FUNCTIONS", "NumberFunctions"]
 
+_DOMAINS = ("sqrt", "log", "log2")
 MATH_FUNCTIONS = ("sqrt", "exp", "log", "log2", "sin", "cos", "tan", "tanh", "atan")
 _ORDER = {"lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _BINARY = {
@@ -267,7 +268,19 @@ class NumberFunctions:
         if base:
             refuse_open_text(value)
         value = number_in(value)
+        if isinstance(value, torch.SymFloat):
+            self._finite_where_caught(value)
         return torch.sym_int(value) if is_symbolic(value) else int(value, *base)
+
+    def _finite_where_caught(self, value: Any) -> None:
+        """What has no integer is an error that the program may catch."""
+        session = self._operators.session
+        for error, is_there in (
+            ("ValueError", lambda: value == value),
+            ("OverflowError", lambda: abs(value) < math.inf),
+        ):
+            if session.tries.may_catch(getattr(builtins, error)):
+                session.raises_where_caught(is_there(), "the number has an integer", error)
 
     def _float(self, value: Any = 0.0) -> Any:
         value = number_in(index_of(value))
@@ -283,6 +296,8 @@ class NumberFunctions:
         if isinstance(value, torch.Tensor):
             return value.round() if ndigits is None else value.round(decimals=ndigits)
         value, digits = self._operators.number(value), index_of(ndigits)
+        if digits is None and isinstance(value, torch.SymFloat):
+            self._finite_where_caught(value)
         if digits is None:
             return value if isinstance(value, torch.SymInt) else round(value)
         if not is_symbolic(value) and not is_symbolic(digits):
@@ -296,6 +311,8 @@ class NumberFunctions:
         if not is_symbolic(value):
             return function(value)
         if name in ("floor", "ceil", "trunc"):
+            if not isinstance(value, torch.SymInt):
+                self._finite_where_caught(value)
             return value if isinstance(value, torch.SymInt) else function(value)
         number = self._float(value)
         if name == "isnan":
@@ -307,7 +324,15 @@ class NumberFunctions:
             return self._operators.and_(
                 lambda: number == number, lambda: self._operators.not_(inside)
             )
-        return self._operators.session.recorder.scalar_op(function, number)
+        session = self._operators.session
+        if name in _DOMAINS:
+            bad = number < 0 if name == "sqrt" else number <= 0
+            if session.known(bad) is None:
+                fits = torch.sym_not(bad)
+                session.raises_where_caught(fits, f"math.{name} has a result", "ValueError")
+        elif name not in ("atan", "tanh"):
+            session.refuse_if_caught("OverflowError" if name == "exp" else "ValueError")
+        return session.recorder.scalar_op(function, number)
 
     def _reduce(self, function: object, iterable: object, *initial: object) -> object:
         if initial and _is_staged(iterable):

@@ -17,6 +17,7 @@ from fxexport.capture.operators.special_methods import attribute_function
 from fxexport.capture.recording.types import Function
 from fxexport.capture.session.journal import UNSET, AttributeSlot
 from fxexport.capture.session.session import Poison, is_symbolic, sym_type
+from fxexport.capture.staging.raised_paths import run_with_default
 from fxexport.capture.values.maybe import Maybe
 from fxexport.capture.values.symbolic_text import OpenText
 from fxexport.errors import UnsupportedError
@@ -158,11 +159,12 @@ class ObjectFunctions:
             return self._operators.get_attr(owner, name)
         if not isinstance(attribute_function(owner, name), property):
             return getattr(owner, name, *default)
-        try:
-            with self._operators.session.tries.catching(("AttributeError",)):
-                return self._operators.get_attr(owner, name)
-        except AttributeError:
-            return default[0]
+        return run_with_default(
+            self._operators.session,
+            lambda: self._operators.get_attr(owner, name),
+            AttributeError,
+            default[0],
+        )
 
     def _print(self, *args: object, **kwargs: object) -> None:
         self._operators.session.note("note", "print() runs at export only; the file prints nothing")

@@ -119,7 +119,19 @@ class Arithmetic:
                 right >= 0, "a number is shifted by 0 or more places", "ValueError"
             )
             return _shifted(name, left, right)
+        self._keep_in_domain(name, left, right)
         return self._power(left, right) if name == "Pow" else _done(BINARY[name], left, right)
+
+    def _keep_in_domain(self, name: str, left: Any, right: Any) -> None:
+        """Where the program may catch what Python raises, it is asked for here."""
+        session = self._session
+        if name == "Pow" and (is_symbolic(left) or is_symbolic(right)):
+            session.refuse_if_caught("ArithmeticError")
+        if name not in ("Div", "FloorDiv", "Mod") or not is_symbolic(right):
+            return
+        if isinstance(left, torch.Tensor) or session.known(right != 0) is not None:
+            return
+        session.raises_where_caught(right != 0, "nothing is divided by 0", "ZeroDivisionError")
 
     def _power(self, base: Any, exponent: Any) -> Any:
         # PyTorch wants bases of 0 and more; which powers there are, `passes/value_guards.py` says.

@@ -36,7 +36,7 @@ class Attributes:
     def get_attr(self, owner: object, name: str) -> Any:
         """``owner.name``."""
         if type(owner) is Maybe:
-            owner = force(owner)
+            owner = force(owner, AttributeError)
         if is_symbolic(owner):
             return self._of_number(owner, name)
         known = attribute_function(owner, name)
@@ -77,7 +77,7 @@ class Attributes:
     @for_each(1)
     def set_attr(self, value: object, owner: object, name: str) -> None:
         """``owner.name = value``."""
-        owner = force(owner)
+        owner = force(owner, AttributeError)
         session = self._session
         session.check_changeable(owner)
         session.aliases.about_to_write(owner)
@@ -98,7 +98,7 @@ class Attributes:
     @for_each(0)
     def del_attr(self, owner: object, name: str) -> None:
         """``del owner.name``."""
-        owner = force(owner)
+        owner = force(owner, AttributeError)
         self._session.check_changeable(owner)
         self._session.aliases.about_to_write(owner)
         self._session.journal.touch(AttributeSlot(owner, name))

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from typing import Any, Protocol
+from collections.abc import Callable
+from types import CellType, MethodType
+from typing import Any, Protocol, cast
 
 import torch
 
 from fxexport.capture.operators.conditionals import Conditionals
+from fxexport.capture.operators.dynamic_iterables import Generated
 from fxexport.capture.operators.reading import whole_all
-from fxexport.capture.operators.special_methods import Context, special_method
+from fxexport.capture.operators.special_methods import Context, may_catch, special_method
+from fxexport.capture.operators.variables import slots_of
 from fxexport.capture.operators.writing import is_buffer, noting_changes
 from fxexport.capture.python.pass_through import takes_anything
 from fxexport.capture.recording.types import Function
 from fxexport.capture.session.compiled_functions import refuse_compiled
-from fxexport.capture.session.journal import UNSET
+from fxexport.capture.session.journal import UNSET, CellSlot, Slot
 from fxexport.capture.session.session import Session
+from fxexport.capture.session.tries import OpenTry, these
 from fxexport.capture.staging.alternatives import each_alternative, is_one_of_several
+from fxexport.capture.staging.raised_paths import run_statement
 from fxexport.capture.values.choice import Choice, settled_to
 from fxexport.capture.values.maybe import Maybe, force, narrowed, uncertain_in
 from fxexport.capture.values.uncertain_keys import is_uncertain
@@ -160,16 +166,107 @@ class Calls:
         return value if own is None else self.call(own)()
 
     def context(self, manager: object) -> object:
-        """The manager of a with statement."""
+        """The manager of a with statement that stays one."""
         there = force(manager)
         if isinstance(there, torch.autograd.profiler.record_function):
             return contextlib.nullcontext(there)
         if special_method(there, "__enter__") is None:
             return there
-        kinds: tuple[str, ...] = ("Exception",)
-        if isinstance(there, contextlib.suppress):
-            kinds = tuple(kind.__name__ for kind in vars(there)["_exceptions"])
-        return Context(self.call, there, self._session.tries.catching(kinds))
+        caught = self._session.tries.catching(*_caught_by(there))
+        return Context(self.call, there, caught)
+
+    def with_stmt(
+        self,
+        manager: object,
+        body: Callable[[Any], Any],
+        names: tuple[str, ...],
+        globals_: tuple[str, ...],
+    ) -> Any:
+        """A with statement.
+
+        Args:
+            manager: its manager.
+            body: its body, which is given what the manager is entered as.
+            names: the variables that it binds.
+            globals_: the global ones.
+        """
+        session, there = self._session, force(manager)
+        if isinstance(there, torch.autograd.profiler.record_function):
+            return body(there)
+        slots = slots_of((body,), names, globals_)
+        generated = getattr(there, "gen", None)
+        if (
+            isinstance(there, contextlib._GeneratorContextManager)
+            and isinstance(generated, Generated)
+            and generated.is_unused
+        ):
+            return self._with_generated(generated, body, slots)
+        around = OpenTry(these(*_caught_by(there)), slots=slots, again=self._is_left_twice(there))
+        entered: list[Any] = []
+
+        def run_body() -> Any:
+            return body(entered[0])
+
+        if special_method(there, "__enter__") is None:
+
+            def statement(run: Callable[[], Any]) -> Any:
+                with there as given:
+                    entered.append(given)
+                    return run()
+
+            return run_statement(session, statement, run_body, around)
+        entered.append(self.call(MethodType(type(there).__enter__, there))())
+        leave = self.call(MethodType(type(there).__exit__, there))
+
+        def left(run: Callable[[], Any]) -> Any:
+            try:
+                result = run()
+            except BaseException as error:
+                told = leave(type(error), error, error.__traceback__)
+                if not self._conditionals.truth(told):
+                    raise
+                return None
+            leave(None, None, None)
+            return result
+
+        return run_statement(session, left, run_body, around)
+
+    def _is_left_twice(self, manager: object) -> bool:
+        """Whether a manager that has been left can be left again, with an exception this time.
+
+        Those of the program are, since what leaving them changes is taken back; PyTorch's are
+        entered again.
+        """
+        if type(manager) in (contextlib.suppress, contextlib.nullcontext):
+            return True
+        if special_method(manager, "__enter__") is None:
+            return type(manager).__module__.split(".")[0] == "torch"
+        leave = special_method(manager, "__exit__")
+        return self._callees.is_rewritten(self._callees.callable_for(leave))
+
+    def _with_generated(
+        self, generated: Generated, body: Callable[[Any], Any], slots: list[Slot]
+    ) -> Any:
+        """``with`` a generator under ``@contextmanager``: the body is called where it yields."""
+        session = self._session
+        result = CellSlot(CellType(None), "_fx_result")
+
+        def consumer(item: object) -> None:
+            value = body(item)
+            session.journal.touch(result)
+            result.set(value)
+
+        with session.tries.around(OpenTry(slots=[*slots, result], again=True)):
+            generated.produce(consumer, lambda: False)
+        return narrowed(result.get())
+
+
+def _caught_by(manager: object) -> tuple[type[BaseException], ...]:
+    """The classes of the exceptions that a manager may catch."""
+    if isinstance(manager, contextlib.suppress):
+        return tuple(vars(manager)["_exceptions"])
+    own = special_method(manager, "__exit__") is not None
+    return (BaseException,) if own and may_catch(cast("Any", manager)) else ()
 
 
 def _is_of_torch(function: Function) -> bool:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fxexport.capture.operators.reading import read
-from fxexport.capture.operators.variables import slots_of
+from fxexport.capture.operators.variables import local_names, slots_of
 from fxexport.capture.session.session import Poison, Session
+from fxexport.capture.session.tries import Classes, OpenTry
 from fxexport.capture.staging.branch import stage_branch
 from fxexport.capture.staging.conditions import condition_of
+from fxexport.capture.staging.raised_paths import run_statement
 from fxexport.capture.values.maybe import dynamic_inside, is_dynamic, narrowed
 from fxexport.errors import FxExportError, UnsupportedError
 from fxexport.source.exceptions import note_raised
@@ -93,38 +95,70 @@ class Conditionals:
             )
         return value
 
+    def raising(self, error: object) -> Any:
+        """Marks an exception, or one of a class, as raised by a raise statement of the program."""
+        if isinstance(error, type) and issubclass(error, BaseException):
+            error = self._session.journal.made(error())
+        if isinstance(error, Exception) and not isinstance(error, FxExportError):
+            note_raised(error, stated=True)
+        return error
+
     def assert_stmt(self, test: object, message: Callable[[], tuple[object, ...]]) -> None:
         """An assert: where it cannot be decided, the file assumes that it holds."""
 
         def fail() -> None:
-            raise raising(AssertionError(*message()))
+            raise self.raising(AssertionError(*message()))
 
         self.if_stmt(test, lambda: None, fail, (), ())
 
+    def try_stmt(
+        self,
+        statement: Callable[[_Path], object],
+        body: _Path,
+        catching: Classes,
+        raising: Classes,
+        names: tuple[str, ...],
+        globals_: tuple[str, ...],
+    ) -> object:
+        """A try statement.
+
+        Args:
+            statement: runs it around a body.
+            body: its own.
+            catching: gives the classes that its handlers catch.
+            raising: gives those whose handlers certainly raise again.
+            names: the variables that it binds.
+            globals_: the global ones.
+        """
+        slots = slots_of((statement, body), names, globals_)
+        around = OpenTry(catching, raising, slots, again=True)
+
+        def checked() -> object:
+            with self._no_sizes_needed(around), local_names():
+                return body()
+
+        return run_statement(self._session, statement, checked, around)
+
     @contextlib.contextmanager
-    def trying(self, caught: tuple[str, ...]) -> Iterator[None]:
-        """Around the body of a try statement whose handlers catch these.
+    def trying(self, catching: Classes, raising: Classes) -> Iterator[None]:
+        """Around the body of a try statement in a generator that yields there."""
+        around = OpenTry(catching, raising)
+        with self._session.tries.around(around), self._no_sizes_needed(around):
+            yield
+
+    @contextlib.contextmanager
+    def _no_sizes_needed(self, around: OpenTry) -> Iterator[None]:
+        """Around the body of a statement.
 
         Raises:
-            UnsupportedError: whether the body raises depends on sizes.
+            UnsupportedError: whether a kernel raises depends on sizes, and it may be caught.
         """
-        session = self._session
-        before = session.env.num_deferred_runtime_asserts
-        with session.tries.catching(caught) as about_sizes:
-            yield
-            if about_sizes and session.env.num_deferred_runtime_asserts > before:
-                raise UnsupportedError(
-                    "whether this raises depends on the input's sizes; a try around it may catch "
-                    "it",
-                    location=user_location(),
-                    hint="test the sizes with an if instead of catching the exception",
-                )
-
-
-def raising(error: object) -> Any:
-    """Marks an exception, or one of a class, as raised by a raise statement of the program."""
-    if isinstance(error, type) and issubclass(error, BaseException):
-        error = error()
-    if isinstance(error, Exception) and not isinstance(error, FxExportError):
-        note_raised(error)
-    return error
+        tries = self._session.tries
+        before = tries.needed.copy()
+        yield
+        if any(map(around.may_meet, tries.needed - before)):
+            raise UnsupportedError(
+                "whether this raises depends on the input's sizes; a try around it may catch it",
+                location=user_location(),
+                hint="test the sizes with an if instead of catching the exception",
+            )

@@ -169,8 +169,11 @@ class Generated:
         self,
         plain: Callable[[], Generator[Any, Any, Any]],
         produce: Callable[[Function, Function], object],
+        *,
+        managing: bool = False,
     ) -> None:
-        """`plain` makes the generator."""
+        """`plain` makes the generator; `managing` if it sees exceptions of a with statement."""
+        self._managing = managing
         self.used: object = False
         self.produce = produce
         self._make = plain
@@ -178,6 +181,11 @@ class Generated:
 
     @property
     def is_new(self) -> bool:
+        """Whether it can be gone through, and nobody has drawn an item from the generator."""
+        return self.is_unused and not self._managing
+
+    @property
+    def is_unused(self) -> bool:
         """Whether nobody has drawn an item from the generator."""
         return self._generator is None and self.used is False
 

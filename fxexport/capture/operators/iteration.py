@@ -102,7 +102,7 @@ class Iteration:
         """The items of an iterator of the program's own class."""
         while True:
             try:
-                with self._session.tries.catching(("StopIteration",)):
+                with self._session.tries.catching(StopIteration):
                     item = self._calls.call(own)()
             except StopIteration:
                 return

@@ -147,7 +147,7 @@ class OpenLists:
         if not is_dynamic(key.step) and key == slice(None, None, -1):
             return self._of_type(items, self._python(reversed_of, items))
         if is_dynamic(key.step):
-            self.take_for_granted(key.step > 0, "the step of a slice is above 0", "ValueError")
+            self.take_for_granted(key.step > 0, "the step of a slice is above 0")
         if is_dynamic(key.step) or key.step not in (None, 1):
             bounds = key.start, key.stop, key.step
             return self._of_type(items, self._python(stepped_slice_of, items, *bounds))

@@ -17,7 +17,7 @@ from fxexport.capture.operators.attributes import Attributes
 from fxexport.capture.operators.calls import Calls
 from fxexport.capture.operators.comparisons import Comparisons
 from fxexport.capture.operators.comprehensions import Comprehensions
-from fxexport.capture.operators.conditionals import Conditionals, raising
+from fxexport.capture.operators.conditionals import Conditionals
 from fxexport.capture.operators.dict_methods import DictMethods
 from fxexport.capture.operators.dynamic_iterables import Generated
 from fxexport.capture.operators.iteration import Iteration
@@ -34,6 +34,7 @@ from fxexport.capture.python.converter import Converter, Entering, ReplacementFo
 from fxexport.capture.recording.types import Function
 from fxexport.capture.session.session import Session
 from fxexport.capture.staging.alternatives import each_alternative
+from fxexport.capture.staging.raise_sites import raise_where
 from fxexport.capture.values.identity import keep_apart
 from fxexport.capture.values.maybe import force
 from fxexport.capture.values.symbolic_text import refuse_open_text
@@ -110,8 +111,9 @@ class Operators:
         self.truth = conditionals.truth
         self.match_subject = conditionals.match_subject
         self.assert_stmt = conditionals.assert_stmt
-        self.trying = conditionals.trying
-        self.raising = raising
+        self.try_stmt, self.trying = conditionals.try_stmt, conditionals.trying
+        session.raise_where = functools.partial(raise_where, session)
+        self.raising, self.handled = conditionals.raising, sys.exception
         self.and_, self.or_, self.not_ = logic.and_, logic.or_, logic.not_
         self.and_value, self.or_value = logic.and_value, logic.or_value
         self.as_bool = logic.as_bool
@@ -130,6 +132,7 @@ class Operators:
         self.for_stmt, self.while_stmt = loops.for_stmt, loops.while_stmt
         self.iterate, self.generator = self.iteration.iterate, self.iteration.generator
         self.generated = lambda *forms: session.journal.made(Generated(*forms))
+        self.managing = lambda *forms: session.journal.made(Generated(*forms, managing=True))
         self.unpack = self.iteration.unpack
         self.listed = self.starred = self.iteration.listed
         self.list_comp = comprehensions.list_comp
@@ -137,8 +140,8 @@ class Operators:
         self.comp_add = comprehensions.comp_add
         # Calls, attributes and subscripts
         self.call, self.call_with_keys = calls.call, calls.call_with_keys
-        self.call_with_stars = StarredCalls(calls, self.lists).call
-        self.context = calls.context
+        self.call_with_stars = StarredCalls(session, calls, self.lists).call
+        self.context, self.with_stmt = calls.context, calls.with_stmt
         self.get_attr, self.set_attr = attributes.get_attr, attributes.set_attr
         self.del_attr = attributes.del_attr
         self.get_item, self.set_item = subscripts.get_item, subscripts.set_item
@@ -161,6 +164,7 @@ class Operators:
         """A function begins: the branches and loops around its call do not merge its variables."""
         for cell in cells_of(reader).values():
             self.session.journal.made_cell(cell)
+        self.session.tries.note_cells(cells_of(reader))
 
     def outer_writes(self, reader: FunctionType, globals_: tuple[str, ...]) -> None:
         """Variables of enclosing functions, and globals, that the function called now may bind."""

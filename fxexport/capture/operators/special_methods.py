@@ -21,7 +21,14 @@ import torch
 
 from fxexport.capture.recording.types import Function
 
-__all__ = ["Context", "Operand", "attribute_function", "has_operators", "special_method"]
+__all__ = [
+    "Context",
+    "Operand",
+    "attribute_function",
+    "has_operators",
+    "may_catch",
+    "special_method",
+]
 
 _OPERATORS = {
     name: getattr(operator, name + "_" if name in ("and", "or") else name)
@@ -125,7 +132,7 @@ class Context:
     ) -> None:
         """`catching` is entered around what the manager may catch the exceptions of."""
         self._call, self._manager = call, manager
-        self._catching = catching if may_catch(manager) else contextlib.nullcontext()
+        self._catching = catching
 
     def __enter__(self) -> object:
         entered = self._call(MethodType(type(self._manager).__enter__, self._manager))()

@@ -11,6 +11,7 @@ from fxexport.capture.operators.calls import Calls
 from fxexport.capture.operators.open_lists import OpenLists
 from fxexport.capture.recording.types import Function
 from fxexport.capture.session.list_runs import Spread
+from fxexport.capture.session.session import Session
 
 __all__ = ["StarredCalls"]
 
@@ -19,11 +20,13 @@ class StarredCalls:
     """The operator that calls a function with starred arguments.
 
     Args:
+        session: the capture.
         calls: call the functions.
         lists: read the items.
     """
 
-    def __init__(self, calls: Calls, lists: OpenLists) -> None:
+    def __init__(self, session: Session, calls: Calls, lists: OpenLists) -> None:
+        self._session = session
         self._calls = calls
         self._lists = lists
 
@@ -53,7 +56,11 @@ class StarredCalls:
         source = self._lists.dynamic([args[at]])
         count = wanted - (len(args) - 1)
         text = f"there are {count} items for the arguments"
-        self._lists.take_for_granted(source.are(count), text, "TypeError")
+        fits = source.are(count)
+        if self._session.known(fits) is None:
+            # A function with defaults takes fewer.
+            self._session.refuse_if_caught("TypeError")
+        self._lists.take_for_granted(fits, text, "TypeError")
         items = [source.item(k) for k in range(count)]
         return (*args[:at], *items, *args[at + 1 :])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter, defaultdict, deque
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from fxexport.capture.operators.lookups import Lookups, is_open_key
 from fxexport.capture.operators.open_lists import OpenLists
 from fxexport.capture.operators.special_methods import special_method
 from fxexport.capture.operators.writing import about_to_change
+from fxexport.capture.session.capture_errors import unsaid
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.session import Session, is_symbolic
@@ -82,6 +84,8 @@ class Subscripts:
             return self._calls.call(own)(key)
         if isinstance(container, dict):
             keep_apart(self._session, key, container)
+        if isinstance(container, torch.Tensor):
+            return self._of_tensor(container, key)
         with errors_of_the_program():
             item = container[key]
         if isinstance(container, dict):
@@ -90,11 +94,27 @@ class Subscripts:
             return item
         return self._session.journal.made(item) if _is_new_list(key, item) else item
 
+    def _of_tensor(self, tensor: torch.Tensor, key: Any) -> object:
+        """``tensor[key]``."""
+        self._index_fits(tensor, key)
+        with errors_of_the_program(), self._session.tries.raising_only(IndexError, RuntimeError):
+            return tensor[key]
+
+    def _index_fits(self, container: torch.Tensor, key: object) -> None:
+        """A number that is no index of a tensor's dimension is an error that may be caught."""
+        if not self._session.tries.may_catch(IndexError):
+            return
+        for number, size in numbers_at(container.shape, key):
+            text = "this index is inside its dimension"
+            for condition in (number < size, number >= -size):
+                if self._session.known(condition) is None:
+                    self._session.raises_where_caught(condition, text, "IndexError")
+
     def _look_up(self, container: Any, key: object) -> object:
         """``container[key]`` of a dict, by a key that only the run knows."""
 
         def missing() -> object:
-            raise note_raised(KeyError("this key"))
+            raise note_raised(KeyError(unsaid("this key is in the dict")))
 
         return self._lookups.find(
             key, container.keys(), lambda known: self.get_item(container, known), missing
@@ -164,6 +184,8 @@ class Subscripts:
                 return
         if isinstance(container, dict):
             keep_apart(self._session, key, container)
+        if isinstance(container, torch.Tensor):
+            self._index_fits(container, key)
         with errors_of_the_program():
             placed = place_key(container, key, value) if isinstance(container, dict) else value
             container[key] = placed
@@ -227,3 +249,26 @@ def _has_symbols(key: object) -> bool:
 def _is_new_list(key: object, item: object) -> bool:
     """Whether a subscript has made a list: a slice of one."""
     return isinstance(key, slice) and type(item) is list
+
+
+def numbers_at(shape: Sequence[Any], key: object) -> list[tuple[Any, Any]]:
+    """The numbers in an index of a tensor, each with the size of its dimension."""
+    parts: list[Any] = list(key) if isinstance(key, tuple) else [key]
+    if any(isinstance(part, (list, tuple)) for part in parts):
+        return []
+    widths = [_dimensions_taken(part) for part in parts]
+    found, dim = [], 0
+    for part, width in zip(parts, widths, strict=True):
+        number = isinstance(part, (int, torch.SymInt)) and not isinstance(part, bool)
+        if number and dim < len(shape):
+            found.append((part, shape[dim]))
+        dim += len(shape) - sum(widths) if part is ... else width
+    return found
+
+
+def _dimensions_taken(part: Any) -> int:
+    """How many dimensions of a tensor a part of an index is about."""
+    if part is None or part is ... or isinstance(part, bool):
+        return 0
+    is_mask = isinstance(part, torch.Tensor) and part.dtype in (torch.bool, torch.uint8)
+    return int(part.dim()) if is_mask else 1

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from types import CellType, FunctionType
 from typing import Any
 
 from fxexport.capture.session.journal import CellSlot, GlobalSlot, Slot
+from fxexport.source.exceptions import copy_note
 
-__all__ = ["cells_of", "flag_of", "slots_of"]
+__all__ = ["cells_of", "flag_of", "local_names", "slots_of"]
 
 
 def cells_of(*functions: object) -> dict[str, CellType]:
@@ -34,3 +37,25 @@ def slots_of(
 def flag_of(body: object, name: str | None) -> Slot | None:
     """The slot of the flag that a break sets; None for a loop without one."""
     return CellSlot(cells_of(body)[name], name) if name is not None else None
+
+
+@contextlib.contextmanager
+def local_names() -> Iterator[None]:
+    """Around closures of ours: a variable of theirs that is not bound is a local one in Python.
+
+    Raises:
+        UnboundLocalError: for the NameError that a closure raises.
+    """
+    try:
+        yield
+    except NameError as error:
+        last = error.__traceback__
+        while last is not None and last.tb_next is not None:
+            last = last.tb_next
+        ours = last is not None and last.tb_frame.f_code.co_name.startswith("_fx_")
+        if type(error) is not NameError or not ours:
+            raise
+        text = (
+            f"cannot access local variable {error.name!r} where it is not associated with a value"
+        )
+        raise copy_note(error, UnboundLocalError(text, name=error.name)) from None

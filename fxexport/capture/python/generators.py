@@ -51,7 +51,7 @@ def _is_plain(statement: ast.AST) -> bool:
     if isinstance(statement, ast.Expr) and isinstance(statement.value, _YIELDS):
         value = statement.value.value
         return value is None or not contains([value], *_YIELDS)
-    if isinstance(statement, (ast.If, ast.For, ast.While, ast.With)):
+    if isinstance(statement, (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.ExceptHandler)):
         return all(map(_is_plain, ast.iter_child_nodes(statement)))
     return not contains([statement], *_YIELDS)
 
@@ -74,8 +74,10 @@ def both_forms(
     given = [load(_CONSUMER, node), load(_STOPPED, node)]
     first = ast.copy_location(ast.Call(load(plain.name, node), loads, []), node)
     second = ast.copy_location(ast.Call(load(produce.name, node), [*given, *loads], []), node)
+    # What a `for` statement raises does not come to the generator, that of a `with` does.
+    managing = contains(node.body, ast.Try)
     result = operator_call(
-        "generated",
+        "managing" if managing else "generated",
         [function("", first, node), function(f"{_CONSUMER}, {_STOPPED}", second, node)],
         node,
     )

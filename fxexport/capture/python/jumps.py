@@ -114,8 +114,6 @@ def _ends(block: Sequence[ast.stmt], kinds: tuple[type, ...]) -> bool:
             and _ends(statement.orelse, kinds)
         ):
             return True
-        if isinstance(statement, ast.With) and _ends(statement.body, kinds):
-            return True
     return False
 
 
@@ -171,9 +169,7 @@ class _Lowering:
                         statement,
                     )
                     return [*out, node]
-            elif isinstance(statement, ast.With) and (
-                not rest or _ends(statement.body, (ast.Return,))
-            ):
+            elif isinstance(statement, ast.With) and not rest:
                 statement.body = self._closed(statement.body, statement)
                 return [*out, statement]
             elif isinstance(statement, ast.Try) and not rest and not statement.orelse:

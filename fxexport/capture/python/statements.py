@@ -18,10 +18,9 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from fxexport.capture.python.assignments import Assignments
-from fxexport.capture.python.expressions import ExpressionRewriter
 from fxexport.capture.python.generators import both_forms, is_producible
 from fxexport.capture.python.going_on import Targets
-from fxexport.capture.python.jumps import always_raises, lower_jumps
+from fxexport.capture.python.jumps import lower_jumps
 from fxexport.capture.python.new_nodes import (
     RUNTIME,
     constant,
@@ -35,8 +34,8 @@ from fxexport.capture.python.scoping import (
     Mangle,
     argument_names,
     bound,
-    contains,
 )
+from fxexport.capture.python.try_statements import TryRewriter, with_named_exceptions
 
 __all__ = ["RUNTIME", "rewrite_function"]
 
@@ -58,16 +57,11 @@ def rewrite_function(
     return ast.fix_missing_locations(rewritten)
 
 
-def _exception_names(handler: ast.ExceptHandler) -> str:
-    """What a handler catches, as text; empty for everything."""
-    return ast.unparse(handler.type) if handler.type is not None else ""
-
-
 # What a node becomes.
 _Rewritten = ast.AST | list[ast.stmt] | None
 
 
-class _FunctionRewriter(ExpressionRewriter):
+class _FunctionRewriter(TryRewriter):
     """Rewrites one function; functions defined inside it get rewriters of their own."""
 
     def __init__(self, node: FunctionNode, going_on: bool) -> None:
@@ -91,6 +85,7 @@ class _FunctionRewriter(ExpressionRewriter):
         if not plain and is_producible(node):
             return self._both_forms(node)
         if not self.scope.generator:
+            node.body = with_named_exceptions(node.body)
             node.body, self._break_flags = lower_jumps(node.body)
         # Flags of lowered jumps are variables like any other.
         self.scope.locals |= {n for n in bound(node.body).names if n.startswith("_fx_")}
@@ -138,7 +133,7 @@ class _FunctionRewriter(ExpressionRewriter):
             return self.scope.locals | self.scope.outer
         for statement in body:
             for node in ast.walk(statement):
-                if isinstance(node, (ast.If, ast.For, ast.While)):
+                if isinstance(node, (ast.If, ast.For, ast.While, ast.Try, ast.With)):
                     names |= bound([node]).names
         return (names & self.scope.locals) | (names & self.scope.outer)
 
@@ -196,19 +191,13 @@ class _FunctionRewriter(ExpressionRewriter):
                 out.append(result)
         return out
 
-    def _stays(self, node: ast.stmt) -> bool:
-        """Whether a generator's statement stays as it is: no closure can yield or jump for it."""
-        return self.scope.generator and contains(
-            [node], ast.Yield, ast.YieldFrom, ast.Await, ast.Return, ast.Break, ast.Continue
-        )
-
     def visit_If(self, node: ast.If) -> _Rewritten:
-        if self._stays(node):
+        if self.stays(node):
             node.test = operator_call("truth", [self.test(node.test)], node)
             node.body, node.orelse = self.block(node.body), self.block(node.orelse)
             return node
         test = self.test(node.test)
-        returns = self._returns(node)
+        returns = self.returns(node)
         names = self.bindings([*node.body, *node.orelse])
         global_names = self.bound_globals([*node.body, *node.orelse])
         then = self.closure(self.scope.fresh("then"), self.block(node.body), node)
@@ -227,12 +216,8 @@ class _FunctionRewriter(ExpressionRewriter):
         last: ast.stmt = ast.Return(call) if returns else ast.Expr(call)
         return [then, other, ast.copy_location(last, node)]
 
-    @staticmethod
-    def _returns(node: ast.If) -> bool:
-        return contains([*node.body, *node.orelse], ast.Return)
-
     def visit_While(self, node: ast.While) -> _Rewritten:
-        if self._stays(node):
+        if self.stays(node):
             node.test = operator_call("truth", [self.test(node.test)], node)
             node.body, node.orelse = self.block(node.body), self.block(node.orelse)
             return node
@@ -258,7 +243,7 @@ class _FunctionRewriter(ExpressionRewriter):
         return [test, body, ast.copy_location(ast.Expr(call), node)]
 
     def visit_For(self, node: ast.For) -> _Rewritten:
-        if self._stays(node):
+        if self.stays(node):
             node.iter = operator_call("iterate", [self.visit(node.iter)], node)
             node.body, node.orelse = self.block(node.body), self.block(node.orelse)
             return node
@@ -304,26 +289,6 @@ class _FunctionRewriter(ExpressionRewriter):
         node.args.defaults = [self.visit(part) for part in node.args.defaults]
         node.args.kw_defaults = [part and self.visit(part) for part in node.args.kw_defaults]
         return _FunctionRewriter(node, self._going_on).rewritten(node)
-
-    def visit_With(self, node: ast.With) -> _Rewritten:
-        for item in node.items:
-            manager = self.visit(item.context_expr)
-            item.context_expr = operator_call("context", [manager], item.context_expr)
-        node.body = self.block(node.body)
-        return node
-
-    def visit_Try(self, node: ast.Try) -> _Rewritten:
-        # A handler that raises again leaves an error an error.
-        catching = [handler for handler in node.handlers if not always_raises(handler.body)]
-        node.body, node.orelse = self.block(node.body), self.block(node.orelse)
-        node.finalbody = self.block(node.finalbody)
-        for handler in node.handlers:
-            handler.body = self.block(handler.body)
-        if catching:
-            caught = names_tuple([_exception_names(handler) for handler in catching], node)
-            context = ast.withitem(operator_call("trying", [caught], node), None)
-            node.body = [ast.copy_location(ast.With([context], node.body), node)]
-        return node
 
     def visit_Match(self, node: ast.Match) -> _Rewritten:
         node.subject = operator_call("match_subject", [self.visit(node.subject)], node)

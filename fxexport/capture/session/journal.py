@@ -7,6 +7,7 @@ the value it had. Afterwards the writes are undone, and what both paths leave th
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ import torch
 
 from fxexport.capture.recording.types import Value
 from fxexport.capture.session.list_runs import is_open, refuse_open
+from fxexport.capture.session.watched import Watched
 from fxexport.source.location import SourceLocation
 
 __all__ = [
@@ -86,6 +88,10 @@ class Slot:
     def set(self, value: Value) -> None:
         """Puts a value there; UNSET removes it."""
         raise NotImplementedError
+
+    def watched(self) -> Callable[[], Slot | None]:
+        """Gives the slot later on, if it is still there."""
+        return lambda: self
 
 
 class CellSlot(Slot):
@@ -243,6 +249,15 @@ class ContentsSlot(Slot):
         assert isinstance(value, torch.Tensor)
         self._write(self._tensor, value)
 
+    def watched(self) -> Callable[[], Slot | None]:
+        tensor, parts = weakref.ref(self._tensor), (self._read, self._write, self.born)
+
+        def again() -> Slot | None:
+            there = tensor()
+            return None if there is None else ContentsSlot(there, *parts)
+
+        return again
+
 
 @dataclass(eq=False)
 class Writes:
@@ -280,6 +295,7 @@ class Journal:
         # Iterators advanced on a path that has been taken back, by identity.
         self._out_of_step: dict[int, Value] = {}
         self._feeding: dict[int, tuple[Value, list[Value]]] = {}
+        self.watched: Watched | None = None
 
     @contextlib.contextmanager
     def scope(self, slots: Iterable[Slot] = ()) -> Iterator[Writes]:
@@ -307,6 +323,8 @@ class Journal:
                 return False
         if id(iterator) in self._out_of_step:
             return False
+        if self.watched is not None:
+            self.watched.iterators.append(iterator)
         for scope in self._scopes:
             scope.advanced.append(iterator)
         return True
@@ -357,12 +375,21 @@ class Journal:
         """`now` when the innermost branch or loop body began; 0 outside of all."""
         return self._scopes[-1].serial if len(self._scopes) > 1 else 0
 
+    def touch_all(self, slots: Iterable[Slot]) -> None:
+        """Notes what may be written to without being touched again."""
+        watched, self.watched = self.watched, None
+        for slot in slots:
+            self.touch(slot)
+        self.watched = watched
+
     def touch(self, slot: Slot) -> None:
         """To be called before a slot is written to."""
         _, noted = self._made.get(id(slot.owner), (None, 0))
         born = max(slot.born, noted)
         if isinstance(slot, CellSlot):
             born = self._cells.get(slot.key[1], 0)
+        if self.watched is not None:
+            self.watched.note(slot.watched())
         for scope in self._scopes:
             if born < scope.serial and slot.key not in scope.old:
                 scope.old[slot.key] = (slot, slot.get())

@@ -249,14 +249,24 @@ class Sharing:
     def held_as(self, tensor: torch.Tensor, old: torch.Tensor) -> None:
         """A tensor stands for another one: the lists that hold that one hold it."""
         base, source = self.tensors.base_of(tensor), self.tensors.base_of(old)
+        if base is source:
+            return
+        known = {id(held.holder()) for held in self._held.about(base) if held.tensor() is base}
         for held in self._held.about(source):
-            if held.tensor() is source and held.holder() is not None and base is not source:
+            holder = held.holder()
+            if held.tensor() is source and holder is not None and id(holder) not in known:
+                known.add(id(holder))
                 self._held.add(Held(weakref.ref(base), held.holder))
 
     def frozen_as(self, value: Value, old: Value) -> None:
         """The same for an object."""
+        if value is old:
+            return
+        known = {id(one.holder()) for one in self._frozen.about(value) if one.value is value}
         for frozen in self._frozen.about(old):
-            if frozen.value is old and frozen.holder() is not None and value is not old:
+            holder = frozen.holder()
+            if frozen.value is old and holder is not None and id(holder) not in known:
+                known.add(id(holder))
                 self._frozen.add(Frozen(value, frozen.holder))
 
     @contextlib.contextmanager

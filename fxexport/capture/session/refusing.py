@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import FrameType
 
-from fxexport.capture.session.journal import Slot
+from fxexport.capture.recording.types import Value
+from fxexport.capture.session.capture_errors import unsaid
+from fxexport.capture.session.journal import Journal, Slot
 from fxexport.capture.session.loans import Lending
 from fxexport.capture.session.refusals import EnoughRefused, Poison
 from fxexport.capture.session.tries import Tries
 from fxexport.capture.session.unread_functions import UnreadFunctions
 from fxexport.errors import UnsupportedError
+from fxexport.source.exceptions import note_raised
 from fxexport.source.frames import user_location
 
 __all__ = ["Refusing"]
@@ -31,14 +35,17 @@ class Refusing(Lending):
         trials: above 0 while something is tried that has an alternative.
     """
 
-    def __init__(self, going_on: bool) -> None:
+    def __init__(self, going_on: bool, journal: Journal) -> None:
         super().__init__()
         self.going_on = going_on
+        self.journal = journal
         self.unread_functions: UnreadFunctions = {}
-        self.tries = Tries(self._keep_refusal)
+        self.tries = Tries(self._keep_refusal, journal)
         self.refusals: list[UnsupportedError] = []
         self.trials = 0
         self._collected = 0
+        # An exception may be raised at the present line; what follows is where it is not.
+        self.raise_where: Callable[..., None] = lambda *_: None
 
     def unread(self, message: str, hint: str) -> UnsupportedError:
         """The refusal for a value that code asks for which was not rewritten.
@@ -81,6 +88,43 @@ class Refusing(Lending):
             if slot.key[0] == "cell":
                 slot.set(missing)
         return missing
+
+    # -- exceptions that the program may catch -----------------------------------------------------
+
+    def raises_where_caught(self, condition: Value, text: str, error: str) -> bool:
+        """Keeps both ways where the program may catch what is raised unless a condition holds.
+
+        Args:
+            condition: the condition, which is not known.
+            text: the same in a sentence.
+            error: the name of the exception; empty where none is raised.
+
+        Returns:
+            Whether it may; the condition holds from here on.
+        """
+        if error == "RuntimeError":  # PyTorch's, which is a ValueError in some versions
+            self.refuse_if_caught(error)
+            self.refuse_if_caught("ValueError")
+        kind = getattr(builtins, error, None)
+        if kind is None or not self.tries.may_catch(kind):
+            return False
+
+        def throw() -> None:
+            raise note_raised(kind(unsaid(f"expected that {text}")))
+
+        self.raise_where(condition, False, throw, (kind,))
+        return True
+
+    def refuse_if_caught(self, error: str) -> None:
+        """To be called where something is taken for granted without which PyTorch raises.
+
+        Args:
+            error: the name of the exception; empty where nobody says which one.
+
+        Raises:
+            UnsupportedError: the program may catch it.
+        """
+        self.tries.refuse_if_caught(getattr(builtins, error, Exception))
 
     def _keep_refusal(self, error: UnsupportedError) -> None:
         if not error.secondary and str(error) not in {str(known) for known in self.refusals}:

@@ -37,11 +37,12 @@ from fxexport.capture.session.recursion import deepest_recursion
 from fxexport.capture.session.refusals import PinNeeded, Poison
 from fxexport.capture.session.refusing import Refusing
 from fxexport.capture.session.transaction import Body, Ledger, Transaction
+from fxexport.capture.session.tries import OpenTry
 from fxexport.errors import UnsupportedError
 from fxexport.graph.guards import message_at
 from fxexport.graph.ops import guard
 from fxexport.report.model import FindingKind, Report
-from fxexport.source.exceptions import note_raised
+from fxexport.source.exceptions import note_of, note_raised
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
 
@@ -99,7 +100,7 @@ class Session(Refusing):
             going_on: whether the program goes on after a statement that is refused.
             max_depth: how many calls of a function may be open where data ends its recursion.
         """
-        super().__init__(going_on)
+        super().__init__(going_on, Journal(user_location))
         self._max_depth = max_depth
         self.report = report
         self.env = compat.SizeEnv(functools.partial(policy, self), prove)
@@ -109,7 +110,6 @@ class Session(Refusing):
         # those of them that the user asked to be dynamic
         self.asked: set[sympy.Symbol] = set()
         self.recorder = Recorder(self.env, decomposition_for, self.example_sizes.keys(), self._need)
-        self.journal = Journal(user_location)
         self.tensors = TensorMode(
             self.fake_mode,
             self.recorder,
@@ -141,7 +141,9 @@ class Session(Refusing):
         # Containers of the user's that the model's attributes do not lead to, by identity.
         self.outside: dict[int, Value] = {}
         said = (report.findings, self.required, self.assumed, self.promoted, self.pending)
-        self._ledger = Ledger(self.env, self.recorder, self.journal, self, said, self.refusals)
+        self._ledger = Ledger(
+            self.env, self.recorder, self.journal, self, said, self.refusals, self.tries.savepoint
+        )
 
     def _need(self, fact: sympy.Basic) -> None:
         """Takes a fact for granted that an operator needs."""
@@ -170,8 +172,9 @@ class Session(Refusing):
             self.trials += 1
             try:
                 yield
-            except Exception:
-                attempt.roll_back()
+            except Exception as error:
+                if note_of(error) is None:
+                    attempt.roll_back()  # an exception of the program's undoes nothing
                 raise
             finally:
                 self.trials -= 1
@@ -183,6 +186,13 @@ class Session(Refusing):
         Args:
             perhaps: whether the program may not reach it.
         """
+        # Whoever lets exceptions leave it says so.
+        with self.open_body(perhaps) as body, self.tries.around(OpenTry(body=True)):
+            yield body
+
+    @contextlib.contextmanager
+    def open_body(self, perhaps: bool = True) -> Iterator[Body]:
+        """`body` for a stretch that does not end where a statement does."""
         check = functools.partial(hold_to_example, self.env, self.example_sizes, reached=False)
         self.settle()
         self.tensors.stale_views.bring_up_to_date()
@@ -257,6 +267,8 @@ class Session(Refusing):
             error: name of the exception that the model raises otherwise.
             said: another sentence for the report.
         """
+        if self.raises_where_caught(condition, text, error):
+            return
         begin = f"{error}: " if error else ""
         self.guard(condition, f"{begin}expected that {text}")
         self.env.assume(condition, text)
@@ -274,6 +286,7 @@ class Session(Refusing):
             error: what PyTorch raises otherwise; empty where it gives what nothing defines.
         """
         if self.known(condition) is None:
+            self.refuse_if_caught(error)
             self.guard(
                 condition, f"{error}: expected that {text}" if error else f"expected that {text}"
             )
@@ -286,6 +299,7 @@ class Session(Refusing):
 
     def raises_unless(self, holds: torch.Tensor, text: str) -> None:
         """What an operator needs of the data, without which PyTorch raises and the file does."""
+        self.refuse_if_caught("RuntimeError")
         self.guard(holds, f"RuntimeError: expected that {text}")
 
     def guard(

@@ -35,9 +35,17 @@ _Savepoint = Callable[[], None]
 class Transaction:
     """A stretch of the program that may be taken back."""
 
-    def __init__(self, frame: Frame, writes: Writes, take_back: Sequence[_Savepoint]) -> None:
-        """`frame` is the graph that is written into, `writes` are those of the program."""
-        self._frame = frame
+    def __init__(
+        self,
+        recorder: Recorder,
+        writes: Writes,
+        abandon: _Savepoint,
+        take_back: Sequence[_Savepoint],
+    ) -> None:
+        """`writes` are those of the program, `abandon` ends bodies that were opened inside."""
+        self._recorder = recorder
+        self._frame = frame = recorder.frame
+        self._abandon = abandon
         self._nodes = len(frame.graph.nodes)
         self._writes = writes
         self._take_back = take_back
@@ -45,10 +53,13 @@ class Transaction:
     @property
     def recorded(self) -> bool:
         """Whether the graph has grown since it began."""
-        return len(self._frame.graph.nodes) > self._nodes
+        return self._recorder.frame is not self._frame or (
+            len(self._frame.graph.nodes) > self._nodes
+        )
 
     def roll_back(self) -> None:
         """Takes back all that has happened since it began."""
+        self._abandon()
         self._writes.undo()
         for savepoint in self._take_back:
             savepoint()
@@ -96,14 +107,19 @@ class Ledger:
         memory: Sharing,
         said: Sequence[list[Any] | dict[Any, Any]],
         refusals: list[UnsupportedError],
+        bodies: Callable[[], _Savepoint],
     ) -> None:
-        """`said` are the findings, and what the file takes for granted."""
+        """`said` are the findings, and what the file takes for granted.
+
+        `bodies` gives what ends the bodies that are opened from now on and still open.
+        """
         self._env = env
         self._recorder = recorder
         self._journal = journal
         self._memory = memory
         self._said = said
         self._refusals = refusals
+        self._bodies = bodies
 
     @contextlib.contextmanager
     def transaction(self, slots: Iterable[Slot] = ()) -> Iterator[Transaction]:
@@ -121,7 +137,7 @@ class Ledger:
                 self._memory.savepoint(),
                 _contents(*self._said, self._refusals),
             )
-            yield Transaction(self._recorder.frame, writes, take_back)
+            yield Transaction(self._recorder, writes, self._bodies(), take_back)
 
     @contextlib.contextmanager
     def body(

@@ -1,68 +1,363 @@
-"""Exceptions that the program may catch, and those that only capture raises."""
+"""The statements that are open now and may catch an exception, and where one may be raised."""
 
 from __future__ import annotations
 
 import contextlib
-import re
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from types import CellType
+from typing import Any
 
-from fxexport import _torch_compat as compat
+import torch
+
+from fxexport.capture.recording.types import Operand, Undecided, Value
+from fxexport.capture.session.capture_errors import line_of, refusal_of
+from fxexport.capture.session.journal import CellSlot, Journal, Slot, SlotKey
 from fxexport.capture.session.refusals import PinNeeded
+from fxexport.capture.session.transaction import Body
+from fxexport.capture.session.watched import Watched
 from fxexport.errors import FxExportError, UnsupportedError
-from fxexport.source.exceptions import note_of
+from fxexport.source.exceptions import note_of, raised_by_fxexport
 from fxexport.source.frames import frames_of_traceback, user_location
 from fxexport.source.location import SourceLocation
+from fxexport.source.ownership import is_torch_internal
 
-__all__ = ["Tries", "in_words", "line_of", "refusal_of"]
+__all__ = [
+    "MOST_SITES",
+    "Classes",
+    "OpenTry",
+    "Site",
+    "Tries",
+    "nothing",
+    "these",
+]
 
-# Exceptions that say nothing about the sizes or values of tensors.
-_HARMLESS = frozenset({"ImportError", "ModuleNotFoundError", "AttributeError", "NameError"})
+MOST_SITES = 24
+"""More places of one body that may raise are refused: each is an if around what follows it."""
+
+# References to the cell of a function that has returned, while it is looked at.
+_DEAD = 3
+
+Kind = type[BaseException]
+Classes = Callable[[], object]
 
 
-# How PyTorch writes numbers that have no value while a model is captured (in "4xu0" as well).
-_SYMBOL = re.compile(r"(?<![^\Wx\d])(?:u|zuf)\d+(?![^\Wx])")
-_TYPES = re.compile(r"Sym(Int|Float|Bool|Node)")
+def these(*kinds: Kind) -> Classes:
+    """What gives some classes."""
+    return lambda: kinds
+
+
+nothing: Classes = these()
+
+
+@dataclass(eq=False)
+class OpenTry:
+    """A statement around the present line that an exception leaves, or that catches it.
+
+    Attributes:
+        catching: gives the classes that its handlers catch.
+        raising: gives the classes whose handlers certainly raise another one.
+        slots: variables that may be bound inside.
+        again: whether the statement can be run once more with another body, or ends here.
+        body: whether it is a path of a branch or an iteration of a loop.
+    """
+
+    catching: Classes = nothing
+    raising: Classes = nothing
+    slots: Sequence[Slot] = ()
+    again: bool = False
+    body: bool = False
+    # how many writes and moves of iterators there were when it began
+    began: tuple[int, int] = (0, 0)
+    # variables of functions that have been called inside
+    _cells: list[tuple[str, CellType]] = field(default_factory=list)
+
+    def catches(self, kind: Kind) -> bool:
+        """Whether a handler catches exceptions of a class, and does not raise again."""
+        return issubclass(kind, _classes(self.catching))
+
+    def raises(self, kind: Kind) -> bool:
+        """Whether a handler catches them, and certainly raises another one."""
+        return issubclass(kind, _classes(self.raising))
+
+    def may_meet(self, kind: Kind) -> bool:
+        """Whether a handler is for some exceptions of a class."""
+        named = (*_classes(self.catching), *_classes(self.raising))
+        return any(issubclass(kind, one) or issubclass(one, kind) for one in named)
+
+    def note_cells(self, cells: dict[str, CellType]) -> None:
+        """Notes variables of a function that is called inside."""
+        self._cells.extend(cells.items())
+
+    def all_slots(self) -> list[Slot]:
+        """All variables that may be bound inside, and read when it is left."""
+        alive = [(name, cell) for name, cell in self._cells if sys.getrefcount(cell) > _DEAD]
+        self._cells = alive
+        return [*self.slots, *(CellSlot(cell, name) for name, cell in alive)]
+
+
+def _classes(given: Classes) -> tuple[Kind, ...]:
+    """The classes that an except clause names, as far as they are known."""
+    try:
+        return _flat(given())
+    except Exception:
+        return (BaseException,)
+
+
+def _flat(value: object) -> tuple[Kind, ...]:
+    if isinstance(value, tuple):
+        return tuple(kind for item in value for kind in _flat(item))
+    return (value,) if isinstance(value, type) else (BaseException,)
+
+
+@dataclass(eq=False)
+class Site:
+    """A place where an exception may be raised, while what follows it is recorded.
+
+    Attributes:
+        condition: what decides it, and its node.
+        outcome: the outcome of the condition with which it is raised.
+        throw: raises it, from the state in which the place was come to.
+        body: what is recorded on the way that raises nothing.
+        ended: closes that.
+        caught_by: the statement that catches it, or the body that it leaves.
+        slots: the variables that may be bound from here on.
+        kept: other variables that raising it reads, and what they hold there.
+        location: the line that raises it.
+        source: the lines that decide it, innermost first.
+    """
+
+    condition: Undecided
+    node: Operand
+    outcome: bool
+    throw: Callable[[], Value]
+    body: Body
+    ended: contextlib.ExitStack
+    caught_by: OpenTry
+    slots: Sequence[Slot]
+    kept: Sequence[tuple[Slot, Value]]
+    location: SourceLocation | None
+    source: Sequence[SourceLocation]
+
+
+# Operators whose kernels raise no ValueError for sizes.
+_NO_VALUE_ERROR = frozenset({
+    "_log_softmax", "_softmax", "_unsafe_view", "addmm", "amax", "amin", "baddbmm", "bmm",
+    "broadcast_to", "cat", "chunk", "conv1d", "conv2d", "conv3d", "convolution", "cumsum",
+    "embedding", "expand", "flatten", "flip", "gather", "index", "index_put", "index_select",
+    "layer_norm", "linear", "matmul", "max", "mean", "min", "mm", "native_layer_norm", "narrow",
+    "new_zeros", "norm", "ones", "permute", "pow", "prod", "reshape", "roll",
+    "scaled_dot_product_attention", "scatter", "scatter_add", "select", "select_scatter",
+    "slice", "slice_scatter", "softmax", "sort", "split", "split_with_sizes", "squeeze",
+    "stack", "std", "sum", "t", "topk", "transpose", "tril", "triu", "unbind", "unflatten",
+    "unsqueeze", "var", "view", "zeros",
+})  # fmt: skip
+
+
+def _kinds_raised_by(kernel: torch._ops.OpOverload | None) -> tuple[Kind, ...]:
+    """The classes of what PyTorch raises for sizes that do not fit."""
+    if kernel is None:
+        return (RuntimeError, IndexError, ValueError, TypeError)
+    name = kernel._schema.name.removeprefix("aten::").rstrip("_")
+    if name in _NO_VALUE_ERROR or torch.Tag.pointwise in kernel.tags:
+        return (RuntimeError, IndexError)
+    return (RuntimeError, IndexError, ValueError)
+
+
+class _Dropped(Exception):
+    """What was recorded is not wanted."""
+
+
+class _RaisedSlot(Slot):
+    """The exception that a path or an iteration has ended with, for what follows it."""
+
+    def __init__(self) -> None:
+        self.name = "the exception that is raised here"
+        self.key: SlotKey = ("raised", 0)
+        self._value: Value = None
+
+    def get(self) -> Value:
+        return self._value
+
+    def set(self, value: Value) -> None:
+        self._value = value
 
 
 class Tries:
     """The statements of the program that are open now and may catch an exception.
 
-    What PyTorch raises depends on the input: whether a branch is taken, whether a loop makes an
-    iteration. Capture runs each of them once, so an exception that leaves one cannot be caught as
-    the program would.
-
     Attributes:
+        sites: the places of open bodies where an exception may have been raised, the last one
+            innermost.
+        raised: holds what the path or iteration that has just ended raises.
+        needed: how often PyTorch may have raised an exception of a class for sizes.
         pending: what asks for another attempt and was caught by the program.
     """
 
-    def __init__(self, refuse: Callable[[UnsupportedError], None]) -> None:
+    def __init__(self, refuse: Callable[[UnsupportedError], None], journal: Journal) -> None:
         """`refuse` notes a refusal that the program must not get rid of."""
         self._refuse = refuse
-        self._any = 0
-        # Those that catch errors about names and attributes only.
-        self._names = 0
+        self._journal = journal
+        self._open: list[OpenTry] = []
+        # How many of them catch something.
+        self._catching = 0
+        self.sites: list[Site] = []
+        self.raised: Slot = _RaisedSlot()
         self.pending: list[PinNeeded] = []
+        self.needed: Counter[Kind] = Counter()
+        self._kinds: tuple[Kind, ...] = ()
 
-    def may_catch(self, error: BaseException | type[BaseException]) -> bool:
-        """Whether one of them may catch an exception, or one of a class."""
-        kind = error if isinstance(error, type) else type(error)
-        about_names = issubclass(kind, (ImportError, AttributeError, NameError))
-        return self._any > 0 or (self._names > 0 and about_names)
+    # -- statements --------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def around(self, statement: OpenTry) -> Iterator[None]:
+        """Around the body of a statement."""
+        catches = bool(_classes(statement.catching))
+        handles = catches or bool(_classes(statement.raising))
+        watched = self._journal.watched
+        self._catching += catches
+        if watched is None and catches:
+            watched = self._journal.watched = Watched()
+        if watched is not None:
+            statement.began = watched.counts
+        self._open.append(statement)
+        try:
+            yield
+        except Exception as error:
+            if handles:
+                self.keep(error)
+            raise
+        finally:
+            self._open.remove(statement)
+            self._catching -= catches
+            if not self._catching:
+                self._journal.watched = None
+
+    def catching(self, *kinds: Kind) -> contextlib.AbstractContextManager[None]:
+        """Around what may raise, in code of ours that catches some classes."""
+        return self.around(OpenTry(these(*kinds)))
 
     @property
-    def open(self) -> bool:
-        """Whether one of them may catch an exception that depends on sizes or values."""
-        return self._any > 0
+    def handling(self) -> bool:
+        """Whether one of them has handlers at all."""
+        return self._catching > 0
 
-    def refuse_if_caught(self, error: BaseException, location: SourceLocation | None) -> None:
-        """To be called where an exception would leave what the input decides on.
+    def may_catch(self, error: BaseException | Kind) -> bool:
+        """Whether one of them may catch an exception, or one of a class."""
+        kind = error if isinstance(error, type) else type(error)
+        if issubclass(kind, (FxExportError, PinNeeded)):
+            return False
+        another = False
+        for statement in reversed(self._open):
+            if statement.catches(kind) or (another and _classes(statement.catching)):
+                return True
+            another = another or statement.raises(kind)
+        return False
+
+    def catcher(self, kinds: Sequence[Kind], location: SourceLocation | None) -> OpenTry:
+        """The statement that catches exceptions of the present line, or the body that they leave.
+
+        Raises:
+            UnsupportedError: a statement on the way there cannot be run again.
+        """
+        another = False
+        for statement in reversed(self._open):
+            if not statement.again:
+                break
+            if statement.body or any(map(statement.catches, kinds)):
+                return statement
+            if another and _classes(statement.catching):
+                return statement
+            another = another or any(map(statement.raises, kinds))
+        raise self.refusal(location)
+
+    def at_stake(self) -> tuple[list[Slot], list[Value]]:
+        """What the innermost body may write to from here on, without saying so again.
+
+        Returns:
+            The slots, and iterators that may be moved on.
+        """
+        watched, slots = self._journal.watched, list[Slot]()
+        assert watched is not None
+        for statement in reversed(self._open):
+            slots.extend(statement.all_slots())
+            began = statement.began
+            if statement.body:
+                break
+        slots.extend(watched.slots_since(began[0]))
+        slots = list({slot.key: slot for slot in slots}.values())
+        return slots, watched.iterators[began[1] :]
+
+    def none_raised(self) -> None:
+        """An iteration begins, so none before it has raised anything."""
+        if self.raised.get() is not None:
+            self._journal.touch(self.raised)
+            self.raised.set(None)
+
+    def note_cells(self, cells: dict[str, CellType]) -> None:
+        """Notes the variables of a function that is called now."""
+        if self._open:
+            self._open[-1].note_cells(cells)
+
+    def note_needed(self, kernel: torch._ops.OpOverload | None) -> None:
+        """Notes that PyTorch may raise here for sizes: an operator, or code of PyTorch's."""
+        self.needed.update(self._kinds or _kinds_raised_by(kernel))
+
+    @contextlib.contextmanager
+    def raising_only(self, *kinds: Kind) -> Iterator[None]:
+        """Around what raises exceptions of some classes for sizes."""
+        before, self._kinds = self._kinds, kinds
+        try:
+            yield
+        finally:
+            self._kinds = before
+
+    # -- places where an exception may be raised ---------------------------------------------------
+
+    def abandon(self, mark: int) -> None:
+        """Takes back what was recorded after places beyond the first so many."""
+        while len(self.sites) > mark:
+            with contextlib.suppress(_Dropped), self.sites.pop().ended:
+                raise _Dropped
+
+    def savepoint(self) -> Callable[[], None]:
+        """Returns a function that takes back what is recorded after places from now on."""
+        mark = len(self.sites)
+        return lambda: self.abandon(mark)
+
+    # -- exceptions --------------------------------------------------------------------------------
+
+    def ends_path(self, error: Exception) -> bool:
+        """Whether an exception is the program's, so that it says how its path ends.
+
+        Raises:
+            UnsupportedError: the program may catch it, and it may be raised at export only.
+        """
+        note = note_of(error)
+        # A variable that is not bound on this path is an error of the program's.
+        if (note is not None and note.raised) or isinstance(error, NameError):
+            return True
+        if not self.may_catch(error) or type(error).__module__.startswith("fxexport"):
+            return False
+        if refusal_of(error, line_of(error)) is None and _is_of_program(error):
+            return True
+        raise self.refusal(line_of(error)) from error
+
+    def refuse_if_caught(self, kind: Kind) -> None:
+        """To be called where something is taken for granted without which PyTorch raises.
 
         Raises:
             UnsupportedError: the program may catch it.
         """
-        if isinstance(error, (FxExportError, PinNeeded)) or not self.may_catch(error):
-            return
-        raise self.refusal(location or line_of(error)) from error
+        some = any(
+            issubclass(one, kind)
+            for statement in self._open
+            for one in _classes(statement.catching)
+        )
+        if some or self.may_catch(kind):
+            raise self.refusal()
 
     def refusal(self, location: SourceLocation | None = None) -> UnsupportedError:
         """The refusal where the input decides whether an exception is raised."""
@@ -71,24 +366,6 @@ class Tries:
             location=location or user_location(),
             hint="test the condition with an if instead of catching the exception",
         )
-
-    @contextlib.contextmanager
-    def catching(self, names: tuple[str, ...]) -> Iterator[bool]:
-        """Around the body of a statement that may catch exceptions of these classes.
-
-        It gives whether such an exception can depend on sizes or values.
-        """
-        harmless = all(name.split(".")[-1] in _HARMLESS for name in names)
-        self._names += harmless
-        self._any += not harmless
-        try:
-            yield not harmless
-        except Exception as error:
-            self.keep(error)
-            raise
-        finally:
-            self._names -= harmless
-            self._any -= not harmless
 
     def keep(self, error: BaseException) -> None:
         """Keeps what only capture raises, should the program catch it: PyTorch runs on."""
@@ -102,61 +379,15 @@ class Tries:
                 self._refuse(ours)
 
 
-def line_of(error: BaseException) -> SourceLocation | None:
-    """The user's line that an exception comes from."""
-    note = note_of(error)
-    if note is not None and note.location is not None:
-        return note.location
-    return next(iter(frames_of_traceback(error.__traceback__)), None)
-
-
-def in_words(text: str, names: Mapping[str, str]) -> str | None:
-    """A text of PyTorch's with the names that the user knows in place of its own.
-
-    Returns:
-        None where it is about a number that has no name, or about how capture writes numbers.
-    """
-    named = _SYMBOL.sub(lambda found: names.get(found[0], found[0]), text)
-    return None if _SYMBOL.search(named) or _TYPES.search(named) else named
-
-
-def refusal_of(
-    error: Exception, location: SourceLocation | None, names: Mapping[str, str] | None = None
-) -> UnsupportedError | None:
-    """The refusal for what PyTorch and Python raise only while a model is captured.
-
-    Args:
-        error: the exception.
-        location: the user's line.
-        names: what the user calls sizes, by PyTorch's names.
-    """
-    if isinstance(error, RecursionError):
-        return UnsupportedError(
-            "a recursion whose end is known only when the model runs",
-            location=location,
-            hint="write it as a loop",
-        )
-    if isinstance(error, TypeError) and "unhashable type" in str(error) and "Sym" in str(error):
-        return UnsupportedError(
-            "a number that is known only when the model runs is used as a key",
-            location=location,
-            hint="decide with if, or index a tensor",
-        )
-    note = note_of(error)
-    own_words = note is not None and note.raised
-    if isinstance(error, compat.GuardOnDataDependentSymNode) or (
-        not own_words and in_words(str(error), names or {}) is None
-    ):
-        return UnsupportedError(
-            "PyTorch cannot work this out for sizes known only when the model runs",
-            location=location,
-            hint="make the dimensions static, or write the line with other operators",
-        )
-    if isinstance(error, compat.NO_FAKE_RESULT):
-        return UnsupportedError(
-            f"PyTorch cannot say what {error} gives here without the values of the tensors, which "
-            "are known only when the model runs",
-            location=location,
-            hint="write the line with other operators",
-        )
-    return None
+def _is_of_program(error: BaseException) -> bool:
+    """Whether PyTorch's kernels, which are fake here, have no part in an exception."""
+    if note_of(error) is not None:
+        return True
+    last: Any = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return (
+        not raised_by_fxexport(error)
+        and next(iter(frames_of_traceback(error.__traceback__)), None) is not None
+        and not (last is not None and is_torch_internal(last.tb_frame.f_code.co_filename))
+    )

@@ -74,6 +74,7 @@ class Account:
     def told(self, fact: sympy.Basic) -> None:
         """Takes in a fact that the operator needs which is worked out just now."""
         session = self._session
+        session.tries.note_needed(session.recorder.kernel)
         of_inputs = fact.free_symbols <= self._dimensions.keys()
         if of_inputs and session.depth == 0:
             return  # it stays known, and `Relations` finds it

@@ -2,72 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
-import torch
-
-from fxexport import _torch_compat as compat
-from fxexport.capture.recording.frame import Frame
-from fxexport.capture.recording.recorder import Recorder
-from fxexport.capture.recording.types import GraphValue, Operand, Undecided, Value
-from fxexport.capture.session.implications import negated
-from fxexport.capture.session.journal import ContentsSlot, Slot, SlotKey
-from fxexport.capture.session.refusals import Poison
+from fxexport.capture.recording.types import Undecided, Value
+from fxexport.capture.session.journal import Slot
 from fxexport.capture.session.session import Session
-from fxexport.capture.session.transaction import Body
-from fxexport.capture.staging.branch_outputs import BranchOutput, ListPlan, Side, spread_of
-from fxexport.capture.staging.closures import CellPlan, ClosurePlan
-from fxexport.capture.staging.empty_tensors import Emptiness
-from fxexport.capture.staging.merge import Merge
-from fxexport.capture.values.choice import Choice
-from fxexport.capture.values.containers import is_mutable, parts_of, rebuild_like, refill
-from fxexport.capture.values.maybe import Maybe, narrowed
-from fxexport.errors import UnsupportedError
-from fxexport.graph.ops import branch
-from fxexport.source.exceptions import ExceptionNote, note_of
+from fxexport.capture.staging.join import Path, join
+from fxexport.capture.staging.raise_sites import assume_not_raised, raise_left_over, raise_where
+from fxexport.capture.staging.raised_paths import record_path
+from fxexport.capture.values.maybe import narrowed
+from fxexport.source.exceptions import note_of
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
 
-__all__ = ["Raised", "stage_branch", "write_branch"]
-
-
-_SIDES: tuple[Side, Side] = ("then", "other")
-
-
-@dataclass
-class Raised:
-    """A path that ends in an exception of the user's."""
-
-    error: BaseException
-    location: SourceLocation | None
-
-
-@dataclass
-class _Path:
-    """One path through the branch."""
-
-    body: Body
-    result: Value = None
-    values: dict[SlotKey, Value] = field(default_factory=dict)
-    certain: dict[SlotKey, Value] = field(default_factory=dict)
-    raised: Raised | None = None
-    refused: bool = False
-
-    @contextlib.contextmanager
-    def as_left(self, session: Session) -> Iterator[None]:
-        """Tensors that the path wrote in place hold what it left in them, and its frame is open."""
-        written = [slot for slot in self.body.writes.slots() if isinstance(slot, ContentsSlot)]
-        now = [slot.get() for slot in written]
-        for slot in written:
-            slot.set(self.values[slot.key])
-        try:
-            with session.recorder.reopened(self.body.frame):
-                yield
-        finally:
-            for slot, value in zip(written, now, strict=True):
-                slot.set(value)
+__all__ = ["stage_branch"]
 
 
 def stage_branch(
@@ -92,8 +40,8 @@ def stage_branch(
     location = user_location()
     condition_node = session.node_of(condition)
     paths = (
-        _record(session, then, slots, condition, True),
-        _record(session, other, slots, condition, False),
+        record_path(session, then, slots, condition, True),
+        record_path(session, other, slots, condition, False),
     )
     if paths[0].refused or paths[1].refused:
         result = next(path.result for path in paths if path.refused)
@@ -102,242 +50,37 @@ def stage_branch(
         return result
     if paths[0].raised or paths[1].raised:
         return _assertion(session, condition, paths, (then, other), location)
-
-    bodies = (paths[0].body, paths[1].body)
-    # What both paths need is needed whichever is taken.
-    for text, fact in bodies[0].learnt.items():
-        if text in bodies[1].learnt:
-            session.env.learn(fact)
-    for body in bodies:
-        session.remember(body.remembered)
-        session.spoil_made(body.remembered, body.writes.serial)
-
-    opposite = torch.sym_not(condition) if isinstance(condition, torch.SymBool) else None
-    facts = {"then": (condition, bodies[0].learnt), "other": (opposite, bodies[1].learnt)}
-    learnt = [{fact.expr for fact in body.learnt.values()} for body in bodies]
-    writes = [body.writes for body in bodies]
-    merge = Merge(session, writes, Emptiness(session, facts).takes_rank, learnt)
-    touched = _touched(slots, paths)
-    before = {key: slot.get() for key, slot in touched.items()}
-    plans = {}
-    for key, slot in touched.items():
-        then_value, other_value = _left(session, condition, paths, key, before[key])
-        held = slot.is_contents
-        plans[key] = merge.plan(then_value, other_value, slot.name, contents=held)
-    result = merge.plan(paths[0].result, paths[1].result, "the result of this expression")
-    after = _write_node(session, condition, condition_node, paths, merge)
-    for key, slot in touched.items():
-        value = after.of(plans[key])
-        if isinstance(value, Poison) and key[0] != "cell":
-            raise value.refuse()
-        if value is not before[key]:
-            session.journal.touch(slot)
-            slot.set(value)
-    return after.of(result)
-
-
-def _assume(session: Session, condition: Undecided, outcome: bool, text: str) -> None:
-    """Takes what follows from a condition's outcome as facts."""
-    with compat.no_recording():
-        for fact in session.facts.following(condition, outcome):
-            session.env.assume(fact, text)
-
-
-def _record(
-    session: Session,
-    run: Callable[[], Value],
-    slots: Sequence[Slot],
-    condition: Undecided,
-    outcome: bool,
-) -> _Path:
-    """Runs one path into a frame of its own and takes its writes back."""
-    with session.body() as body:
-        path = _Path(body)
-        for slot in slots:
-            session.journal.touch(slot)
-        _assume(session, condition, outcome, "path condition")
-        try:
-            path.result = narrowed(run())
-        except UnsupportedError as error:
-            path.result, path.refused = session.collect(error), True
-        except Exception as error:
-            # A variable that is not bound on this path is an error of the program's.
-            note = note_of(error) or ExceptionNote()
-            if not note.raised and not isinstance(error, NameError):
-                session.tries.refuse_if_caught(error, note.location)
-                raise
-            path.raised = Raised(error, note.location)
-        path.values = {slot.key: slot.get() for slot in body.writes.slots()}
-        path.certain = {key: narrowed(value) for key, value in path.values.items()}
-    return path
-
-
-def _left(
-    session: Session, condition: Undecided, paths: tuple[_Path, _Path], key: SlotKey, old: Value
-) -> list[Value]:
-    """What the two paths leave in a slot, settled where its path decides it."""
-    values = [path.values.get(key, old) for path in paths]
-    if values[0] is values[1] or not any(isinstance(value, (Maybe, Choice)) for value in values):
-        return values
-    certain = []
-    for path, outcome in zip(paths, (True, False), strict=True):
-        if key in path.certain:
-            certain.append(path.certain[key])
-            continue
-        with session.env.supposing():
-            _assume(session, condition, outcome, "path condition")
-            certain.append(narrowed(old))
-    return certain
-
-
-def _touched(slots: Sequence[Slot], paths: tuple[_Path, _Path]) -> dict[SlotKey, Slot]:
-    touched: dict[SlotKey, Slot] = {slot.key: slot for slot in slots}
-    for path in paths:
-        for slot in path.body.writes.slots():
-            touched.setdefault(slot.key, slot)
-    return touched
+    result = join(session, condition, condition_node, paths, slots)
+    if session.tries.raised.get() is None:
+        return result
+    raise_left_over(session)
+    return narrowed(result)
 
 
 def _assertion(
     session: Session,
     condition: Undecided,
-    paths: tuple[_Path, _Path],
+    paths: tuple[Path, Path],
     runs: tuple[Callable[[], Value], Callable[[], Value]],
     location: SourceLocation | None,
 ) -> Value:
-    """One path only raises: the other is taken, and the file takes the condition for granted."""
-    if paths[0].raised and paths[1].raised:
-        raise paths[1].raised.error
-    raised = paths[0].raised or paths[1].raised
-    assert raised is not None
-    session.tries.refuse_if_caught(raised.error, raised.location or location)
+    """One path only raises: the other is taken, and where the first is taken is kept apart.
+
+    Unless the program may catch the exception, the file takes the condition for granted.
+    """
+    raised = [*paths[0].raised, *paths[1].raised]
+    caught = any(map(session.tries.may_catch, raised))
+    if paths[0].raised and paths[1].raised and not caught:
+        raise paths[1].raised[0]
+    error = raised[0]
+    note = note_of(error)
+    line = (note.location if note is not None else None) or location
     for path in reversed(paths):
         path.body.discard()
     keep = 1 if paths[0].raised else 0
-    text = f"{type(raised.error).__name__}: {raised.error}"
-    session.report.add(
-        "assumption",
-        f"the condition is {'true' if keep == 0 else 'false'}; otherwise the model raises {text}",
-        location,
-    )
-    for part, outcome in session.facts.split(condition, keep == 0):
-        needed = part if outcome else negated(part)
-        session.guard(needed, text, raised.location or location)
-    _assume(session, condition, keep == 0, text)
+    if caught:
+        kinds = [type(one) for one in paths[1 - keep].raised]
+        raise_where(session, condition, keep == 1, runs[1 - keep], kinds, line)
+    else:
+        assume_not_raised(session, condition, keep == 1, error, line, location)
     return runs[keep]()
-
-
-def write_branch(
-    recorder: Recorder,
-    condition: Operand,
-    frames: Sequence[Frame],
-    operands: Sequence[Sequence[Operand]],
-    values: Sequence[GraphValue],
-) -> None:
-    """Writes a branch node.
-
-    Args:
-        recorder: writes it into the present frame.
-        condition: the node or constant of the condition.
-        frames: those of both paths.
-        operands: what each path gives.
-        values: what stands for that after the branch.
-    """
-    captured = list(dict.fromkeys(node for frame in frames for node in frame.captures))
-    bodies = [
-        recorder.add_body(recorder.finish(frame, [], out, captured), name)
-        for frame, out, name in zip(frames, operands, ("then", "else"), strict=True)
-    ]
-    node = recorder.emit(branch, condition, *bodies, tuple(captured), val=tuple(values))
-    recorder.bind(tuple(values), node)
-
-
-def _write_node(
-    session: Session,
-    condition: Undecided,
-    condition_node: Operand,
-    paths: tuple[_Path, _Path],
-    merge: Merge,
-) -> _After:
-    """Writes the branch node; returns what stands for each planned value after it."""
-    recorder = session.recorder
-    operands = []
-    for side, path in zip(_SIDES, paths, strict=True):
-        with path.as_left(session):
-            merge.outputs.read(side)
-    for side, path in zip(_SIDES, paths, strict=True):
-        with recorder.reopened(path.body.frame):
-            operands.append(merge.outputs.operands(side))
-    values = merge.outputs.values_after()
-    frames = [path.body.frame for path in paths]
-    write_branch(recorder, condition_node, frames, operands, values)
-    spoilt = {side: path.body.remembered.spoilt() for side, path in zip(_SIDES, paths, strict=True)}
-    after = _After(session, merge, spoilt)
-    for output, made in zip(merge.outputs.all, values, strict=True):
-        value: Value = made
-        if isinstance(made, torch.Tensor):
-            value = wrapped = session.tensors.wrap(made)
-            session.merged_from(wrapped, output.then, output.other)
-        elif output.kind is bool and _is_choice(output):
-            # A flag that says which path was taken is the condition itself.
-            truth = session.facts.truth_of(condition, session.in_scope)
-            value = truth if output.then is True else torch.sym_not(truth)
-        elif isinstance(made, torch.SymInt):
-            truth = session.facts.truth_of(condition, session.in_scope)
-            session.chosen_numbers.note(made, truth, output.then, output.other)
-        after.values[id(output)] = value
-    merged = [
-        (value, output)
-        for output in merge.outputs.all
-        if isinstance(value := after.values[id(output)], torch.Tensor)
-    ]
-    for side, path in zip(_SIDES, paths, strict=True):
-        session.share_as(
-            [value for value, _ in merged],
-            [output.on(side) for _, output in merged],
-            path.body.writes.serial,
-            path.body.remembered.lost,
-        )
-    for path in paths:
-        session.lose(path.body.remembered.lost)
-    return after
-
-
-def _is_choice(output: BranchOutput) -> bool:
-    """Whether a flag is true on one path and false on the other, for certain."""
-    return (output.then is True and output.other is False) or (
-        output.then is False and output.other is True
-    )
-
-
-class _After:
-    """Planned values with the branch's outputs filled in."""
-
-    def __init__(self, session: Session, merge: Merge, spoilt: dict[Side, set[int]]) -> None:
-        self._session = session
-        self._spoilt = spoilt
-        self._built = merge.built
-        # an output's or a container's identity -> what stands for it
-        self.values: dict[int, Value] = {}
-
-    def of(self, plan: Value) -> Value:
-        """The value for a plan; each container is filled once, even if several others hold it."""
-        key = id(plan)
-        if key in self.values:
-            return self.values[key]
-        if isinstance(plan, ListPlan):
-            self.values[key] = spread_of(self._session, plan, self.values, self._spoilt)
-            return self.values[key]
-        if isinstance(plan, (CellPlan, ClosurePlan)):
-            parts = [self.of(part) for part in plan.parts]
-            self.values[key] = plan.made(self._session.journal, parts)
-            return self.values[key]
-        if key not in self._built:
-            return plan
-        if is_mutable(plan):
-            self.values[key] = plan
-            refill(plan, [self.of(part) for part in parts_of(plan) or []])
-        else:
-            filled = rebuild_like(plan, [self.of(part) for part in parts_of(plan) or []])
-            self.values[key] = filled
-        return self.values[key]

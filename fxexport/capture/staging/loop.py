@@ -26,6 +26,7 @@ from fxexport.capture.staging.patterns import (
     Ran,
     TensorOf,
 )
+from fxexport.capture.staging.raise_sites import raise_left_over
 from fxexport.capture.staging.widening import NeedsFirstIteration, Widening
 from fxexport.capture.values.kinds import Mismatch
 from fxexport.errors import UnsupportedError
@@ -113,6 +114,7 @@ def stage_loop(
         )
     node = write_loop(session, recorded, slots, patterns, trip_count, first)
     BOUND.put(node, iteration_bound(session, trip_count))
+    raise_left_over(session)
 
 
 def _first_pattern(session: Session, value: Value) -> Pattern:

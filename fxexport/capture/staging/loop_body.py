@@ -13,6 +13,7 @@ from torch import fx
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.types import Condition, GraphValue, Size, Value
+from fxexport.capture.session.capture_errors import words_of
 from fxexport.capture.session.example_sizes import relations_among
 from fxexport.capture.session.journal import Slot, Writes
 from fxexport.capture.session.list_runs import Spread, is_open, only_run
@@ -24,6 +25,7 @@ from fxexport.capture.session.transaction import Body
 from fxexport.capture.staging.conditions import condition_of
 from fxexport.capture.staging.item_tensors import is_spoilt, objects_in, tensors_in
 from fxexport.capture.staging.patterns import Constant, ListOf, Pattern, Ran, Variable, make
+from fxexport.capture.staging.raised_paths import run_to_its_end
 from fxexport.capture.staging.runs import hold, shared_kinds
 from fxexport.capture.values.choice import Choice, cases_of
 from fxexport.capture.values.containers import (
@@ -135,9 +137,19 @@ def record_iteration(
             if last is not None:
                 share(session, starts, last)
                 spoil_carried(session, starts, last)
-            iterate(index)
+            session.tries.none_raised()
+
+            def run() -> Condition:
+                count = len(session.tries.sites)
+                iterate(index)
+                more = condition_of(session, going())
+                if len(session.tries.sites) > count and isinstance(more, torch.Tensor):
+                    return cast("torch.SymBool", more.item())
+                return more
+
             found = Iteration(body, inputs, starts)
-            found.condition = condition_of(session, going())
+            more = run_to_its_end(session, run, slots, False)
+            found.condition = condition_of(session, more)
             found.ends = [slot.get() for slot in slots]
             _refuse_rewritten_items(session, patterns, found.ends, body.writes)
             session.settle()
@@ -148,10 +160,9 @@ def record_iteration(
             found.shares = _shares(session, found.ends, body.writes.serial)
     except Exception as error:
         note = note_of(error)
-        session.tries.refuse_if_caught(error, note.location if note else None)
         if note is not None and note.raised:
             raise UnsupportedError(
-                f"every iteration of this loop raises {type(error).__name__}: {error}",
+                f"every iteration of this loop raises {type(error).__name__}: {words_of(error)}",
                 location=note.location,
             ) from error
         raise

@@ -155,7 +155,7 @@ class Merge:
             return self._merged(then, other)
         except Mismatch as reason:
             # Where there is an alternative to staging, that is better than a choice.
-            if reason.final or self.session.trials:
+            if reason.final or (self.session.trials and not isinstance(then, BaseException)):
                 raise
             return self._choice(then, other, str(reason))
 

@@ -9,7 +9,7 @@ import torch
 
 from fxexport.capture.recording.types import Operand, Undecided, Value
 from fxexport.capture.session.session import Session
-from fxexport.capture.staging.branch import write_branch
+from fxexport.capture.staging.join import write_branch
 from fxexport.capture.values.choice import Choice, cases_of
 from fxexport.graph.unranked import UnrankedVal
 

@@ -108,7 +108,7 @@ class Widening:
             return self._widen_as_one(pattern, start, end)
         except Mismatch as reason:
             # Where there is an alternative to staging, that is better than a choice.
-            if reason.final or self.session.trials:
+            if reason.final or (self.session.trials and not isinstance(end, BaseException)):
                 raise
             return self._widen_choice(pattern, start, end)
 

@@ -12,6 +12,7 @@ import torch
 
 from fxexport._torch_compat import torchscript as ir
 from fxexport.capture.operators.dynamic_iterables import dynamic_range
+from fxexport.capture.session.capture_errors import unsaid
 from fxexport.capture.session.journal import UNSET, CellSlot, Slot
 from fxexport.capture.session.list_runs import Spread
 from fxexport.capture.session.session import is_symbolic, sym_type
@@ -105,6 +106,8 @@ def _loop(call: Call) -> object:
 @TABLE.add("prim::RaiseException")
 def _raise(call: Call) -> None:
     text, kind = (*call.args, None)[:2]
+    if call.session.tries.handling:
+        raise call.ops.raising(torch.jit.Error(unsaid(str(text))))
     raise call.ops.raising(_exception(str(text), kind))
 
 

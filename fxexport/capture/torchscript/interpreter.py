@@ -20,6 +20,7 @@ from fxexport.capture.operators.operators import Operators
 from fxexport.capture.recording.types import Function
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.module_names import ScriptedMethod
+from fxexport.capture.session.tries import OpenTry
 from fxexport.capture.staging.alternatives import each_alternative, is_one_of_several
 from fxexport.capture.torchscript.arguments import arriving
 from fxexport.capture.torchscript.attention import check_fast_path
@@ -205,7 +206,9 @@ class Interpreter:
         if program.traced:
             self._warn_traced()
         frame = CallFrame(program, dict(zip(program.block.parameters, args, strict=True)))
-        results = [self.read(value) for value in self.run_block(frame, program.block)]
+        # What leaves it is an exception of TorchScript's own, of another class than Python's.
+        with self.ops.session.tries.around(OpenTry()):
+            results = [self.read(value) for value in self.run_block(frame, program.block)]
         return results[0] if len(results) == 1 else tuple(results)
 
     def run_block(self, frame: CallFrame, block: Block) -> list[object]:

@@ -14,6 +14,12 @@ import torch
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.session import Poison
 from fxexport.capture.values.choice import Choice
+from fxexport.capture.values.exceptions import (
+    exception_like,
+    exception_parts,
+    fill_exception,
+    of_one_exception_form,
+)
 from fxexport.capture.values.maybe import Maybe
 
 __all__ = [
@@ -64,6 +70,8 @@ def _by_fields(value: object) -> bool:
 
 def state_beside(value: object) -> dict[str, object]:
     """What a container carries beside its items: attributes of its own, and its settings."""
+    if isinstance(value, BaseException):
+        return {}
     beside = (
         {} if _is_dataclass(value) or is_plain_object(value) else {**getattr(value, "__dict__", {})}
     )
@@ -83,6 +91,8 @@ def parts_of(value: Any) -> list[object] | None:
         return list(value.values())
     if isinstance(value, (list, tuple, deque)):
         return list(value)
+    if isinstance(value, BaseException):
+        return exception_parts(value)
     if _by_fields(value):
         return [getattr(value, field.name, UNSET) for field in dataclasses.fields(value)]
     if type(value) is functools.partial:
@@ -136,6 +146,8 @@ def same_kind(a: object, b: object) -> bool:
 
     Of two partial calls or bound methods, the function must be the same as well.
     """
+    if isinstance(a, BaseException) and isinstance(b, BaseException):
+        return of_one_exception_form(a, b)
     if type(a) is functools.partial and type(b) is functools.partial:
         return (a.func, list(a.keywords)) == (b.func, list(b.keywords))
     if type(a) is MethodType and type(b) is MethodType:
@@ -154,6 +166,8 @@ def rebuild_like(value: Any, items: list[Any]) -> object:
         return value.like(items)
     if isinstance(value, dict):
         return keyed_like(value, list(value), items)
+    if isinstance(value, BaseException):
+        return exception_like(value, items)
     if type(value) is functools.partial:
         count = len(value.args)
         named = dict(zip(value.keywords, items[count:], strict=True))
@@ -201,7 +215,7 @@ def keyed_like(value: object, keys: list[Any], items: list[object]) -> object:
 
 def is_mutable(value: object) -> bool:
     """Whether a container can be written to where it is."""
-    if isinstance(value, (list, dict, deque, set)):
+    if isinstance(value, (list, dict, deque, set, BaseException)):
         return True
     if _is_dataclass(value):
         return not type(value).__dataclass_params__.frozen  # type: ignore[attr-defined]
@@ -211,7 +225,9 @@ def is_mutable(value: object) -> bool:
 def refill(container: Any, items: list[object], like: Any = None) -> None:
     """Gives a mutable container of ours other items, in the order of `parts_of`."""
     like = container if like is None else like
-    if isinstance(container, list):
+    if isinstance(container, BaseException):
+        fill_exception(container, items)
+    elif isinstance(container, list):
         container[:] = items
     elif isinstance(container, dict):
         for key, item in zip(list(container), items, strict=True):

@@ -79,7 +79,7 @@ class Maybe:
     def __getattr__(self, name: str) -> object:
         if name.startswith(("fx_", "__")) or name in ("present", "value", "absent"):
             raise AttributeError(name)
-        return getattr(force(self), name)
+        return getattr(force(self, AttributeError), name)
 
     def __str__(self) -> str:
         return text_of("what may be None")
@@ -194,20 +194,23 @@ def narrowed(value: object) -> Any:
     return value
 
 
-def force(value: Any) -> Any:
+def force(value: Any, without: type[Exception] = TypeError) -> Any:
     """The value, where using it makes Python raise if it is not there.
 
-    Raises:
-        UnsupportedError: a `try` around this line may catch what Python raises.
+    Args:
+        value: any value.
+        without: the class of what Python raises where it is None.
     """
     while isinstance(value, Maybe):
         session, (error, text) = value.fx_session, value.fx_error
+        error = without if value.absent is None else error
         known = session.known(value.present)
         if known is False:
             raise note_raised(error(f"this line requires that {text}"))
         if known is None:
-            if session.tries.may_catch(error):
-                raise session.tries.refusal()
+            if session.raises_where_caught(value.present, text, error.__name__):
+                value = value.value
+                continue
             session.guard(value.present, f"{error.__name__}: expected that {text}")
             session.note("assumption", f"{text}; otherwise the model raises {error.__name__}")
             session.env.assume(value.present, text)

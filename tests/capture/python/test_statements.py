@@ -509,7 +509,7 @@ def _result(function: Any, flags: tuple[bool, ...], log: list[Any]) -> Any:
         ("def f(x, y):\n    return [1, 2][x:]", {"get_item", "slice"}),
         ("def f(x, y):\n    a = {}\n    a[1] = x\n    del a[1]", {"set_item", "del_item"}),
         ("def f(x, y):\n    return f'{x}'", {"text"}),
-        ("def f(x, y):\n    try: pass\n    except KeyError: pass", {"trying"}),
+        ("def f(x, y):\n    try: pass\n    except KeyError: pass", {"try_stmt"}),
     ],
 )
 def test_what_may_be_symbolic_goes_through_an_operator(text: str, operators: set[str]) -> None:
