@@ -21,6 +21,7 @@ THEMES = (
     "python_features",
     "python_calls",
     "functions",
+    "made_functions",
     "containers",
     "lists",
     "list_functions",

@@ -174,7 +174,7 @@ class Converter:
         ):
             return self._noting(cls)
         converted = self.converted(init)
-        if converted is init:
+        if converted is init and init.__code__ not in self._converted:
             return self._noting(cls)
 
         def construct(*args: object, **kwargs: object) -> object:

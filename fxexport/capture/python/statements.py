@@ -24,6 +24,7 @@ from fxexport.capture.python.going_on import Targets
 from fxexport.capture.python.jumps import always_raises, lower_jumps
 from fxexport.capture.python.new_nodes import (
     RUNTIME,
+    assignment,
     constant,
     load,
     names_tuple,
@@ -87,6 +88,12 @@ class _FunctionRewriter(ExpressionRewriter):
         self._strip_signature(node, top)
         if isinstance(node, ast.Lambda):
             node.body = self.visit(node.body)
+            entered = self._entered(node)
+            if entered is not None:
+                # The first item is there as long as the second one is computed.
+                pair = ast.copy_location(ast.Tuple([entered, node.body], ast.Load()), node)
+                last = ast.Subscript(pair, constant(1, node), ast.Load())
+                node.body = ast.copy_location(last, node)
             return node
         if not plain and is_producible(node):
             return self._both_forms(node)
@@ -157,11 +164,15 @@ class _FunctionRewriter(ExpressionRewriter):
 
     def _entry(self, node: ast.FunctionDef) -> list[ast.stmt]:
         """Says that variables which ifs and loops bind, or functions see, are new at each call."""
+        call = self._entered(node)
+        return [] if call is None else [assignment("_fx_invocation", call, node)]
+
+    def _entered(self, node: FunctionNode) -> ast.expr | None:
         names = sorted((self.scope.staged | self.scope.captured) & self.scope.locals)
         if not names:
-            return []
-        call = operator_call("entered", [self._reader(names, node)], node)
-        return [ast.copy_location(ast.Expr(call), node)]
+            return None
+        rebound = names_tuple(sorted(self.scope.rebound), node)
+        return operator_call("entered", [self._reader(names, node), rebound], node)
 
     def _outer_writes(self, node: ast.FunctionDef) -> list[ast.stmt]:
         """Says which variables of other functions this one may write."""
@@ -289,7 +300,19 @@ class _FunctionRewriter(ExpressionRewriter):
         node.decorator_list = [self.visit(part) for part in node.decorator_list]
         node.args.defaults = [self.visit(part) for part in node.args.defaults]
         node.args.kw_defaults = [part and self.visit(part) for part in node.args.kw_defaults]
-        return _FunctionRewriter(node, self._going_on).rewritten(node)
+        made = self._inner(node)
+        assert isinstance(made, ast.FunctionDef)
+        made.decorator_list.append(self._noting(node))
+        return made
+
+    def _noting(self, node: FunctionNode) -> ast.expr:
+        """What notes a function that is made here, as a decorator."""
+        return operator_call("noting", [names_tuple(sorted(self.moving), node)], node)
+
+    def _inner(self, node: FunctionNode) -> FunctionNode:
+        rewriter = _FunctionRewriter(node, self._going_on)
+        rewriter.moving = self.moving - rewriter.scope.locals
+        return rewriter.rewritten(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> _Rewritten:
         return node
@@ -303,7 +326,8 @@ class _FunctionRewriter(ExpressionRewriter):
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
         node.args.defaults = [self.visit(part) for part in node.args.defaults]
         node.args.kw_defaults = [part and self.visit(part) for part in node.args.kw_defaults]
-        return _FunctionRewriter(node, self._going_on).rewritten(node)
+        made = cast("ast.Lambda", self._inner(node))
+        return ast.copy_location(ast.Call(self._noting(node), [made], []), node)
 
     def visit_With(self, node: ast.With) -> _Rewritten:
         for item in node.items:

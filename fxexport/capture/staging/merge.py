@@ -36,6 +36,7 @@ from fxexport.capture.staging.patterns import leaves_of
 from fxexport.capture.values import maybe as optional
 from fxexport.capture.values.choice import MOST_ALTERNATIVES, Choice, cases_of
 from fxexport.capture.values.containers import (
+    has_identity,
     is_mutable,
     keyed_like,
     keys_of,
@@ -291,13 +292,14 @@ class Merge:
         """Notes a container that was built here, and what it may be in Python."""
         if isinstance(value, Maybe):
             return self._built(value)
-        sources = tuple(source for source in sources if is_mutable(source))
+        sources = tuple(source for source in sources if has_identity(source))
         # What is one object on this path may be merged into several.
         twins = [twin for source in sources for twin in self._uses.setdefault(id(source), [])]
         self.session.aliases.note(value, [*sources, *twins])
         for source in sources:
             self._uses[id(source)].append(value)
-            self.session.frozen_as(value, source)
+            if is_mutable(source):
+                self.session.frozen_as(value, source)
         return self._built(self.session.journal.made(value))
 
     def _changed(self, value: Value) -> bool:
@@ -332,7 +334,7 @@ class Merge:
             return self.outputs.add(
                 filler if missing_then else value, value if missing_then else filler, value
             )
-        if type(value) is FunctionType:
+        if type(value) is FunctionType and parts_of(value) is None:
             return self._closures.defined(
                 value,
                 HOLE,
