@@ -269,7 +269,10 @@ class _Attempt:
                         session.env, session.example_sizes, session.env.asserts(), reached=True
                     )
                     outputs = Results(
-                        session, self._operators.lists, self._request.sequences
+                        session,
+                        self._operators.lists,
+                        self._request.sequences,
+                        strict=self._request.strict_outputs,
                     ).found(result)
                     flat = [session.node_of(output.value) for output in outputs]
                     finals, state = keeper.finish(scope)

@@ -35,6 +35,8 @@ class CaptureRequest:
         profiled: names of the dimensions that need not satisfy the model's relations at all sizes
             of their range, since profiles say at which.
         output_names: names for the outputs, as far as given.
+        strict_outputs: whether what is returned must be there, of one dtype and of one rank on all
+            paths; else it is promoted, or gets an output that says whether it is there.
         sequences: names of returned lists of fixed length that are to be sequences.
         decomposition_for: how to express an operator through others, None to keep it.
         keep_composite: which composite operators to record whole.
@@ -53,6 +55,7 @@ class CaptureRequest:
     decomposition_for: Decomposer
     keep_composite: Callable[[torch._ops.OpOverload], bool]
     profiled: frozenset[str] = frozenset()
+    strict_outputs: bool = False
     sequences: frozenset[str] = frozenset()
     state: Callable[[str], StateChoice] = lambda _: "drop"
     library_functions: Sequence[LibraryFunction] = ()

@@ -22,6 +22,7 @@ THEMES = (
     "python_calls",
     "functions",
     "made_functions",
+    "returned_values",
     "containers",
     "lists",
     "list_functions",
