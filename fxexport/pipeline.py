@@ -38,7 +38,7 @@ from fxexport.inputs import (
     take_apart_program,
 )
 from fxexport.inputs.profile_ranges import settle_profiles
-from fxexport.inputs.weights import check_weights, left_out
+from fxexport.inputs.weights import check_weights, left_out, replaceable
 from fxexport.lowering import decomposition_for, function_finder, keep_composite, lower
 from fxexport.options import ExportOptions
 from fxexport.passes import (
@@ -307,6 +307,7 @@ def _capture(
         state=StatePolicy(options.state),
         library_functions=target.library_functions,
         user_functions=function_finder(options.symbolic),
+        unread=replaceable(model.called) if options.weights != "file" else frozenset(),
         max_depth=options.max_depth,
     )
     graph = capture_through(front_end, request, report, may_retry=options.verify)

@@ -43,6 +43,7 @@ class CaptureRequest:
         state: what becomes of state that survives a call, by its path.
         library_functions: functions of libraries to record as one operator.
         user_functions: gives the node that the user has named a function as, or None.
+        unread: names of weights whose values decide nothing: others may come into the file.
         max_depth: how many calls of one function may be inside each other, where data ends that.
     """
 
@@ -60,6 +61,7 @@ class CaptureRequest:
     state: Callable[[str], StateChoice] = lambda _: "drop"
     library_functions: Sequence[LibraryFunction] = ()
     user_functions: Callable[[object], UserFunction | None] = lambda _: None
+    unread: frozenset[str] = frozenset()
     max_depth: int | None = None
 
 

@@ -23,6 +23,7 @@ THEMES = (
     "functions",
     "made_functions",
     "returned_values",
+    "computed_constants",
     "containers",
     "lists",
     "list_functions",
