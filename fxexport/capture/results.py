@@ -11,17 +11,24 @@ import torch
 
 from fxexport.capture.operators.open_lists import OpenLists
 from fxexport.capture.recording.types import Value
+from fxexport.capture.result_forms import (
+    form_of,
+    holds_lists,
+    in_one_order,
+    is_uncertain,
+    named,
+    numbers_in_lists,
+    of_form,
+)
 from fxexport.capture.returned_text import written_text
-from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.session import Poison, Session, expression, is_symbolic, sym_type
-from fxexport.capture.staging.patterns import ListOf, Number, Packed, Parts, Pattern, leaves_of
+from fxexport.capture.staging.patterns import Number, leaves_of
 from fxexport.capture.staging.ranks import of_any_rank
 from fxexport.capture.values.choice import Choice
-from fxexport.capture.values.kinds import describe, leaf_kind
+from fxexport.capture.values.kinds import describe
 from fxexport.capture.values.maybe import Maybe, narrowed
 from fxexport.capture.values.symbolic_text import is_open_text
-from fxexport.capture.values.uncertain_keys import joined_keys
 from fxexport.errors import ModelError, UnsupportedError, UsageError
 from fxexport.graph import scalars
 from fxexport.graph.outputs import items_of, named_leaves
@@ -135,13 +142,20 @@ class Results:
         self._session.report.add(
             "note", f"the list {path or 'that is returned'} is an ONNX sequence in the file"
         )
-        numbers = _numbers_in_lists(spread.element)
-        if not numbers and _holds_lists(spread.element):
+        numbers = numbers_in_lists(spread.element)
+        if not numbers and holds_lists(spread.element):
             raise UnsupportedError(
                 "the model returns a list of lists, and how many items they have is known only "
                 "when the model runs",
                 location=spread.location,
                 hint="return one list for all items, or a tensor (torch.tensor(lists))",
+            )
+        if is_uncertain(spread.element):
+            raise UnsupportedError(
+                "the model returns a list whose length is known only when the model runs, and "
+                "whose items are None or of several kinds",
+                location=spread.location,
+                hint="return a list for each kind, or tensors of one dtype and rank",
             )
         leaves = leaves_of(spread.element)
         return [
@@ -191,7 +205,7 @@ class Results:
     def _of_several(self, path: str, value: Choice) -> list[Output]:
         """What is one of several things: those of one form are one output, or one for each part."""
         session = self._session
-        forms = list(dict.fromkeys(map(_form_of, value.values)))
+        forms = list(dict.fromkeys(map(form_of, value.values)))
         if None in forms or ("list" in forms and "parts" in forms):
             kinds = " or ".join(dict.fromkeys(map(describe, value.values)))
             raise UnsupportedError(
@@ -200,7 +214,7 @@ class Results:
                 hint="return tensors, numbers, text, or fixed numbers of them, on every path",
             )
         if len(forms) > 1:
-            return [out for form in forms for out in self._part(path, value, _of_form(form))]
+            return [out for form in forms for out in self._part(path, value, of_form(form))]
         if forms[0] == "number":
             return [self._of_tensors(path, value)]
         if forms[0] == "text":
@@ -210,7 +224,7 @@ class Results:
             text = written_text(session, value, _base_name(path))
             return [Output(path, text, "text", path=path)]
         items = [dict(items_of(one)) for one in value.values]
-        names = _in_one_order(items)
+        names = in_one_order(items)
         if names is None or forms[0] == "list":
             raise UnsupportedError(
                 f"{_base_name(path)} is one of several containers, which have no order in common",
@@ -220,7 +234,7 @@ class Results:
         return [
             output
             for name in names
-            for output in self._part(_joined(path, name), value, _named(name))
+            for output in self._part(_joined(path, name), value, named(name))
         ]
 
     def _part(self, path: str, value: Choice, part: Callable[[Value], Value]) -> list[Output]:
@@ -276,50 +290,6 @@ def _with_flags(outputs: Sequence[Output]) -> list[Output]:
         flag = Output(output.optional, output.present, "bool", present=output.present, tells=True)
         found.append(flag)
     return found
-
-
-def _form_of(value: object) -> str | None:
-    """What outputs a value can be: a number or tensor, text, a list of any length, or its parts."""
-    if leaf_kind(value) is not None:
-        return "number"
-    if isinstance(value, str):
-        return "text"
-    if is_open(value):
-        return "list"
-    return "parts" if items_of(value) or isinstance(value, (list, tuple, dict)) else None
-
-
-def _of_form(form: str | None) -> Callable[[Value], Value]:
-    return lambda value: value if _form_of(value) == form else UNSET
-
-
-def _named(name: str) -> Callable[[Value], Value]:
-    return lambda value: dict(items_of(value)).get(name, UNSET)
-
-
-def _in_one_order(items: Sequence[dict[str, object]]) -> list[str] | None:
-    """The names in all of these, in an order that fits each; None where there is none."""
-    names = list(items[0])
-    for more in items[1:]:
-        joined = joined_keys(dict.fromkeys(names), more)
-        if joined is None:
-            return None
-        names = cast("list[str]", joined)
-    return names
-
-
-def _numbers_in_lists(element: Pattern) -> Literal["", "int", "float", "bool"]:
-    """The kind of the numbers, where an item of a list is a list of numbers."""
-    if isinstance(element, Packed) and isinstance(element.element, Number):
-        return cast('Literal["int", "float", "bool"]', element.element.kind.__name__)
-    return ""
-
-
-def _holds_lists(pattern: Pattern) -> bool:
-    """Whether an item of a list is, or has in it, a list of varying length."""
-    if isinstance(pattern, Parts):
-        return any(map(_holds_lists, pattern.items))
-    return isinstance(pattern, (ListOf, Packed))
 
 
 def _as_dtype(value: object, dtype: torch.dtype) -> object:

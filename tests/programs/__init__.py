@@ -29,6 +29,7 @@ THEMES = (
     "list_functions",
     "list_tools",
     "nested_lists",
+    "mixed_lists",
     "padded_lists",
     "optional_items",
     "changed_items",

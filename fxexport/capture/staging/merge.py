@@ -48,6 +48,8 @@ from fxexport.capture.values.containers import (
 from fxexport.capture.values.kinds import (
     Mismatch,
     describe,
+    equal_numbers,
+    equal_sets,
     fits,
     leaf_kind,
     lengths_differ,
@@ -55,25 +57,10 @@ from fxexport.capture.values.kinds import (
     same_sort,
 )
 from fxexport.capture.values.maybe import HOLE, Maybe
-from fxexport.capture.values.uncertain_keys import joined_keys
+from fxexport.capture.values.uncertain_keys import aligned, joined_keys
 from fxexport.source.frames import user_location
 
 __all__ = ["Merge"]
-
-
-def _equal_numbers(a: Value, b: Value) -> bool:
-    return type(a) is type(b) and isinstance(a, (int, float)) and a == b
-
-
-def _equal_sets(a: Value, b: Value) -> bool:
-    return type(a) is type(b) and isinstance(a, (set, frozenset)) and bool(a == b)
-
-
-def _item(value: Value, key: Value) -> Value:
-    """An item of a dict, or an attribute of an object; UNSET where there is none."""
-    if isinstance(value, dict):
-        return value.get(key, UNSET)
-    return vars(value).get(cast("str", key), UNSET)
 
 
 def _slot_name_of(value: Value, key: Value) -> str:
@@ -128,13 +115,21 @@ class Merge:
             # Variables of our own are read only where they were bound.
             then, other = (HOLE if value is UNSET else value for value in (then, other))
         try:
-            return self._merged(then, other) if contents else self.merged(then, other)
+            return self._contents(then, other) if contents else self.merged(then, other)
         except Mismatch as reason:
             return Poison(
                 name,
                 f"{name!r} is not the same kind of value on both paths: {reason}",
                 user_location(),
             )
+
+    def _contents(self, then: Value, other: Value) -> Value:
+        try:
+            return self._merged(then, other)
+        except Mismatch as reason:
+            if reason.final or not (same_kind(then, other) and lengths_differ(then, other)):
+                raise
+            return self._merged_lists(then, other, mixed=True)
 
     def merged(self, then: Value, other: Value) -> Value:
         """Like `plan`, but raises Mismatch."""
@@ -156,7 +151,7 @@ class Merge:
             return self._merged(then, other)
         except Mismatch as reason:
             # Where there is an alternative to staging, that is better than a choice.
-            if reason.final or self.session.trials:
+            if reason.final or self.session.trials or then is HOLE or other is HOLE:
                 raise
             return self._choice(then, other, str(reason))
 
@@ -208,7 +203,7 @@ class Merge:
         items = parts_of(then), parts_of(other)
         if items[0] is not None and items[1] is not None and same_kind(then, other):
             return self._containers(then, other, (items[0], items[1]))
-        if same_constant(then, other) or _equal_sets(then, other):
+        if same_constant(then, other) or equal_sets(then, other):
             return then
         if type(then) is FunctionType and type(other) is FunctionType:
             return self._closures.merged(then, other, self.merged)
@@ -238,7 +233,7 @@ class Merge:
                 raise Mismatch(f"a {type(value).__name__} that is also changed on that path")
         beside = state_beside(then), state_beside(other)
         if beside[0].keys() != beside[1].keys() or any(
-            not (same_constant(mine, beside[1][name]) or _equal_numbers(mine, beside[1][name]))
+            not (same_constant(mine, beside[1][name]) or equal_numbers(mine, beside[1][name]))
             for name, mine in beside[0].items()
         ):
             raise Mismatch(f"a {type(then).__name__} that carries more than its items")
@@ -248,9 +243,10 @@ class Merge:
             if joined is None:
                 raise Mismatch(f"{describe(then)} with its keys in another order")
             name, merged = self._slot_name, []
-            for key in joined:
+            pairs = zip(aligned(then, joined), aligned(other, joined), strict=True)
+            for key, pair in zip(joined, pairs, strict=True):
                 self._slot_name = _slot_name_of(then, key)
-                merged.append(self.merged(_item(then, key), _item(other, key)))
+                merged.append(self.merged(*pair))
             self._slot_name = name
             return self._rebuilt(keyed_like(then, joined, merged), then, other)
         if len(items[0]) != len(items[1]):
@@ -260,8 +256,12 @@ class Merge:
         merged = [self.merged(a, b) for a, b in zip(*items, strict=True)]
         return self._rebuilt(rebuild_like(then, merged), then, other)
 
-    def _merged_lists(self, then: Value, other: Value) -> Value:
-        """Lists of different or open length: equal items at the front stay, a run follows."""
+    def _merged_lists(self, then: Value, other: Value, *, mixed: bool = False) -> Value:
+        """Lists of different or open length: equal items at the front stay, a run follows.
+
+        Its items may be of several kinds (`mixed`) where there is no choice of lists instead.
+        """
+        mixed = mixed or is_open(then) or is_open(other)
         session = self.session
         for value in (then, other):
             if self._changed(value):
@@ -275,7 +275,7 @@ class Merge:
         for value in (one for item in (*rest[0], *rest[1]) for one in objects_in(item)):
             if self._changed(value):
                 raise Mismatch(f"a {type(value).__name__} in a list that changes on that path")
-        element = Elements(session).element_of([*rest[0], *rest[1]])
+        element = Elements(session, mixed=mixed).element_of([*rest[0], *rest[1]])
         lengths = length_of(rest[0]), length_of(rest[1])
         known = session.same(*lengths) and session.in_scope(lengths[0])
         plan = ListPlan(*rest, element, lengths[0] if known else session.fresh_size())
@@ -325,7 +325,8 @@ class Merge:
         """A value that only one side has: the other side yields a filler that is never read."""
         if is_open(value):
             nothing = rebuild_like(value, [])
-            return self.merged(nothing, value) if missing_then else self.merged(value, nothing)
+            lists = (nothing, value) if missing_then else (value, nothing)
+            return self._merged_lists(*lists, mixed=True)
         kind = leaf_kind(value)
         if kind is not None:
             if (kind is not torch.Tensor and not is_symbolic(value)) or self._existed(value):
