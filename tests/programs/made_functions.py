@@ -419,3 +419,317 @@ PROGRAMS.add(equal, *ROWS, expect="refuse", match="one object")
 PROGRAMS.add(as_key, *ROWS, expect="refuse", match="one object")
 PROGRAMS.add(comp_late, *ROWS, expect="refuse", match="does not settle")
 PROGRAMS.add(callback_on_object, *ROWS, expect="refuse", match="made inside a branch or a loop")
+
+
+# -- what others see as well ----------------------------------------------------------------------
+
+
+def shared_list(x):
+    store = []
+
+    def make(s, k):
+        return lambda v: s.append(v * k)
+
+    fs = []
+    for row in x:
+        fs.append(make(store, row))
+    for f in fs:
+        f(x.sum(0))
+    return x.sum() + len(store)
+
+
+def shared_buffer_in_list(x):
+    buf = torch.zeros(4)
+
+    def make(b, k):
+        return lambda v: v * k + b
+
+    fs = []
+    for row in x:
+        fs.append(make(buf, row))
+    buf.add_(1)
+    total = x.sum(0)
+    for f in fs:
+        total = f(total)
+    return total
+
+
+def shared_buffer_carried(x):
+    buf = torch.zeros(4)
+
+    def make(b, k):
+        return lambda v: v * k + b
+
+    f = make(buf, x.sum())
+    total = x.sum(0)
+    for row in x:
+        buf.add_(row)
+        total = f(total)
+        f = make(buf, row)
+        buf.mul_(0.5)
+    return f(total), buf
+
+
+def buffer_of_a_branch(x):
+    a, b = x.sum(0) * 1, x.sum(0) * 2
+
+    def make(t):
+        return lambda v: v + t
+
+    f = make(a) if x.sum() > 0 else make(b)
+    a.add_(10)
+    return f(x)
+
+
+def write_through(x):
+    a, b = x.sum(0) * 1, x.sum(0) * 2
+
+    def make(t):
+        return lambda v: t.add_(v)
+
+    f = make(a) if x.sum() > 0 else make(b)
+    f(1.0)
+    return a, b
+
+
+def write_through_list(x):
+    a, b = [x], [x, x]
+
+    def make(t):
+        return lambda v: t.append(v)
+
+    f = make(a) if x.sum() > 0 else make(b)
+    f(x)
+    return x.sum() + len(a) * 10 + len(b)
+
+
+def write_through_in_loop(x):
+    a, b = [x], [x, x]
+
+    def make(t):
+        return lambda v: t.append(v)
+
+    f = make(a)
+    for row in x:
+        f(x)
+        if row.sum() > 0:
+            f = make(b)
+    return x.sum() + len(a) * 10 + len(b)
+
+
+def object_shared(x):
+    class Box:
+        def __init__(self):
+            self.v = 0
+
+    box = Box()
+
+    def make(o, k):
+        def f():
+            o.v = o.v + k
+            return o.v
+
+        return f
+
+    f = make(box, 1)
+    t = x.sum() * 0
+    for row in x:
+        t = t + f()
+        f = make(box, 2)
+    return t, box.v
+
+
+def two_names(x):
+    def make(s):
+        return lambda v: s.append(v)
+
+    s = []
+    f = make(s)
+    for row in x:
+        f(row)
+        g = f
+        if row.sum() > 0:
+            s = []
+            f = make(s)
+        g(row)
+    return x.sum() + len(s)
+
+
+def late_variable_of_ended(x):
+    def make():
+        k = 1
+        f = lambda v: v * k
+        k = 2
+        return f
+
+    f = make()
+    t = x.sum(0)
+    for row in x:
+        t = f(t)
+        f = make()
+    return t
+
+
+def maker_running(x):
+    t = x.sum(0)
+
+    def run(t):
+        k = x.sum()
+        f = lambda v: v + k
+        for row in x:
+            t = f(t)
+            f = lambda v: v * k
+            k = row.sum()
+        return f(t)
+
+    return run(t)
+
+
+def generator_maker(x):
+    def gen():
+        k = 0
+        for row in x:
+            k = k + 1
+            yield lambda v: v * k + row
+
+    t = x.sum(0)
+    for f in gen():
+        t = f(t)
+    return t
+
+
+def generator_kept(x):
+    def gen():
+        k = 0
+        for row in x:
+            k = k + 1
+            yield lambda v: v * k + row
+
+    t = x.sum(0)
+    g = torch.relu
+    for f in gen():
+        t = g(t)
+        g = f
+    return g(t)
+
+
+def deleted(x):
+    def make(k):
+        f = lambda v: v * k
+        if k.sum() > 0:
+            k = k + 1
+        return f
+
+    f = make(x.sum())
+    t = x.sum(0)
+    for row in x:
+        t = f(t)
+        f = make(row)
+    return f(t)
+
+
+def class_made(x):
+    def make(k):
+        class C:
+            def use(self, v):
+                return v * k
+
+        return C()
+
+    c = make(x.sum())
+    t = x.sum(0)
+    for row in x:
+        t = c.use(t)
+        c = make(row)
+    return c.use(t)
+
+
+def swapped(x):
+    def make(k):
+        return lambda v: v * k
+
+    f, g = make(x.sum()), make(x.max() if x.numel() else x.sum())
+    t = x.sum(0)
+    for row in x:
+        t = f(t) + g(row)
+        f, g = g, f
+        if row.sum() > 0:
+            g = make(row[0])
+    return f(t) - g(t)
+
+
+def dict_of_them(x):
+    def make(k):
+        return lambda v: v * k
+
+    d = {"a": make(2.0), "b": make(3.0)}
+    t = x.sum(0)
+    for row in x:
+        key = "a" if row.sum() > 0 else "b"
+        t = d[key](t)
+        d[key] = make(row[0])
+    return d["a"](t) + d["b"](t)
+
+
+def early_return(x):
+    def make(k):
+        return lambda v: v * k
+
+    f = make(1.5)
+    for row in x:
+        if row.sum() > 2:
+            return f(row)
+        f = make(row[0])
+    return f(x.sum(0))
+
+
+def inner_loop(x):
+    def make(k):
+        return lambda v: v + k
+
+    f = make(0.0)
+    t = x.sum(0)
+    for row in x:
+        for v in row:
+            t = f(t)
+            if v > 0:
+                f = make(v)
+        t = f(t) * 0.5
+    return f(t)
+
+
+def kwonly(x):
+    f = lambda v, *, s=1.0: v * s
+    t = x.sum(0)
+    for row in x:
+        t = f(t)
+        f = lambda v, *, s=row: v * s
+    return f(t, s=2.0)
+
+
+for program in (
+    shared_buffer_carried,
+    object_shared,
+    late_variable_of_ended,
+    maker_running,
+    generator_maker,
+    generator_kept,
+    deleted,
+    swapped,
+    dict_of_them,
+    early_return,
+    inner_loop,
+    kwonly,
+):
+    PROGRAMS.add(program, *ROWS, dynamic={"x": {0: "n"}})
+for program, text in (
+    (shared_list, "is an item of a list"),
+    (shared_buffer_in_list, "is an item of a list"),
+    (buffer_of_a_branch, "shares memory"),
+    (write_through, "shares memory"),
+    (write_through_list, "another name"),
+    (write_through_in_loop, "another name"),
+    (two_names, "another name"),
+    (class_made, "made inside a branch or a loop"),
+):
+    PROGRAMS.add(program, *ROWS, dynamic={"x": {0: "n"}}, expect="refuse", match=text)

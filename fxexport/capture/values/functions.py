@@ -46,7 +46,8 @@ def _has_ended() -> None:
     return None
 
 
-# By a variable's identity; each is noted anew when its function is called.
+# By a variable's identity; each is noted anew when its function is called. Another variable may
+# have had the identity before: those that no call notes are told by their names.
 _makers: dict[int, _Maker] = {}
 _functions: WeakKeyDictionary[FunctionType, tuple[_Maker, ...]] = WeakKeyDictionary()
 
@@ -75,8 +76,9 @@ def note_function(function: FunctionType, moving: Iterable[str] = ()) -> None:
             comprehensions.
     """
     names = function.__code__.co_freevars
+    unknown = {*moving, _RUNTIME, "__class__"}
     _functions[function] = tuple(
-        _never_ends if name in moving else _makers.get(id(cell), _never_ends)
+        _never_ends if name in unknown else _makers.get(id(cell), _never_ends)
         for name, cell in zip(names, function.__closure__ or (), strict=True)
     )
 

@@ -89,3 +89,16 @@ def test_functions_with_other_attributes_are_not_of_one_kind() -> None:
     second, _ = _made(2)
     first.__dict__["mark"] = 1
     assert not same_kind(first, second)
+
+
+def test_a_variable_that_no_call_notes_is_no_part_whatever_had_its_identity_before() -> None:
+    for name in ("_fx_", "__class__"):
+        scope: dict[str, Any] = {}
+        exec(
+            f"def outer({name}):\n    def inner():\n        return {name}\n    return inner", scope
+        )
+        function = scope["outer"](1)
+        # As after a call that is over, of a variable that was where this one is.
+        note_variables([(name, function.__closure__[0])], Invocation(), [])
+        note_function(function)
+        assert parts_of(function) is None
