@@ -179,7 +179,7 @@ class PlainRuntime:
     def entered(self, reader: Any, rebound: Any) -> None:
         pass
 
-    def noting(self, moving: Any) -> Any:
+    def noting(self, noted: Any) -> Any:
         return lambda function: function
 
     def not_(self, value: Any) -> Any:

@@ -175,18 +175,18 @@ class Operators:
         note_variables(cells.items(), invocation, rebound)
         return invocation
 
-    def noting(self, moving: tuple[str, ...]) -> Function:
+    def noting(self, noted: tuple[str, ...]) -> Function:
         """A decorator for a function that the program makes.
 
         Args:
-            moving: the variables of comprehensions that it may see.
+            noted: the variables that it may see and that a call has noted (`entered`).
         """
 
-        def noted(function: FunctionType) -> FunctionType:
-            note_function(function, moving)
+        def note(function: FunctionType) -> FunctionType:
+            note_function(function, noted)
             return function
 
-        return noted
+        return note
 
     def outer_writes(self, reader: FunctionType, globals_: tuple[str, ...]) -> None:
         """Variables of enclosing functions, and globals, that the function called now may bind."""

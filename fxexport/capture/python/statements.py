@@ -76,6 +76,8 @@ class _FunctionRewriter(ExpressionRewriter):
         self._assignments = Assignments(self)
         self._going_on = going_on
         self._break_flags: Mapping[ast.stmt, str] = {}
+        # Variables of the functions around it that their calls note.
+        self.noted_outside: frozenset[str] = frozenset()
 
     def rewritten(self, node: FunctionNode, top: bool = False, plain: bool = False) -> FunctionNode:
         """The function with its body rewritten, where it is.
@@ -114,11 +116,12 @@ class _FunctionRewriter(ExpressionRewriter):
     def _both_forms(self, node: ast.FunctionDef) -> ast.FunctionDef:
         """A generator function; see `generators`."""
         plain, produce, result = both_forms(node, self.scope)
-        made = [
-            _FunctionRewriter(one, self._going_on).rewritten(one, plain=True)
-            for one in (plain, produce)
-        ]
-        node.body = [*cast("list[ast.stmt]", made), result]
+        made: list[ast.stmt] = []
+        for one in (plain, produce):
+            rewriter = _FunctionRewriter(one, self._going_on)
+            rewriter.noted_outside = self.noted_outside
+            made.append(cast("ast.stmt", rewriter.rewritten(one, plain=True)))
+        node.body = [*made, result]
         return node
 
     def _strip_signature(self, node: FunctionNode, top: bool) -> None:
@@ -307,11 +310,16 @@ class _FunctionRewriter(ExpressionRewriter):
 
     def _noting(self, node: FunctionNode) -> ast.expr:
         """What notes a function that is made here, as a decorator."""
-        return operator_call("noting", [names_tuple(sorted(self.moving), node)], node)
+        return operator_call("noting", [names_tuple(sorted(self._noted()), node)], node)
+
+    def _noted(self) -> frozenset[str]:
+        """The variables that a function inside may see and that a call has noted."""
+        own = (self.scope.staged | self.scope.captured) & self.scope.locals
+        return (own | (self.noted_outside - self.scope.locals)) - self.moving
 
     def _inner(self, node: FunctionNode) -> FunctionNode:
         rewriter = _FunctionRewriter(node, self._going_on)
-        rewriter.moving = self.moving - rewriter.scope.locals
+        rewriter.noted_outside = self._noted()
         return rewriter.rewritten(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> _Rewritten:

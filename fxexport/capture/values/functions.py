@@ -46,8 +46,7 @@ def _has_ended() -> None:
     return None
 
 
-# By a variable's identity; each is noted anew when its function is called. Another variable may
-# have had the identity before: those that no call notes are told by their names.
+# By a variable's identity; each is noted anew when its function is called.
 _makers: dict[int, _Maker] = {}
 _functions: WeakKeyDictionary[FunctionType, tuple[_Maker, ...]] = WeakKeyDictionary()
 
@@ -67,18 +66,18 @@ def note_open(cell: CellType) -> None:
     _makers[id(cell)] = _never_ends
 
 
-def note_function(function: FunctionType, moving: Iterable[str] = ()) -> None:
+def note_function(function: FunctionType, noted: Iterable[str] = ()) -> None:
     """Notes a function that the program has made.
 
     Args:
         function: the function.
-        moving: names of variables that it sees and that are bound anew when it is there: those of
-            comprehensions.
+        noted: names of the variables it sees that `note_variables` was told of. Others may have the
+            identity of a variable that is no more.
     """
     names = function.__code__.co_freevars
-    unknown = {*moving, _RUNTIME, "__class__"}
+    known = frozenset(noted)
     _functions[function] = tuple(
-        _never_ends if name in unknown else _makers.get(id(cell), _never_ends)
+        _makers.get(id(cell), _never_ends) if name in known else _never_ends
         for name, cell in zip(names, function.__closure__ or (), strict=True)
     )
 
