@@ -315,7 +315,7 @@ class _FunctionRewriter(ExpressionRewriter):
     def _noted(self) -> frozenset[str]:
         """The variables that a function inside may see and that a call has noted."""
         own = (self.scope.staged | self.scope.captured) & self.scope.locals
-        return (own | (self.noted_outside - self.scope.locals)) - self.moving
+        return frozenset(own | (self.noted_outside - self.scope.locals)) - self.moving
 
     def _inner(self, node: FunctionNode) -> FunctionNode:
         rewriter = _FunctionRewriter(node, self._going_on)

@@ -107,9 +107,10 @@ def _in_halves(
 ) -> Value:
     """Asks first in which half of many cases it is: no runtime reads as many ifs in each other."""
     halves = [cases[: len(cases) // 2], cases[len(cases) // 2 :]]
-    left: Value = functools.reduce(
-        lambda a, b: session.recorder.scalar_op(scalars.or_, a, b), [flag for flag, _ in halves[0]]
-    )
+    (left, _), *more = halves[0]
+    for flag, _ in more:
+        a, b = cast("torch.SymBool", left), cast("torch.SymBool", flag)
+        left = session.recorder.scalar_op(scalars.or_, a, b)
     known = session.known(left)
     if known is not None:
         return _in_branches(session, halves[0 if known else 1], use, slots)
