@@ -103,7 +103,11 @@ class Results:
         leaves = named_leaves(
             narrowed(value),
             lambda one: _is_output(one) or (texts and isinstance(one, str)),
-            whole=[name[len(path) :].removeprefix("_") for name in whole if name.startswith(path)],
+            whole=[
+                name[len(path) :].removeprefix("_")
+                for name in whole
+                if not path or name == path or name.startswith(f"{path}_")
+            ],
         )
         return [
             output
