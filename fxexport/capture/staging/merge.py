@@ -57,14 +57,10 @@ from fxexport.capture.values.kinds import (
     same_sort,
 )
 from fxexport.capture.values.maybe import HOLE, Maybe
-from fxexport.capture.values.uncertain_keys import aligned, joined_keys
+from fxexport.capture.values.uncertain_keys import aligned, joined_keys, name_of_key
 from fxexport.source.frames import user_location
 
 __all__ = ["Merge"]
-
-
-def _slot_name_of(value: Value, key: Value) -> str:
-    return f"the key {key!r}" if isinstance(value, dict) else f"{type(value).__name__}.{key}"
 
 
 class Merge:
@@ -228,9 +224,7 @@ class Merge:
     def _containers(
         self, then: Value, other: Value, items: tuple[list[Value], list[Value]]
     ) -> Value:
-        for value in (then, other):
-            if self._changed(value):
-                raise Mismatch(f"a {type(value).__name__} that is also changed on that path")
+        self._refuse_changed(then, other)
         beside = state_beside(then), state_beside(other)
         if beside[0].keys() != beside[1].keys() or any(
             not (same_constant(mine, beside[1][name]) or equal_numbers(mine, beside[1][name]))
@@ -245,7 +239,7 @@ class Merge:
             name, merged = self._slot_name, []
             pairs = zip(aligned(then, joined), aligned(other, joined), strict=True)
             for key, pair in zip(joined, pairs, strict=True):
-                self._slot_name = _slot_name_of(then, key)
+                self._slot_name = name_of_key(then, key)
                 merged.append(self.merged(*pair))
             self._slot_name = name
             return self._rebuilt(keyed_like(then, joined, merged), then, other)
@@ -257,16 +251,11 @@ class Merge:
         return self._rebuilt(rebuild_like(then, merged), then, other)
 
     def _merged_lists(self, then: Value, other: Value, *, mixed: bool = False) -> Value:
-        """Lists of different or open length: equal items at the front stay, a run follows.
-
-        Its items may be of several kinds (`mixed`) where there is no choice of lists instead.
-        """
+        """Lists of unequal or open length: equal items stay, a run follows (`mixed`: of all kinds)."""
         mixed = mixed or is_open(then) or is_open(other)
         session = self.session
-        for value in (then, other):
-            if self._changed(value):
-                raise Mismatch(f"a {type(value).__name__} that is also changed on that path")
-        lists = list(cast("Sequence[Value]", then)), list(cast("Sequence[Value]", other))
+        self._refuse_changed(then, other)
+        lists = [list(cast("Sequence[Value]", one)) for one in (then, other)]
         pairs = itertools.takewhile(lambda pair: pair[0] is pair[1], zip(*lists, strict=False))
         equal = [item for item, _ in pairs]
         rest = lists[0][len(equal) :], lists[1][len(equal) :]
@@ -275,7 +264,11 @@ class Merge:
         for value in (one for item in (*rest[0], *rest[1]) for one in objects_in(item)):
             if self._changed(value):
                 raise Mismatch(f"a {type(value).__name__} in a list that changes on that path")
-        element = Elements(session, mixed=mixed).element_of([*rest[0], *rest[1]])
+        elements = Elements(session, mixed=mixed)
+        if equal and isinstance(then, tuple) and not mixed:
+            # A tuple of several kinds does not grow: a choice tells its lengths apart.
+            elements.element_of([*equal, *rest[0], *rest[1]])
+        element = elements.element_of([*rest[0], *rest[1]])
         lengths = length_of(rest[0]), length_of(rest[1])
         known = session.same(*lengths) and session.in_scope(lengths[0])
         plan = ListPlan(*rest, element, lengths[0] if known else session.fresh_size())
@@ -301,6 +294,11 @@ class Merge:
             if is_mutable(source):
                 self.session.frozen_as(value, source)
         return self._built(self.session.journal.made(value))
+
+    def _refuse_changed(self, *values: Value) -> None:
+        for value in values:
+            if self._changed(value):
+                raise Mismatch(f"a {type(value).__name__} that is also changed on that path")
 
     def _changed(self, value: Value) -> bool:
         """Whether a container from before was written to on a path: that has been undone."""
