@@ -334,6 +334,7 @@ def stack_plain(x):
 
 for program in (
     ranks,
+    tuple_lengths,
     dtypes,
     texts,
     functions,
@@ -354,7 +355,14 @@ for program in (
     stack_plain,
 ):
     PROGRAMS.add(program, *ROWS, dynamic={"x": {0: "n"}}, scripted=False)
-for program, text in ():
+for program, text in (
+    (changed_item, "is an item of a list"),
+    (changed_object, "is an item of a list"),
+    (stacked, "joined, and"),
+    (returned, "None or of several kinds"),
+    (kinds_over_time, "also changed on that path"),
+    (optional_returned, "None or of several kinds"),
+):
     PROGRAMS.add(
         program, *ROWS, dynamic={"x": {0: "n"}}, expect="refuse", match=text, scripted=False
     )

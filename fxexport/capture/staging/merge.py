@@ -251,7 +251,7 @@ class Merge:
         return self._rebuilt(rebuild_like(then, merged), then, other)
 
     def _merged_lists(self, then: Value, other: Value, *, mixed: bool = False) -> Value:
-        """Lists of unequal or open length: equal items stay, a run follows (`mixed`: of all kinds)."""
+        """Lists of unequal or open length: equal items stay, then a run (`mixed`: of any kinds)."""
         mixed = mixed or is_open(then) or is_open(other)
         session = self.session
         self._refuse_changed(then, other)
