@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
     from fxexport.graph.captured import CapturedGraph
 
-__all__ = ["WEIGHTS", "ExportOptions"]
+__all__ = ["OUTPUTS", "WEIGHTS", "ExportOptions"]
 
 # Where weights go: into the file (or beside it, where it would be too large), beside it, nowhere.
 WEIGHTS = ("file", "external", "none")
+# What becomes of an output that is not of one dtype, rank and presence on all paths.
+OUTPUTS = ("merge", "strict")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class ExportOptions:
     sequences: Sequence[str] = ()
     input_names: Sequence[str] | None = None
     output_names: Sequence[str] | None = None
+    outputs: str = "merge"
     verify: bool = True
     check_inputs: Sequence[Any] = ()
     external_data: bool | None = None
@@ -74,12 +77,17 @@ class ExportOptions:
         if depth is not None and (type(depth) is not int or depth < 1):
             raise UsageError(f"max_depth: expected an integer from 1, got {depth!r}")
 
-    def check_output_names(self) -> None:
-        """Refuses output names that are no names.
+    def check_outputs(self) -> None:
+        """Refuses output names that are no names, and an `outputs` that there is not.
 
         Raises:
-            UsageError: they are one text, or hold something that is no text.
+            UsageError: the names are one text, or hold something that is no text; or `outputs` is
+                none of the choices.
         """
+        if self.outputs not in OUTPUTS:
+            raise UsageError(
+                f"outputs must be one of {', '.join(map(repr, OUTPUTS))}, got {self.outputs!r}"
+            )
         names = self.output_names
         if isinstance(names, str) or not all(isinstance(n, str) and n for n in names or ()):
             raise UsageError(f"output_names must be a list of names, got {names!r}")

@@ -38,7 +38,7 @@ from fxexport.inputs import (
     take_apart_program,
 )
 from fxexport.inputs.profile_ranges import settle_profiles
-from fxexport.inputs.weights import check_weights, left_out
+from fxexport.inputs.weights import check_weights, left_out, replaceable
 from fxexport.lowering import decomposition_for, function_finder, keep_composite, lower
 from fxexport.options import ExportOptions
 from fxexport.passes import (
@@ -79,6 +79,7 @@ def export(
     sequences: Sequence[str] = (),
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
+    outputs: str = "merge",
     verify: bool = True,
     check_inputs: Sequence[Any] = (),
     external_data: bool | None = None,
@@ -114,6 +115,8 @@ def export(
             Others of fixed length are an input or output for each item.
         input_names: names of the file's inputs; by default the parameters' names.
         output_names: names of the file's outputs.
+        outputs: what becomes of a result that is not alike on all paths: "merge" promotes dtypes
+            and adds an output ``<name>.present`` for what may be missing, "strict" refuses it.
         verify: compare the file with PyTorch.
         check_inputs: further inputs to compare on, each in the form of `inputs`.
         external_data: True for weights in a file beside the model, None to decide by size.
@@ -160,6 +163,7 @@ def export(
         sequences=sequences,
         input_names=input_names,
         output_names=output_names,
+        outputs=outputs,
         verify=verify,
         check_inputs=check_inputs,
         external_data=external_data,
@@ -240,7 +244,7 @@ def _checked(options: ExportOptions, report: Report) -> Target:
             f"model must be an nn.Module or a function of tensors, got {options.model!r}",
             hint="to export a file, use the command: fxexport model.py",
         )
-    options.check_output_names()
+    options.check_outputs()
     options.check_weights()
     needed = options.verify or options.path is not None
     check_weights(options.model, needed, written=options.weights != "none")
@@ -295,6 +299,7 @@ def _capture(
         rebuild=prepared.rebuild,
         pinnable=prepared.pinnable,
         output_names=options.output_names or (),
+        strict_outputs=options.outputs == "strict",
         decomposition_for=_decomposition_for,
         keep_composite=keep_composite,
         profiled=prepared.profiled,
@@ -302,6 +307,7 @@ def _capture(
         state=StatePolicy(options.state),
         library_functions=target.library_functions,
         user_functions=function_finder(options.symbolic),
+        unread=replaceable(model.called) if options.weights != "file" else frozenset(),
         max_depth=options.max_depth,
     )
     graph = capture_through(front_end, request, report, may_retry=options.verify)

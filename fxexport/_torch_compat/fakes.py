@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -32,6 +32,7 @@ __all__ = [
     "map_tensors",
     "own_or_meta",
     "real_list",
+    "real_result",
     "real_truth",
     "remember_item",
     "replace_inner",
@@ -138,6 +139,14 @@ def real_list(tensor: torch.Tensor) -> list[Any] | int | float | bool:
     """The values of a real tensor as nested lists, read outside all modes."""
     with _disable_current_modes(), without_function_modes():
         return tensor.detach().tolist()
+
+
+def real_result(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Any:
+    """What an operator gives for real tensors, computed outside all modes."""
+    with _disable_current_modes(), without_function_modes(), torch.no_grad():
+        return function(*args, **kwargs)
 
 
 def remember_item(fake: torch.Tensor, number: torch.SymInt) -> None:

@@ -1,8 +1,9 @@
-"""From a Python model to a captured graph. Nothing is run: capture sees fake tensors only."""
+"""From a Python model to a captured graph: the model runs on fake tensors."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -64,6 +65,7 @@ class _Found:
     pins: Pins
     state: list[StateSpec]
     case: Case | None = None
+    unread: frozenset[str] = frozenset()
 
 
 def capture(request: CaptureRequest, report: Report) -> CapturedGraph:
@@ -90,6 +92,8 @@ def capture(request: CaptureRequest, report: Report) -> CapturedGraph:
             refuse_pinned_state(state, found.pins)
             inputs = pinned(request, inputs, found.pins, report)
             cases = ()
+        elif found.unread:
+            request = dataclasses.replace(request, unread=request.unread | found.unread)
         elif found.case is not None:
             cases = (*cases, found.case)
         elif found.state != state:
@@ -198,6 +202,7 @@ class _Attempt:
             self._name_of,
             going_on=going_on,
             max_depth=request.max_depth,
+            unread=request.unread,
         )
         Account(self.session, self._dimensions)
         self._operators = Operators(self.session, self._entering, self._replacements)
@@ -269,7 +274,10 @@ class _Attempt:
                         session.env, session.example_sizes, session.env.asserts(), reached=True
                     )
                     outputs = Results(
-                        session, self._operators.lists, self._request.sequences
+                        session,
+                        self._operators.lists,
+                        self._request.sequences,
+                        strict=self._request.strict_outputs,
                     ).found(result)
                     flat = [session.node_of(output.value) for output in outputs]
                     finals, state = keeper.finish(scope)
@@ -309,7 +317,14 @@ class _Attempt:
         pins = self._pins_found()
         if not pins:
             check_declared(self._inputs[:own], constraints, self._request.profiled)
-        return _Found(graph, pins, state)
+        return _Found(graph, pins, state, unread=self._read_and_written())
+
+    def _read_and_written(self) -> frozenset[str]:
+        """The weights that a call changes, and whose values have decided something here."""
+        tensors = self.session.tensors
+        changed = [*self._keeper.changed, *(tensor for _, tensor in tensors.written_weights())]
+        names = {self._name_of(tensor) for tensor in changed}
+        return frozenset(names & tensors.constants.read)
 
     def _report_writes(
         self,

@@ -35,12 +35,15 @@ class CaptureRequest:
         profiled: names of the dimensions that need not satisfy the model's relations at all sizes
             of their range, since profiles say at which.
         output_names: names for the outputs, as far as given.
+        strict_outputs: whether what is returned must be there, of one dtype and of one rank on all
+            paths; else it is promoted, or gets an output that says whether it is there.
         sequences: names of returned lists of fixed length that are to be sequences.
         decomposition_for: how to express an operator through others, None to keep it.
         keep_composite: which composite operators to record whole.
         state: what becomes of state that survives a call, by its path.
         library_functions: functions of libraries to record as one operator.
         user_functions: gives the node that the user has named a function as, or None.
+        unread: names of weights whose values decide nothing: others may come into the file.
         max_depth: how many calls of one function may be inside each other, where data ends that.
     """
 
@@ -53,10 +56,12 @@ class CaptureRequest:
     decomposition_for: Decomposer
     keep_composite: Callable[[torch._ops.OpOverload], bool]
     profiled: frozenset[str] = frozenset()
+    strict_outputs: bool = False
     sequences: frozenset[str] = frozenset()
     state: Callable[[str], StateChoice] = lambda _: "drop"
     library_functions: Sequence[LibraryFunction] = ()
     user_functions: Callable[[object], UserFunction | None] = lambda _: None
+    unread: frozenset[str] = frozenset()
     max_depth: int | None = None
 
 

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 
 from fxexport.capture.operators.open_lists import OpenLists
+from fxexport.capture.recording.types import Value
+from fxexport.capture.result_forms import (
+    form_of,
+    holds_lists,
+    in_one_order,
+    is_uncertain,
+    named,
+    numbers_in_lists,
+    of_form,
+)
+from fxexport.capture.returned_text import written_text
 from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.session import Poison, Session, expression, is_symbolic, sym_type
-from fxexport.capture.staging.patterns import ListOf, Number, Packed, Parts, Pattern, leaves_of
+from fxexport.capture.staging.patterns import Number, leaves_of
 from fxexport.capture.staging.ranks import of_any_rank
 from fxexport.capture.values.choice import Choice
-from fxexport.capture.values.kinds import describe, leaf_kind
+from fxexport.capture.values.kinds import describe
 from fxexport.capture.values.maybe import Maybe, narrowed
+from fxexport.capture.values.symbolic_text import is_open_text
 from fxexport.errors import ModelError, UnsupportedError, UsageError
-from fxexport.graph.outputs import named_leaves
+from fxexport.graph import scalars
+from fxexport.graph.outputs import items_of, named_leaves
 from fxexport.graph.signature import OutputSpec
+from fxexport.source.location import SourceLocation
 
 __all__ = ["Output", "Results", "output_specs"]
 
@@ -29,14 +43,23 @@ _Kind = Literal["tensor", "int", "float", "bool"]
 
 @dataclass
 class Output:
-    """A value that the model returns; the fields after it are those of `OutputSpec`."""
+    """A value that the model returns; the fields after it are those of `OutputSpec`.
+
+    Attributes:
+        present: whether it is there, a SymBool, one object for all of which that says it; None
+            where it is there on all paths.
+        optional: where in the result that is decided, for the name of the flag.
+        tells: whether it is the flag.
+    """
 
     name: str
     value: object
-    kind: _Kind | Literal["sequence"]
+    kind: _Kind | Literal["text", "sequence"]
     items: _Kind = "tensor"
     path: str = ""
     column: int = 0
+    numbers: Literal["", "int", "float", "bool"] = ""
+    present: object = None
     optional: str | None = None
     tells: bool = False
     promoted: bool = False
@@ -49,22 +72,20 @@ class Results:
         session: the capture.
         lists: the operations on lists of varying length.
         sequences: names of lists of fixed length that are to be sequences.
+        strict: whether what is not of one dtype and rank, or not there, on all paths is refused.
     """
 
-    def __init__(self, session: Session, lists: OpenLists, sequences: Iterable[str]) -> None:
+    def __init__(
+        self, session: Session, lists: OpenLists, sequences: Iterable[str], *, strict: bool = False
+    ) -> None:
         self._session, self._lists = session, lists
         self._sequences = frozenset(sequences)
+        self._strict = strict
         self._packed: set[str] = set()
 
     def found(self, result: object) -> list[Output]:
-        """The tensors, numbers and lists of varying length in a result, in order."""
-        # The list that is the whole result has no path; its outputs are called so.
-        whole = {"" if name == "output" else name for name in self._sequences}
-        found = [
-            output
-            for path, value in named_leaves(narrowed(result), _is_output, whole=whole)
-            for output in self._of_one(path, narrowed(value))
-        ]
+        """The tensors, numbers, texts and lists of varying length in a result, in order."""
+        found = _with_flags(self._inside("", result))
         unknown = sorted(self._sequences - self._packed)
         if unknown:
             raise UsageError(
@@ -75,6 +96,25 @@ class Results:
             raise ModelError("the model returns no tensor, so there is nothing to export")
         return found
 
+    def _inside(self, path: str, value: object, *, texts: bool = False) -> list[Output]:
+        """The outputs in a part of the result; `texts` says whether text in it is one."""
+        # The list that is the whole result has no path; its outputs are called so.
+        whole = {"" if name == "output" else name for name in self._sequences}
+        leaves = named_leaves(
+            narrowed(value),
+            lambda one: _is_output(one) or (texts and isinstance(one, str)),
+            whole=[
+                name[len(path) :].removeprefix("_")
+                for name in whole
+                if not path or name == path or name.startswith(f"{path}_")
+            ],
+        )
+        return [
+            output
+            for sub, leaf in leaves
+            for output in self._of_one(_joined(path, sub), narrowed(leaf))
+        ]
+
     def _of_one(self, path: str, value: object) -> list[Output]:
         """The outputs of a leaf: what may be None has a flag, a list one for each column."""
         if isinstance(value, Poison):
@@ -82,20 +122,44 @@ class Results:
         if isinstance(value, Maybe):
             return self._of_optional(path, value)
         if isinstance(value, Choice):
-            return [self._of_several(path, value)]
+            return self._of_several(path, value)
+        if isinstance(value, str):
+            text = written_text(self._session, value, _base_name(path))
+            return [Output(path, text, "text", path=path)]
         if not is_open(value) and not isinstance(value, (list, tuple)):
-            promoted = is_symbolic(value) and expression(value) in self._session.promoted
-            return [Output(path, value, _kind_of(value), promoted=promoted)]
+            return [self._of_number_or_tensor(path, value)]
+        return self._of_list(path, value)
+
+    def _of_number_or_tensor(self, path: str, value: object) -> Output:
+        promoted = self._session.promoted
+        symbols = expression(value).free_symbols & promoted.keys() if is_symbolic(value) else set()
+        for symbol in symbols:
+            self._refuse_if_strict(
+                f"{_base_name(path)} is an int on some paths and a float on others",
+                promoted[symbol],
+            )
+        return Output(path, value, _kind_of(value), path=path, promoted=bool(symbols))
+
+    def _of_list(self, path: str, value: Any) -> list[Output]:
         spread = self._lists.single(value)
         self._packed.add(path or "output")
         self._session.report.add(
             "note", f"the list {path or 'that is returned'} is an ONNX sequence in the file"
         )
-        if _holds_lists(spread.element):
+        numbers = numbers_in_lists(spread.element)
+        if not numbers and holds_lists(spread.element):
             raise UnsupportedError(
                 "the model returns a list of lists, and how many items they have is known only "
                 "when the model runs",
+                location=spread.location,
                 hint="return one list for all items, or a tensor (torch.tensor(lists))",
+            )
+        if is_uncertain(spread.element):
+            raise UnsupportedError(
+                "the model returns a list whose length is known only when the model runs, and "
+                "whose items are None or of several kinds",
+                location=spread.location,
+                hint="return a list for each kind, or tensors of one dtype and rank",
             )
         leaves = leaves_of(spread.element)
         return [
@@ -106,80 +170,130 @@ class Results:
                 cast(_Kind, leaf.kind.__name__) if isinstance(leaf, Number) else "tensor",
                 path,
                 k,
+                numbers,
             )
             for k, (leaf, column) in enumerate(zip(leaves, spread.columns, strict=True))
         ]
 
     def _of_optional(self, path: str, value: Maybe) -> list[Output]:
-        """What may be None: its leaves, and a flag that says whether they are there."""
-        if value.absent is not None:
+        """What may be None or missing: its leaves, with a flag that says whether they are there."""
+        missing = "None" if value.absent is None else "missing"
+        name, location = _base_name(path), value.fx_location
+        self._refuse_if_strict(f"{name} is {missing} on some paths", location)
+        found = self._inside(path, value.value, texts=True)
+        if not found:
             raise UnsupportedError(
-                "the model returns a value that is there for some inputs only, and its key or "
-                "attribute is missing otherwise",
-                location=value.fx_location,
-                hint="give it a value on every path, None for example",
+                f"{name} is {missing} on some paths, and there is no tensor, number or text in it "
+                "on the others",
+                location=location,
+                hint="return a flag (True or False) that says which it is",
             )
-        leaves = named_leaves(value.value, _is_output)
-        found = [
-            output for sub, leaf in leaves for output in self._of_one(_joined(path, sub), leaf)
-        ]
-        nested = [o for o in found if o.kind == "sequence" or o.optional is not None]
-        if nested or not found:
-            raise UnsupportedError(
-                "the model returns None or something in which there is no tensor, a list of "
-                "varying length, or something else that may be None",
-                location=value.fx_location,
-                hint="return tensors, or None for each of them",
-            )
-        self._session.report.add(
-            "note",
-            f"{_base_name(path)} may be None: {_base_name(path)}.present says whether it is there",
-            value.fx_location,
-        )
+        note = f"{name} may be {missing}: {name}.present says whether it is there"
+        self._session.report.add("note", note, location)
+        both: dict[int, object] = {}
         for output in found:
-            output.optional = path
-        flag = Output(path, value.present, "bool", optional=path, tells=True)
-        return [*found, flag]
+            own = output.present
+            if own is None:
+                output.present, output.optional = value.present, path
+                continue
+            if id(own) not in both:
+                both[id(own)] = self._both(value.present, own)
+            output.present = both[id(own)]
+        return found
 
-    def _of_several(self, path: str, value: Choice) -> Output:
-        """Tensors and numbers of several dtypes and ranks: dtypes are promoted as in arithmetic."""
+    def _both(self, a: Any, b: Any) -> Any:
+        if isinstance(a, bool) or isinstance(b, bool):
+            return b if a is True else a if b is True else False
+        return self._session.recorder.scalar_op(scalars.and_, a, b)
+
+    def _of_several(self, path: str, value: Choice) -> list[Output]:
+        """What is one of several things: those of one form are one output, or one for each part."""
         session = self._session
-        ranks = {one.dim() if isinstance(one, torch.Tensor) else 0 for one in value.values}
-        plain = all(leaf_kind(one) is not None for one in value.values)
-        if not plain:
+        forms = list(dict.fromkeys(map(form_of, value.values)))
+        if None in forms or ("list" in forms and "parts" in forms):
             kinds = " or ".join(dict.fromkeys(map(describe, value.values)))
             raise UnsupportedError(
                 f"the model returns {kinds}: an output of a file is of one kind",
                 location=value.fx_location,
-                hint="return tensors or numbers on every path",
+                hint="return tensors, numbers, text, or fixed numbers of them, on every path",
             )
+        if len(forms) > 1:
+            return [out for form in forms for out in self._part(path, value, of_form(form))]
+        if forms[0] == "number":
+            return [self._of_tensors(path, value)]
+        if forms[0] == "text":
+            self._refuse_if_strict(
+                f"{_base_name(path)} is text that depends on the path", value.fx_location
+            )
+            text = written_text(session, value, _base_name(path))
+            return [Output(path, text, "text", path=path)]
+        items = [dict(items_of(one)) for one in value.values]
+        names = in_one_order(items)
+        if names is None or forms[0] == "list":
+            raise UnsupportedError(
+                f"{_base_name(path)} is one of several containers, which have no order in common",
+                location=value.fx_location,
+                hint="return the same keys in the same order on every path",
+            )
+        return [
+            output
+            for name in names
+            for output in self._part(_joined(path, name), value, named(name))
+        ]
+
+    def _part(self, path: str, value: Choice, part: Callable[[Value], Value]) -> list[Output]:
+        """The outputs of a part that some alternatives have."""
+        made: object = self._session.each(value, part)
+        if isinstance(made, (Maybe, Choice)):
+            made.fx_location = value.fx_location
+        return self._inside(path, made, texts=isinstance(made, (Maybe, Choice)))
+
+    def _of_tensors(self, path: str, value: Choice) -> Output:
+        """Tensors and numbers of several dtypes and ranks: dtypes are promoted as in arithmetic."""
+        session = self._session
+        ranks = {one.dim() if isinstance(one, torch.Tensor) else 0 for one in value.values}
         dtypes = [one.dtype for one in value.values if isinstance(one, torch.Tensor)]
         dtype = functools.reduce(torch.promote_types, dtypes)
         names = " or ".join(str(one).removeprefix("torch.") for one in dict.fromkeys(dtypes))
         if len(set(dtypes)) > 1 or len(dtypes) < len(value.values):
+            text = f"{_base_name(path)} is {names}, which depends on the path"
+            self._refuse_if_strict(text, value.fx_location)
             session.report.add(
                 "assumption",
-                f"{_base_name(path)} is {names}, which depends on the path: it is always "
-                f"{str(dtype).removeprefix('torch.')} in the file",
+                f"{text}: it is always {str(dtype).removeprefix('torch.')} in the file",
                 value.fx_location,
             )
         made: object = session.each(value, lambda one: _as_dtype(one, dtype))
         if isinstance(made, Choice):
-            session.report.add(
-                "note",
-                f"{_base_name(path)} has a rank of "
-                f"{' or '.join(map(str, sorted(ranks)))}, which depends on the path",
-                value.fx_location,
+            text = (
+                f"{_base_name(path)} has a rank of {' or '.join(map(str, sorted(ranks)))}, which "
+                "depends on the path"
             )
+            self._refuse_if_strict(text, value.fx_location)
+            session.report.add("note", text, value.fx_location)
             made = of_any_rank(session, made)
-        return Output(path, made, "tensor", promoted=True)
+        return Output(path, made, "tensor", path=path, promoted=True)
+
+    def _refuse_if_strict(self, text: str, location: SourceLocation | None) -> None:
+        if self._strict:
+            raise UnsupportedError(
+                f"{text}, and outputs are strict",
+                location=location,
+                hint="return the same kind of value on every path, or export with outputs='merge'",
+            )
 
 
-def _holds_lists(pattern: Pattern) -> bool:
-    """Whether an item of a list is, or has in it, a list of varying length."""
-    if isinstance(pattern, Parts):
-        return any(map(_holds_lists, pattern.items))
-    return isinstance(pattern, (ListOf, Packed))
+def _with_flags(outputs: Sequence[Output]) -> list[Output]:
+    """The outputs, and behind those that may be missing together what says whether they are."""
+    found: list[Output] = []
+    for k, output in enumerate(outputs):
+        found.append(output)
+        rest = outputs[k + 1 :]
+        if output.optional is None or any(one.present is output.present for one in rest):
+            continue
+        flag = Output(output.optional, output.present, "bool", present=output.present, tells=True)
+        found.append(flag)
+    return found
 
 
 def _as_dtype(value: object, dtype: torch.dtype) -> object:
@@ -204,14 +318,15 @@ def output_specs(
     """
     specs: list[OutputSpec] = []
     names = iter(given)
-    flags = {
-        output.optional: _unlike(f"{_base_name(output.optional or '')}.present", taken)
-        for output in outputs
-        if output.tells
-    }
+    flags: dict[int, str] = {}
     for output in outputs:
         if output.tells:
-            name = flags[output.optional]
+            name = _unlike(f"{_base_name(output.name)}.present", taken)
+            flags[id(output.present)] = name
+            taken.add(name)
+    for output in outputs:
+        if output.tells:
+            name = flags[id(output.present)]
         else:
             name = next(names, None) or _unlike(_base_name(output.name), taken)
         taken.add(name)
@@ -222,8 +337,8 @@ def output_specs(
                 output.items,
                 output.path,
                 output.column,
-                presence="" if output.tells else flags.get(output.optional, ""),
-                optional="" if output.tells else output.optional or "",
+                output.numbers,
+                presence="" if output.tells else flags.get(id(output.present), ""),
                 tells=output.tells,
                 promoted=output.promoted,
             )
@@ -236,6 +351,7 @@ def _is_output(value: object) -> bool:
         isinstance(value, (torch.Tensor, Poison, Maybe, Choice))
         or sym_type(value) is not None
         or is_open(value)
+        or is_open_text(value)
     )
 
 

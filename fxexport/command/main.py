@@ -196,6 +196,7 @@ def _export(options: Options, progress: Progress) -> Exported:
                 check_inputs=loaded.check_inputs,
                 external_data=options.external_data,
                 weights=options.weights,
+                outputs=options.outputs,
                 capture=options.capture,
                 method=options.method,
                 state=parse_state_option(options.state),

@@ -56,6 +56,13 @@ class Weights(StrEnum):
     none = "none"
 
 
+class Outputs(StrEnum):
+    """What becomes of outputs that are not alike on all paths."""
+
+    merge = "merge"
+    strict = "strict"
+
+
 class ReportFormat(StrEnum):
     """How the report is printed."""
 
@@ -87,6 +94,7 @@ class Options:
     verify: bool = True
     external_data: bool | None = None
     weights: str = "file"
+    outputs: str = "merge"
     capture: str = "auto"
     method: str | None = None
     train: bool = False
@@ -199,6 +207,15 @@ def _command(
             show_default="none: such recursion is refused",
         ),
     ] = None,
+    outputs: Annotated[
+        Outputs,
+        typer.Option(
+            "--outputs",
+            help="What becomes of a result that is not alike on all paths: merge promotes "
+            "dtypes and adds an output NAME.present for what may be missing, strict "
+            "refuses it.",
+        ),
+    ] = Outputs.merge,
     guards: Annotated[
         Switch,
         typer.Option(
@@ -307,6 +324,7 @@ def _command(
         verify=not no_verify,
         external_data=True if external_data else None,
         weights=weights.value,
+        outputs=outputs.value,
         capture=capture.value,
         method=method,
         train=train,

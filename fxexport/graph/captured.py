@@ -42,7 +42,7 @@ class CapturedGraph:
         module: the root.
         inputs: the file's inputs.
         outputs: the file's outputs; behind the model's come the counts of padded ones.
-        weights: real tensors by name (parameters, buffers, constants); never read in capture.
+        weights: real tensors by name (parameters, buffers, constants).
         constraints: relations between dynamic dimensions that must hold.
         state: what the last inputs and outputs, one of each for an entry, carry from call to call.
         written: real tensors that forward writes in place.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,10 @@ from fxexport.graph.values import Eager
 if TYPE_CHECKING:
     from fxexport.graph.signature import OutputSpec
 
-__all__ = ["flat_outputs", "named_leaves", "without_padding"]
+__all__ = ["flat_outputs", "items_of", "named_leaves", "without_padding"]
+
+
+_DTYPES = {"int": torch.int64, "float": torch.float64, "bool": torch.bool}
 
 
 def flat_outputs(result: object, specs: Iterable[OutputSpec] = ()) -> list[Eager]:
@@ -27,22 +30,44 @@ def flat_outputs(result: object, specs: Iterable[OutputSpec] = ()) -> list[Eager
 
     Returns:
         A value an output: a tensor, a number, or for a sequence the list of its items' values. What
-        may be None is a list of one value, or of none. Complex tensors are real ones with a last
-        dimension of 2.
+        may be None or missing is a list of one value, or of none. Complex tensors are real ones
+        with a last dimension of 2.
     """
     columns: dict[str, int] = {}
-    optional: Counter[str] = Counter()
+    specs = [spec for spec in specs if spec.of_model]
+    numbers = {spec.path: _DTYPES[spec.numbers] for spec in specs if spec.numbers}
     for spec in specs:
         if spec.kind == "sequence":
             columns[spec.path] = max(columns.get(spec.path, 0), spec.column + 1)
-        if spec.presence:
-            optional[spec.optional] += 1
+    texts = {spec.path for spec in specs if spec.kind == "text"}
 
     def is_value(value: object) -> bool:
         return isinstance(value, (torch.Tensor, int, float, bool))
 
-    leaves = named_leaves(result, is_value, columns, optional=optional)
+    leaves = [
+        (path, [torch.tensor(one, dtype=numbers[path]) for one in value])
+        if path in numbers and isinstance(value, (list, tuple, deque))
+        else (path, value)
+        for path, value in named_leaves(result, is_value, columns, texts=texts, whole=numbers)
+    ]
+    if any(spec.presence for spec in specs):
+        return _in_their_places(leaves, specs)
     return [as_real(value) for _, value in leaves]
+
+
+def _in_their_places(leaves: list[tuple[str, Any]], specs: Iterable[OutputSpec]) -> list[Eager]:
+    """The leaves of a result; what may be missing is a list of one of them, or of none."""
+    found: list[Eager] = []
+    left = deque(leaves)
+    for spec in specs:
+        if not spec.presence:
+            if left:
+                found.append(as_real(left.popleft()[1]))
+            continue
+        there = bool(left) and left[0][0] == spec.path
+        there = there and isinstance(left[0][1], str) == (spec.kind == "text")
+        found.append([as_real(left.popleft()[1])] if there else [])
+    return [*found, *(as_real(value) for _, value in left)]
 
 
 def without_padding(specs: Sequence[OutputSpec], values: Sequence[Eager]) -> list[Eager]:
@@ -74,7 +99,7 @@ def named_leaves(
     is_leaf: Callable[[object], bool],
     lists: Mapping[str, int] | None = None,
     whole: Container[str] = (),
-    optional: Mapping[str, int] | None = None,
+    texts: Container[str] = (),
 ) -> list[tuple[str, Any]]:
     """The leaves of a nested result, in order, each with a path such as ``boxes_0``.
 
@@ -87,19 +112,15 @@ def named_leaves(
         lists: path of each list of varying length, and how many values an item of it has: such a
             list gives as many leaves, each the list of one of its items' values.
         whole: paths of lists that are leaves.
-        optional: path of each value that may be None, and how many leaves it has otherwise: each
-            is given as a list of it, or as an empty one.
+        texts: paths at which text is a leaf.
     """
     found: list[tuple[str, Any]] = []
     seen: set[int] = set()
-    lists, optional = lists or {}, optional or {}
+    lists = lists or {}
 
     def visit(value: object, path: str) -> None:
-        if path in optional:
-            if value is None:
-                found.extend((path, []) for _ in range(optional[path]))
-            else:
-                found.extend((path, [leaf]) for _, leaf in named_leaves(value, is_leaf))
+        if path in texts and isinstance(value, str):
+            found.append((path, value))
             return
         if is_leaf(value) or (path in whole and isinstance(value, (list, tuple, deque))):
             found.append((path, value))
@@ -108,7 +129,7 @@ def named_leaves(
             rows = [[leaf for _, leaf in named_leaves(item, is_leaf)] for item in value]
             found.extend((path, [row[k] for row in rows]) for k in range(lists[path]))
             return
-        items = _items(value)
+        items = items_of(value)
         if not items or id(value) in seen:
             return
         seen.add(id(value))
@@ -120,7 +141,8 @@ def named_leaves(
     return found
 
 
-def _items(value: Any) -> list[tuple[str, Any]]:
+def items_of(value: Any) -> list[tuple[str, Any]]:
+    """The parts of a container or object, with the names that paths have for them."""
     if isinstance(value, dict):
         return [(str(key), item) for key, item in value.items()]
     if isinstance(value, (list, tuple, deque)):

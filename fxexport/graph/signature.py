@@ -73,33 +73,34 @@ class OutputSpec:
 
     Attributes:
         name: output name in the file.
-        kind: "tensor", the Python type of a scalar, or "sequence" for a list of any length.
+        kind: "tensor", the Python type of a scalar, "text", or "sequence" for a list of any length.
         items: for a sequence, the kind of its items.
-        path: for a sequence, where in the model's result the list is, as `named_leaves` names it.
+        path: where in the model's result the value is, for a sequence the list, as `named_leaves`
+            names it.
         column: for a sequence, which of the values in each item it holds.
+        numbers: for a list of lists of numbers, the kind of these; each list is a tensor in the
+            file.
         padding: how the output is padded; None where it has its exact size.
         counts: name of the padded output whose size this is; "" for an output of the model.
         exceeded: whether this says that a loop was cut short at `max_trips`.
         is_complex: whether it is complex in PyTorch, and real with a last dimension of 2 here.
-        presence: for a value that may be None, name of the output that says whether it is there;
-            where it is not, the file gives a value that stands for nothing.
-        optional: for such a value, where in the model's result it or what it is a part of may be
-            None, as `named_leaves` names it.
+        presence: for a value that may be None or missing, name of the output that says whether it
+            is there; where it is not, the file gives a value that stands for nothing.
         tells: whether this says whether others are there.
         promoted: whether PyTorch gives another dtype on some paths, which the file promotes.
     """
 
     name: str
-    kind: Literal["tensor", "int", "float", "bool", "sequence"] = "tensor"
+    kind: Literal["tensor", "int", "float", "bool", "text", "sequence"] = "tensor"
     items: Literal["tensor", "int", "float", "bool"] = "tensor"
     path: str = ""
     column: int = 0
+    numbers: Literal["", "int", "float", "bool"] = ""
     padding: Padding | None = None
     counts: str = ""
     exceeded: bool = False
     is_complex: bool = False
     presence: str = ""
-    optional: str = ""
     tells: bool = False
     promoted: bool = False
 

@@ -10,7 +10,7 @@ from torch.nn.parameter import is_lazy
 from fxexport import _torch_compat as compat
 from fxexport.errors import UsageError
 
-__all__ = ["check_weights", "have_values", "left_out"]
+__all__ = ["check_weights", "have_values", "left_out", "replaceable"]
 
 _WITHOUT = 'or write the file without weights, weights="none" (--weights none)'
 
@@ -63,9 +63,15 @@ def left_out(model: object, weights: Mapping[str, torch.Tensor]) -> set[str]:
         model: the model; what is no module has no checkpoint.
         weights: all that its graph has, by name.
     """
+    kept = replaceable(model)
+    return {name for name, tensor in weights.items() if name in kept or not have_values([tensor])}
+
+
+def replaceable(model: object) -> frozenset[str]:
+    """The weights that a checkpoint has: others may be put into a file beside the model."""
     module = getattr(model, "__self__", model)
     kept = module.state_dict(keep_vars=True) if isinstance(module, torch.nn.Module) else {}
-    return {name for name, tensor in weights.items() if name in kept or not have_values([tensor])}
+    return frozenset(kept)
 
 
 def _tensors_of(model: object) -> Iterator[tuple[str, torch.Tensor]]:

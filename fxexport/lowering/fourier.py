@@ -20,8 +20,8 @@ import onnx_ir as ir
 
 from fxexport.graph.fourier import irdft, rdft, scale_of
 from fxexport.lowering.builder.builder import OpBuilder
+from fxexport.lowering.builder.dimensions import from_end
 from fxexport.lowering.builder.values import Value
-from fxexport.lowering.dimensions import from_end
 from fxexport.lowering.fourier_matrices import (
     Parts,
     angles_of,

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from fxexport.lowering.builder.builder import OpBuilder
+from fxexport.lowering.builder.dimensions import to_end
 from fxexport.lowering.builder.values import Value
-from fxexport.lowering.dimensions import to_end
 
 __all__ = [
     "Parts",

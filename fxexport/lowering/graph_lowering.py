@@ -21,6 +21,7 @@ from fxexport.graph.ops import guard
 from fxexport.graph.scalars import SCALAR_FUNCTIONS
 from fxexport.graph.sequences import SEQUENCE_FUNCTIONS, SequenceVal
 from fxexport.graph.signature import DimRange, InputSpec
+from fxexport.graph.texts import TEXT_FUNCTIONS, TextVal
 from fxexport.graph.unranked import UnrankedVal
 from fxexport.graph.user_functions import UserFunction
 from fxexport.graph.values import NodeVal, Val, output_vals
@@ -35,6 +36,7 @@ from fxexport.lowering.refusals import REFUSED, DependsOnRefused, Refusals, miss
 from fxexport.lowering.registry import operator_name, own_lowering, user_lowering
 from fxexport.lowering.scalars import lower_scalar
 from fxexport.lowering.sequences import lower_sequence
+from fxexport.lowering.texts import lower_text
 from fxexport.lowering.torchlib import call_library, library_function
 from fxexport.lowering.user_results import fitting
 
@@ -236,6 +238,8 @@ class GraphLowering:
             return lower_scalar(self.op, target, args)
         if target in SEQUENCE_FUNCTIONS:
             return lower_sequence(self.op, target, args)
+        if target in TEXT_FUNCTIONS:
+            return lower_text(self.op, target, args)
         raise missing_lowering(node)
 
     def _from_library(
@@ -289,7 +293,7 @@ class GraphLowering:
             result = result[0]
         if not isinstance(result, Value):
             return result
-        is_number = not isinstance(val, (torch.Tensor, SequenceVal, UnrankedVal))
+        is_number = not isinstance(val, (torch.Tensor, SequenceVal, UnrankedVal, TextVal))
         if val is not None:
             expected = dtypes.of_val(val)
             if result.dtype is None:
@@ -319,6 +323,9 @@ class GraphLowering:
         """Sets a value's type and shape from the graph's metadata."""
         if isinstance(val, (SequenceVal, UnrankedVal)):
             value.type = dtypes.type_of(val)
+            return
+        if isinstance(val, TextVal):
+            value.type, value.shape = dtypes.type_of(val), ir.Shape([])
             return
         if not isinstance(val, torch.Tensor):
             value.type = ir.TensorType(dtypes.kind_dtype(val))

@@ -16,6 +16,7 @@ from fxexport.graph.fourier import FOURIER_FUNCTIONS
 from fxexport.graph.ops import branch, guard, loop
 from fxexport.graph.scalars import SCALAR_FUNCTIONS
 from fxexport.graph.sequences import SEQUENCE_FUNCTIONS
+from fxexport.graph.texts import TEXT_FUNCTIONS
 from fxexport.graph.user_functions import UserFunction
 from fxexport.lowering.registry import is_lowerable, operator_name
 from fxexport.source.location import SourceLocation
@@ -95,6 +96,7 @@ def _has_form(target: object) -> bool:
         isinstance(target, UserFunction)
         or target in SCALAR_FUNCTIONS
         or target in SEQUENCE_FUNCTIONS
+        or target in TEXT_FUNCTIONS
         or target in FOURIER_FUNCTIONS
         or target in (branch, guard, loop, operator.getitem, sizes_fit)
     )

@@ -113,6 +113,8 @@ def _run_recording(
 
 
 def _as_graph_output(value: Eager, spec: OutputSpec) -> Eager:
+    if isinstance(value, str):
+        return value
     if isinstance(value, Sequence):
         return [_as_graph_output(item, spec) for item in value]
     return value.detach().cpu() if isinstance(value, torch.Tensor) else _scalar(value, spec.kind)

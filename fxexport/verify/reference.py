@@ -87,6 +87,8 @@ def copies(values: Sequence[Eager]) -> list[Eager]:
 
 def copy_of(value: Eager) -> Eager:
     """A value that shares no memory with another one."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, Sequence):
         return copies(value)
     return value.detach().clone() if isinstance(value, torch.Tensor) else value

@@ -333,6 +333,9 @@ def test_real_values_are_read_outside_all_modes(fake: compat.FakeTensorMode) -> 
     with fake:
         assert compat.real_truth(yes) is True
         assert compat.real_list(values) == [[1, 2], [3, 4]]
+        total = compat.real_result(torch.ops.aten.sum.default, [values], {})
+    assert type(total) is torch.Tensor
+    assert int(total) == 10
 
 
 def test_function_modes_can_be_passed(fake: compat.FakeTensorMode) -> None:

@@ -252,17 +252,17 @@ def test_an_export_that_breaks_off_leaves_the_older_file(
 
 REFUSED = {
     "text of a float as a key": 'return x * {"1.0": 1.0, "1.5": 3.0}[f"{x.shape[0] / 2}"]',
-    "text is returned": 'return x, "many" if x.shape[0] > 2 else "few"',
+    "text of a float is returned": 'return x, f"{x.sum().item():.2f}"',
     "two items are one object": """
         boxes = [{"v": x}] * x.shape[0]
         boxes[0]["v"] = x * 2
         return boxes[-1]["v"]
     """,
-    "items of unequal rank": """
+    "items of unequal rank are returned": """
         rows = []
         for i in range(x.shape[0]):
             rows.append(x[i] if i > 1 else x)
-        return len(rows)
+        return rows
     """,
     "try around what may raise": """
         try:
@@ -316,6 +316,14 @@ REFUSED = {
 }
 
 KEPT = {
+    "text is returned": 'return x, "many" if x.shape[0] > 2 else "few"',
+    "tuples of unequal length are returned": "return (x, x.sum()) if x.sum() > 0 else (x,)",
+    "items of unequal rank": """
+        rows = []
+        for i in range(x.shape[0]):
+            rows.append(x[i] if i > 1 else x)
+        return sum(row.sum() for row in rows)
+    """,
     "a list of lists of dynamic length": """
         groups = []
         for i in range(x.shape[0]):

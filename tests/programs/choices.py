@@ -524,3 +524,59 @@ def two_dtypes(x):
 
 for program in (none_or_a_tensor, none_or_a_pair, best_row, int_or_float, two_dtypes):
     PROGRAMS.add(program, *ROWS)
+
+
+# -- many of them ----------------------------------------------------------------------------------
+
+
+class ManyExperts(nn.Module):
+    """More than ONNX Runtime reads as ifs inside each other."""
+
+    def __init__(self):
+        super().__init__()
+        self.experts = nn.ModuleList(nn.Linear(4, 4) for _ in range(40))
+
+    def forward(self, x):
+        k = int(x.abs().sum() * 10) % 40
+        return self.experts[k](x) + self.experts[-1 - k](x)
+
+
+class ExpertARow(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.experts = nn.ModuleList(nn.Linear(4, 4) for _ in range(11))
+
+    def forward(self, x):
+        return torch.stack([x.sum(0), *[self.experts[int(r.abs().sum() * 9) % 11](r) for r in x]])
+
+
+def many_numbers(x):
+    table = [k * k - 7 for k in range(33)]
+    k = int(x.abs().sum() * 10) % 33
+    return x * table[k]
+
+
+def many_tensors(x):
+    table = [x * k + 1 for k in range(20)]
+    k = int(x.abs().sum() * 10) % 20
+    return table[k]
+
+
+def many_functions(x):
+    table = [torch.relu, torch.tanh, torch.sin, torch.cos, torch.abs, torch.neg] * 3
+    k = int(x.abs().sum() * 10) % 18
+    f = table[k]
+    if k % 6 == 0:
+        return f(x), 1
+    return f(x) * 2, 2
+
+
+def letters(x):
+    name = "abcdefghijklmnop"[int(x.abs().sum() * 10) % 16]
+    return x + 1 if name in "ace" else x - 1 if name == "p" else x
+
+
+MANY = tuple(rand(3, 4, seed=k) for k in range(12))
+for program in (ManyExperts, ExpertARow, many_numbers, many_tensors, many_functions):
+    PROGRAMS.add(program, *MANY, rand(5, 4), rand(1, 4), scripted=False)
+PROGRAMS.add(letters, *MANY, scripted=False)

@@ -127,7 +127,7 @@ def key_return(x):
     return d
 
 
-PROGRAMS.add(key_return, POS, NEG, expect="refuse")
+PROGRAMS.add(key_return, POS, NEG)
 
 
 def key_order2(x):

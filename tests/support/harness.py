@@ -141,7 +141,7 @@ def run_model(
 
 def _expected(result: Any, outputs: Sequence[Any]) -> list[Any]:
     """Eager's values, one an output: lists of varying length are one value."""
-    if any(spec.kind == "sequence" or spec.presence for spec in outputs):
+    if any(spec.kind in ("sequence", "text") or spec.presence for spec in outputs):
         from fxexport.graph.outputs import flat_outputs
 
         return flat_outputs(result, outputs)
@@ -161,6 +161,8 @@ def _promoted(expected: list[Any], actual: Sequence[Any], outputs: Sequence[Any]
 def _like(want: Any, got: Any) -> Any:
     if isinstance(want, list):
         return [_like(*pair) for pair in zip(want, got, strict=False)]
+    if isinstance(want, str):
+        return want
     wanted, given = _as_tensor(want), _as_tensor(got)
     fits = torch.promote_types(wanted.dtype, given.dtype) == given.dtype
     return wanted.to(given.dtype) if fits else want
@@ -182,6 +184,9 @@ def _difference(want: Any, got: Any) -> str:
         if not isinstance(got, list) or len(want) != len(got):
             return f"expected a list of {len(want)}, got {got}"
         return compare(want, got)
+    if isinstance(want, str):
+        text = got if isinstance(got, str) else str(np.asarray(got).item())
+        return "" if want == text else f"expected {want!r}, got {text!r}"
     scalar = isinstance(want, SCALARS)
     want, got = _as_tensor(want), _as_tensor(got)
     if tuple(want.shape) != tuple(got.shape):
@@ -198,7 +203,9 @@ def _difference(want: Any, got: Any) -> str:
     return f"values differ by up to {worst:.3g}: expected {want}, got {got}"
 
 
-def _as_tensor(value: Any) -> torch.Tensor:
+def _as_tensor(value: Any) -> Any:
+    if isinstance(value, str) or getattr(value, "dtype", None) is np.dtype(object):
+        return value if isinstance(value, str) else str(value.item())
     if isinstance(value, torch.Tensor):
         return value.detach()
     if isinstance(value, SCALARS):

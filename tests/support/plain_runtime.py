@@ -196,8 +196,11 @@ class PlainRuntime:
     def outer_writes(self, reader: Any, globals_: Any) -> None:
         pass
 
-    def entered(self, reader: Any) -> None:
+    def entered(self, reader: Any, rebound: Any) -> None:
         pass
+
+    def noting(self, noted: Any) -> Any:
+        return lambda function: function
 
     def not_(self, value: Any) -> Any:
         return not value

@@ -316,16 +316,21 @@ class FunctionMode(TorchFunctionMode):
     def _iter(self, tensor: torch.Tensor) -> object:
         return iter(rows(tensor))
 
-    def _is_stored(self, tensor: torch.Tensor) -> bool:
-        return (
-            not isinstance(tensor, compat.FunctionalTensor)
-            and not self._session.tensors.was_written(tensor)
-            and tensor.device.type != "meta"
-        )
+    def _known(self, tensor: torch.Tensor) -> torch.Tensor | None:
+        """What a tensor holds in every call, where that is known; the report says so."""
+        known = self._session.tensors.known_value(tensor)
+        if known is not None and known is not tensor:
+            self._session.note(
+                "folded",
+                "what is read here hangs on constants and stored tensors alone, and is computed "
+                "at export",
+            )
+        return known
 
     def _tolist(self, tensor: torch.Tensor) -> Any:
-        if self._is_stored(tensor):
-            return compat.real_list(tensor)
+        known = self._known(tensor)
+        if known is not None:
+            return compat.real_list(known)
         if tensor.dim() == 0:
             return tensor.item()
         items = rows(tensor)
@@ -339,9 +344,10 @@ class FunctionMode(TorchFunctionMode):
 
     def _reader(self, name: str) -> Function:
         def read(tensor: torch.Tensor, *args: object, **kwargs: object) -> Any:
-            if self._is_stored(tensor):
+            known = self._known(tensor)
+            if known is not None:
                 with compat.no_dispatch_modes():
-                    return self._raw(getattr(torch.Tensor, name), tensor, *args, **kwargs)
+                    return self._raw(getattr(torch.Tensor, name), known, *args, **kwargs)
             raise UnsupportedError(
                 f"the value of a tensor is read here ({name.strip('_')}); it is known only when "
                 "the model runs",
@@ -352,7 +358,10 @@ class FunctionMode(TorchFunctionMode):
         return read
 
     def _item(self, tensor: torch.Tensor) -> Any:
-        if tensor.is_complex() and not self._is_stored(tensor):
+        known = self._known(tensor)
+        if known is not None:
+            return compat.real_result(torch.Tensor.item, [known], {})
+        if tensor.is_complex():
             raise UnsupportedError(
                 "a complex number is read out of a tensor; Python has it only when the model runs",
                 location=user_location(),

@@ -24,7 +24,7 @@ from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.list_runs import is_open, length_of, refuse_open
 from fxexport.capture.session.session import Poison, Session, is_symbolic, sym_type
 from fxexport.capture.staging.alternatives import for_each
-from fxexport.capture.values.identity import refuse_merged
+from fxexport.capture.values.identity import is_found_by_identity, refuse_merged
 from fxexport.capture.values.maybe import Maybe, force, is_dynamic, narrowed
 from fxexport.capture.values.symbolic_text import OpenText, refuse_open_text
 from fxexport.capture.values.uncertain_keys import settled
@@ -131,6 +131,8 @@ class Comparisons:
         for value in (a, b):
             refuse_open_text(value)
             settled(value)
+        if a is not b and is_found_by_identity(a) and not isinstance(a, torch.Tensor):
+            refuse_merged(self._session, a, b)
         a, b = self._arithmetic.comparable(a, b)
         return a == b
 

@@ -82,6 +82,8 @@ class Logic:
             return keep(right[-1])
 
         result = self._branch(condition, lambda: keep(stop), rightly, rest, stop)
+        if right and right[0] is stop:
+            return stop  # whichever of the two decides
         self._link(result, condition, right, not stop)
         return result
 

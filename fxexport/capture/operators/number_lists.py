@@ -96,7 +96,7 @@ class NumberLists:
 
     def _of_open_list(self, items: Any, typed: bool) -> torch.Tensor:
         try:
-            element = Elements(self._session).element_of(list(items))
+            element = Elements(self._session, mixed=False).element_of(list(items))
         except Mismatch as reason:
             raise refuse_open(f"made a tensor, and {reason}") from None
         plain = isinstance(element, Number) and element.kind is float
@@ -145,7 +145,7 @@ class NumberLists:
             places = self._session.journal.made(self.tolist(order))
             return self._calls.call(picked)(items, places)
         try:
-            run = single(self._session, items)
+            run = single(self._session, items, mixed=False)
         except Mismatch:
             return [self._pick(items, order.select(0, k).item()) for k in range(len(items))]
         indices: list[Any] = [order.select(0, k).item() for k in range(len(items))]
@@ -154,7 +154,7 @@ class NumberLists:
     def _order(self, keys: Any, descending: bool) -> torch.Tensor:
         """The places of the items in their order; equal ones stay in theirs."""
         try:
-            element = Elements(self._session).element_of(list(keys))
+            element = Elements(self._session, mixed=False).element_of(list(keys))
         except Mismatch as reason:
             raise _unsorted(str(reason)) from None
         if not _is_sortable(element):

@@ -183,7 +183,7 @@ class OpenLists:
         """``torch.stack`` and ``torch.cat`` of an open list."""
         stacked = self._joins[function]
         try:
-            leaf = Elements(self._session).element_of(list(items))
+            leaf = Elements(self._session, mixed=False).element_of(list(items))
         except Mismatch as reason:
             raise refuse_open(f"joined, and {reason}") from None
         if isinstance(leaf, Parts) and isinstance(leaf.like, Maybe) and leaf.like.absent is None:

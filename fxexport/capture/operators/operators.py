@@ -35,6 +35,7 @@ from fxexport.capture.recording.types import Function
 from fxexport.capture.session.session import Session
 from fxexport.capture.staging.alternatives import each_alternative
 from fxexport.capture.staging.raise_sites import raise_where
+from fxexport.capture.values.functions import Invocation, note_function, note_variables
 from fxexport.capture.values.identity import keep_apart
 from fxexport.capture.values.maybe import force
 from fxexport.capture.values.symbolic_text import refuse_open_text
@@ -160,11 +161,36 @@ class Operators:
         """What to call instead of a function that is not rewritten; None for nothing else."""
         return self._replacement_for(function)
 
-    def entered(self, reader: FunctionType) -> None:
-        """A function begins: the branches and loops around its call do not merge its variables."""
-        for cell in cells_of(reader).values():
+    def entered(self, reader: FunctionType, rebound: tuple[str, ...]) -> Invocation:
+        """A function begins: the branches and loops around its call do not merge its variables.
+
+        Args:
+            reader: its closure holds the variables.
+            rebound: the names of those that functions inside of it bind anew.
+
+        Returns:
+            What the function has to hold as long as it runs.
+        """
+        cells = cells_of(reader)
+        for cell in cells.values():
             self.session.journal.made_cell(cell)
         self.session.tries.note_cells(cells_of(reader))
+        invocation = Invocation()
+        note_variables(cells.items(), invocation, rebound)
+        return invocation
+
+    def noting(self, noted: tuple[str, ...]) -> Function:
+        """A decorator for a function that the program makes.
+
+        Args:
+            noted: the variables that it may see and that a call has noted (`entered`).
+        """
+
+        def note(function: FunctionType) -> FunctionType:
+            note_function(function, noted)
+            return function
+
+        return note
 
     def outer_writes(self, reader: FunctionType, globals_: tuple[str, ...]) -> None:
         """Variables of enclosing functions, and globals, that the function called now may bind."""

@@ -18,20 +18,25 @@ from fxexport.capture.operators.writing import about_to_change
 from fxexport.capture.session.capture_errors import unsaid
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.list_runs import is_open
+from fxexport.capture.session.refusals import Poison
 from fxexport.capture.session.session import Session, is_symbolic
-from fxexport.capture.staging.alternatives import for_each
+from fxexport.capture.staging.alternatives import LONGEST_CHAIN, for_each
+from fxexport.capture.values.choice import Choice
+from fxexport.capture.values.containers import is_mutable, parts_of
 from fxexport.capture.values.identity import keep_apart
+from fxexport.capture.values.kinds import leaf_kind, same_constant
 from fxexport.capture.values.maybe import Maybe, force, uncertain_in
 from fxexport.capture.values.symbolic_text import refuse_open_text
 from fxexport.capture.values.uncertain_keys import place_key
 from fxexport.errors import UnsupportedError
+from fxexport.graph import scalars
 from fxexport.source.exceptions import errors_of_the_program, note_raised
 from fxexport.source.frames import user_location
 
 __all__ = ["Subscripts"]
 
-# A list of at most so many items is read or written at a dynamic index by a chain of branches.
-_LONGEST_CHAIN = 64
+# A list of at most so many items is read or written at a dynamic index by branches.
+_MOST_ITEMS = 64
 _ORDERED = (list, tuple, deque, str, torch.nn.ModuleList, torch.nn.ParameterList)
 _KEYED = (dict, torch.nn.ModuleDict, torch.nn.ParameterDict)
 
@@ -133,9 +138,9 @@ class Subscripts:
         return force(item)
 
     def _pick(self, items: Any, key: torch.SymInt) -> object:
-        """An item of a Python sequence at a dynamic index: a chain of branches."""
+        """An item of a Python sequence at a dynamic index, by branches on the index."""
         count = len(items)
-        if count == 0 or count > _LONGEST_CHAIN:
+        if count == 0 or count > _MOST_ITEMS:
             raise UnsupportedError(
                 f"a Python sequence of {count} items is read at an index that is known only when "
                 "the model runs",
@@ -144,13 +149,41 @@ class Subscripts:
             )
         self._keep_inside(key, count)
         position = self._lists.from_start(key, count)
+        # Where there is an alternative to staging, that is better than a choice.
+        if not self._session.trials and all(map(_is_constant, items)):
+            return self._one_of(list(items), position)
 
-        def at(k: int) -> object:
-            if k == count - 1:
-                return items[k]
-            return self._conditionals.if_exp(position == k, lambda: items[k], lambda: at(k + 1))
+        def among(first: int, end: int) -> object:
+            """The item at a place from `first` to before `end`."""
+            if end - first == 1:
+                return items[first]
+            # Files with many ifs inside each other are read by no runtime.
+            middle = first + 1 if count <= LONGEST_CHAIN else (first + end) // 2
+            return self._conditionals.if_exp(
+                position == first if middle == first + 1 else position < middle,
+                lambda: among(first, middle),
+                lambda: among(middle, end),
+            )
 
-        return at(0)
+        return among(0, count)
+
+    def _one_of(self, items: list[object], position: Any) -> object:
+        """One of several modules, functions or texts: no branch has to say which."""
+        session = self._session
+        flags: list[Any] = []
+        values: list[object] = []
+        for k, item in enumerate(items):
+            flag = position == k
+            known = session.known(flag)
+            if known:
+                return item
+            same = next((n for n, value in enumerate(values) if same_constant(value, item)), None)
+            if known is None and same is None:
+                flags.append(flag)
+                values.append(item)
+            elif known is None and same is not None:
+                flags[same] = session.recorder.scalar_op(scalars.or_, flags[same], flag)
+        return values[0] if len(values) == 1 else Choice(session, flags, values)
 
     def _keep_inside(self, key: torch.SymInt, count: int) -> None:
         """An index outside a sequence is an error in Python, and in the file."""
@@ -193,7 +226,7 @@ class Subscripts:
     def _put(self, items: list[object] | deque[object], key: torch.SymInt, value: object) -> None:
         """``items[key] = value`` at a dynamic index: each item may be the one."""
         count = len(items)
-        if count > _LONGEST_CHAIN:
+        if count > _MOST_ITEMS:
             raise UnsupportedError(
                 f"an item of a Python list of {count} items is set at an index that is known only "
                 "when the model runs",
@@ -272,3 +305,10 @@ def _dimensions_taken(part: Any) -> int:
         return 0
     is_mask = isinstance(part, torch.Tensor) and part.dtype in (torch.bool, torch.uint8)
     return int(part.dim()) if is_mask else 1
+
+
+def _is_constant(item: object) -> bool:
+    """Whether no graph holds anything of an item: a module, a function, text."""
+    if item is None or isinstance(item, Poison) or is_mutable(item):
+        return False
+    return leaf_kind(item) is None and parts_of(item) is None

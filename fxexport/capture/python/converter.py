@@ -174,7 +174,8 @@ class Converter:
         ):
             return self._noting(cls)
         converted = self.converted(init)
-        if converted is init:
+        # A class that stands in a function is rewritten with it; slots are no parts of an object.
+        if converted is init and (init.__code__ not in self._converted or not cls.__dictoffset__):
             return self._noting(cls)
 
         def construct(*args: object, **kwargs: object) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from fxexport.capture.python.new_nodes import constant, function, load, names_tuple, operator_call
 from fxexport.capture.python.scoping import FunctionScope, bound, contains
@@ -44,11 +44,25 @@ class ExpressionRewriter(ast.NodeTransformer):
     Attributes:
         scope: what is known of the function.
         hoisted: definitions that the statement which is being rewritten needs before it.
+        moving: names that comprehensions around the expression bind.
     """
 
     def __init__(self, scope: FunctionScope) -> None:
         self.scope = scope
         self.hoisted: list[ast.stmt] = []
+        self.moving: frozenset[str] = frozenset()
+
+    def visit(self, node: ast.AST) -> Any:
+        """Notes what a comprehension binds while its parts are rewritten."""
+        if not isinstance(node, _Comprehension):
+            return super().visit(node)
+        around = self.moving
+        targets = [name for part in node.generators for name in _target_names(part.target)]
+        self.moving = around | frozenset(targets)
+        try:
+            return super().visit(node)
+        finally:
+            self.moving = around
 
     def closure(
         self, name: str, body: list[ast.stmt], like: ast.AST, argument: str | None = None

@@ -148,6 +148,17 @@ def _names_inside(nodes: Iterable[ast.AST]) -> set[str]:
     }
 
 
+def _names_rebound_inside(nodes: Iterable[ast.AST]) -> set[str]:
+    """The names that functions in some nodes bind although they are not theirs."""
+    return {
+        name
+        for node in nodes
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Nonlocal)
+        for name in inner.names
+    }
+
+
 FunctionNode = ast.FunctionDef | ast.Lambda
 
 
@@ -166,6 +177,7 @@ class FunctionScope:
         )
         self.outer = names_bound.outer
         self.captured = _names_inside(body) & self.locals
+        self.rebound = _names_rebound_inside(body) & self.locals
         self.generator = contains(body, ast.Yield, ast.YieldFrom, ast.Await)
         self.staged: set[str] = set()
         self._counter = 0

@@ -23,6 +23,7 @@ from fxexport.capture.python.going_on import Targets
 from fxexport.capture.python.jumps import lower_jumps
 from fxexport.capture.python.new_nodes import (
     RUNTIME,
+    assignment,
     constant,
     load,
     names_tuple,
@@ -69,6 +70,8 @@ class _FunctionRewriter(TryRewriter):
         self._assignments = Assignments(self)
         self._going_on = going_on
         self._break_flags: Mapping[ast.stmt, str] = {}
+        # Variables of the functions around it that their calls note.
+        self.noted_outside: frozenset[str] = frozenset()
 
     def rewritten(self, node: FunctionNode, top: bool = False, plain: bool = False) -> FunctionNode:
         """The function with its body rewritten, where it is.
@@ -81,6 +84,12 @@ class _FunctionRewriter(TryRewriter):
         self._strip_signature(node, top)
         if isinstance(node, ast.Lambda):
             node.body = self.visit(node.body)
+            entered = self._entered(node)
+            if entered is not None:
+                # The first item is there as long as the second one is computed.
+                pair = ast.copy_location(ast.Tuple([entered, node.body], ast.Load()), node)
+                last = ast.Subscript(pair, constant(1, node), ast.Load())
+                node.body = ast.copy_location(last, node)
             return node
         if not plain and is_producible(node):
             return self._both_forms(node)
@@ -102,11 +111,12 @@ class _FunctionRewriter(TryRewriter):
     def _both_forms(self, node: ast.FunctionDef) -> ast.FunctionDef:
         """A generator function; see `generators`."""
         plain, produce, result = both_forms(node, self.scope)
-        made = [
-            _FunctionRewriter(one, self._going_on).rewritten(one, plain=True)
-            for one in (plain, produce)
-        ]
-        node.body = [*cast("list[ast.stmt]", made), result]
+        made: list[ast.stmt] = []
+        for one in (plain, produce):
+            rewriter = _FunctionRewriter(one, self._going_on)
+            rewriter.noted_outside = self.noted_outside
+            made.append(cast("ast.stmt", rewriter.rewritten(one, plain=True)))
+        node.body = [*made, result]
         return node
 
     def _strip_signature(self, node: FunctionNode, top: bool) -> None:
@@ -152,11 +162,15 @@ class _FunctionRewriter(TryRewriter):
 
     def _entry(self, node: ast.FunctionDef) -> list[ast.stmt]:
         """Says that variables which ifs and loops bind, or functions see, are new at each call."""
+        call = self._entered(node)
+        return [] if call is None else [assignment("_fx_invocation", call, node)]
+
+    def _entered(self, node: FunctionNode) -> ast.expr | None:
         names = sorted((self.scope.staged | self.scope.captured) & self.scope.locals)
         if not names:
-            return []
-        call = operator_call("entered", [self._reader(names, node)], node)
-        return [ast.copy_location(ast.Expr(call), node)]
+            return None
+        rebound = names_tuple(sorted(self.scope.rebound), node)
+        return operator_call("entered", [self._reader(names, node), rebound], node)
 
     def _outer_writes(self, node: ast.FunctionDef) -> list[ast.stmt]:
         """Says which variables of other functions this one may write."""
@@ -274,7 +288,24 @@ class _FunctionRewriter(TryRewriter):
         node.decorator_list = [self.visit(part) for part in node.decorator_list]
         node.args.defaults = [self.visit(part) for part in node.args.defaults]
         node.args.kw_defaults = [part and self.visit(part) for part in node.args.kw_defaults]
-        return _FunctionRewriter(node, self._going_on).rewritten(node)
+        made = self._inner(node)
+        assert isinstance(made, ast.FunctionDef)
+        made.decorator_list.append(self._noting(node))
+        return made
+
+    def _noting(self, node: FunctionNode) -> ast.expr:
+        """What notes a function that is made here, as a decorator."""
+        return operator_call("noting", [names_tuple(sorted(self._noted()), node)], node)
+
+    def _noted(self) -> frozenset[str]:
+        """The variables that a function inside may see and that a call has noted."""
+        own = (self.scope.staged | self.scope.captured) & self.scope.locals
+        return frozenset(own | (self.noted_outside - self.scope.locals)) - self.moving
+
+    def _inner(self, node: FunctionNode) -> FunctionNode:
+        rewriter = _FunctionRewriter(node, self._going_on)
+        rewriter.noted_outside = self._noted()
+        return rewriter.rewritten(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> _Rewritten:
         return node
@@ -288,7 +319,8 @@ class _FunctionRewriter(TryRewriter):
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
         node.args.defaults = [self.visit(part) for part in node.args.defaults]
         node.args.kw_defaults = [part and self.visit(part) for part in node.args.kw_defaults]
-        return _FunctionRewriter(node, self._going_on).rewritten(node)
+        made = cast("ast.Lambda", self._inner(node))
+        return ast.copy_location(ast.Call(self._noting(node), [made], []), node)
 
     def visit_Match(self, node: ast.Match) -> _Rewritten:
         node.subject = operator_call("match_subject", [self.visit(node.subject)], node)

@@ -17,6 +17,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.broadcasting import brought_together, elementwise, fits_as_it_is
+from fxexport.capture.recording.constants import Constants
 from fxexport.capture.recording.data_requirements import data_rule
 from fxexport.capture.recording.matrix_functions import MATRIX_FUNCTIONS
 from fxexport.capture.recording.memory_views import MemoryViews
@@ -119,8 +120,10 @@ class TensorMode(compat.UserMode):
         name_of: Callable[[torch.Tensor], str],
         watch: Watch,
         now: Callable[[], int],
+        constants: Constants,
     ) -> None:
         super().__init__()
+        self.constants = constants
         self.fake_mode = fake_mode
         self.functional = compat.FunctionalTensorMode()
         self.recorder = recorder
@@ -214,7 +217,9 @@ class TensorMode(compat.UserMode):
                 if any(self.was_written(other) for other in self.sharing_memory(value)):
                     self.watch.reads_under_another_name(value)
                 fake = compat.fake_of_real(value, self.fake_mode)
-                self.recorder.add_weight(self.name_of(value), compat.own_or_meta(value), fake)
+                name = self.name_of(value)
+                self.recorder.add_weight(name, compat.own_or_meta(value), fake)
+                self.constants.met(name, value)
                 lifted = self.wrap(fake)
                 self._born[lifted] = 0  # whenever it is met, it was there before
             held = self._lifted[id(value)] = (cast("torch.Tensor", value), lifted)
@@ -257,6 +262,18 @@ class TensorMode(compat.UserMode):
         """Makes every use of a real tensor one of another tensor of the program."""
         self._lifted[id(real)] = (real, functional)
         self._first[functional] = self.inner(functional)
+
+    def stored(self, value: torch.Tensor) -> bool:
+        """Whether this is a real tensor as it was at first, whose values may decide something."""
+        if isinstance(value, compat.FunctionalTensor) or self.was_written(value):
+            return False
+        held = self._lifted.get(id(value))
+        stands_for_state = held is not None and held[1] in self._first
+        return not stands_for_state and self.constants.may_read(value)
+
+    def known_value(self, value: torch.Tensor) -> torch.Tensor | None:
+        """What a tensor holds in every call, where that can be computed here."""
+        return value if self.stored(value) else self.constants.value_of(self.inner(value))
 
     def is_lifted(self, value: torch.Tensor) -> bool:
         """Whether a tensor is one of the program's, or a real one that it has met."""
@@ -324,6 +341,8 @@ class TensorMode(compat.UserMode):
 
     def _dispatched(self, func: torch._ops.OpOverload, args: OpArgs, kwargs: OpKwargs) -> OpResult:
         args = with_tensor(func, tuple(args))
+        if func._schema.name == "aten::lift_fresh":
+            self.constants.made(args[0])
         args, kwargs = compat.map_tensors(self.lift, (args, dict(kwargs)))
         if func._schema.name == "aten::lift_fresh":
             self._born[args[0]] = self._now()  # of torch.tensor([...]), made by the program

@@ -36,6 +36,7 @@ __all__ = [
     "SlotKey",
     "Writes",
     "contents_of",
+    "filled_cell",
     "put_attribute",
 ]
 
@@ -62,6 +63,11 @@ def contents_of(cell: CellType) -> Value:
     except ValueError:
         return UNSET
     return value
+
+
+def filled_cell(value: Value) -> CellType:
+    """A new variable that holds a value; UNSET leaves it unbound."""
+    return CellType() if value is UNSET else CellType(value)
 
 
 class Slot:

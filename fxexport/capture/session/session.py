@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -13,6 +13,7 @@ import torch
 from torch import fx
 
 from fxexport import _torch_compat as compat
+from fxexport.capture.recording.constants import Constants
 from fxexport.capture.recording.recorder import Decomposer, Recorder
 from fxexport.capture.recording.tensor_mode import TensorMode
 from fxexport.capture.recording.types import (
@@ -87,6 +88,7 @@ class Session(Refusing):
         *,
         going_on: bool = False,
         max_depth: int | None = None,
+        unread: Container[str] = (),
     ) -> None:
         """Starts a capture.
 
@@ -99,6 +101,7 @@ class Session(Refusing):
             name_of: names real tensors.
             going_on: whether the program goes on after a statement that is refused.
             max_depth: how many calls of a function may be open where data ends its recursion.
+            unread: names of weights whose values may decide nothing.
         """
         super().__init__(going_on, Journal(user_location))
         self._max_depth = max_depth
@@ -117,6 +120,7 @@ class Session(Refusing):
             name_of,
             self,
             lambda: self.journal.now,
+            Constants(self.recorder, name_of, unread),
         )
         self.aliases = Aliases(self.journal)
         self.facts = Facts(self.tensors.inner)

@@ -19,7 +19,11 @@ from fxexport.capture.values.uncertain_keys import with_and_without
 from fxexport.graph import scalars
 from fxexport.source.exceptions import errors_of_the_program, note_of, note_raised
 
-__all__ = ["each_alternative", "for_each", "is_one_of_several"]
+__all__ = ["LONGEST_CHAIN", "each_alternative", "for_each", "is_one_of_several"]
+
+
+LONGEST_CHAIN = 8
+"""Of more cases, which one it is is asked by halves."""
 
 
 def is_one_of_several(value: Value) -> bool:
@@ -78,6 +82,8 @@ def _in_branches(
     use: Callable[[Value], Value],
     slots: Sequence[Slot],
 ) -> Value:
+    if len(cases) > LONGEST_CHAIN:
+        return _in_halves(session, cases, use, slots)
     (flag, one), *others = cases
     known = session.known(flag)
     if known or not others:
@@ -89,6 +95,32 @@ def _in_branches(
         cast("Undecided", flag),
         lambda: use(one),
         lambda: _in_branches(session, others, use, slots),
+        slots,
+    )
+
+
+def _in_halves(
+    session: Session,
+    cases: Sequence[tuple[Value, Value]],
+    use: Callable[[Value], Value],
+    slots: Sequence[Slot],
+) -> Value:
+    """Asks first in which half of many cases it is: no runtime reads as many ifs in each other."""
+    halves = [cases[: len(cases) // 2], cases[len(cases) // 2 :]]
+    (left, _), *more = halves[0]
+    for flag, _ in more:
+        a, b = cast("torch.SymBool", left), cast("torch.SymBool", flag)
+        left = session.recorder.scalar_op(scalars.or_, a, b)
+    known = session.known(left)
+    if known is not None:
+        return _in_branches(session, halves[0 if known else 1], use, slots)
+    for outcome, others in ((True, halves[1]), (False, halves[0])):
+        session.facts.link(left, outcome, [(flag, False) for flag, _ in others])
+    return stage_branch(
+        session,
+        cast("Undecided", left),
+        lambda: _in_branches(session, halves[0], use, slots),
+        lambda: _in_branches(session, halves[1], use, slots),
         slots,
     )
 

@@ -11,7 +11,8 @@ from types import CellType, FunctionType
 from typing import Any
 
 from fxexport.capture.recording.types import Value
-from fxexport.capture.session.journal import UNSET, Journal, contents_of
+from fxexport.capture.session.journal import Journal, contents_of, filled_cell
+from fxexport.capture.values.functions import note_open
 from fxexport.capture.values.kinds import Mismatch
 
 __all__ = ["CellPlan", "ClosurePlan", "ClosurePlans"]
@@ -31,8 +32,9 @@ class CellPlan:
 
     def made(self, journal: Journal, parts: Sequence[Value]) -> CellType:
         """The variable; the journal is told of it."""
-        cell = CellType() if parts[0] is UNSET else CellType(parts[0])
+        cell = filled_cell(parts[0])
         journal.made_cell(cell)
+        note_open(cell)
         return cell
 
 

@@ -76,14 +76,13 @@ def _tensor_condition(session: Session, tensor: torch.Tensor) -> Condition:
     if known is False:
         # PyTorch's own text, so that the user can look it up.
         raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
-    if (
-        not isinstance(tensor, compat.FunctionalTensor)
-        and not session.tensors.was_written(tensor)
-        and tensor.device.type != "meta"
-    ):
-        value = compat.real_truth(tensor)
+    stored = session.tensors.known_value(tensor)
+    if stored is not None:
+        value = compat.real_truth(stored)
         session.note(
-            "folded", f"this condition reads a stored tensor, which is {value} in the file"
+            "folded",
+            f"this condition hangs on constants and stored tensors alone: it is {value} in the "
+            "file",
         )
         return value
     if known is None:

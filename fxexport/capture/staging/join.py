@@ -21,7 +21,13 @@ from fxexport.capture.staging.closures import CellPlan, ClosurePlan
 from fxexport.capture.staging.empty_tensors import Emptiness
 from fxexport.capture.staging.merge import Merge
 from fxexport.capture.values.choice import Choice
-from fxexport.capture.values.containers import is_mutable, parts_of, rebuild_like, refill
+from fxexport.capture.values.containers import (
+    has_identity,
+    is_mutable,
+    parts_of,
+    rebuild_like,
+    refill,
+)
 from fxexport.capture.values.maybe import Maybe, narrowed
 from fxexport.graph.ops import branch
 from fxexport.source.location import SourceLocation
@@ -277,4 +283,6 @@ class _After:
         else:
             filled = rebuild_like(plan, [self.of(part) for part in parts_of(plan) or []])
             self.values[key] = filled
+            if has_identity(plan):
+                self._session.aliases.note(filled, [plan])
         return self.values[key]

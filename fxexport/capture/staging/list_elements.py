@@ -20,9 +20,12 @@ from fxexport.capture.staging.patterns import (
     Pattern,
     Ran,
     TensorOf,
+    alternatives_of,
+    is_choice,
+    same_alternative,
 )
 from fxexport.capture.values import maybe as optional
-from fxexport.capture.values.choice import Choice
+from fxexport.capture.values.choice import MOST_ALTERNATIVES, Choice
 from fxexport.capture.values.containers import (
     holds_choice,
     keyed_like,
@@ -43,10 +46,19 @@ class Elements:
     Args:
         session: the capture.
         held: what tensors held, by identity, where that is no longer what they hold.
+        mixed: whether the items of a list may be of several kinds.
     """
 
-    def __init__(self, session: Session, held: Mapping[int, torch.Tensor] | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        held: Mapping[int, torch.Tensor] | None = None,
+        *,
+        mixed: bool = True,
+    ) -> None:
         self._session = session
+        # Where there is an alternative to staging, that is better than a choice.
+        self._mixed = mixed and not session.trials
         self._held = held or {}
         self._name = "an item"
 
@@ -106,7 +118,7 @@ class Elements:
         return (self._session.tensors.inner(tensor) if held is None else held).shape
 
     def _of_item(self, item: Value) -> Pattern:
-        if holds_choice(item):
+        if holds_choice(item) and not self._mixed:
             raise Mismatch("an item is one of several values")
         return _packed(self.of_value(item))
 
@@ -117,8 +129,6 @@ class Elements:
         if isinstance(pattern, Ran):
             return Number(bool)
         if isinstance(pattern, Parts):
-            if isinstance(pattern.like, Choice):
-                raise Mismatch("an item is one of several values")
             return Parts(pattern.like, [self._as_item(item) for item in pattern.items])
         return _packed(pattern)
 
@@ -137,6 +147,40 @@ class Elements:
     # -- one pattern for two -----------------------------------------------------------------------
 
     def _joined(self, a: Pattern, b: Pattern) -> Pattern:
+        if is_choice(a) or is_choice(b):
+            return self._joined_choice(a, b)
+        try:
+            return self._joined_as_one(a, b)
+        except Mismatch as reason:
+            if reason.final or not self._mixed:
+                raise
+            return self._joined_choice(a, b)
+
+    def _joined_choice(self, a: Pattern, b: Pattern) -> Pattern:
+        """Items of several sorts: each has a flag for each sort, and fillers for the others."""
+        absent = _absence_of(a, b)
+        if not optional.is_certain(absent):
+            return self._joined_optional(a, b, absent)
+        for one, other in ((a, b), (b, a)):
+            if isinstance(one, Constant) and one.value is HOLE:
+                return other
+        values = list(alternatives_of(a))
+        for pattern in alternatives_of(b):
+            k = next((k for k, one in enumerate(values) if same_alternative(one, pattern)), None)
+            if k is None:
+                values.append(pattern)
+            else:
+                values[k] = self._joined_as_one(values[k], pattern)
+        if len(values) > MOST_ALTERNATIVES:
+            text = f"more than {MOST_ALTERNATIVES} sorts of items in one list"
+            raise Mismatch(text, final=True)
+        if len(values) == 1:
+            return values[0]
+        flags: list[Pattern] = [Number(bool) for _ in values]
+        like = Choice(self._session, [None for _ in values], [None for _ in values])
+        return Parts(like, [*flags, *values])
+
+    def _joined_as_one(self, a: Pattern, b: Pattern) -> Pattern:
         if isinstance(a, Constant) and isinstance(b, Constant) and same_constant(a.value, b.value):
             return a
         for one, other in ((a, b), (b, a)):
@@ -204,9 +248,12 @@ class Elements:
             for one in (a, b)
             for element in ([one.element] if isinstance(one, Packed) else one.items)
         ]
+        # Of fixed lengths, each is an alternative of its own where the items are of several kinds.
+        fixed = isinstance(a, Parts) and isinstance(b, Parts)
+        join = self._joined_as_one if fixed else self._joined
         element = elements[0]
         for other in elements[1:]:
-            element = self._joined(element, other)
+            element = join(element, other)
         return Packed(a.like, element)
 
     def _joined_keys(self, a: Parts, b: Parts) -> Parts:

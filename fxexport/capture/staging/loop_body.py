@@ -29,6 +29,7 @@ from fxexport.capture.staging.raised_paths import run_to_its_end
 from fxexport.capture.staging.runs import hold, shared_kinds
 from fxexport.capture.values.choice import Choice, cases_of
 from fxexport.capture.values.containers import (
+    has_identity,
     holds_choice,
     is_mutable,
     keys_of,
@@ -331,8 +332,9 @@ def may_share(session: Session, start: Value, initial: Value, strict: bool = Fal
         return
     if not same_kind(start, initial):
         return
-    if is_mutable(start):
+    if has_identity(start):
         session.aliases.note(start, [initial], strict)
+    if is_mutable(start):
         session.frozen_as(start, initial)
     if is_open(start):
         for run in start:

@@ -36,6 +36,7 @@ from fxexport.capture.staging.patterns import leaves_of
 from fxexport.capture.values import maybe as optional
 from fxexport.capture.values.choice import MOST_ALTERNATIVES, Choice, cases_of
 from fxexport.capture.values.containers import (
+    has_identity,
     is_mutable,
     keyed_like,
     keys_of,
@@ -47,6 +48,8 @@ from fxexport.capture.values.containers import (
 from fxexport.capture.values.kinds import (
     Mismatch,
     describe,
+    equal_numbers,
+    equal_sets,
     fits,
     leaf_kind,
     lengths_differ,
@@ -54,29 +57,10 @@ from fxexport.capture.values.kinds import (
     same_sort,
 )
 from fxexport.capture.values.maybe import HOLE, Maybe
-from fxexport.capture.values.uncertain_keys import joined_keys
+from fxexport.capture.values.uncertain_keys import aligned, joined_keys, name_of_key
 from fxexport.source.frames import user_location
 
 __all__ = ["Merge"]
-
-
-def _equal_numbers(a: Value, b: Value) -> bool:
-    return type(a) is type(b) and isinstance(a, (int, float)) and a == b
-
-
-def _equal_sets(a: Value, b: Value) -> bool:
-    return type(a) is type(b) and isinstance(a, (set, frozenset)) and bool(a == b)
-
-
-def _item(value: Value, key: Value) -> Value:
-    """An item of a dict, or an attribute of an object; UNSET where there is none."""
-    if isinstance(value, dict):
-        return value.get(key, UNSET)
-    return vars(value).get(cast("str", key), UNSET)
-
-
-def _slot_name_of(value: Value, key: Value) -> str:
-    return f"the key {key!r}" if isinstance(value, dict) else f"{type(value).__name__}.{key}"
 
 
 class Merge:
@@ -127,13 +111,21 @@ class Merge:
             # Variables of our own are read only where they were bound.
             then, other = (HOLE if value is UNSET else value for value in (then, other))
         try:
-            return self._merged(then, other) if contents else self.merged(then, other)
+            return self._contents(then, other) if contents else self.merged(then, other)
         except Mismatch as reason:
             return Poison(
                 name,
                 f"{name!r} is not the same kind of value on both paths: {reason}",
                 user_location(),
             )
+
+    def _contents(self, then: Value, other: Value) -> Value:
+        try:
+            return self._merged(then, other)
+        except Mismatch as reason:
+            if reason.final or not (same_kind(then, other) and lengths_differ(then, other)):
+                raise
+            return self._merged_lists(then, other, mixed=True)
 
     def merged(self, then: Value, other: Value) -> Value:
         """Like `plan`, but raises Mismatch."""
@@ -155,7 +147,8 @@ class Merge:
             return self._merged(then, other)
         except Mismatch as reason:
             # Where there is an alternative to staging, that is better than a choice.
-            if reason.final or (self.session.trials and not isinstance(then, BaseException)):
+            undone = self.session.trials and not isinstance(then, BaseException)
+            if reason.final or undone or then is HOLE or other is HOLE:
                 raise
             return self._choice(then, other, str(reason))
 
@@ -207,7 +200,7 @@ class Merge:
         items = parts_of(then), parts_of(other)
         if items[0] is not None and items[1] is not None and same_kind(then, other):
             return self._containers(then, other, (items[0], items[1]))
-        if same_constant(then, other) or _equal_sets(then, other):
+        if same_constant(then, other) or equal_sets(then, other):
             return then
         if type(then) is FunctionType and type(other) is FunctionType:
             return self._closures.merged(then, other, self.merged)
@@ -232,12 +225,10 @@ class Merge:
     def _containers(
         self, then: Value, other: Value, items: tuple[list[Value], list[Value]]
     ) -> Value:
-        for value in (then, other):
-            if self._changed(value):
-                raise Mismatch(f"a {type(value).__name__} that is also changed on that path")
+        self._refuse_changed(then, other)
         beside = state_beside(then), state_beside(other)
         if beside[0].keys() != beside[1].keys() or any(
-            not (same_constant(mine, beside[1][name]) or _equal_numbers(mine, beside[1][name]))
+            not (same_constant(mine, beside[1][name]) or equal_numbers(mine, beside[1][name]))
             for name, mine in beside[0].items()
         ):
             raise Mismatch(f"a {type(then).__name__} that carries more than its items")
@@ -247,9 +238,10 @@ class Merge:
             if joined is None:
                 raise Mismatch(f"{describe(then)} with its keys in another order")
             name, merged = self._slot_name, []
-            for key in joined:
-                self._slot_name = _slot_name_of(then, key)
-                merged.append(self.merged(_item(then, key), _item(other, key)))
+            pairs = zip(aligned(then, joined), aligned(other, joined), strict=True)
+            for key, pair in zip(joined, pairs, strict=True):
+                self._slot_name = name_of_key(then, key)
+                merged.append(self.merged(*pair))
             self._slot_name = name
             return self._rebuilt(keyed_like(then, joined, merged), then, other)
         if len(items[0]) != len(items[1]):
@@ -259,13 +251,12 @@ class Merge:
         merged = [self.merged(a, b) for a, b in zip(*items, strict=True)]
         return self._rebuilt(rebuild_like(then, merged), then, other)
 
-    def _merged_lists(self, then: Value, other: Value) -> Value:
-        """Lists of different or open length: equal items at the front stay, a run follows."""
+    def _merged_lists(self, then: Value, other: Value, *, mixed: bool = False) -> Value:
+        """Lists of unequal or open length: equal items stay, then a run (`mixed`: of any kinds)."""
+        mixed = mixed or is_open(then) or is_open(other)
         session = self.session
-        for value in (then, other):
-            if self._changed(value):
-                raise Mismatch(f"a {type(value).__name__} that is also changed on that path")
-        lists = list(cast("Sequence[Value]", then)), list(cast("Sequence[Value]", other))
+        self._refuse_changed(then, other)
+        lists = [list(cast("Sequence[Value]", one)) for one in (then, other)]
         pairs = itertools.takewhile(lambda pair: pair[0] is pair[1], zip(*lists, strict=False))
         equal = [item for item, _ in pairs]
         rest = lists[0][len(equal) :], lists[1][len(equal) :]
@@ -274,7 +265,11 @@ class Merge:
         for value in (one for item in (*rest[0], *rest[1]) for one in objects_in(item)):
             if self._changed(value):
                 raise Mismatch(f"a {type(value).__name__} in a list that changes on that path")
-        element = Elements(session).element_of([*rest[0], *rest[1]])
+        elements = Elements(session, mixed=mixed)
+        if equal and isinstance(then, tuple) and not mixed:
+            # A tuple of several kinds does not grow: a choice tells its lengths apart.
+            elements.element_of([*equal, *rest[0], *rest[1]])
+        element = elements.element_of([*rest[0], *rest[1]])
         lengths = length_of(rest[0]), length_of(rest[1])
         known = session.same(*lengths) and session.in_scope(lengths[0])
         plan = ListPlan(*rest, element, lengths[0] if known else session.fresh_size())
@@ -291,14 +286,20 @@ class Merge:
         """Notes a container that was built here, and what it may be in Python."""
         if isinstance(value, Maybe):
             return self._built(value)
-        sources = tuple(source for source in sources if is_mutable(source))
+        sources = tuple(source for source in sources if has_identity(source))
         # What is one object on this path may be merged into several.
         twins = [twin for source in sources for twin in self._uses.setdefault(id(source), [])]
         self.session.aliases.note(value, [*sources, *twins])
         for source in sources:
             self._uses[id(source)].append(value)
-            self.session.frozen_as(value, source)
+            if is_mutable(source):
+                self.session.frozen_as(value, source)
         return self._built(self.session.journal.made(value))
+
+    def _refuse_changed(self, *values: Value) -> None:
+        for value in values:
+            if self._changed(value):
+                raise Mismatch(f"a {type(value).__name__} that is also changed on that path")
 
     def _changed(self, value: Value) -> bool:
         """Whether a container from before was written to on a path: that has been undone."""
@@ -323,7 +324,8 @@ class Merge:
         """A value that only one side has: the other side yields a filler that is never read."""
         if is_open(value):
             nothing = rebuild_like(value, [])
-            return self.merged(nothing, value) if missing_then else self.merged(value, nothing)
+            lists = (nothing, value) if missing_then else (value, nothing)
+            return self._merged_lists(*lists, mixed=True)
         kind = leaf_kind(value)
         if kind is not None:
             if (kind is not torch.Tensor and not is_symbolic(value)) or self._existed(value):
@@ -332,7 +334,7 @@ class Merge:
             return self.outputs.add(
                 filler if missing_then else value, value if missing_then else filler, value
             )
-        if type(value) is FunctionType:
+        if type(value) is FunctionType and parts_of(value) is None:
             return self._closures.defined(
                 value,
                 HOLE,

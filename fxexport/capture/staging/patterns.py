@@ -31,9 +31,11 @@ __all__ = [
     "SequenceOf",
     "TensorOf",
     "alternatives_of",
+    "is_choice",
     "leaves_of",
     "make",
     "parts_for",
+    "same_alternative",
     "same_layout",
     "sequence_like",
     "takes",
@@ -189,6 +191,26 @@ def alternatives_of(pattern: Pattern) -> list[Pattern]:
     return [pattern]
 
 
+def is_choice(pattern: Pattern) -> bool:
+    """Whether values of a pattern are one of several things."""
+    if isinstance(pattern, Constant):
+        return isinstance(pattern.value, Choice)
+    return isinstance(pattern, Parts) and isinstance(pattern.like, Choice)
+
+
+def same_alternative(a: Pattern, b: Pattern) -> bool:
+    """Whether values of two patterns are one alternative of a choice (see `same_sort`)."""
+    if isinstance(a, TensorOf) and isinstance(b, TensorOf):
+        return a.dtype == b.dtype and len(a.dims) == len(b.dims)
+    if isinstance(a, Constant) and isinstance(b, Constant):
+        return same_sort(a.value, b.value)
+    if isinstance(a, (Parts, Packed)) and isinstance(b, (Parts, Packed)):
+        if isinstance(a, Packed) or isinstance(b, Packed):
+            return same_kind(a.like, b.like)
+        return same_sort(a.like, b.like)
+    return isinstance(a, Number) and isinstance(b, Number)
+
+
 def takes(pattern: Pattern, value: Value) -> bool:
     """Whether a value is of the sort of an alternative of a choice."""
     if isinstance(pattern, Constant):
@@ -201,7 +223,7 @@ def takes(pattern: Pattern, value: Value) -> bool:
         )
     if isinstance(pattern, Number):
         return leaf_kind(value) not in (None, torch.Tensor)
-    if isinstance(pattern, ListOf):
+    if isinstance(pattern, (ListOf, Packed)):
         return same_kind(pattern.like, value)
     return isinstance(pattern, Parts) and same_sort(pattern.like, value)
 
@@ -211,6 +233,9 @@ def same_layout(a: Pattern, b: Pattern) -> bool:
     if isinstance(a, Parts) and isinstance(b, Parts):
         keys = keys_of(a.like) == keys_of(b.like)
         alike = isinstance(a.like, Maybe) == isinstance(b.like, Maybe)
+        if is_choice(a) or is_choice(b):
+            pairs = zip(alternatives_of(a), alternatives_of(b), strict=False)
+            alike = is_choice(a) and is_choice(b) and all(same_alternative(x, y) for x, y in pairs)
         return (
             keys
             and alike

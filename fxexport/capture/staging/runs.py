@@ -27,12 +27,21 @@ from fxexport.source.frames import user_location
 __all__ = ["Changed", "hold", "shared_kinds", "single", "things_in", "with_item", "without"]
 
 
-def single(session: Session, items: Iterable[Value]) -> Spread:
-    """An open list as one run of items, written into the present frame."""
+def single(session: Session, items: Iterable[Value], *, mixed: bool = True) -> Spread:
+    """An open list as one run of items, written into the present frame.
+
+    Args:
+        session: the capture.
+        items: what the list holds.
+        mixed: whether the items may be of several kinds.
+
+    Raises:
+        Mismatch: they are, or cannot be.
+    """
     parts = list(items)
     if len(parts) == 1 and isinstance(parts[0], Spread) and parts[0].views is None:
         return parts[0]
-    element = Elements(session).element_of(parts)
+    element = Elements(session, mixed=mixed).element_of(parts)
     spread = Spread(element, columns_of(session, parts, element), length_of(parts))
     spread.shared = hold(session, parts, spread)
     return spread

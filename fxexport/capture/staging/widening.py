@@ -141,7 +141,7 @@ class Widening:
             and lengths_differ(list(pattern.items), end)
         ):
             parts = pattern.items
-            elements = self._elements
+            elements = self._elements_of(end)
             element = elements.joined(parts) if parts else elements.element_of(list(end))
             return self._widen_list(ListOf(pattern.like, element), end)
         if not same_kind(end, start):
@@ -252,7 +252,7 @@ class Widening:
         if same_kind(value, end) and lengths_differ(value, end):
             lists = (cast("Sequence[Value]", each) for each in (value, end))
             items = [item for each in lists for item in each]
-            return ListOf(value, self._elements.element_of(items))
+            return ListOf(value, self._elements_of(end).element_of(items))
         if parts_of(value) is not None and same_kind(value, end):
             constants: list[Pattern] = [Constant(part) for part in parts_of(value) or []]
             return self._widen_parts(Parts(value, constants), value, end)
@@ -298,6 +298,10 @@ class Widening:
     def _elements(self) -> Elements:
         return Elements(self.session, self.held)
 
+    def _elements_of(self, value: Value) -> Elements:
+        """A tuple does not grow: items of several kinds are tuples of several kinds."""
+        return Elements(self.session, self.held, mixed=not isinstance(value, tuple))
+
     # -- lists of varying length ------------------------------------------------------------------
 
     def _widen_list(self, pattern: ListOf, end: Value) -> Pattern:
@@ -306,4 +310,5 @@ class Widening:
                 f"{describe(pattern.like)} before an iteration, {describe(end)} after it"
             )
         items = list(cast("Sequence[Value]", end))
-        return ListOf(pattern.like, self._elements.element_of(items, pattern.element))
+        elements = self._elements_of(end)
+        return ListOf(pattern.like, elements.element_of(items, pattern.element))

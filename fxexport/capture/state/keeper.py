@@ -51,6 +51,8 @@ class StateKeeper:
         self._choice = choice
         self._before = state_leaves(model)
         self._start = {path: leaf.value for path, leaf in self._before.items()}
+        # the real tensors at paths that a call changes
+        self.changed: list[torch.Tensor] = []
         self._scope: Writes | None = None
         for value in self._start.values():
             if isinstance(value, torch.Tensor) and not isinstance(value, compat.FakeTensor):
@@ -82,6 +84,9 @@ class StateKeeper:
         wanted = {entry.path: entry for entry in self.entries}
         finals: dict[str, object] = {}
         for path, old, new in self._changes(after):
+            real = self._before[path].value if path in self._before else None
+            if isinstance(real, torch.Tensor):
+                self.changed.append(real)
             location = self._location(path, after)
             choice = self._choice(path)
             if choice == "io":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import enum
 from collections.abc import Callable
-from types import CellType
 from typing import Any, cast
 
 import torch
@@ -13,7 +12,7 @@ import torch
 from fxexport._torch_compat import torchscript as ir
 from fxexport.capture.operators.dynamic_iterables import dynamic_range
 from fxexport.capture.session.capture_errors import unsaid
-from fxexport.capture.session.journal import UNSET, CellSlot, Slot
+from fxexport.capture.session.journal import UNSET, CellSlot, Slot, filled_cell
 from fxexport.capture.session.list_runs import Spread
 from fxexport.capture.session.session import is_symbolic, sym_type
 from fxexport.capture.staging.branch import stage_branch
@@ -32,7 +31,7 @@ TABLE = HandlerTable()
 
 def _cell(call: Call, value: object, output: int) -> CellSlot:
     """A variable for one result of a branch or loop, so that each is merged by itself."""
-    cell = CellType() if value is UNSET else CellType(value)
+    cell = filled_cell(value)
     call.session.journal.made_cell(cell)
     return CellSlot(cell, call.frame.name_of(call.instruction, output))
 

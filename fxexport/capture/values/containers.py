@@ -6,7 +6,7 @@ import dataclasses
 import enum
 import functools
 from collections import defaultdict, deque
-from types import BuiltinMethodType, MethodType, SimpleNamespace
+from types import BuiltinMethodType, FunctionType, MethodType, SimpleNamespace
 from typing import Any
 
 import torch
@@ -20,9 +20,11 @@ from fxexport.capture.values.exceptions import (
     fill_exception,
     of_one_exception_form,
 )
+from fxexport.capture.values.functions import function_alike, function_like, function_parts
 from fxexport.capture.values.maybe import Maybe
 
 __all__ = [
+    "has_identity",
     "holds_choice",
     "is_mutable",
     "is_plain_object",
@@ -96,14 +98,21 @@ def parts_of(value: Any) -> list[object] | None:
     if _by_fields(value):
         return [getattr(value, field.name, UNSET) for field in dataclasses.fields(value)]
     if type(value) is functools.partial:
-        return [*value.args, *value.keywords.values()]
+        return [*_made_in(value), *value.args, *value.keywords.values()]
     if isinstance(value, _Method):
         return [value.owner]
     if _is_method_of_a_value(value):
         return [value.__self__]
+    if type(value) is FunctionType:
+        return function_parts(value, parts_of)
     if is_plain_object(value):
         return list(vars(value).values())
     return None
+
+
+def _made_in(value: functools.partial[object]) -> list[object]:
+    """The function of a partial call, where it may have parts."""
+    return [value.func] if type(value.func) is FunctionType else []
 
 
 def holds_choice(value: object) -> bool:
@@ -144,12 +153,16 @@ def of_one_form(a: object, b: object) -> bool:
 def same_kind(a: object, b: object) -> bool:
     """Whether two values are of one type; a Size becomes a tuple where it is merged.
 
-    Of two partial calls or bound methods, the function must be the same as well.
+    Of two partial calls or bound methods, the function must be the same as well; functions of one
+    code may differ in what they hold.
     """
     if isinstance(a, BaseException) and isinstance(b, BaseException):
         return of_one_exception_form(a, b)
+    if type(a) is FunctionType and type(b) is FunctionType:
+        return function_alike(a, b)
     if type(a) is functools.partial and type(b) is functools.partial:
-        return (a.func, list(a.keywords)) == (b.func, list(b.keywords))
+        same = a.func == b.func or (bool(_made_in(a) and _made_in(b)) and same_kind(a.func, b.func))
+        return same and list(a.keywords) == list(b.keywords)
     if type(a) is MethodType and type(b) is MethodType:
         return a.__func__ is b.__func__
     if type(a) is BuiltinMethodType and type(b) is BuiltinMethodType:
@@ -169,9 +182,12 @@ def rebuild_like(value: Any, items: list[Any]) -> object:
     if isinstance(value, BaseException):
         return exception_like(value, items)
     if type(value) is functools.partial:
+        called, *items = items if _made_in(value) else [value.func, *items]
         count = len(value.args)
         named = dict(zip(value.keywords, items[count:], strict=True))
-        return functools.partial(value.func, *items[:count], **named)
+        return functools.partial(called, *items[:count], **named)
+    if type(value) is FunctionType:
+        return function_like(value, items)
     if type(value) is MethodType:
         return MethodType(value.__func__, items[0])
     if isinstance(value, (_Method, BuiltinMethodType)):
@@ -220,6 +236,11 @@ def is_mutable(value: object) -> bool:
     if _is_dataclass(value):
         return not type(value).__dataclass_params__.frozen  # type: ignore[attr-defined]
     return is_plain_object(value)
+
+
+def has_identity(value: object) -> bool:
+    """Whether a program may well ask which object a container is: one to write to, or to call."""
+    return type(value) is FunctionType or is_mutable(value)
 
 
 def refill(container: Any, items: list[object], like: Any = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import FunctionType
 
 import torch
 
@@ -38,6 +39,8 @@ def refuse_merged(session: Session, a: object, b: object) -> None:
 def is_found_by_identity(value: object) -> bool:
     """Whether a dict or set tells values apart by what object they are."""
     if isinstance(value, torch.Tensor):
+        return True
+    if type(value) is FunctionType:
         return True
     return is_plain_object(value) and type(value).__eq__ is object.__eq__
 

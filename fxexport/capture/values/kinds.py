@@ -18,6 +18,8 @@ __all__ = [
     "Mismatch",
     "as_kind",
     "describe",
+    "equal_numbers",
+    "equal_sets",
     "fits",
     "leaf_kind",
     "lengths_differ",
@@ -97,6 +99,16 @@ def same_sort(a: Any, b: Any) -> bool:
     if isinstance(a, (list, tuple, deque)):
         return len(a) == len(b) and not is_open(a) and not is_open(b)
     return keys_of(a) == keys_of(b)
+
+
+def equal_numbers(a: Any, b: Any) -> bool:
+    """Whether two values are Python numbers of one type and equal."""
+    return type(a) is type(b) and isinstance(a, (int, float)) and a == b
+
+
+def equal_sets(a: Any, b: Any) -> bool:
+    """Whether two values are sets of one type and equal."""
+    return type(a) is type(b) and isinstance(a, (set, frozenset)) and bool(a == b)
 
 
 def lengths_differ(then: Any, other: Any) -> bool:

@@ -16,9 +16,11 @@ import torch
 
 from fxexport.errors import INVISIBLE, UnsupportedError
 from fxexport.source.frames import user_location
+from fxexport.source.location import SourceLocation
 
 __all__ = [
     "OpenText",
+    "is_open_text",
     "joined_text",
     "number_in",
     "numbers_for",
@@ -41,10 +43,12 @@ class OpenText(str):
 
     Attributes:
         parts: what it is made of; empty where that is not known.
+        fx_location: the line that has made it.
     """
 
-    __slots__ = ("parts",)
+    __slots__ = ("fx_location", "parts")
     parts: tuple[str | _Number, ...]
+    fx_location: SourceLocation | None
 
     def __format__(self, spec: str) -> str:
         return str(self)
@@ -101,6 +105,7 @@ def text_of(words: str = "...", parts: _Parts = ()) -> OpenText:
     plain = str.__str__(words)
     text = OpenText(plain if plain.startswith(_MARK) else f"{_MARK}{plain}")
     text.parts = tuple(parts)
+    text.fx_location = user_location()
     return text
 
 
@@ -168,13 +173,18 @@ def _is_clear(parts: _Parts) -> bool:
     )
 
 
+def is_open_text(value: object) -> bool:
+    """Whether text is made of what is known only when the model runs."""
+    return isinstance(value, OpenText) or (isinstance(value, str) and _MARK in value)
+
+
 def refuse_open_text(value: object) -> None:
     """Refuses marked text where something would be decided on it.
 
     Raises:
         UnsupportedError: the value is text made of a symbolic number.
     """
-    if isinstance(value, OpenText) or (isinstance(value, str) and _MARK in value):
+    if is_open_text(value):
         raise _refused()
 
 

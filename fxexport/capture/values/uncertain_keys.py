@@ -22,6 +22,7 @@ __all__ = [
     "is_iterator",
     "is_uncertain",
     "joined_keys",
+    "name_of_key",
     "place_key",
     "presence",
     "settled",
@@ -66,6 +67,11 @@ def aligned(value: object, keys: list[Any]) -> list[object]:
     """The items of a dict, or the attributes of an object, for some keys; UNSET for none."""
     items = value if isinstance(value, dict) else vars(value)
     return [items.get(key, UNSET) for key in keys]
+
+
+def name_of_key(value: object, key: object) -> str:
+    """What messages call the item of a dict, or an attribute of an object."""
+    return f"the key {key!r}" if isinstance(value, dict) else f"{type(value).__name__}.{key}"
 
 
 def is_uncertain(value: object) -> TypeGuard[Maybe]:

@@ -9,6 +9,7 @@ import torch
 
 from fxexport.errors import UnsupportedError
 from fxexport.graph.sequences import SequenceVal
+from fxexport.graph.texts import TextVal
 from fxexport.graph.unranked import UnrankedVal
 
 __all__ = [
@@ -118,6 +119,8 @@ def of_val(val: object) -> ir.DataType:
     """The ONNX dtype of a value in a graph's metadata: a fake tensor, a scalar or a sequence."""
     if isinstance(val, (torch.Tensor, SequenceVal, UnrankedVal)):
         return from_torch(val.dtype)
+    if isinstance(val, TextVal):
+        return ir.DataType.STRING
     return kind_dtype(val)
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from fxexport.lowering.arithmetic import lacks_kernels
 from fxexport.lowering.builder import dtypes
 from fxexport.lowering.builder.builder import OpBuilder
+from fxexport.lowering.builder.dimensions import from_end
 from fxexport.lowering.builder.values import Attribute, Value
-from fxexport.lowering.dimensions import from_end
 from fxexport.lowering.integer_convolution import (
     convolve_integers,
     mirrored,

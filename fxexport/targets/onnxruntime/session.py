@@ -138,7 +138,7 @@ class OrtSession:
 
         Returns:
             The outputs in order, on the CPU; nothing is shared with ONNX Runtime. A tensor each, or
-            a list of tensors for a sequence.
+            a list of tensors for a sequence, or text.
 
         Raises:
             RuntimeFailure: when ONNX Runtime fails.
@@ -180,8 +180,10 @@ class OrtSession:
         value = onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(array, number)
         return value, array
 
-    def _tensor(self, name: str, value: onnxruntime.OrtValue) -> torch.Tensor:
-        """An output as a tensor of its own."""
+    def _tensor(self, name: str, value: onnxruntime.OrtValue) -> torch.Tensor | str:
+        """An output as a tensor of its own, or as text."""
+        if value.is_tensor() and value.data_type() == "tensor(string)":
+            return _from_numpy(value.numpy())
         if not value.is_tensor() or value.data_type() not in _DTYPES:
             raise RuntimeFailure(
                 f"the file's output {name!r} is a {value.data_type()}, not a tensor of numbers"
@@ -194,9 +196,13 @@ class OrtSession:
 
 
 def _from_numpy(value: Any) -> Any:
-    """A tensor for an array, a list of them for a list."""
+    """A tensor for an array, a list of them for a list, text for text."""
     if isinstance(value, list):
         return [_from_numpy(item) for item in value]
+    if isinstance(value, str):
+        return value
+    if value.dtype == object:
+        return str(value.item())
     return torch.tensor(value)
 
 

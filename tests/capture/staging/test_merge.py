@@ -105,6 +105,8 @@ CHOICES: dict[str, Program] = {
     "containers of other kinds": merged(
         lambda x: [x, "a"], lambda x: (x * 2,), lambda v, x: v[0] * len(v)
     ),
+    "text that is returned": merged(lambda x: "a", lambda x: "b", lambda v, x: (x, v)),
+    "a tuple or a tensor that is returned": merged(lambda x: (x, x), lambda x: x, itself),
 }  # fmt: skip
 
 
@@ -114,8 +116,10 @@ def test_values_of_other_kinds_stay_a_choice(name: str) -> None:
 
 
 REFUSED: dict[str, Program] = {
-    "text that is returned": merged(lambda x: "a", lambda x: "b", lambda v, x: (x, v)),
-    "a tuple or a tensor that is returned": merged(lambda x: (x, x), lambda x: x, itself),
+    "a dtype or text that is returned": merged(lambda x: torch.int32, lambda x: "b", itself),
+    "keys in another order that are returned": merged(
+        lambda x: {"a": x, "b": x.sum()}, lambda x: {"b": x.sum(0), "a": x}, itself
+    ),
 }
 
 

@@ -14,6 +14,7 @@ from fxexport.graph import CapturedGraph, source_of
 from fxexport.graph.editing import parts, results
 from fxexport.graph.marks import NO_BUFFER, NO_CAPACITY, Reason
 from fxexport.graph.ops import branch, loop
+from fxexport.graph.texts import TEXT_FUNCTIONS
 from fxexport.graph.unranked import UnrankedVal
 from fxexport.report.build import Problem
 from fxexport.source.location import SourceLocation
@@ -27,6 +28,8 @@ def lint_graph(graph: CapturedGraph) -> list[Problem]:
     for module in graph.graphs():
         for node in module.graph.nodes:
             no_buffer, no_capacity = NO_BUFFER.of(node), NO_CAPACITY.of(node)
+            if node.target in TEXT_FUNCTIONS:
+                found.append(_returned_text(node))
             if no_buffer is not None:
                 found.append(Problem(no_buffer.text, hint=no_buffer.hint, location=source_of(node)))
             if no_capacity is not None:
@@ -39,6 +42,14 @@ def lint_graph(graph: CapturedGraph) -> list[Problem]:
                 found.extend(_paths(module, node))
     found.extend(_outputs(graph))
     return list(dict.fromkeys(found))
+
+
+def _returned_text(node: fx.Node) -> Problem:
+    return Problem(
+        "the model returns text that depends on its inputs; TensorRT has no text",
+        hint="return a number, and look the text up outside of the model",
+        location=source_of(node),
+    )
 
 
 def _has_no_rank(node: fx.Node) -> bool:
