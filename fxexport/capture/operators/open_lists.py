@@ -26,7 +26,14 @@ from fxexport.capture.operators.staged_functions import (
 )
 from fxexport.capture.recording.types import Function, Size
 from fxexport.capture.session.journal import ContainerSlot
-from fxexport.capture.session.list_runs import Spread, Views, is_open, length_of, refuse_open
+from fxexport.capture.session.list_runs import (
+    Spread,
+    Views,
+    is_open,
+    length_of,
+    only_run,
+    refuse_open,
+)
 from fxexport.capture.session.loans import Loan
 from fxexport.capture.session.session import Session, is_symbolic
 from fxexport.capture.staging.item_tensors import objects_in
@@ -154,7 +161,16 @@ class OpenLists:
         plain = self._plain_slice(items, key) if is_open(items) else None
         if plain is not None:
             return self._session.journal.made(plain)
-        return self._of_type(items, self._python(slice_of, items, key.start, key.stop))
+        made = self._python(slice_of, items, key.start, key.stop)
+        self._note_slice(items, made, key.start)
+        return self._of_type(items, made)
+
+    def _note_slice(self, items: _Items, made: list[object], start: Size | None) -> None:
+        """Says which run a slice is cut out of, where it is known at which index."""
+        whole, part = only_run(items), only_run(made)
+        if whole is None or part is None or is_symbolic(start) or (start or 0) < 0:
+            return
+        whole.slices[part] = start or 0
 
     def _plain_slice(self, items: _Items, key: slice) -> object:
         """A slice whose bounds lie among the ordinary items at the ends."""

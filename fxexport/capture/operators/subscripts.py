@@ -82,6 +82,8 @@ class Subscripts:
             return self._calls.call(own)(key)
         if isinstance(container, dict):
             keep_apart(self._session, key, container)
+            if key not in container and isinstance(container, defaultdict):
+                return self._made_where_missing(container, key)
         with errors_of_the_program():
             item = container[key]
         if isinstance(container, dict):
@@ -99,6 +101,14 @@ class Subscripts:
         return self._lookups.find(
             key, container.keys(), lambda known: self.get_item(container, known), missing
         )
+
+    def _made_where_missing(self, container: defaultdict[object, object], key: object) -> object:
+        """``container[key]`` of a defaultdict without the key: it makes an item, and keeps it."""
+        if container.default_factory is None:
+            raise note_raised(KeyError(key))
+        value = self._calls.call(container.default_factory)()
+        self.set_item(value, container, key)
+        return value
 
     def _perhaps_missing(self, container: dict[object, object], key: object, item: Maybe) -> object:
         """``container[key]`` of a dict whose key may not be there."""

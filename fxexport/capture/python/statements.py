@@ -156,12 +156,15 @@ class _FunctionRewriter(ExpressionRewriter):
         return [declaration]
 
     def _entry(self, node: ast.FunctionDef) -> list[ast.stmt]:
-        """Says that variables which ifs and loops bind, or functions see, are new at each call."""
+        """Says what is new at each call: variables that are staged or captured, ``**keywords``."""
+        calls = []
         names = sorted((self.scope.staged | self.scope.captured) & self.scope.locals)
-        if not names:
-            return []
-        call = operator_call("entered", [self._reader(names, node)], node)
-        return [ast.copy_location(ast.Expr(call), node)]
+        if names:
+            calls.append(operator_call("entered", [self._reader(names, node)], node))
+        if node.args.kwarg is not None:
+            keywords = load(node.args.kwarg.arg, node)
+            calls.append(operator_call("new_keywords", [keywords], node))
+        return [ast.copy_location(ast.Expr(call), node) for call in calls]
 
     def _outer_writes(self, node: ast.FunctionDef) -> list[ast.stmt]:
         """Says which variables of other functions this one may write."""

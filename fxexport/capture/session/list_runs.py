@@ -72,6 +72,7 @@ class Spread:
         same_places: runs that have the same items at the same places, but for changes of items.
         places_relied_on: whether something was done since the places are the same.
         stale: why its items are out of date, if they are.
+        slices: runs that are slices of this one, and where they begin here.
     """
 
     def __init__(self, element: Pattern, columns: list[SequenceVal] | Views, length: Size) -> None:
@@ -84,6 +85,7 @@ class Spread:
         self.same_places: list[Spread] = []
         self.places_relied_on = False
         self.stale: Poison | None = None
+        self.slices: weakref.WeakKeyDictionary[Spread, Size] = weakref.WeakKeyDictionary()
         self._made_of: list[Spread] = []
         self._makes: weakref.WeakSet[Spread] = weakref.WeakSet()
 

@@ -118,6 +118,10 @@ class Lending(Sharing):
         """Whether two Python or symbolic scalars certainly have the same type and value."""
         raise NotImplementedError
 
+    def known(self, condition: Value) -> bool | None:
+        """The value of a condition, where it is known."""
+        raise NotImplementedError
+
     def settle(self) -> None:
         """Writes the items that were changed here, as they are now, into the present frame."""
         while self.pending:
@@ -173,7 +177,7 @@ class Lending(Sharing):
             raise item_changed(what)
         if loan.left is None and not self._is_there(loan):
             raise item_changed(what)
-        connected = self._connected(loan.run, kind is torch.Tensor, loan.left)
+        connected = self._connected(loan.run, kind is torch.Tensor, loan.left, loan.key)
         own = {id(one) for one in loan.things}
         runs = [run for run in connected.runs.values() if run.may_hold(kind)]
         others = [
@@ -225,14 +229,20 @@ class Lending(Sharing):
         found = self._connected(one, isinstance(a, torch.Tensor), None)
         return id(other) in found.others
 
-    def _connected(self, start: Value, in_tensor: bool, without: Spread | None) -> _Connected:
-        """What may be, or hold, what a run or an object or tensor is, or holds."""
+    def _connected(
+        self, start: Value, in_tensor: bool, without: Spread | None, key: Size | None = None
+    ) -> _Connected:
+        """What may be, or hold, what a run or an object or tensor is, or holds.
+
+        With a `key` only the item at that index of a run counts.
+        """
         found = _Connected()
+        apart = set() if key is None else self._slices_without(cast("Spread", start), key)
         queue: list[Value] = [start]
         while queue:
             thing = queue.pop()
             known = found.runs if isinstance(thing, Spread) else found.others
-            if id(thing) in known or thing is without:
+            if id(thing) in known or thing is without or id(thing) in apart:
                 continue
             if isinstance(thing, Spread):
                 found.runs[id(thing)] = thing
@@ -240,6 +250,21 @@ class Lending(Sharing):
             else:
                 found.others[id(thing)] = thing
             queue.extend(self._tensors_about(thing) if in_tensor else self._objects_about(thing))
+        return found
+
+    def _slices_without(self, run: Spread, key: Size) -> set[int]:
+        """The slices of a run that do not have its item at an index."""
+        found: set[int] = set()
+        wholes = [run]
+        for whole in wholes:
+            place = key + whole.length if isinstance(key, int) and key < 0 else key
+            for part, first in whole.slices.items():
+                outside = (place < first, place >= first + part.length)
+                if any(self.known(condition) is True for condition in outside):
+                    found.add(id(part))
+            wholes.extend(one for one in whole.same_places if run.keeps_places_of(one))
+        if found:
+            run.rely_on_places()
         return found
 
     def _tensors_about(self, thing: Value) -> Iterable[Value]:
