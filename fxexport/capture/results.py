@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -18,7 +18,7 @@ from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.kinds import describe, leaf_kind
 from fxexport.capture.values.maybe import Maybe, narrowed
 from fxexport.errors import ModelError, UnsupportedError, UsageError
-from fxexport.graph.outputs import named_leaves
+from fxexport.graph.outputs import item_names, named_leaves
 from fxexport.graph.signature import OutputSpec
 
 __all__ = ["Output", "Results", "output_specs"]
@@ -37,6 +37,8 @@ class Output:
     items: _Kind = "tensor"
     path: str = ""
     column: int = 0
+    numbers: torch.dtype | None = None
+    inner: str = ""
     optional: str | None = None
     tells: bool = False
     promoted: bool = False
@@ -91,13 +93,7 @@ class Results:
         self._session.report.add(
             "note", f"the list {path or 'that is returned'} is an ONNX sequence in the file"
         )
-        if _holds_lists(spread.element):
-            raise UnsupportedError(
-                "the model returns a list of lists, and how many items they have is known only "
-                "when the model runs",
-                hint="return one list for all items, or a tensor (torch.tensor(lists))",
-            )
-        leaves = leaves_of(spread.element)
+        leaves = list(_item_leaves(spread.element))
         return [
             Output(
                 path if len(leaves) == 1 else f"{path}_{k}" if path else str(k),
@@ -106,8 +102,10 @@ class Results:
                 cast(_Kind, leaf.kind.__name__) if isinstance(leaf, Number) else "tensor",
                 path,
                 k,
+                None if inner is None else column.dtype,
+                inner or "",
             )
-            for k, (leaf, column) in enumerate(zip(leaves, spread.columns, strict=True))
+            for k, ((leaf, inner), column) in enumerate(zip(leaves, spread.columns, strict=True))
         ]
 
     def _of_optional(self, path: str, value: Maybe) -> list[Output]:
@@ -175,11 +173,27 @@ class Results:
         return Output(path, made, "tensor", promoted=True)
 
 
-def _holds_lists(pattern: Pattern) -> bool:
-    """Whether an item of a list is, or has in it, a list of varying length."""
-    if isinstance(pattern, Parts):
-        return any(map(_holds_lists, pattern.items))
-    return isinstance(pattern, (ListOf, Packed))
+def _item_leaves(pattern: Pattern, path: str = "") -> Iterator[tuple[Pattern, str | None]]:
+    """The leaves of an item of a list, as `leaves_of` gives them.
+
+    Of a list of numbers, which is a tensor of one dimension, it is said where in the item it is.
+    """
+    if isinstance(pattern, Packed) and isinstance(pattern.element, Number):
+        yield pattern.tensors()[0], path
+    elif isinstance(pattern, (ListOf, Packed)):
+        raise UnsupportedError(
+            "the model returns a list of lists of tensors or of other things than numbers, and how "
+            "many items they have is known only when the model runs",
+            hint="return one list for all items, or a tensor (torch.tensor(lists))",
+        )
+    elif isinstance(pattern, Parts):
+        names = item_names(pattern.like)
+        if len(names) != len(pattern.items):
+            names = [""] * len(pattern.items)
+        for name, item in zip(names, pattern.items, strict=True):
+            yield from _item_leaves(item, _joined(path, name))
+    else:
+        yield from ((leaf, None) for leaf in leaves_of(pattern))
 
 
 def _as_dtype(value: object, dtype: torch.dtype) -> object:
@@ -222,6 +236,8 @@ def output_specs(
                 output.items,
                 output.path,
                 output.column,
+                output.numbers,
+                output.inner,
                 presence="" if output.tells else flags.get(output.optional, ""),
                 optional="" if output.tells else output.optional or "",
                 tells=output.tells,

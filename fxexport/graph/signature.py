@@ -77,6 +77,9 @@ class OutputSpec:
         items: for a sequence, the kind of its items.
         path: for a sequence, where in the model's result the list is, as `named_leaves` names it.
         column: for a sequence, which of the values in each item it holds.
+        numbers: for a sequence of lists of numbers, the dtype of the tensors of one dimension that
+            they are in the file.
+        inner: for such a sequence, where in an item the list is, as `named_leaves` names it.
         padding: how the output is padded; None where it has its exact size.
         counts: name of the padded output whose size this is; "" for an output of the model.
         exceeded: whether this says that a loop was cut short at `max_trips`.
@@ -94,6 +97,8 @@ class OutputSpec:
     items: Literal["tensor", "int", "float", "bool"] = "tensor"
     path: str = ""
     column: int = 0
+    numbers: torch.dtype | None = None
+    inner: str = ""
     padding: Padding | None = None
     counts: str = ""
     exceeded: bool = False
