@@ -37,10 +37,11 @@ from fxexport.capture.session.list_runs import (
 from fxexport.capture.session.loans import Loan
 from fxexport.capture.session.session import Session, is_symbolic
 from fxexport.capture.staging.item_tensors import objects_in
+from fxexport.capture.staging.lending import lent
 from fxexport.capture.staging.list_elements import Elements
 from fxexport.capture.staging.patterns import Number, Parts, TensorOf
-from fxexport.capture.staging.runs import Changed, single, things_in, with_item, without
-from fxexport.capture.staging.sequence_items import PackedRun, item_of
+from fxexport.capture.staging.runs import single, things_in, with_item, without
+from fxexport.capture.staging.sequence_items import item_of
 from fxexport.capture.staging.sequence_nodes import join
 from fxexport.capture.values.containers import rebuild_like
 from fxexport.capture.values.kinds import Mismatch
@@ -133,20 +134,7 @@ class OpenLists:
 
     def _lent(self, items: _Items, run: Spread, key: Size) -> object:
         """An item of a list, which may be changed where it is."""
-        session = self._session
-        item = item_of(session, run, key)
-        things = things_in(session, item)
-        if not things or (run.views is not None and not isinstance(run.views, PackedRun)):
-            return item
-
-        def changed() -> Spread:
-            if isinstance(loan.run, Changed) and not loan.run.is_written:
-                return loan.run
-            return Changed(session, loan.run, self.from_start(key, loan.run.length), item)
-
-        loan = Loan(items, list(items), run, key, item, things, changed)
-        session.lend(loan)
-        return item
+        return lent(self._session, items, run, key, self.from_start)
 
     def _slice(self, items: _Items, key: slice) -> object:
         if key == slice(None):
@@ -167,10 +155,9 @@ class OpenLists:
 
     def _note_slice(self, items: _Items, made: list[object], start: Size | None) -> None:
         """Says which run a slice is cut out of, where it is known at which index."""
-        whole, part = only_run(items), only_run(made)
-        if whole is None or part is None or is_symbolic(start) or (start or 0) < 0:
-            return
-        whole.slices[part] = start or 0
+        whole, part, first = only_run(items), only_run(made), start or 0
+        if whole is not None and part is not None and not is_symbolic(first) and first >= 0:
+            whole.slices[part] = first
 
     def _plain_slice(self, items: _Items, key: slice) -> object:
         """A slice whose bounds lie among the ordinary items at the ends."""

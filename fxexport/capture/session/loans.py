@@ -95,12 +95,25 @@ class Lending(Sharing):
         super().__init__()
         # Each thing in an item that was read -> its loan, by the identity of the thing.
         self._loans: dict[int, Loan] = {}
+        # A list, by its identity -> the loans of its items.
+        self._lent_from: dict[int, list[Loan]] = {}
         # What is written into the graph before a branch, a loop or a path of one begins or ends.
         self.pending: list[Callable[[], None]] = []
 
     def lend(self, loan: Loan) -> None:
         """Notes that an item was read from a list."""
         self._loans.update((id(thing), loan) for thing in loan.things)
+        self._lent_from.setdefault(id(loan.container), []).append(loan)
+
+    def lent(self, container: Value, key: Size) -> Iterable[Value]:
+        """The items that were read from a list at an index, and are there now; the last one first.
+
+        They may have been read in a branch or loop that has ended, or be out of date.
+        """
+        for loan in reversed(self._lent_from.get(id(container), [])):
+            there = loan.container is container and self.same(loan.key, key)
+            if there and self._is_there(loan):
+                yield loan.item
 
     def is_lent(self, item: Value, container: Value, key: Size) -> bool:
         """Whether a list holds an item at an index because it was read from there."""
