@@ -27,8 +27,8 @@ def flat_outputs(result: object, specs: Iterable[OutputSpec] = ()) -> list[Eager
 
     Returns:
         A value an output: a tensor, a number, or for a sequence the list of its items' values,
-        where a list of numbers is a tensor. What may be None is a list of one value, or of none. Complex
-        tensors are real ones with a last dimension of 2.
+        where a list of numbers is a tensor. What may be None is a list of one value, or of none.
+        Complex tensors are real ones with a last dimension of 2.
     """
     columns: dict[str, int] = {}
     numbers: dict[str, dict[str, torch.dtype]] = {}

@@ -1,6 +1,6 @@
 """Objects that code which is not rewritten has made: nobody else refers to them.
 
-Rewritten code notes what it makes. What other code makes (``d | e``, ``deepcopy``, the fields that a
+Rewritten code notes what it makes. What other code makes (``d | e``, ``deepcopy``, fields that a
 dataclass fills by default) is told by its references: an object that is held only where it was just
 given cannot be one that was there before. So what is written to it matters to no branch or loop
 that ends before it.
