@@ -170,7 +170,11 @@ def products_added_in_place(x, w):
 
 
 PROGRAMS.add(
-    products_added_in_place, (X3, rand(3)), (X1, rand(3, seed=1)), (X5[:, :2], rand(3)), (X0, rand(3))
+    products_added_in_place,
+    (X3, rand(3)),
+    (X1, rand(3, seed=1)),
+    (X5[:, :2], rand(3)),
+    (X0, rand(3)),
 )
 
 
