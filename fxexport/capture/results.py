@@ -14,6 +14,7 @@ from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.session import Poison, Session, expression, is_symbolic, sym_type
 from fxexport.capture.staging.patterns import ListOf, Number, Packed, Parts, Pattern, leaves_of
 from fxexport.capture.staging.ranks import of_any_rank
+from fxexport.capture.staging.runs import every
 from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.kinds import describe, leaf_kind
 from fxexport.capture.values.maybe import Maybe, narrowed
@@ -93,19 +94,24 @@ class Results:
         self._session.report.add(
             "note", f"the list {path or 'that is returned'} is an ONNX sequence in the file"
         )
-        leaves = list(_item_leaves(spread.element))
+        columns = list(zip(_item_leaves(spread.element), spread.columns, strict=True))
+        for leaf, flags in columns:
+            if leaf.tells:
+                there = every(self._session, flags, spread.length)
+                self._lists.take_for_granted(there, leaf.tells, "KeyError")
+        columns = [pair for pair in columns if not pair[0].tells]
         return [
             Output(
-                path if len(leaves) == 1 else f"{path}_{k}" if path else str(k),
+                path if len(columns) == 1 else f"{path}_{k}" if path else str(k),
                 column,
                 "sequence",
-                cast(_Kind, leaf.kind.__name__) if isinstance(leaf, Number) else "tensor",
+                leaf.kind,
                 path,
                 k,
-                None if inner is None else column.dtype,
-                inner or "",
+                None if leaf.list_at is None else column.dtype,
+                leaf.list_at or "",
             )
-            for k, ((leaf, inner), column) in enumerate(zip(leaves, spread.columns, strict=True))
+            for k, (leaf, column) in enumerate(columns)
         ]
 
     def _of_optional(self, path: str, value: Maybe) -> list[Output]:
@@ -173,13 +179,34 @@ class Results:
         return Output(path, made, "tensor", promoted=True)
 
 
-def _item_leaves(pattern: Pattern, path: str = "") -> Iterator[tuple[Pattern, str | None]]:
-    """The leaves of an item of a list, as `leaves_of` gives them.
+@dataclass
+class _ItemLeaf:
+    """A leaf of an item of a list.
 
-    Of a list of numbers, which is a tensor of one dimension, it is said where in the item it is.
+    Attributes:
+        kind: what it is.
+        list_at: of a list of numbers, which is a tensor of one dimension, where in the item it is.
+        tells: of a flag that says whether another leaf is there, what is taken for granted.
     """
+
+    kind: _Kind
+    list_at: str | None = None
+    tells: str = ""
+
+
+def _item_leaves(pattern: Pattern, path: str = "") -> Iterator[_ItemLeaf]:
+    """The leaves of an item of a list, as `leaves_of` gives them."""
     if isinstance(pattern, Packed) and isinstance(pattern.element, Number):
-        yield pattern.tensors()[0], path
+        yield _ItemLeaf("tensor", path)
+    elif isinstance(pattern, Parts) and isinstance(pattern.like, Maybe):
+        if pattern.like.absent is None:
+            raise UnsupportedError(
+                "the model returns a list of varying length, and some of its items may be None",
+                hint="leave them out of the list, or return flags beside it",
+            )
+        text = f"every item of the list that is returned has {path!r}"
+        yield from (_ItemLeaf("bool", None, text) for _ in leaves_of(pattern.items[0]))
+        yield from _item_leaves(pattern.items[1], path)
     elif isinstance(pattern, (ListOf, Packed)):
         raise UnsupportedError(
             "the model returns a list of lists of tensors or of other things than numbers, and how "
@@ -193,7 +220,9 @@ def _item_leaves(pattern: Pattern, path: str = "") -> Iterator[tuple[Pattern, st
         for name, item in zip(names, pattern.items, strict=True):
             yield from _item_leaves(item, _joined(path, name))
     else:
-        yield from ((leaf, None) for leaf in leaves_of(pattern))
+        for leaf in leaves_of(pattern):
+            number = isinstance(leaf, Number)
+            yield _ItemLeaf(cast(_Kind, leaf.kind.__name__) if number else "tensor")
 
 
 def _as_dtype(value: object, dtype: torch.dtype) -> object:

@@ -39,8 +39,8 @@ from fxexport.capture.session.session import Session, is_symbolic
 from fxexport.capture.staging.item_tensors import objects_in
 from fxexport.capture.staging.lending import lent
 from fxexport.capture.staging.list_elements import Elements
-from fxexport.capture.staging.patterns import Number, Parts, TensorOf
-from fxexport.capture.staging.runs import single, things_in, with_item, without
+from fxexport.capture.staging.patterns import Parts, TensorOf
+from fxexport.capture.staging.runs import every, single, things_in, with_item, without
 from fxexport.capture.staging.sequence_items import item_of
 from fxexport.capture.staging.sequence_nodes import join
 from fxexport.capture.values.containers import rebuild_like
@@ -54,9 +54,6 @@ __all__ = ["OpenLists"]
 
 # A list or deque, or for reading a tuple or ModuleList: what is done with each depends on which.
 _Items: TypeAlias = Any
-
-
-_FLAG = TensorOf(torch.bool, ())
 
 
 class OpenLists:
@@ -205,10 +202,8 @@ class OpenLists:
         run = self.single(items)
         assert isinstance(run.element, Parts)
         flags, *values = run.columns
-        there = join(self._session, [Spread(Number(bool), [flags], run.length)], 0, True, _FLAG)
-        text = "no item of the list is None"
-        every = cast("torch.SymBool", there.all().item())
-        self.take_for_granted(every, text, "TypeError")
+        there = every(self._session, flags, run.length)
+        self.take_for_granted(there, "no item of the list is None", "TypeError")
         return Spread(run.element.items[1], values, run.length)
 
     def joins(self, function: object) -> bool:
