@@ -1,4 +1,4 @@
-"""Lists of lists of numbers that are returned: as many of each length as the data says."""
+"""Lists of lists of numbers that are returned, and of dicts with keys that a loop has added."""
 
 from __future__ import annotations
 
@@ -112,3 +112,25 @@ def lists_of_tensors(x):
 
 
 PROGRAMS.add(lists_of_tensors, *ROWS, expect="refuse", match="a list of lists of tensors")
+
+
+def keys_added_in_a_loop(x):
+    results = [{"boxes": row} for row in x]
+    for mask, score, found in zip([row * 2 for row in x], [row.sum() for row in x], results):
+        found["mask"] = mask
+        found["score"] = score
+    for k, found in enumerate(results):
+        results[k]["mask"] = found["mask"] + 1
+        if "score" in found:
+            results[k]["score"] = found["score"] * 2
+    return results
+
+
+PROGRAMS.add(keys_added_in_a_loop, *ROWS)
+
+
+def items_that_may_be_none(x):
+    return [row if row.sum() > 0 else None for row in x]
+
+
+PROGRAMS.add(items_that_may_be_none, *ROWS, expect="refuse", match="may be None")
