@@ -25,7 +25,10 @@ _T = TypeVar("_T")
 
 _CONTAINERS = (list, dict, set, deque)
 # Plain values, and what is never made by a call alone.
-_OTHERS = (str, bytes, int, float, complex, type, FunctionType, ModuleType, torch.Tensor)
+_OTHERS = (
+    *(str, bytes, int, float, complex, type, FunctionType, ModuleType),
+    *(torch.Tensor, torch.SymInt, torch.SymFloat, torch.SymBool),
+)
 
 
 def noted_if_new(journal: Journal, value: _T) -> _T:
@@ -53,6 +56,8 @@ def _may_be_new(value: Value) -> bool:
     """Whether a value is something that can be written to, or may hold such."""
     if value is None or isinstance(value, _OTHERS):
         return False
+    if type(value).__module__.startswith("fxexport."):
+        return False  # it stands for a value of the program
     return isinstance(value, (*_CONTAINERS, tuple)) or hasattr(value, "__dict__")
 
 
