@@ -82,7 +82,9 @@ class Subscripts:
             return self._calls.call(own)(key)
         if isinstance(container, dict):
             keep_apart(self._session, key, container)
-            if key not in container and isinstance(container, defaultdict):
+            journal = self._session.journal
+            is_new = journal.born(container) >= journal.opened
+            if is_new and key not in container and isinstance(container, defaultdict):
                 return self._made_where_missing(container, key)
         with errors_of_the_program():
             item = container[key]
