@@ -152,7 +152,8 @@ class OpenLists:
 
     def _note_slice(self, items: _Items, made: list[object], start: Size | None) -> None:
         """Says which run a slice is cut out of, where it is known at which index."""
-        whole, part, first = only_run(items), only_run(made), start or 0
+        whole, part = only_run(items), only_run(made)
+        first = 0 if start is None else start
         if whole is not None and part is not None and not is_symbolic(first) and first >= 0:
             whole.slices[part] = first
 

@@ -18,6 +18,7 @@ from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.session import Session, is_symbolic
 from fxexport.capture.staging.alternatives import for_each
+from fxexport.capture.values.containers import is_mutable
 from fxexport.capture.values.identity import keep_apart
 from fxexport.capture.values.maybe import Maybe, force, uncertain_in
 from fxexport.capture.values.symbolic_text import refuse_open_text
@@ -82,9 +83,7 @@ class Subscripts:
             return self._calls.call(own)(key)
         if isinstance(container, dict):
             keep_apart(self._session, key, container)
-            journal = self._session.journal
-            is_new = journal.born(container) >= journal.opened
-            if is_new and key not in container and isinstance(container, defaultdict):
+            if key not in container and isinstance(container, defaultdict):
                 return self._made_where_missing(container, key)
         with errors_of_the_program():
             item = container[key]
@@ -109,6 +108,11 @@ class Subscripts:
         if container.default_factory is None:
             raise note_raised(KeyError(key))
         value = self._calls.call(container.default_factory)()
+        journal = self._session.journal
+        if is_mutable(value) and journal.born(container) < journal.opened:
+            # A list that a branch or loop makes and fills could not be told from that of another
+            # path. Python makes one that is taken for there before, and is empty then.
+            return container[key]
         self.set_item(value, container, key)
         return value
 
