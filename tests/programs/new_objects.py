@@ -193,6 +193,17 @@ def defaultdict_read_on_one_path(x):
 PROGRAMS.add(defaultdict_read_on_one_path, *ROWS)
 
 
+def lists_of_a_defaultdict_on_one_path(x):
+    groups = collections.defaultdict(list)
+    if x.sum() > 0:
+        groups["a"].append(x.sum())
+    groups["a"].append(x.sum() * 2)
+    return len(groups["a"]), groups["a"][-1]
+
+
+PROGRAMS.add(lists_of_a_defaultdict_on_one_path, *ROWS)
+
+
 class Box:
     def __init__(self, value):
         self.value = value
