@@ -343,3 +343,33 @@ PROGRAMS.add(
     expect="refuse",
     match="may be the same item",
 )
+
+
+def one_item_read_before_and_in_the_loop(x):
+    items = [[row.sum(), row.max()] for row in x]
+    first = items[0]
+    for row in x:
+        items[0][0] = items[0][0] + row.sum()
+        first[1] = first[1] * 0.5 + items[0][0]
+        if row.sum() > 0:
+            items[0][1] = items[0][1] - 1
+    return first[0], first[1], items[0][0], items[0][1], items[-1][0]
+
+
+PROGRAMS.add(one_item_read_before_and_in_the_loop, *XN)
+
+
+def items_read_in_loops_in_loops(x):
+    items, total = [[row.sum(), row.max()] for row in x], x.sum()
+    for k in range(len(items)):
+        for j in range(len(items)):
+            total = total + items[k][0] * items[j][1]
+        if items[k][0] > 0:
+            items[k][1] = items[k][1] + total * 0.1
+            again = items[k]
+            again[0] = again[0] + 1
+        total = total + items[k][1]
+    return total, [item[0] + item[1] for item in items]
+
+
+PROGRAMS.add(items_read_in_loops_in_loops, *XN)
