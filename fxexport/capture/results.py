@@ -221,8 +221,8 @@ def _item_leaves(pattern: Pattern, path: str = "") -> Iterator[_ItemLeaf]:
             yield from _item_leaves(item, _joined(path, name))
     else:
         for leaf in leaves_of(pattern):
-            number = isinstance(leaf, Number)
-            yield _ItemLeaf(cast(_Kind, leaf.kind.__name__) if number else "tensor")
+            named = leaf.kind.__name__ if isinstance(leaf, Number) else "tensor"
+            yield _ItemLeaf(cast(_Kind, named))
 
 
 def _as_dtype(value: object, dtype: torch.dtype) -> object:
