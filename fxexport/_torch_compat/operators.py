@@ -96,12 +96,15 @@ def written_by_python(func: OpOverload) -> bool:
     """Whether functionalization would check an operator in place by Python code for real sizes.
 
     It calls the operator on meta tensors first. Where that is one of ``torch._refs`` made to write
-    in place, it fails on symbolic sizes ("expected to contain only concrete integers"); the
-    functional operator does not.
+    in place, or calls the functional operator (``addcmul_``, ``lerp_`` since 2.11), it fails on
+    symbolic sizes ("expected to contain only concrete integers"); the functional operator does not.
     """
     from torch._decomp import meta_table
 
-    plain = func.has_kernel_for_dispatch_key(torch._C.DispatchKey.Meta) and func not in meta_table
+    written = meta_table.get(func)
+    if written is not None:
+        return isinstance(getattr(written, "__wrapped__", None), torch._ops.OpOverloadPacket)
+    plain = func.has_kernel_for_dispatch_key(torch._C.DispatchKey.Meta)
     return bool(plain and func._schema.name not in ("aten::set_", "aten::resize_"))
 
 

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Literal, cast
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, cast
 
 from fxexport.capture.recording.types import Value
 from fxexport.capture.session.journal import UNSET
-from fxexport.capture.session.list_runs import is_open
-from fxexport.capture.staging.patterns import ListOf, Number, Packed, Parts, Pattern
+from fxexport.capture.session.list_runs import Spread, is_open
+from fxexport.capture.staging.patterns import ListOf, Number, Packed, Parts, Pattern, leaves_of
 from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.kinds import leaf_kind
 from fxexport.capture.values.maybe import Maybe
 from fxexport.capture.values.uncertain_keys import joined_keys
-from fxexport.graph.outputs import items_of
+from fxexport.errors import UnsupportedError
+from fxexport.graph.outputs import item_names, items_of
+from fxexport.source.location import SourceLocation
 
 __all__ = [
+    "ItemLeaf",
     "form_of",
-    "holds_lists",
     "in_one_order",
-    "is_uncertain",
+    "item_leaves",
     "named",
-    "numbers_in_lists",
     "of_form",
 ]
+
+ItemKind: TypeAlias = Literal["tensor", "int", "float", "bool"]
 
 
 def form_of(value: object) -> str | None:
@@ -58,24 +62,58 @@ def in_one_order(items: Sequence[dict[str, object]]) -> list[str] | None:
     return names
 
 
-def is_uncertain(pattern: Pattern) -> bool:
-    """Whether an item of a list may be None, or is one of several things, or has such a part."""
-    if isinstance(pattern, Packed):
-        return is_uncertain(pattern.element)
-    if not isinstance(pattern, Parts):
-        return False
-    return isinstance(pattern.like, (Maybe, Choice)) or any(map(is_uncertain, pattern.items))
+@dataclass
+class ItemLeaf:
+    """A leaf of an item of a list.
+
+    Attributes:
+        kind: what it is.
+        list_at: of a list of numbers, which is a tensor of one dimension, where in the item it is.
+        tells: of a flag that says whether another leaf is there, what is taken for granted.
+    """
+
+    kind: ItemKind
+    list_at: str | None = None
+    tells: str = ""
 
 
-def numbers_in_lists(element: Pattern) -> Literal["", "int", "float", "bool"]:
-    """The kind of the numbers, where an item of a list is a list of numbers."""
-    if isinstance(element, Packed) and isinstance(element.element, Number):
-        return cast('Literal["int", "float", "bool"]', element.element.kind.__name__)
-    return ""
+def item_leaves(spread: Spread) -> Iterator[ItemLeaf]:
+    """The leaves of an item of a list, one for each of its columns.
+
+    Raises:
+        UnsupportedError: no sequence can hold the items.
+    """
+    return _leaves(spread.element, "", spread.location)
 
 
-def holds_lists(pattern: Pattern) -> bool:
-    """Whether an item of a list is, or has in it, a list of varying length."""
-    if isinstance(pattern, Parts):
-        return any(map(holds_lists, pattern.items))
-    return isinstance(pattern, (ListOf, Packed))
+def _leaves(pattern: Pattern, path: str, location: SourceLocation | None) -> Iterator[ItemLeaf]:
+    if isinstance(pattern, Packed) and isinstance(pattern.element, Number):
+        yield ItemLeaf("tensor", path)
+    elif isinstance(pattern, Parts) and isinstance(pattern.like, (Maybe, Choice)):
+        if isinstance(pattern.like, Choice) or pattern.like.absent is None:
+            raise UnsupportedError(
+                "the model returns a list whose length is known only when the model runs, and "
+                "whose items may be None or of several kinds",
+                location=location,
+                hint="return a list for each kind, or tensors of one dtype and rank",
+            )
+        text = f"every item of the list that is returned has {path!r}"
+        yield from (ItemLeaf("bool", None, text) for _ in leaves_of(pattern.items[0]))
+        yield from _leaves(pattern.items[1], path, location)
+    elif isinstance(pattern, (ListOf, Packed)):
+        raise UnsupportedError(
+            "the model returns a list of lists of tensors or of other things than numbers, and how "
+            "many items they have is known only when the model runs",
+            location=location,
+            hint="return one list for all items, or a tensor (torch.tensor(lists))",
+        )
+    elif isinstance(pattern, Parts):
+        names = item_names(pattern.like)
+        if len(names) != len(pattern.items):
+            names = [""] * len(pattern.items)
+        for name, item in zip(names, pattern.items, strict=True):
+            yield from _leaves(item, f"{path}_{name}" if path else name, location)
+    else:
+        for leaf in leaves_of(pattern):
+            kind = leaf.kind.__name__ if isinstance(leaf, Number) else "tensor"
+            yield ItemLeaf(cast("ItemKind", kind))

@@ -13,18 +13,16 @@ from fxexport.capture.operators.open_lists import OpenLists
 from fxexport.capture.recording.types import Value
 from fxexport.capture.result_forms import (
     form_of,
-    holds_lists,
     in_one_order,
-    is_uncertain,
+    item_leaves,
     named,
-    numbers_in_lists,
     of_form,
 )
 from fxexport.capture.returned_text import written_text
 from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.session import Poison, Session, expression, is_symbolic, sym_type
-from fxexport.capture.staging.patterns import Number, leaves_of
 from fxexport.capture.staging.ranks import of_any_rank
+from fxexport.capture.staging.runs import every
 from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.kinds import describe
 from fxexport.capture.values.maybe import Maybe, narrowed
@@ -58,7 +56,8 @@ class Output:
     items: _Kind = "tensor"
     path: str = ""
     column: int = 0
-    numbers: Literal["", "int", "float", "bool"] = ""
+    numbers: torch.dtype | None = None
+    inner: str = ""
     present: object = None
     optional: str | None = None
     tells: bool = False
@@ -146,33 +145,24 @@ class Results:
         self._session.report.add(
             "note", f"the list {path or 'that is returned'} is an ONNX sequence in the file"
         )
-        numbers = numbers_in_lists(spread.element)
-        if not numbers and holds_lists(spread.element):
-            raise UnsupportedError(
-                "the model returns a list of lists, and how many items they have is known only "
-                "when the model runs",
-                location=spread.location,
-                hint="return one list for all items, or a tensor (torch.tensor(lists))",
-            )
-        if is_uncertain(spread.element):
-            raise UnsupportedError(
-                "the model returns a list whose length is known only when the model runs, and "
-                "whose items are None or of several kinds",
-                location=spread.location,
-                hint="return a list for each kind, or tensors of one dtype and rank",
-            )
-        leaves = leaves_of(spread.element)
+        columns = list(zip(item_leaves(spread), spread.columns, strict=True))
+        for leaf, flags in columns:
+            if leaf.tells:
+                there = every(self._session, flags, spread.length)
+                self._lists.take_for_granted(there, leaf.tells, "KeyError")
+        columns = [pair for pair in columns if not pair[0].tells]
         return [
             Output(
-                path if len(leaves) == 1 else f"{path}_{k}" if path else str(k),
+                path if len(columns) == 1 else f"{path}_{k}" if path else str(k),
                 column,
                 "sequence",
-                cast(_Kind, leaf.kind.__name__) if isinstance(leaf, Number) else "tensor",
+                leaf.kind,
                 path,
                 k,
-                numbers,
+                None if leaf.list_at is None else column.dtype,
+                leaf.list_at or "",
             )
-            for k, (leaf, column) in enumerate(zip(leaves, spread.columns, strict=True))
+            for k, (leaf, column) in enumerate(columns)
         ]
 
     def _of_optional(self, path: str, value: Maybe) -> list[Output]:
@@ -338,6 +328,7 @@ def output_specs(
                 output.path,
                 output.column,
                 output.numbers,
+                output.inner,
                 presence="" if output.tells else flags.get(id(output.present), ""),
                 tells=output.tells,
                 promoted=output.promoted,

@@ -15,10 +15,7 @@ from fxexport.graph.values import Eager
 if TYPE_CHECKING:
     from fxexport.graph.signature import OutputSpec
 
-__all__ = ["flat_outputs", "items_of", "named_leaves", "without_padding"]
-
-
-_DTYPES = {"int": torch.int64, "float": torch.float64, "bool": torch.bool}
+__all__ = ["flat_outputs", "item_names", "items_of", "named_leaves", "without_padding"]
 
 
 def flat_outputs(result: object, specs: Iterable[OutputSpec] = ()) -> list[Eager]:
@@ -29,27 +26,24 @@ def flat_outputs(result: object, specs: Iterable[OutputSpec] = ()) -> list[Eager
         specs: the file's outputs; they tell which lists are sequences in the file.
 
     Returns:
-        A value an output: a tensor, a number, or for a sequence the list of its items' values. What
-        may be None or missing is a list of one value, or of none. Complex tensors are real ones
-        with a last dimension of 2.
+        A value an output: a tensor, a number, or for a sequence the list of its items' values,
+        where a list of numbers is a tensor. What may be None or missing is a list of one value, or
+        of none. Complex tensors are real ones with a last dimension of 2.
     """
     columns: dict[str, int] = {}
+    numbers: dict[str, dict[str, torch.dtype]] = {}
     specs = [spec for spec in specs if spec.of_model]
-    numbers = {spec.path: _DTYPES[spec.numbers] for spec in specs if spec.numbers}
     for spec in specs:
         if spec.kind == "sequence":
             columns[spec.path] = max(columns.get(spec.path, 0), spec.column + 1)
+        if spec.numbers is not None:
+            numbers.setdefault(spec.path, {})[spec.inner] = spec.numbers
     texts = {spec.path for spec in specs if spec.kind == "text"}
 
     def is_value(value: object) -> bool:
         return isinstance(value, (torch.Tensor, int, float, bool))
 
-    leaves = [
-        (path, [torch.tensor(one, dtype=numbers[path]) for one in value])
-        if path in numbers and isinstance(value, (list, tuple, deque))
-        else (path, value)
-        for path, value in named_leaves(result, is_value, columns, texts=texts, whole=numbers)
-    ]
+    leaves = named_leaves(result, is_value, columns, texts=texts, numbers=numbers)
     if any(spec.presence for spec in specs):
         return _in_their_places(leaves, specs)
     return [as_real(value) for _, value in leaves]
@@ -100,6 +94,7 @@ def named_leaves(
     lists: Mapping[str, int] | None = None,
     whole: Container[str] = (),
     texts: Container[str] = (),
+    numbers: Mapping[str, Mapping[str, torch.dtype]] | None = None,
 ) -> list[tuple[str, Any]]:
     """The leaves of a nested result, in order, each with a path such as ``boxes_0``.
 
@@ -113,6 +108,8 @@ def named_leaves(
             list gives as many leaves, each the list of one of its items' values.
         whole: paths of lists that are leaves.
         texts: paths at which text is a leaf.
+        numbers: path of each list of varying length that has lists of numbers in its items: where
+            in an item each is, and the dtype of the tensor that it is given as.
     """
     found: list[tuple[str, Any]] = []
     seen: set[int] = set()
@@ -126,7 +123,8 @@ def named_leaves(
             found.append((path, value))
             return
         if path in lists and isinstance(value, (list, tuple, deque)):
-            rows = [[leaf for _, leaf in named_leaves(item, is_leaf)] for item in value]
+            inner = (numbers or {}).get(path, {})
+            rows = [_item_leaves(item, is_leaf, inner) for item in value]
             found.extend((path, [row[k] for row in rows]) for k in range(lists[path]))
             return
         items = items_of(value)
@@ -139,6 +137,21 @@ def named_leaves(
 
     visit(result, "")
     return found
+
+
+def _item_leaves(
+    item: object, is_leaf: Callable[[object], bool], inner: Mapping[str, torch.dtype]
+) -> list[Any]:
+    """The leaves of an item of a list; lists of numbers at some places in it are tensors."""
+    return [
+        torch.tensor(leaf, dtype=inner[path]) if isinstance(leaf, (list, tuple, deque)) else leaf
+        for path, leaf in named_leaves(item, is_leaf, whole=inner)
+    ]
+
+
+def item_names(value: object) -> list[str]:
+    """The names of what is in a container, in order."""
+    return [name for name, _ in items_of(value)]
 
 
 def items_of(value: Any) -> list[tuple[str, Any]]:

@@ -78,8 +78,9 @@ class OutputSpec:
         path: where in the model's result the value is, for a sequence the list, as `named_leaves`
             names it.
         column: for a sequence, which of the values in each item it holds.
-        numbers: for a list of lists of numbers, the kind of these; each list is a tensor in the
-            file.
+        numbers: for a sequence of lists of numbers, the dtype of the tensors of one dimension that
+            they are in the file.
+        inner: for such a sequence, where in an item the list is, as `named_leaves` names it.
         padding: how the output is padded; None where it has its exact size.
         counts: name of the padded output whose size this is; "" for an output of the model.
         exceeded: whether this says that a loop was cut short at `max_trips`.
@@ -95,7 +96,8 @@ class OutputSpec:
     items: Literal["tensor", "int", "float", "bool"] = "tensor"
     path: str = ""
     column: int = 0
-    numbers: Literal["", "int", "float", "bool"] = ""
+    numbers: torch.dtype | None = None
+    inner: str = ""
     padding: Padding | None = None
     counts: str = ""
     exceeded: bool = False

@@ -432,6 +432,21 @@ def test_in_place_operators_have_a_functional_form(operator: Any, functional: An
     assert compat.functional_variant(operator) is functional
 
 
+@pytest.mark.parametrize(
+    ("operator", "expected"),
+    [
+        (aten.addcmul_.default, True),
+        (aten.lerp_.Tensor, True),
+        (aten.hypot_.default, True),
+        (aten.mul_.Tensor, False),
+        (aten.index_put_.default, False),
+        (aten.set_.source_Tensor, False),
+    ],
+)
+def test_in_place_operators_that_python_checks_are_known(operator: Any, expected: bool) -> None:
+    assert compat.written_by_python(operator) is expected
+
+
 def test_the_larger_table_of_decompositions_is_found() -> None:
     assert callable(compat.larger_table(aten.mse_loss.default))
     assert compat.larger_table(aten.convolution.default) is None

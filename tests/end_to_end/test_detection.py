@@ -184,6 +184,35 @@ def test_two_images_of_different_sizes_agree() -> None:
 
 
 @pytest.mark.parametrize(
+    "name", ["fasterrcnn_mobilenet_v3_large_320_fpn", "ssdlite320_mobilenet_v3_large"]
+)
+def test_a_list_of_any_number_of_images_agrees(name: str) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model = made(name)
+    made_of = fxexport.export(
+        model,
+        ([image(75, 90)],),
+        dynamic={"images": {1: "height", 2: "width"}},
+        sequences=["images"],
+        verify=False,
+    )
+    session = onnxruntime.InferenceSession(
+        made_of.model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    for images in ([IMAGES[0]], [IMAGES[2], IMAGES[1]], IMAGES[:3]):
+        with torch.no_grad():
+            expected = model(images)
+        columns = session.run(None, {"images": [one.numpy() for one in images]})
+        assert [len(column) for column in columns] == [len(images)] * len(expected[0])
+        found = {
+            f"output_{k}_{name}": column[k]
+            for name, column in zip(expected[0], columns, strict=True)
+            for k in range(len(images))
+        }
+        assert assert_same(expected, found) >= 3
+
+
+@pytest.mark.parametrize(
     "sizes",
     [None, {1: fxexport.Dim("h", 48, 80), 2: fxexport.Dim("w", 48, 80)}],
     ids=["fixed", "profile"],

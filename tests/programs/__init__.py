@@ -43,6 +43,8 @@ THEMES = (
     "mutation_ops",
     "mutation_views",
     "stale_views",
+    "new_objects",
+    "ragged_outputs",
     "numbers",
     "yielding",
     "library_callers",

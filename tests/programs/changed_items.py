@@ -240,3 +240,136 @@ def nested_items_append_idx(x):
 
 
 PROGRAMS.add(nested_items_append_idx, *XN)
+
+
+def largest_by_axis(x):
+    """The first item takes the largest numbers of all: the others are in a slice without it."""
+    sizes = [[int(row[0]), int(row[1] * 2)] for row in x]
+    largest = sizes[0]
+    for one in sizes[1:]:
+        for k, size in enumerate(one):
+            largest[k] = max(largest[k], size)
+    return torch.tensor(largest), sizes[0][0], sizes[-1][1]
+
+
+PROGRAMS.add(largest_by_axis, *(row * 9 for row in XN))
+
+
+def first_item_sums_a_slice(x):
+    items = [[row.sum(), row.max()] for row in x]
+    first = items[0]
+    for one in items[1:]:
+        first[0] = first[0] + one[1]
+    return first[0] + items[0][0], items[-1][0]
+
+
+PROGRAMS.add(first_item_sums_a_slice, *XN)
+
+
+def last_item_is_not_before_it(x):
+    items = [[row.sum()] for row in x]
+    last = items[-1]
+    for one in items[:-1]:
+        last[0] = last[0] * 0.5 + one[0]
+    return items[-1][0], last[0]
+
+
+PROGRAMS.add(last_item_is_not_before_it, *XN, expect="either")
+
+
+def item_in_its_own_slice(x):
+    items = [[row.sum()] for row in x]
+    first = items[0]
+    for one in items[0:]:
+        first[0] = first[0] + one[0]
+    return first[0], items[-1][0]
+
+
+PROGRAMS.add(item_in_its_own_slice, *XN, expect="refuse", match="may be the same item")
+
+
+def items_read_twice(x):
+    """As detectors write what they found back into its dict."""
+    results = [{"boxes": row, "masks": row * 2} for row in x]
+    for k, (found, scale) in enumerate(zip(results, [row.sum() for row in x])):
+        boxes = found["boxes"] * scale
+        results[k]["boxes"] = boxes
+        if "masks" in found:
+            results[k]["masks"] = found["masks"] + found["boxes"]
+    return results
+
+
+PROGRAMS.add(items_read_twice, *XS)
+
+
+def two_names_of_one_item(x):
+    items = [[row.sum(), row.max()] for row in x]
+    for k in range(len(items)):
+        a, b = items[k], items[k]
+        a[0] = b[1] * 2
+        if b[0] > 0:
+            b[1] = a[0] - 1
+        items[k][0] = items[k][0] + a[1]
+    return [item[0] + item[1] for item in items]
+
+
+PROGRAMS.add(two_names_of_one_item, *XS)
+
+
+def one_tensor_read_twice(x):
+    rows = [row * 1 for row in x]
+    for k in range(len(rows)):
+        row = rows[k]
+        rows[k].add_(1)
+        row.mul_(2)
+        rows[k] += row
+    return rows
+
+
+PROGRAMS.add(one_tensor_read_twice, *XS)
+
+
+def item_that_another_index_may_change(x, k, j):
+    items = [[row.sum()] for row in x]
+    a = items[int(k)]
+    items[int(j)][0] = items[int(j)][0] + 1
+    return a[0]
+
+
+PROGRAMS.add(
+    item_that_another_index_may_change,
+    (X3, torch.tensor(0), torch.tensor(0)),
+    (X3, torch.tensor(0), torch.tensor(2)),
+    expect="refuse",
+    match="may be the same item",
+)
+
+
+def one_item_read_before_and_in_the_loop(x):
+    items = [[row.sum(), row.max()] for row in x]
+    first = items[0]
+    for row in x:
+        items[0][0] = items[0][0] + row.sum()
+        first[1] = first[1] * 0.5 + items[0][0]
+        if row.sum() > 0:
+            items[0][1] = items[0][1] - 1
+    return first[0], first[1], items[0][0], items[0][1], items[-1][0]
+
+
+PROGRAMS.add(one_item_read_before_and_in_the_loop, *XN)
+
+
+def items_read_in_loops_in_loops(x):
+    items, total = [[row.sum(), row.max()] for row in x], x.sum()
+    for k in range(len(items)):
+        for j in range(len(items)):
+            total = total + items[k][0] * items[j][1]
+        if items[k][0] > 0:
+            items[k][1] = items[k][1] + total * 0.1
+            again = items[k]
+            again[0] = again[0] + 1
+        total = total + items[k][1]
+    return total, [item[0] + item[1] for item in items]
+
+
+PROGRAMS.add(items_read_in_loops_in_loops, *XN)

@@ -159,6 +159,25 @@ def elementwise_in_place(x):
 PROGRAMS.add(elementwise_in_place, X3, NEG3, X1, X5)
 
 
+def products_added_in_place(x, w):
+    """The operands have other sizes than what is written, as the taps of a filter."""
+    padded = torch.nn.functional.pad(x, (1, 1))
+    y = padded[:, : x.shape[1]] * w[0]
+    for k in range(1, 3):
+        y.addcmul_(padded[:, k : k + x.shape[1]], w[k])
+    y.addcdiv_(x, w[:1] + 5, value=2).lerp_(w[1], 0.25)
+    return y
+
+
+PROGRAMS.add(
+    products_added_in_place,
+    (X3, rand(3)),
+    (X1, rand(3, seed=1)),
+    (X5[:, :2], rand(3)),
+    (X0, rand(3)),
+)
+
+
 def comparisons_in_place(x):
     y = x.clone()
     mask = x > 0

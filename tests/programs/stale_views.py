@@ -123,3 +123,55 @@ def view_of_an_input(x, c):
 
 
 PROGRAMS.add(view_of_an_input, *SIZES)
+
+
+def made_and_looped_over_after_the_write(x):
+    y = x * 1
+    y[0] = 2
+    total = torch.zeros(())
+    for row in y:
+        total = total + row.sum()
+    columns = y.unsqueeze(1)
+    for row in columns:
+        total = total + row.max()
+    return total, columns
+
+
+PROGRAMS.add(made_and_looped_over_after_the_write, rand(4, 3), rand(1, 3), rand(7, 2))
+
+
+def masked_then_read_in_two_loops(x):
+    y = x * 1
+    y[y < 0] = 2
+    total = torch.zeros(())
+    for row in y:
+        total = total + row.sum()
+    for row in y.unsqueeze(1)[:, 0]:
+        total = total + row.max()
+    return total
+
+
+PROGRAMS.add(masked_then_read_in_two_loops, rand(4, 3), rand(1, 3), rand(7, 2), rand(3, 2)[:0])
+
+
+def written_on_one_path_and_looped_over(x):
+    y = x * 1
+    total = torch.zeros(())
+    if x.sum() > 0:
+        y[0] = 3
+        for row in y:
+            total = total + row.sum()
+    else:
+        first = y[:1]
+        first.mul_(2)
+        for row in first.t():
+            total = total + row.sum()
+    whole = y.unsqueeze(0)
+    for row in whole[0]:
+        total = total - row.max()
+    return total, y, whole
+
+
+PROGRAMS.add(
+    written_on_one_path_and_looped_over, rand(4, 3) + 1, rand(1, 3) - 2, rand(7, 2) - 2, rand(2, 5)
+)

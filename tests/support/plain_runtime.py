@@ -196,6 +196,9 @@ class PlainRuntime:
     def outer_writes(self, reader: Any, globals_: Any) -> None:
         pass
 
+    def new_keywords(self, keywords: dict[str, Any]) -> None:
+        """The dict of a ``**keywords`` parameter is noted."""
+
     def entered(self, reader: Any, rebound: Any) -> None:
         pass
 

@@ -15,6 +15,7 @@ from fxexport.capture.operators.writing import is_buffer, noting_changes
 from fxexport.capture.recording.types import Function, OpArgs, OpKwargs
 from fxexport.capture.session.compiled_functions import refuse_compiled
 from fxexport.capture.session.list_runs import holds_open
+from fxexport.capture.session.new_objects import noted_if_new
 from fxexport.capture.values.maybe import uncertain_in
 from fxexport.capture.values.symbolic_text import refuse_deciding
 from fxexport.source.exceptions import note_raised
@@ -96,4 +97,6 @@ class NativeCalls:
                 *(closed(value) for value in args),
                 **{key: closed(value) for key, value in kwargs.items()},
             )
-        return session.journal.made(result) if is_buffer(result) else result
+        if is_buffer(result):
+            return session.journal.made(result)
+        return noted_if_new(session.journal, result)

@@ -19,6 +19,7 @@ from fxexport.capture.operators.lookups import Lookups
 from fxexport.capture.operators.special_methods import Operand, has_operators
 from fxexport.capture.operators.writing import about_to_change
 from fxexport.capture.recording.types import Number
+from fxexport.capture.session.new_objects import noted_if_new
 from fxexport.capture.session.session import Session, is_symbolic, sym_type
 from fxexport.capture.staging.alternatives import for_each
 from fxexport.capture.values.maybe import force
@@ -183,7 +184,7 @@ class Arithmetic:
                     self.number(other) >= 0, "a number that is combined with flags is not negative"
                 )
         left, right = self.numbers(a, b)
-        return _done(BITWISE[name], left, right)
+        return self._new(_done(BITWISE[name], left, right))
 
     @for_each(0, 1)
     def add(self, a: object, b: object) -> Any:
@@ -228,8 +229,8 @@ class Arithmetic:
         left, right = self.numbers(old, value)
         return _done(AUGMENT[name], left, right)
 
-    def _new(self, value: object) -> Any:
-        return self._session.journal.made(value) if type(value) is list else value
+    def _new(self, value: Any) -> Any:
+        return noted_if_new(self._session.journal, value)
 
 
 def _shifted(name: str, number: Any, places: torch.SymInt) -> object:

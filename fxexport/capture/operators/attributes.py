@@ -47,6 +47,8 @@ class Attributes:
             return self._cached(known, owner, name)
         with errors_of_the_program():
             value = getattr(owner, name)
+        if name == "__dict__":
+            self._session.journal.made_with(owner, value)
         return read(value) if type(value) in (Maybe, Choice, Poison) else value
 
     def _of_number(self, owner: Any, name: str) -> Any:

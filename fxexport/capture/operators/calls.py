@@ -20,6 +20,7 @@ from fxexport.capture.python.pass_through import takes_anything
 from fxexport.capture.recording.types import Function
 from fxexport.capture.session.compiled_functions import refuse_compiled
 from fxexport.capture.session.journal import UNSET, CellSlot, Slot
+from fxexport.capture.session.new_objects import noted_if_new
 from fxexport.capture.session.session import Session
 from fxexport.capture.session.tries import OpenTry, these
 from fxexport.capture.staging.alternatives import each_alternative, is_one_of_several
@@ -93,7 +94,8 @@ class Calls:
         if takes_anything(function):
             if function.__name__ in ("extend", "extendleft", "update"):
                 whole_all(self._session, args)
-            return function(*args, **kwargs)
+            made = function(*args, **kwargs)
+            return noted_if_new(self._session.journal, made)
         if _is_of_torch(function):
             args = tuple(map(self._callees.handed, args))
             kwargs = {key: self._callees.handed(value) for key, value in kwargs.items()}
@@ -102,7 +104,9 @@ class Calls:
         whole_all(self._session, given)
         with noting_changes(self._session, given):
             result = self.with_certain(function, args, kwargs)
-        return self._session.journal.made(result) if is_buffer(result) else result
+        if is_buffer(result):
+            return self._session.journal.made(result)
+        return noted_if_new(self._session.journal, result)
 
     def with_certain(
         self, function: Function, args: tuple[object, ...], kwargs: dict[str, object]

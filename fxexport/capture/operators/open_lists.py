@@ -26,14 +26,22 @@ from fxexport.capture.operators.staged_functions import (
 )
 from fxexport.capture.recording.types import Function, Size
 from fxexport.capture.session.journal import ContainerSlot
-from fxexport.capture.session.list_runs import Spread, Views, is_open, length_of, refuse_open
+from fxexport.capture.session.list_runs import (
+    Spread,
+    Views,
+    is_open,
+    length_of,
+    only_run,
+    refuse_open,
+)
 from fxexport.capture.session.loans import Loan
 from fxexport.capture.session.session import Session, is_symbolic
 from fxexport.capture.staging.item_tensors import objects_in
+from fxexport.capture.staging.lending import lent
 from fxexport.capture.staging.list_elements import Elements
-from fxexport.capture.staging.patterns import Number, Parts, TensorOf
-from fxexport.capture.staging.runs import Changed, single, things_in, with_item, without
-from fxexport.capture.staging.sequence_items import PackedRun, item_of
+from fxexport.capture.staging.patterns import Parts, TensorOf
+from fxexport.capture.staging.runs import every, single, things_in, with_item, without
+from fxexport.capture.staging.sequence_items import item_of
 from fxexport.capture.staging.sequence_nodes import join
 from fxexport.capture.values.containers import rebuild_like
 from fxexport.capture.values.kinds import Mismatch
@@ -46,9 +54,6 @@ __all__ = ["OpenLists"]
 
 # A list or deque, or for reading a tuple or ModuleList: what is done with each depends on which.
 _Items: TypeAlias = Any
-
-
-_FLAG = TensorOf(torch.bool, ())
 
 
 class OpenLists:
@@ -126,20 +131,7 @@ class OpenLists:
 
     def _lent(self, items: _Items, run: Spread, key: Size) -> object:
         """An item of a list, which may be changed where it is."""
-        session = self._session
-        item = item_of(session, run, key)
-        things = things_in(session, item)
-        if not things or (run.views is not None and not isinstance(run.views, PackedRun)):
-            return item
-
-        def changed() -> Spread:
-            if isinstance(loan.run, Changed) and not loan.run.is_written:
-                return loan.run
-            return Changed(session, loan.run, self.from_start(key, loan.run.length), item)
-
-        loan = Loan(items, list(items), run, key, item, things, changed)
-        session.lend(loan)
-        return item
+        return lent(self._session, items, run, key, self.from_start)
 
     def _slice(self, items: _Items, key: slice) -> object:
         if key == slice(None):
@@ -154,7 +146,16 @@ class OpenLists:
         plain = self._plain_slice(items, key) if is_open(items) else None
         if plain is not None:
             return self._session.journal.made(plain)
-        return self._of_type(items, self._python(slice_of, items, key.start, key.stop))
+        made = self._python(slice_of, items, key.start, key.stop)
+        self._note_slice(items, made, key.start)
+        return self._of_type(items, made)
+
+    def _note_slice(self, items: _Items, made: list[object], start: Size | None) -> None:
+        """Says which run a slice is cut out of, where it is known at which index."""
+        whole, part = only_run(items), only_run(made)
+        first = 0 if start is None else start
+        if whole is not None and part is not None and not is_symbolic(first) and first >= 0:
+            whole.slices[part] = first
 
     def _plain_slice(self, items: _Items, key: slice) -> object:
         """A slice whose bounds lie among the ordinary items at the ends."""
@@ -202,10 +203,8 @@ class OpenLists:
         run = self.single(items)
         assert isinstance(run.element, Parts)
         flags, *values = run.columns
-        there = join(self._session, [Spread(Number(bool), [flags], run.length)], 0, True, _FLAG)
-        text = "no item of the list is None"
-        every = cast("torch.SymBool", there.all().item())
-        self.take_for_granted(every, text, "TypeError")
+        there = every(self._session, flags, run.length)
+        self.take_for_granted(there, "no item of the list is None", "TypeError")
         return Spread(run.element.items[1], values, run.length)
 
     def joins(self, function: object) -> bool:

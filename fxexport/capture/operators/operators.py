@@ -32,6 +32,7 @@ from fxexport.capture.operators.subscripts import Subscripts
 from fxexport.capture.operators.variables import cells_of, slots_of
 from fxexport.capture.python.converter import Converter, Entering, ReplacementFor
 from fxexport.capture.recording.types import Function
+from fxexport.capture.session.new_objects import note_parts_if_new
 from fxexport.capture.session.session import Session
 from fxexport.capture.staging.alternatives import each_alternative
 from fxexport.capture.staging.raise_sites import raise_where
@@ -208,7 +209,13 @@ class Operators:
             for key in value:
                 keep_apart(self.session, key, seen)
                 seen.append(key)
-        return self.session.journal.made(value)
+        self.session.journal.made(value)
+        note_parts_if_new(self.session.journal, value)
+        return value
+
+    def new_keywords(self, keywords: dict[str, object]) -> None:
+        """Notes the dict of a ``**keywords`` parameter, which Python makes at each call."""
+        self.session.journal.made(keywords)
 
     def constructed(self, cls: type, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
         """A call of a class that is not rewritten; one of Python's goes through lists by itself."""

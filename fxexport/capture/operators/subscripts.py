@@ -89,6 +89,8 @@ class Subscripts:
             return self._calls.call(own)(key)
         if isinstance(container, dict):
             keep_apart(self._session, key, container)
+            if key not in container and isinstance(container, defaultdict):
+                return self._made_where_missing(container, key)
         if isinstance(container, torch.Tensor):
             return self._of_tensor(container, key)
         with errors_of_the_program():
@@ -124,6 +126,19 @@ class Subscripts:
         return self._lookups.find(
             key, container.keys(), lambda known: self.get_item(container, known), missing
         )
+
+    def _made_where_missing(self, container: defaultdict[object, object], key: object) -> object:
+        """``container[key]`` of a defaultdict without the key: it makes an item, and keeps it."""
+        if container.default_factory is None:
+            raise note_raised(KeyError(key))
+        value = self._calls.call(container.default_factory)()
+        journal = self._session.journal
+        if is_mutable(value) and journal.born(container) < journal.opened:
+            # A list that a branch or loop makes and fills could not be told from that of another
+            # path. Python makes one that is taken for there before, and is empty then.
+            return container[key]
+        self.set_item(value, container, key)
+        return value
 
     def _perhaps_missing(self, container: dict[object, object], key: object, item: Maybe) -> object:
         """``container[key]`` of a dict whose key may not be there."""

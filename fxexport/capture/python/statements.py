@@ -161,9 +161,14 @@ class _FunctionRewriter(TryRewriter):
         return [declaration]
 
     def _entry(self, node: ast.FunctionDef) -> list[ast.stmt]:
-        """Says that variables which ifs and loops bind, or functions see, are new at each call."""
+        """Says what is new at each call: variables that others bind or see, and ``**keywords``."""
         call = self._entered(node)
-        return [] if call is None else [assignment("_fx_invocation", call, node)]
+        made = [] if call is None else [assignment("_fx_invocation", call, node)]
+        if node.args.kwarg is not None:
+            keywords = load(node.args.kwarg.arg, node)
+            call = operator_call("new_keywords", [keywords], node)
+            made.append(ast.copy_location(ast.Expr(call), node))
+        return made
 
     def _entered(self, node: FunctionNode) -> ast.expr | None:
         names = sorted((self.scope.staged | self.scope.captured) & self.scope.locals)

@@ -196,6 +196,13 @@ class FrameWriter:
                 frame.tensors[id(value)] = (value, node)
         return node
 
+    def has_node(self, tensor: torch.Tensor) -> bool:
+        """Whether a fake tensor has a node in an open frame."""
+        frame: Frame | None = self.frame
+        while frame is not None and id(tensor) not in frame.tensors:
+            frame = frame.parent
+        return frame is not None
+
     def knows(self, symbol: sympy.Symbol) -> bool:
         """Whether a symbol has a node in an open frame."""
         return self._find_symbol(symbol) is not None

@@ -32,17 +32,25 @@ class StaleViews:
         self._recorder = recorder
         self._read = read
         self._views: MutableMapping[torch.Tensor, _Views] = WeakIdKeyDictionary()
-        # what was written -> the graph in which it was
+        # Whatever has been written once: functionalization takes each view that is made of it
+        # from then on for stale, and makes it anew at its first read.
+        self._ever_written: MutableMapping[torch.Tensor, bool] = WeakIdKeyDictionary()
+        # what was written, or has a view that was not read yet -> the graph in which it was
         self._written: MutableMapping[torch.Tensor, weakref.ref[Frame]] = WeakIdKeyDictionary()
 
     def made(self, view: torch.Tensor, base: torch.Tensor) -> None:
         """A view has been made."""
         known = [pair for pair in self._views.get(base, []) if pair[0]() is not None]
-        self._views[base] = [*known, (weakref.ref(view), weakref.ref(self._recorder.frame))]
+        frame = weakref.ref(self._recorder.frame)
+        self._views[base] = [*known, (weakref.ref(view), frame)]
+        noted = self._written.get(base)
+        if base in self._ever_written and (noted is None or not self._is_open(noted())):
+            self._written[base] = frame
 
     def written(self, base: torch.Tensor) -> None:
         """A tensor, or a view of it, is given other contents."""
         self._written[base] = weakref.ref(self._recorder.frame)
+        self._ever_written[base] = True
 
     def bring_up_to_date(self) -> None:
         """To be called before a body begins."""

@@ -452,6 +452,10 @@ class TensorMode(compat.UserMode):
     def _written(self, tensor: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         """Gives a tensor, view or not, the value that an operator in place leaves in it."""
         if value.dtype != tensor.dtype:
+            if not torch.can_cast(value.dtype, tensor.dtype):
+                raise RuntimeError(
+                    f"result type {value.dtype} can't be cast to the output type {tensor.dtype}"
+                )
             value = value.to(tensor.dtype)
         if value.dim() != tensor.dim():
             return torch.ops.aten.copy_.default(tensor, value)  # PyTorch's own error

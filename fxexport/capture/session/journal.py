@@ -348,6 +348,11 @@ class Journal:
         if sources:
             self._feeding[id(iterator)] = (iterator, sources)
 
+    def made_with(self, owner: Value, part: Value) -> None:
+        """Notes that a part of an object is as old as the object."""
+        if id(owner) in self._made:
+            self._made[id(part)] = (part, self._made[id(owner)][1])
+
     def made_cell(self, cell: CellType) -> None:
         """Notes that a variable is new.
 

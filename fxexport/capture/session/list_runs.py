@@ -73,6 +73,7 @@ class Spread:
         places_relied_on: whether something was done since the places are the same.
         stale: why its items are out of date, if they are.
         location: the line that has made it.
+        slices: runs that are slices of this one, and where they begin here.
     """
 
     def __init__(self, element: Pattern, columns: list[SequenceVal] | Views, length: Size) -> None:
@@ -86,6 +87,7 @@ class Spread:
         self.places_relied_on = False
         self.stale: Poison | None = None
         self.location = user_location()
+        self.slices: weakref.WeakKeyDictionary[Spread, Size] = weakref.WeakKeyDictionary()
         self._made_of: list[Spread] = []
         self._makes: weakref.WeakSet[Spread] = weakref.WeakSet()
 

@@ -95,12 +95,25 @@ class Lending(Sharing):
         super().__init__()
         # Each thing in an item that was read -> its loan, by the identity of the thing.
         self._loans: dict[int, Loan] = {}
+        # A list, by its identity -> the loans of its items.
+        self._lent_from: dict[int, list[Loan]] = {}
         # What is written into the graph before a branch, a loop or a path of one begins or ends.
         self.pending: list[Callable[[], None]] = []
 
     def lend(self, loan: Loan) -> None:
         """Notes that an item was read from a list."""
         self._loans.update((id(thing), loan) for thing in loan.things)
+        self._lent_from.setdefault(id(loan.container), []).append(loan)
+
+    def lent(self, container: Value, key: Size) -> Iterable[Value]:
+        """The items that were read from a list at an index, and are there now; the last one first.
+
+        They may have been read in a branch or loop that has ended, or be out of date.
+        """
+        for loan in reversed(self._lent_from.get(id(container), [])):
+            there = loan.container is container and self.same(loan.key, key)
+            if there and self._is_there(loan):
+                yield loan.item
 
     def is_lent(self, item: Value, container: Value, key: Size) -> bool:
         """Whether a list holds an item at an index because it was read from there."""
@@ -116,6 +129,10 @@ class Lending(Sharing):
 
     def same(self, a: Value, b: Value) -> bool:
         """Whether two Python or symbolic scalars certainly have the same type and value."""
+        raise NotImplementedError
+
+    def known(self, condition: Value) -> bool | None:
+        """The value of a condition, where it is known."""
         raise NotImplementedError
 
     def settle(self) -> None:
@@ -173,7 +190,7 @@ class Lending(Sharing):
             raise item_changed(what)
         if loan.left is None and not self._is_there(loan):
             raise item_changed(what)
-        connected = self._connected(loan.run, kind is torch.Tensor, loan.left)
+        connected = self._connected(loan.run, kind is torch.Tensor, loan.left, loan.key)
         own = {id(one) for one in loan.things}
         runs = [run for run in connected.runs.values() if run.may_hold(kind)]
         others = [
@@ -225,14 +242,20 @@ class Lending(Sharing):
         found = self._connected(one, isinstance(a, torch.Tensor), None)
         return id(other) in found.others
 
-    def _connected(self, start: Value, in_tensor: bool, without: Spread | None) -> _Connected:
-        """What may be, or hold, what a run or an object or tensor is, or holds."""
+    def _connected(
+        self, start: Value, in_tensor: bool, without: Spread | None, key: Size | None = None
+    ) -> _Connected:
+        """What may be, or hold, what a run or an object or tensor is, or holds.
+
+        With a `key` only the item at that index of a run counts.
+        """
         found = _Connected()
+        apart = set() if key is None else self._slices_without(cast("Spread", start), key)
         queue: list[Value] = [start]
         while queue:
             thing = queue.pop()
             known = found.runs if isinstance(thing, Spread) else found.others
-            if id(thing) in known or thing is without:
+            if id(thing) in known or thing is without or id(thing) in apart:
                 continue
             if isinstance(thing, Spread):
                 found.runs[id(thing)] = thing
@@ -240,6 +263,21 @@ class Lending(Sharing):
             else:
                 found.others[id(thing)] = thing
             queue.extend(self._tensors_about(thing) if in_tensor else self._objects_about(thing))
+        return found
+
+    def _slices_without(self, run: Spread, key: Size) -> set[int]:
+        """The slices of a run that do not have its item at an index."""
+        found: set[int] = set()
+        wholes = [run]
+        for whole in wholes:
+            place = key + whole.length if isinstance(key, int) and key < 0 else key
+            for part, first in whole.slices.items():
+                outside = (place < first, place >= first + part.length)
+                if any(self.known(condition) is True for condition in outside):
+                    found.add(id(part))
+            wholes.extend(one for one in whole.same_places if run.keeps_places_of(one))
+        if found:
+            run.rely_on_places()
         return found
 
     def _tensors_about(self, thing: Value) -> Iterable[Value]:

@@ -163,6 +163,8 @@ class Session(Refusing):
             slots: variables that may be bound inside.
         """
         self.settle()
+        # A view that is made anew inside would be lost with what is taken back.
+        self.tensors.stale_views.bring_up_to_date()
         return self._ledger.transaction(slots)
 
     @contextlib.contextmanager

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import cast
+
+import torch
 
 from fxexport.capture.recording.types import Size, Value
 from fxexport.capture.session.list_runs import Spread, length_of
 from fxexport.capture.session.loans import kind_of
 from fxexport.capture.session.session import Session
-from fxexport.capture.staging.item_tensors import objects_in, tensors_in
+from fxexport.capture.staging.item_tensors import joined, objects_in, tensors_in
 from fxexport.capture.staging.list_elements import Elements
 from fxexport.capture.staging.patterns import Number, Pattern, TensorOf, leaves_of
 from fxexport.capture.staging.sequence_items import (
@@ -24,7 +27,16 @@ from fxexport.graph import sequences
 from fxexport.graph.sequences import SequenceVal
 from fxexport.source.frames import user_location
 
-__all__ = ["Changed", "hold", "shared_kinds", "single", "things_in", "with_item", "without"]
+__all__ = [
+    "Changed",
+    "every",
+    "hold",
+    "shared_kinds",
+    "single",
+    "things_in",
+    "with_item",
+    "without",
+]
 
 
 def single(session: Session, items: Iterable[Value], *, mixed: bool = True) -> Spread:
@@ -88,6 +100,12 @@ def shared_kinds(session: Session, items: Sequence[Value]) -> frozenset[type]:
                 found.add(kind_of(thing))
             seen.add(id(thing))
     return frozenset(found)
+
+
+def every(session: Session, flags: SequenceVal, length: Size) -> torch.SymBool:
+    """Whether all of a sequence of flags are true; also where there are none."""
+    run = Spread(TensorOf(torch.bool, ()), [flags], length)
+    return cast("torch.SymBool", joined(session, run, stacked=True).all().item())
 
 
 class Changed(Spread):
