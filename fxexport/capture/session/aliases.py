@@ -14,7 +14,7 @@ from weakref import WeakSet
 from fxexport.capture.recording.types import Value
 from fxexport.capture.session.journal import Journal
 from fxexport.capture.session.notes import Notes
-from fxexport.errors import UnsupportedError
+from fxexport.capture.session.refusals import AliasRefused, Place
 from fxexport.source.frames import user_location
 
 __all__ = ["Alias", "Aliases"]
@@ -25,10 +25,12 @@ class Alias:
 
     Attributes:
         strict: whether others hold the sources of the merged object in any case.
+        place: where it was merged.
     """
 
-    def __init__(self, merged: Value, source: Value, strict: bool) -> None:
+    def __init__(self, merged: Value, source: Value, strict: bool, place: Place | None) -> None:
         self.merged, self.source, self.strict = merged, source, strict
+        self.place = place
 
     def references_to(self, value: Value) -> int:
         """How many references to an object the note itself holds."""
@@ -44,18 +46,38 @@ class Aliases:
         # Also those that have been taken back and are kept until a branch or loop is merged.
         self._alive: WeakSet[Alias] = WeakSet()
 
-    def note(self, merged: Value, sources: list[Value], strict: bool = False) -> None:
+    def note(
+        self,
+        merged: Value,
+        sources: list[Value],
+        strict: bool = False,
+        place: Place | None = None,
+    ) -> None:
         """Notes what a merged object may be; `strict` if others hold its sources in any case."""
         known = self._sources_of(merged)
         for source in sources:
             if source is not merged and not any(source is other for other in known):
-                alias = Alias(merged, source, strict)
+                alias = Alias(merged, source, strict, place)
                 self._alive.add(alias)
                 self.notes.add(alias)
 
     def may_be_one(self, a: Value, b: Value) -> bool:
         """Whether two different objects may be one and the same in Python."""
         return not self._candidates(a).isdisjoint(self._candidates(b))
+
+    def places_about(self, *values: Value) -> frozenset[Place]:
+        """Where objects were merged that may be one of these, or be made of them."""
+        found: set[Place] = set()
+        queue, seen = list(values), set[int]()
+        while queue:
+            item = queue.pop()
+            if id(item) not in seen:
+                seen.add(id(item))
+                for alias in self.notes.about(item):
+                    if alias.merged is item or alias.source is item:
+                        found.update([alias.place] if alias.place is not None else [])
+                        queue.extend((alias.merged, alias.source))
+        return frozenset(found)
 
     def _sources_of(self, merged: Value) -> list[Value]:
         return [alias.source for alias in self.notes.about(merged) if alias.merged is merged]
@@ -83,9 +105,10 @@ class Aliases:
         ]
         strict = any(alias.strict for alias in about if alias.merged is container)
         if others and (strict or any(self._is_held(other) for other in others)):
-            raise UnsupportedError(
+            raise AliasRefused(
                 f"a {type(container).__name__} is changed that is also known by another name on "
                 "one path through a branch or loop and not on the other",
+                frozenset(alias.place for alias in about if alias.place is not None),
                 location=user_location(),
                 hint="make a copy in the branch or loop",
             )

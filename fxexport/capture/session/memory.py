@@ -17,12 +17,12 @@ from typing import Any
 import torch
 from torch.utils.weak import WeakIdKeyDictionary
 
-from fxexport import _torch_compat as compat
 from fxexport.capture.recording.tensor_mode import TensorMode
 from fxexport.capture.recording.types import Value
 from fxexport.capture.session.aliases import Aliases
 from fxexport.capture.session.journal import ContentsSlot, Journal
 from fxexport.capture.session.notes import Notes
+from fxexport.capture.session.refusals import AliasRefused, Place
 from fxexport.capture.session.sharing_notes import (
     Frozen,
     Held,
@@ -105,7 +105,7 @@ class Sharing:
         for note in notes:
             tensor = note.tensor()
             if tensor is not None:
-                self._lose(tensor, note.location)
+                self._lose(tensor, note.location, note.places)
             elif note.value is not None:
                 self.spoil(note.value, note.location)
 
@@ -151,11 +151,12 @@ class Sharing:
         """Notes a write: what shares the memory on some paths is lost after it."""
         for shared in self._shared.about(base):
             merged, sources = shared.merged(), shared.sources_alive()
+            places = frozenset([] if shared.place is None else [shared.place])
             if base is merged:
                 for source in sources:
-                    self._lose(source)
+                    self._lose(source, places=places)
             elif merged is not None and any(base is source for source in sources):
-                self._lose(merged)
+                self._lose(merged, places=places)
         name = self._reshaped.get(base)
         if name is not None and self.tensors.born(base) < self.journal.opened:
             raise UnsupportedError(
@@ -171,9 +172,15 @@ class Sharing:
             self._item_changes(base, "a tensor is written in place")
         self.journal.touch(self.contents(base))
 
-    def _lose(self, base: torch.Tensor, location: SourceLocation | None = None) -> None:
-        if not any(lost.tensor() is base for lost in self._lost.about(base)):
-            self._lost.add(Lost(weakref.ref(base), location or user_location()))
+    def _lose(
+        self,
+        base: torch.Tensor,
+        location: SourceLocation | None = None,
+        places: frozenset[Place] = frozenset(),
+    ) -> None:
+        known = [lost for lost in self._lost.about(base) if lost.tensor() is base]
+        if not known or not any(places <= lost.places for lost in known):
+            self._lost.add(Lost(weakref.ref(base), location or user_location(), places=places))
 
     def is_lost(self, tensor: Value, elsewhere: Iterable[Lost] = ()) -> Lost | None:
         """What is noted where a tensor was perhaps written under another name.
@@ -185,7 +192,7 @@ class Sharing:
         Returns:
             The note; None for a tensor that holds what it should.
         """
-        if not isinstance(tensor, compat.FunctionalTensor):
+        if not isinstance(tensor, torch.Tensor):
             return None
         base = self.tensors.base_of(tensor)
         notes = (*self._lost.about(base), *elsewhere)
@@ -195,16 +202,18 @@ class Sharing:
         """New tensors are lost where those that they stand for were (`is_lost` said)."""
         for tensor, lost in zip(tensors, notes, strict=False):
             if lost is not None:
-                self._lose(self.tensors.base_of(tensor), lost.location)
+                self._lose(self.tensors.base_of(tensor), lost.location, lost.places)
 
     def about_to_read(self, tensor: torch.Tensor) -> None:
         """Refuses a read of what was perhaps written under another name."""
         found = self.is_lost(tensor) if len(self._lost) else None
         if found is not None:
-            raise UnsupportedError(
+            base = self.tensors.base_of(tensor)
+            raise AliasRefused(
                 "a tensor is written in place that shares memory with another one on some paths "
                 "through the model (a branch, a loop, sizes of 1) and not on others, and the other "
                 "one is read afterwards",
+                frozenset().union(*(lost.places for lost in self._lost.about(base))),
                 location=found.location,
                 hint="make a new tensor instead (y = y + 1), or clone() it where it is made",
             )
@@ -277,19 +286,33 @@ class Sharing:
             hint="keep one of them, and make the view in forward",
         )
 
-    def merged_from(self, merged: torch.Tensor, *sources: Value) -> None:
+    def merged_from(
+        self, merged: torch.Tensor, *sources: Value, place: Place | None = None
+    ) -> None:
         """Remembers what a merged tensor may share memory with, to refuse later writes."""
         merged = self.tensors.base_of(merged)
-        bases = [self.tensors.base_of(s) for s in sources if isinstance(s, compat.FunctionalTensor)]
+        lifted = [self.tensors.lift(s) for s in sources if isinstance(s, torch.Tensor)]
+        bases = [self.tensors.base_of(s) for s in lifted]
         bases = [base for base in bases if base is not merged]
         if bases:
-            self._shared.add(Shared(weakref.ref(merged), tuple(map(weakref.ref, bases))))
+            self._shared.add(Shared(weakref.ref(merged), tuple(map(weakref.ref, bases)), place))
 
     def may_be_one(self, a: Value, b: Value) -> bool:
         """Whether two different objects may be one and the same in Python on some path."""
         if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor):
             return self.aliases.may_be_one(a, b)
         return not self._bases(a).isdisjoint(self._bases(b))
+
+    def places_about(self, a: Value, b: Value) -> frozenset[Place]:
+        """Where values were merged that may be these two."""
+        found = set(self.aliases.places_about(a, b))
+        for value in (a, b):
+            ids = self._bases(value) if isinstance(value, torch.Tensor) else ()
+            for shared in self._shared.since(0) if ids else ():
+                near = [shared.merged(), *shared.sources_alive()]
+                if shared.place is not None and any(id(one) in ids for one in near):
+                    found.add(shared.place)
+        return frozenset(found)
 
     def _bases(self, tensor: torch.Tensor) -> set[int]:
         """The tensors that a merged one may be, or look into."""
@@ -324,27 +347,30 @@ class Sharing:
         before: Sequence[Value],
         since: int,
         lost: Sequence[Lost],
+        places: Sequence[Place | None],
     ) -> None:
         """New tensors stand for others: what these share, they may share.
 
         Args:
             tensors: merged or carried tensors.
+            places: where each of them was merged.
             before: what each of them stands for on one path, or at the end of an iteration.
             since: the journal's number when that path or iteration began.
             lost: what is lost on that path or in that iteration, beside what is lost here.
         """
-        groups: dict[int, list[torch.Tensor]] = {}
-        for tensor, old in zip(tensors, before, strict=False):
-            if not isinstance(old, compat.FunctionalTensor) or tensor is old:
+        groups: dict[int, list[tuple[torch.Tensor, Place | None]]] = {}
+        for tensor, old, place in zip(tensors, before, places, strict=False):
+            if not isinstance(old, torch.Tensor) or tensor is old:
                 continue
-            base = self.tensors.base_of(old)
-            groups.setdefault(id(base), []).append(tensor)
-            self.merged_from(tensor, *self.outer_sources(base, since))
+            base = self.tensors.base_of(self.tensors.lift(old))
+            groups.setdefault(id(base), []).append((tensor, place))
+            self.merged_from(tensor, *self.outer_sources(base, since), place=place)
             self.held_as(tensor, old)
             self.lose_as([tensor], [self.is_lost(old, lost)])
         for group in groups.values():
-            for tensor in group:
-                self.merged_from(tensor, *(other for other in group if other is not tensor))
+            for tensor, place in group:
+                others = (other for other, _ in group if other is not tensor)
+                self.merged_from(tensor, *others, place=place)
 
 
 def item_changed(what: str) -> UnsupportedError:

@@ -34,7 +34,7 @@ from fxexport.capture.session.implications import Facts
 from fxexport.capture.session.journal import Journal, Slot
 from fxexport.capture.session.ranks import settle_one
 from fxexport.capture.session.recursion import deepest_recursion
-from fxexport.capture.session.refusals import PinNeeded, Poison
+from fxexport.capture.session.refusals import PinNeeded, Place, Poison
 from fxexport.capture.session.refusing import Refusing
 from fxexport.capture.session.transaction import Body, Ledger, Transaction
 from fxexport.errors import UnsupportedError
@@ -86,6 +86,7 @@ class Session(Refusing):
         *,
         going_on: bool = False,
         max_depth: int | None = None,
+        apart: frozenset[Place] = frozenset(),
     ) -> None:
         """Starts a capture.
 
@@ -98,9 +99,11 @@ class Session(Refusing):
             name_of: names real tensors.
             going_on: whether the program goes on after a statement that is refused.
             max_depth: how many calls of a function may be open where data ends its recursion.
+            apart: where objects and tensors that were there before are not merged.
         """
         super().__init__(going_on)
         self._max_depth = max_depth
+        self.apart = apart
         self.report = report
         self.env = compat.SizeEnv(functools.partial(policy, self), prove)
         self.fake_mode = compat.fake_mode(self.env)

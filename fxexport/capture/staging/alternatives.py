@@ -14,12 +14,20 @@ from fxexport.capture.session.refusals import Poison
 from fxexport.capture.session.session import Session
 from fxexport.capture.staging.branch import stage_branch
 from fxexport.capture.values.choice import Choice, cases_of
+from fxexport.capture.values.containers import is_mutable, of_one_form, same_kind
 from fxexport.capture.values.maybe import Maybe, force, narrowed
 from fxexport.capture.values.uncertain_keys import with_and_without
 from fxexport.graph import scalars
 from fxexport.source.exceptions import errors_of_the_program, note_of, note_raised
 
-__all__ = ["each_alternative", "for_each", "is_one_of_several"]
+__all__ = [
+    "each_alternative",
+    "fewer_alternatives",
+    "for_each",
+    "is_one_of_several",
+    "made_since",
+    "merged_copy",
+]
 
 
 def is_one_of_several(value: Value) -> bool:
@@ -55,12 +63,62 @@ def each_alternative(
         outcomes.append(use(one))
         return outcomes[-1]
 
-    result = _in_branches(session, cases, used, slots)
+    # Where objects stay what they are, those that they lead to do.
+    result = _in_branches(session, cases, used, slots, apart=bool(session.apart))
     if isinstance(result, Poison):
         raise result.refuse()
     if len(outcomes) == len(cases) and all(isinstance(outcome, bool) for outcome in outcomes):
         return _told(session, [flag for flag, _ in cases], outcomes)
     return narrowed(result)
+
+
+def merged_copy(session: Session, value: Value) -> Value:
+    """What the alternatives of a choice hold now, merged into one value where that can be."""
+    value = narrowed(value)
+    if not isinstance(value, Choice):
+        return value
+    return _in_branches(session, cases_of(value), lambda one: one, (), copies=True)
+
+
+def fewer_alternatives(session: Session, value: Value, since: int) -> Value:
+    """A choice in which alternatives of one kind that were made since are merged.
+
+    Args:
+        session: the capture.
+        value: a choice, or any other value.
+        since: the journal's number.
+    """
+    if not isinstance(value, Choice):
+        return value
+    flags: list[Value] = []
+    values: list[Value] = []
+    for flag, one in cases_of(value):
+        k = next((k for k, mate in enumerate(values) if _are_new(session, one, mate, since)), None)
+        if k is None:
+            flags.append(flag)
+            values.append(one)
+            continue
+        mate = values[k]
+        condition = cast("torch.SymBool", flag)
+        values[k] = stage_branch(session, condition, lambda: one, lambda: mate, copies=True)  # noqa: B023
+        flags[k] = session.recorder.scalar_op(scalars.or_, cast("torch.SymBool", flags[k]), flag)
+    return value.like([*flags, *values]) if len(values) < len(value.values) else value
+
+
+def _are_new(session: Session, one: Value, other: Value, since: int) -> bool:
+    """Whether two values are tensors or objects of one kind, both made since."""
+    alike = of_one_form(one, other) or (is_mutable(one) and same_kind(one, other))
+    return alike and made_since(session, one, since) and made_since(session, other, since)
+
+
+def made_since(session: Session, value: Value, since: int) -> bool:
+    """Whether a value is an object or tensor that was made when the journal had a number, or later.
+
+    Of a number, or another constant, nothing can tell.
+    """
+    if isinstance(value, torch.Tensor):
+        return session.tensors.born(value) >= since
+    return not is_mutable(value) or session.journal.born(value) >= since
 
 
 def _cases(value: Value) -> list[tuple[Value, Value]]:
@@ -77,19 +135,24 @@ def _in_branches(
     cases: Sequence[tuple[Value, Value]],
     use: Callable[[Value], Value],
     slots: Sequence[Slot],
+    *,
+    apart: bool = False,
+    copies: bool = False,
 ) -> Value:
     (flag, one), *others = cases
     known = session.known(flag)
     if known or not others:
         return use(one)
     if known is False:
-        return _in_branches(session, others, use, slots)
+        return _in_branches(session, others, use, slots, apart=apart, copies=copies)
     return stage_branch(
         session,
         cast("Undecided", flag),
         lambda: use(one),
-        lambda: _in_branches(session, others, use, slots),
+        lambda: _in_branches(session, others, use, slots, apart=apart, copies=copies),
         slots,
+        apart=apart,
+        copies=copies,
     )
 
 

@@ -76,6 +76,9 @@ def stage_branch(
     then: Callable[[], Value],
     other: Callable[[], Value],
     slots: Sequence[Slot] = (),
+    *,
+    apart: bool = False,
+    copies: bool = False,
 ) -> Value:
     """Records both paths of a branch on a symbolic condition and merges them.
 
@@ -85,6 +88,8 @@ def stage_branch(
         then: runs the path taken when the condition holds.
         other: runs the other path.
         slots: variables that either path may bind.
+        apart: whether an object that was there before stays what it is in the result: a choice.
+        copies: whether objects and tensors are merged whatever the place.
 
     Returns:
         The merged result of the two callables.
@@ -116,7 +121,8 @@ def stage_branch(
     facts = {"then": (condition, bodies[0].learnt), "other": (opposite, bodies[1].learnt)}
     learnt = [{fact.expr for fact in body.learnt.values()} for body in bodies]
     writes = [body.writes for body in bodies]
-    merge = Merge(session, writes, Emptiness(session, facts).takes_rank, learnt)
+    takes_rank = Emptiness(session, facts).takes_rank
+    merge = Merge(session, writes, takes_rank, learnt, location, copies=copies)
     touched = _touched(slots, paths)
     before = {key: slot.get() for key, slot in touched.items()}
     plans = {}
@@ -124,7 +130,9 @@ def stage_branch(
         then_value, other_value = _left(session, condition, paths, key, before[key])
         held = slot.is_contents
         plans[key] = merge.plan(then_value, other_value, slot.name, contents=held)
-    result = merge.plan(paths[0].result, paths[1].result, "the result of this expression")
+    result = merge.plan(
+        paths[0].result, paths[1].result, "the result of this expression", apart=apart
+    )
     after = _write_node(session, condition, condition_node, paths, merge)
     for key, slot in touched.items():
         value = after.of(plans[key])
@@ -277,7 +285,7 @@ def _write_node(
         value: Value = made
         if isinstance(made, torch.Tensor):
             value = wrapped = session.tensors.wrap(made)
-            session.merged_from(wrapped, output.then, output.other)
+            session.merged_from(wrapped, output.then, output.other, place=output.place)
         elif output.kind is bool and _is_choice(output):
             # A flag that says which path was taken is the condition itself.
             truth = session.facts.truth_of(condition, session.in_scope)
@@ -297,6 +305,7 @@ def _write_node(
             [output.on(side) for _, output in merged],
             path.body.writes.serial,
             path.body.remembered.lost,
+            [output.place for _, output in merged],
         )
     for path in paths:
         session.lose(path.body.remembered.lost)

@@ -20,6 +20,7 @@ from fxexport.capture.recording.types import (
     sym_type,
 )
 from fxexport.capture.session.list_runs import Pattern, Spread, only_run
+from fxexport.capture.session.refusals import Place
 from fxexport.capture.session.session import Session
 from fxexport.capture.staging.item_tensors import is_spoilt
 from fxexport.capture.staging.patterns import Number, TensorOf, leaves_of, sequence_like
@@ -56,6 +57,7 @@ class BranchOutput:
         dtype: of a tensor.
         promoted: whether it is a number of another type on one side.
         held: the fake tensor that a tensor holds on each side.
+        place: where it is merged.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class BranchOutput:
         self.kind = kind
         self.dtype = dtype
         self.promoted = False
+        self.place: Place | None = None
         self.held: dict[Side, torch.Tensor] = {}
 
     def on(self, side: Side) -> Value:
@@ -115,6 +118,8 @@ class BranchOutputs:
         """`learnt` are the facts about sizes that each path needs."""
         self._session = session
         self.learnt = learnt
+        # Where values are being merged just now.
+        self.place: Place | None = None
         self.all: list[BranchOutput] = []
         self._flags: dict[tuple[Value, Value], BranchOutput] = {}
 
@@ -134,6 +139,7 @@ class BranchOutputs:
 
     def append(self, output: BranchOutput) -> BranchOutput:
         """Adds an output."""
+        output.place = self.place
         self.all.append(output)
         return output
 

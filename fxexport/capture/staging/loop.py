@@ -13,8 +13,9 @@ from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.refusals import Poison
 from fxexport.capture.session.session import Session
 from fxexport.capture.sizes.proofs import iteration_bound
+from fxexport.capture.staging.carried_sharing import Share
 from fxexport.capture.staging.list_elements import Elements
-from fxexport.capture.staging.loop_body import Iteration, Share, record_iteration
+from fxexport.capture.staging.loop_body import Iteration, record_iteration
 from fxexport.capture.staging.loop_node import write_loop
 from fxexport.capture.staging.patterns import (
     Constant,
@@ -65,7 +66,7 @@ def stage_loop(
     location = user_location()
     slots = list(slots)
     patterns: list[Pattern] = [Constant(slot.get()) for slot in slots]
-    widening = Widening(session, peels=peels)
+    widening = Widening(session, location, peels=peels)
     recorded: Iteration | None = None
     shares: list[Share] = []
     moving: list[str] = []
@@ -74,7 +75,7 @@ def stage_loop(
             # Findings about an earlier recording need not hold for this one.
             recorded.body.unsay()
         recorded = record_iteration(
-            session, iterate, going, slots, patterns, trip_count, recorded, first is True
+            session, iterate, going, slots, patterns, trip_count, recorded, first is True, location
         )
         for fact in recorded.needed:
             session.env.learn(fact)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,47 +14,43 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.recording.types import Condition, GraphValue, Size, Value
 from fxexport.capture.session.example_sizes import relations_among
 from fxexport.capture.session.journal import Slot, Writes
-from fxexport.capture.session.list_runs import Spread, is_open, only_run
+from fxexport.capture.session.list_runs import Spread, only_run
 from fxexport.capture.session.memory import item_changed
-from fxexport.capture.session.refusals import Poison
+from fxexport.capture.session.refusals import Place, Poison
 from fxexport.capture.session.session import Session
 from fxexport.capture.session.sharing_notes import Lost
 from fxexport.capture.session.transaction import Body
+from fxexport.capture.staging.alternatives import fewer_alternatives
+from fxexport.capture.staging.carried_sharing import (
+    Share,
+    may_share,
+    one_object,
+    share,
+    share_objects,
+    shares,
+    spoil_carried,
+)
 from fxexport.capture.staging.conditions import condition_of
-from fxexport.capture.staging.item_tensors import is_spoilt, objects_in, tensors_in
+from fxexport.capture.staging.item_tensors import objects_in, tensors_in
 from fxexport.capture.staging.patterns import Constant, ListOf, Pattern, Ran, Variable, make
-from fxexport.capture.staging.runs import hold, shared_kinds
-from fxexport.capture.values.choice import Choice, cases_of
+from fxexport.capture.staging.runs import shared_kinds
 from fxexport.capture.values.containers import (
     holds_choice,
-    is_mutable,
-    keys_of,
-    parts_of,
-    same_kind,
 )
-from fxexport.capture.values.kinds import same_sort
-from fxexport.capture.values.maybe import HOLE, Maybe, lifted
-from fxexport.capture.values.uncertain_keys import aligned
+from fxexport.capture.values.maybe import HOLE
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_of
 from fxexport.source.frames import user_location
+from fxexport.source.location import SourceLocation
 
 __all__ = [
     "Iteration",
-    "Share",
-    "may_share",
     "record_iteration",
-    "share",
-    "spoil_carried",
     "varies",
 ]
 
 # The kinds of slots that are a part of an object.
 _OF_OBJECTS = ("container", "attribute")
-
-# Whether a tensor is lost at the end of an iteration (see `Lost`), and the identities of what it
-# may share memory with.
-Share = tuple[bool, set[int]]
 
 
 @dataclass
@@ -65,6 +60,8 @@ class Iteration:
     body: Body
     inputs: list[fx.Node]
     starts: list[Value]
+    # where each value of `starts` is merged of those that it stands for
+    places: list[Place]
     ends: list[Value] = field(default_factory=list)
     condition: Condition = True
     new_slots: list[Slot] = field(default_factory=list)
@@ -87,6 +84,7 @@ def record_iteration(
     trip_count: Size | None,
     last: Iteration | None,
     certain: bool,
+    location: SourceLocation | None,
 ) -> Iteration:
     """Runs the body once on values of the patterns, and takes its writes back.
 
@@ -122,30 +120,34 @@ def record_iteration(
                 return tensors.wrap(value) if isinstance(value, torch.Tensor) else value
 
             starts = []
+            serial = body.writes.serial
+            places = [(location, slot.name) for slot in slots]
             for slot, pattern in zip(slots, patterns, strict=True):
                 session.journal.touch(slot)
                 start = make(session, pattern, carried)
                 if isinstance(pattern, ListOf):
                     _begin_run(session, start, before[slot.key])
                 if varies(slot, pattern, before[slot.key]):
-                    may_share(session, start, before[slot.key], strict=True)
+                    place = (location, slot.name)
+                    may_share(session, start, before[slot.key], serial, place, strict=True)
                     session.lose_as(tensors_in(start), _in_place(start, lost_before[slot.key]))
                     slot.set(start)
                 starts.append(start)
             if last is not None:
                 share(session, starts, last)
+                share_objects(session, starts, last)
                 spoil_carried(session, starts, last)
             iterate(index)
-            found = Iteration(body, inputs, starts)
+            found = Iteration(body, inputs, starts, places)
             found.condition = condition_of(session, going())
-            found.ends = [slot.get() for slot in slots]
+            found.ends = [fewer_alternatives(session, slot.get(), serial) for slot in slots]
             _refuse_rewritten_items(session, patterns, found.ends, body.writes)
             session.settle()
             found.shared = _check_runs(session, patterns, starts, found.ends)
             found.held = {id(t): tensors.inner(t) for end in found.ends for t in tensors_in(end)}
             known = {slot.key for slot in slots}
             found.new_slots = [slot for slot in body.writes.slots() if slot.key not in known]
-            found.shares = _shares(session, found.ends, body.writes.serial)
+            found.shares = [*shares(session, found.ends, serial), *one_object(found.ends)]
     except Exception as error:
         note = note_of(error)
         session.tries.refuse_if_caught(error, note.location if note else None)
@@ -237,101 +239,9 @@ def _check_runs(
     return found
 
 
-def _shares(session: Session, ends: Sequence[Value], since: int) -> list[Share]:
-    """Which tensors are lost at the end of an iteration, and what each may share memory with."""
-    return [
-        (
-            bool(session.is_lost(tensor)),
-            {
-                id(source)
-                for source in session.outer_sources(session.tensors.base_of(tensor), since)
-            },
-        )
-        for end in ends
-        for tensor in tensors_in(end)
-        if isinstance(tensor, compat.FunctionalTensor)
-    ]
-
-
-def share(session: Session, values: Sequence[Value], iteration: Iteration) -> None:
-    """Notes that values left by an iteration may be one tensor, or views of one from outside."""
-    pairs = [
-        pair
-        for value, end in zip(values, iteration.ends, strict=False)
-        for pair in _tensor_pairs(value, end)
-    ]
-    session.share_as(
-        [new for new, _ in pairs],
-        [old for _, old in pairs],
-        iteration.body.writes.serial,
-        iteration.body.remembered.lost,
-    )
-
-
-def _tensor_pairs(value: Value, end: Value) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
-    """The tensors of a carried value, each beside what it stands for; more where that varies."""
-    if holds_choice(value) or holds_choice(end):
-        return itertools.product(tensors_in(value), list(tensors_in(end)))
-    return zip(tensors_in(value), tensors_in(end), strict=False)
-
-
 def _in_place(start: Value, notes: list[Lost | None]) -> list[Lost | None]:
     """Notes about the tensors of a value, for those that begin an iteration in its place."""
     if not holds_choice(start):
         return notes
     worst = next((note for note in notes if note is not None), None)
     return [worst for _ in tensors_in(start)]
-
-
-def spoil_carried(session: Session, values: Sequence[Value], iteration: Iteration) -> None:
-    """Lists that are out of date at the end of an iteration are so where they are carried to."""
-    spoilt = iteration.body.remembered.spoilt()
-    for value, end in zip(values, iteration.ends, strict=False) if spoilt else ():
-        _spoil_runs(session, value, end, spoilt)
-
-
-def _spoil_runs(session: Session, value: Value, end: Value, spoilt: set[int]) -> None:
-    if is_open(value) and isinstance(end, (list, tuple, deque)) and is_spoilt(end, spoilt):
-        for run in value:
-            if isinstance(run, Spread):
-                session.spoil(run, user_location())
-        return
-    for part, old in zip(parts_of(value) or [], parts_of(end) or [], strict=False):
-        _spoil_runs(session, part, old, spoilt)
-
-
-def may_share(session: Session, start: Value, initial: Value, strict: bool = False) -> None:
-    """Notes that in the first iteration a carried tensor is the one from before the loop."""
-    if isinstance(start, torch.Tensor):
-        session.merged_from(start, initial)
-        if isinstance(initial, torch.Tensor) and start is not initial:
-            session.held_as(start, initial)
-        return
-    if start is initial or start is HOLE or initial is HOLE:
-        return
-    if isinstance(start, Maybe):
-        may_share(session, start.value, lifted(initial, start.absent)[1], strict)
-        return
-    if isinstance(start, Choice):
-        for one in start.values:
-            for _, old in cases_of(initial):
-                if same_sort(one, old):
-                    may_share(session, one, old, strict)
-        return
-    if not same_kind(start, initial):
-        return
-    if is_mutable(start):
-        session.aliases.note(start, [initial], strict)
-        session.frozen_as(start, initial)
-    if is_open(start):
-        for run in start:
-            if isinstance(run, Spread):
-                hold(session, list(cast("Sequence[Value]", initial)), run)
-        return
-    keys = keys_of(start)
-    if keys is None:
-        pairs = zip(parts_of(start) or [], parts_of(initial) or [], strict=False)
-    else:
-        pairs = zip(aligned(start, keys), aligned(initial, keys), strict=True)
-    for part, old in pairs:
-        may_share(session, part, old, strict)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence, Set
-from types import FunctionType
+from types import BuiltinMethodType, FunctionType, MethodType
 from typing import cast
 
 import sympy
@@ -56,8 +56,12 @@ from fxexport.capture.values.kinds import (
 from fxexport.capture.values.maybe import HOLE, Maybe
 from fxexport.capture.values.uncertain_keys import joined_keys
 from fxexport.source.frames import user_location
+from fxexport.source.location import SourceLocation
 
 __all__ = ["Merge"]
+
+
+_METHODS = (MethodType, BuiltinMethodType)
 
 
 def _equal_numbers(a: Value, b: Value) -> bool:
@@ -88,6 +92,9 @@ class Merge:
         scopes: Sequence[Writes] = (),
         takes_rank: Callable[[Side, torch.Tensor, torch.Tensor], bool] = lambda *_: False,
         learnt: Sequence[Set[sympy.Basic]] = (),
+        location: SourceLocation | None = None,
+        *,
+        copies: bool = False,
     ) -> None:
         """Begins a merge.
 
@@ -97,7 +104,12 @@ class Merge:
             takes_rank: ``takes_rank(side, tensor, other)``: is it empty, and may it take the
                 other's rank?
             learnt: the facts about sizes that each path needs.
+            location: the line of the branch.
+            copies: whether objects and tensors are merged whatever the place.
         """
+        self._location, self._copies = location, copies
+        # Whether objects, and tensors, that were there before stay what they are.
+        self._apart = self._tensors_apart = False
         self.session = session
         self.outputs = BranchOutputs(session, learnt)
         self._takes_rank = takes_rank
@@ -113,7 +125,9 @@ class Merge:
         self._slot_name = ""
         self._closures = ClosurePlans(session.journal, self._since)
 
-    def plan(self, then: Value, other: Value, name: str, *, contents: bool = False) -> Value:
+    def plan(
+        self, then: Value, other: Value, name: str, *, contents: bool = False, apart: bool = False
+    ) -> Value:
         """Merges two values; leaves in the result stand for outputs. Poison where it cannot be.
 
         Args:
@@ -121,8 +135,13 @@ class Merge:
             other: the value on the other.
             name: what holds it, for messages.
             contents: whether they are what a container holds, which cannot be one of several.
+            apart: whether objects that were there before stay what they are, whatever the place.
         """
         self._slot_name = name
+        place = (self._location, name)
+        self.outputs.place = None if self._copies else place
+        self._tensors_apart = not self._copies and place in self.session.apart
+        self._apart = apart or self._tensors_apart
         if name.startswith("_fx_") and then is not other:
             # Variables of our own are read only where they were bound.
             then, other = (HOLE if value is UNSET else value for value in (then, other))
@@ -152,6 +171,8 @@ class Merge:
     def _merged_or_choice(self, then: Value, other: Value) -> Value:
         """One value for both, or a choice between what cannot be merged."""
         try:
+            if self._stay_apart(then, other):
+                raise Mismatch("one object against another one")
             return self._merged(then, other)
         except Mismatch as reason:
             # Where there is an alternative to staging, that is better than a choice.
@@ -163,18 +184,26 @@ class Merge:
         """A choice between all that two values may be; alternatives of one sort are merged."""
         left, right = cases_of(then), cases_of(other)
         flags, values = [], []
+        own = {id(value) for _, value in left}
         for flag, value in left:
-            k = next((k for k, (_, mate) in enumerate(right) if self._mates(value, mate)), None)
+            # An object that may be the one on both paths is one alternative.
+            same = (k for k, (_, mate) in enumerate(right) if value is mate)
+            alike = (
+                k
+                for k, (_, mate) in enumerate(right)
+                if id(mate) not in own and self._mates(value, mate)
+            )
+            k = next(itertools.chain(same, alike), None)
             if k is None:
                 flags.append(self.merged(flag, False))
-                values.append(self.merged(value, HOLE))
+                values.append(self._alone(value, then=True))
             else:
                 its_flag, mate = right.pop(k)
                 flags.append(self.merged(flag, its_flag))
                 values.append(self._merged(value, mate))
         for flag, value in right:
             flags.append(self.merged(False, flag))
-            values.append(self.merged(HOLE, value))
+            values.append(self._alone(value, then=False))
         if len(values) > MOST_ALTERNATIVES:
             raise Mismatch(f"more than {MOST_ALTERNATIVES} things that it may be", final=True)
         for value in values:
@@ -182,11 +211,28 @@ class Merge:
                 raise Mismatch(reason, final=True)
         return self._built(Choice(self.session, flags, values))
 
+    def _alone(self, value: Value, *, then: bool) -> Value:
+        """An alternative of one path; an object that was there before stays what it is."""
+        if (isinstance(value, torch.Tensor) or is_mutable(value)) and self._existed(value):
+            return value
+        return self.merged(value, HOLE) if then else self.merged(HOLE, value)
+
     def _mates(self, value: Value, other: Value) -> bool:
-        """Whether two alternatives are merged into one."""
-        if not same_sort(value, other):
+        """Whether two different alternatives are merged into one."""
+        if not same_sort(value, other) or self._stay_apart(value, other):
             return False
-        return value is other or not (self._changed(value) or self._changed(other))
+        return not (self._changed(value) or self._changed(other))
+
+    def _stay_apart(self, then: Value, other: Value) -> bool:
+        """Whether two values stay the objects or tensors that they are."""
+        if not self._apart or then is other:
+            return False
+        if isinstance(then, _METHODS) and isinstance(other, _METHODS):
+            then, other = then.__self__, other.__self__
+        tensors = self._tensors_apart and all(isinstance(v, torch.Tensor) for v in (then, other))
+        if not tensors and not (is_mutable(then) and is_mutable(other)):
+            return False
+        return self._existed(then) or self._existed(other)
 
     def _merged(self, then: Value, other: Value) -> Value:
         for value in (then, other):
@@ -257,6 +303,8 @@ class Merge:
                 f"a {type(then).__name__} of {len(items[0])} against {len(items[1])} items"
             )
         merged = [self.merged(a, b) for a, b in zip(*items, strict=True)]
+        if isinstance(then, _METHODS) and isinstance(merged[0], Choice):
+            raise Mismatch("methods of two objects")
         return self._rebuilt(rebuild_like(then, merged), then, other)
 
     def _merged_lists(self, then: Value, other: Value) -> Value:
@@ -294,7 +342,7 @@ class Merge:
         sources = tuple(source for source in sources if is_mutable(source))
         # What is one object on this path may be merged into several.
         twins = [twin for source in sources for twin in self._uses.setdefault(id(source), [])]
-        self.session.aliases.note(value, [*sources, *twins])
+        self.session.aliases.note(value, [*sources, *twins], place=self.outputs.place)
         for source in sources:
             self._uses[id(source)].append(value)
             self.session.frozen_as(value, source)
@@ -323,7 +371,7 @@ class Merge:
         """A value that only one side has: the other side yields a filler that is never read."""
         if is_open(value):
             nothing = rebuild_like(value, [])
-            return self.merged(nothing, value) if missing_then else self.merged(value, nothing)
+            return self._merged(nothing, value) if missing_then else self._merged(value, nothing)
         kind = leaf_kind(value)
         if kind is not None:
             if (kind is not torch.Tensor and not is_symbolic(value)) or self._existed(value):

@@ -22,6 +22,7 @@ from fxexport.graph.sequences import SequenceVal
 __all__ = [
     "DTYPE_OF",
     "Constant",
+    "Itself",
     "ListOf",
     "Number",
     "Packed",
@@ -54,6 +55,11 @@ class Constant(Pattern):
     def holds(self, kind: type) -> bool:
         """Whether such a value is, or has in it, an object of a class, or a tensor."""
         return isinstance(self.value, kind)
+
+
+@dataclass
+class Itself(Constant):
+    """An alternative of a choice that is this very object or tensor, which is not merged."""
 
 
 @dataclass
@@ -191,6 +197,8 @@ def alternatives_of(pattern: Pattern) -> list[Pattern]:
 
 def takes(pattern: Pattern, value: Value) -> bool:
     """Whether a value is of the sort of an alternative of a choice."""
+    if isinstance(pattern, Itself):
+        return value is pattern.value
     if isinstance(pattern, Constant):
         return same_sort(pattern.value, value)
     if isinstance(pattern, TensorOf):

@@ -7,6 +7,7 @@ loop. Widening ends, since each step only turns something fixed into something f
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Sequence
 from typing import cast
@@ -19,6 +20,7 @@ from fxexport.capture.session.session import Poison, Session, sym_type
 from fxexport.capture.staging.list_elements import Elements
 from fxexport.capture.staging.patterns import (
     Constant,
+    Itself,
     ListOf,
     Number,
     Parts,
@@ -31,6 +33,7 @@ from fxexport.capture.staging.patterns import (
 from fxexport.capture.values import maybe as optional
 from fxexport.capture.values.choice import MOST_ALTERNATIVES, Choice, cases_of
 from fxexport.capture.values.containers import (
+    is_mutable,
     keyed_like,
     keys_of,
     parts_of,
@@ -47,6 +50,7 @@ from fxexport.capture.values.kinds import (
 from fxexport.capture.values.maybe import HOLE, Maybe
 from fxexport.capture.values.uncertain_keys import aligned, joined_keys
 from fxexport.source.frames import user_location
+from fxexport.source.location import SourceLocation
 
 __all__ = ["NeedsFirstIteration", "Widening"]
 
@@ -55,19 +59,32 @@ class NeedsFirstIteration(Exception):
     """The slot holds another kind of value before the first iteration than after it."""
 
 
+def _is_list_like(pattern: Pattern, value: Value) -> bool:
+    """Whether a pattern is that of lists, perhaps of another length, as a value is."""
+    lists = isinstance(value, (list, deque)) and not isinstance(pattern, Itself)
+    return lists and isinstance(pattern, Parts) and same_kind(pattern.like, value)
+
+
 class Widening:
     """Compares what an iteration starts with and what it leaves."""
 
-    def __init__(self, session: Session, *, peels: bool = True) -> None:
+    def __init__(
+        self, session: Session, location: SourceLocation | None = None, *, peels: bool = True
+    ) -> None:
         """Begins with nothing seen.
 
         Args:
             session: the capture.
+            location: the line of the loop.
             peels: whether the first iteration may be taken out of the loop; if not, what it starts
                 with is one of several values.
         """
         self.session = session
         self._peels = peels
+        self._location = location
+        # The journal's number when the loop began, and whether objects stay what they are.
+        self._since = session.journal.now
+        self._apart = False
         self._slot_name = ""
         # What the tensors that the last iteration has left hold, by their identity: a tensor from
         # outside that the iteration has written in place has been restored.
@@ -89,6 +106,7 @@ class Widening:
             NeedsFirstIteration: only the value before the loop does not fit; peel an iteration.
         """
         self._slot_name = name
+        self._apart = (self._location, name) in self.session.apart
         if name.startswith("_fx_"):
             # Variables of our own are read only where they were bound.
             start, end = (HOLE if value is UNSET else value for value in (start, end))
@@ -127,6 +145,8 @@ class Widening:
         if isinstance(start, Choice) or isinstance(end, Choice):
             return self._widen_choice(pattern, start, end)
         if isinstance(pattern, Constant):
+            if self._is_itself(pattern.value) and self._apart:
+                raise Mismatch("one object before an iteration, another one after it")
             return self._widen_constant(pattern, end)
         if isinstance(pattern, TensorOf):
             return self._widen_tensor(pattern, end)
@@ -197,12 +217,22 @@ class Widening:
     def _widen_choice(self, pattern: Pattern, start: Value, end: Value) -> Pattern:
         """A value that is one of several things in some iterations."""
         values = alternatives_of(pattern)
+        apart = bool(self.session.apart)
+        if apart:
+            values = [self._as_itself(known) for known in values]
         starts = [value for _, value in cases_of(start)]
+        taken: set[int] = set()
         for _, value in cases_of(end):
-            k = next((k for k, known in enumerate(values) if takes(known, value)), None)
+            found = (k for k, known in enumerate(values) if takes(known, value))
+            longer = (k for k, known in enumerate(values) if apart and _is_list_like(known, value))
+            k = next(itertools.chain(found, longer), None)
+            if k in taken:
+                raise Mismatch(f"{describe(value)} that is one of two in an iteration", final=True)
+            taken.add(len(values) if k is None else k)
             if k is None:
-                values.append(self._elements.of_value(value))
-            else:
+                itself = apart and self._is_itself(value)
+                values.append(Itself(value) if itself else self._elements.of_value(value))
+            elif not isinstance(values[k], Itself):
                 known = starts[k] if k < len(starts) else value
                 values[k] = self._widen_as_one(values[k], known, value)
         if len(values) > MOST_ALTERNATIVES:
@@ -210,6 +240,18 @@ class Widening:
         flags: list[Pattern] = [Number(bool) for _ in values]
         like = Choice(self.session, [None for _ in values], [None for _ in values])
         return Parts(like, [*flags, *values])
+
+    def _as_itself(self, pattern: Pattern) -> Pattern:
+        """The pattern of an alternative that stays the object that it is."""
+        if isinstance(pattern, Constant) and self._is_itself(pattern.value):
+            return Itself(pattern.value)
+        return pattern
+
+    def _is_itself(self, value: Value) -> bool:
+        """Whether a value is an object or tensor from before the loop, which can change."""
+        if isinstance(value, torch.Tensor):
+            return self.session.tensors.born(value) <= self._since
+        return is_mutable(value) and self.session.journal.born(value) <= self._since
 
     def _widen_flag(self, pattern: Pattern, start: Value, end: Value) -> Pattern:
         if isinstance(pattern, Constant) and pattern.value is False and end is True:
