@@ -12,6 +12,7 @@ import torch
 from fxexport.capture.operators.open_lists import OpenLists
 from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.session import Poison, Session, expression, is_symbolic, sym_type
+from fxexport.capture.staging.alternatives import merged_copy
 from fxexport.capture.staging.patterns import ListOf, Number, Packed, Parts, Pattern, leaves_of
 from fxexport.capture.staging.ranks import of_any_rank
 from fxexport.capture.values.choice import Choice
@@ -82,7 +83,14 @@ class Results:
         if isinstance(value, Maybe):
             return self._of_optional(path, value)
         if isinstance(value, Choice):
-            return [self._of_several(path, value)]
+            merged = merged_copy(self._session, value)
+            if isinstance(merged, Choice):
+                return [self._of_several(path, merged)]
+            return [
+                output
+                for sub, leaf in named_leaves(merged, _is_output)
+                for output in self._of_one(_joined(path, sub), narrowed(leaf))
+            ]
         if not is_open(value) and not isinstance(value, (list, tuple)):
             promoted = is_symbolic(value) and expression(value) in self._session.promoted
             return [Output(path, value, _kind_of(value), promoted=promoted)]

@@ -104,7 +104,7 @@ class Arithmetic:
             a, b = (int(v) if isinstance(v, bool) else _plain(self.number(v)) for v in (a, b))
         return a, b
 
-    @for_each(1, 2)
+    @for_each(1, 2, reads=True)
     def binary(self, name: str, a: object, b: object) -> object:
         """``a - b``, ``a / b`` and the other operators that have no rule of their own."""
         if name == "Mod" and isinstance(a, str):
@@ -140,7 +140,7 @@ class Arithmetic:
             return base**exponent
         return self._session.recorder.scalar_op(operator.pow, base, exponent)
 
-    @for_each(1)
+    @for_each(1, reads=True)
     def unary(self, name: str, value: object) -> object:
         """``~value`` and ``+value``."""
         there = self.number(value)
@@ -152,7 +152,7 @@ class Arithmetic:
             raise TypeError("bad operand type for unary ~: 'float'")
         return -there - 1
 
-    @for_each(1, 2, goes_through=True)
+    @for_each(1, 2, goes_through=True, reads=True)
     def bitwise(self, name: str, a: object, b: object) -> object:
         """``a & b`` and kin; on two bools they are logic."""
         a, b = settled(force(a)), settled(force(b))
@@ -173,7 +173,7 @@ class Arithmetic:
         left, right = self.numbers(a, b)
         return _done(BITWISE[name], left, right)
 
-    @for_each(0, 1)
+    @for_each(0, 1, reads=True)
     def add(self, a: object, b: object) -> Any:
         """``a + b``."""
         if isinstance(a, str) and isinstance(b, str):
@@ -181,7 +181,7 @@ class Arithmetic:
         left, right = self.numbers(a, b)
         return self._new(_done(operator.add, left, right))
 
-    @for_each(0, 1)
+    @for_each(0, 1, reads=True)
     def multiply(self, a: object, b: object) -> object:
         """``a * b``; a list may be repeated a dynamic number of times."""
         a, b = force(a), force(b)

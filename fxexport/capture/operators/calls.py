@@ -8,6 +8,10 @@ from typing import Any, Protocol
 
 import torch
 
+from fxexport.capture.operators.chosen_tensors import (
+    call_on_each,
+    is_torch_function,
+)
 from fxexport.capture.operators.conditionals import Conditionals
 from fxexport.capture.operators.reading import whole_all
 from fxexport.capture.operators.special_methods import Context, special_method
@@ -17,7 +21,11 @@ from fxexport.capture.recording.types import Function
 from fxexport.capture.session.compiled_functions import refuse_compiled
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.session import Session
-from fxexport.capture.staging.alternatives import each_alternative, is_one_of_several
+from fxexport.capture.staging.alternatives import (
+    each_alternative,
+    is_one_of_several,
+    is_one_of_tensors,
+)
 from fxexport.capture.values.choice import Choice, settled_to
 from fxexport.capture.values.maybe import Maybe, force, narrowed, uncertain_in
 from fxexport.capture.values.uncertain_keys import is_uncertain
@@ -106,13 +114,16 @@ class Calls:
         if maybe is None:
             return function(*args, **kwargs)
         if isinstance(maybe, Choice):
-            return each_alternative(
-                self._session,
-                maybe,
-                lambda one: self.with_certain(
+
+            def settled(one: object) -> object:
+                return self.with_certain(
                     function, settled_to(args, maybe, one), settled_to(kwargs, maybe, one)
-                ),
-            )
+                )
+
+            if is_one_of_tensors(maybe) and is_torch_function(function):
+                name = getattr(function, "__name__", "")
+                return call_on_each(self._session, maybe, name, settled, kwargs)
+            return each_alternative(self._session, maybe, settled)
         choice = narrowed(maybe)
         if maybe.absent is not None:
             choice = force(maybe)

@@ -105,7 +105,7 @@ class Comparisons:
         """``a is not b``."""
         return self._logic.not_(self.is_(a, b))
 
-    @for_each(0, 1, takes_none=True, goes_through=True)
+    @for_each(0, 1, takes_none=True, goes_through=True, reads=True)
     def eq(self, a: object, b: object) -> object:
         """``a == b``; sequences with symbolic numbers are compared item by item."""
         if isinstance(a, Maybe) or isinstance(b, Maybe):
@@ -157,7 +157,7 @@ class Comparisons:
             maybe.present, lambda: self.eq(maybe.value, other), lambda: self.eq(None, other)
         )
 
-    @for_each(0, 1, takes_none=True, goes_through=True)
+    @for_each(0, 1, takes_none=True, goes_through=True, reads=True)
     def ne(self, a: object, b: object) -> object:
         """``a != b``."""
         if isinstance(a, Maybe) or isinstance(b, Maybe):
@@ -177,7 +177,7 @@ class Comparisons:
         a, b = self._arithmetic.comparable(a, b)
         return a != b
 
-    @for_each(1, 2)
+    @for_each(1, 2, reads=True)
     def order(self, symbol: str, a: object, b: object) -> object:
         """``a < b`` and kin."""
         a, b = self._arithmetic.comparable(a, b)

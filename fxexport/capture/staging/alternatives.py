@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeGuard, TypeVar, cast
 
 import torch
 
@@ -25,6 +25,7 @@ __all__ = [
     "fewer_alternatives",
     "for_each",
     "is_one_of_several",
+    "is_one_of_tensors",
     "made_since",
     "merged_copy",
 ]
@@ -34,6 +35,13 @@ def is_one_of_several(value: Value) -> bool:
     """Whether a value is a choice, or one where it is there."""
     there = value.value if isinstance(value, Maybe) else value
     return isinstance(there, Choice)
+
+
+def is_one_of_tensors(value: object) -> TypeGuard[Choice]:
+    """Whether a value is one of several tensors of one rank and dtype."""
+    return isinstance(value, Choice) and all(
+        of_one_form(value.values[0], other) for other in value.values
+    )
 
 
 def each_alternative(
@@ -200,7 +208,7 @@ _Operator = TypeVar("_Operator", bound=Callable[..., Any])
 
 
 def for_each(
-    *places: int, takes_none: bool = False, goes_through: bool = False
+    *places: int, takes_none: bool = False, goes_through: bool = False, reads: bool = False
 ) -> Callable[[_Operator], _Operator]:
     """Decorates an operator that takes one value where it is given one of several.
 
@@ -208,6 +216,8 @@ def for_each(
         places: the positions of such operands, the first one is 0.
         takes_none: whether the operator itself knows what to do with what may be None.
         goes_through: whether the operator needs all keys of a dict.
+        reads: whether the operator asks what tensors hold, and no more: of several tensors of one
+            rank and dtype it is given what the one holds.
     """
     asks = _is_choice if takes_none else is_one_of_several
 
@@ -217,6 +227,13 @@ def for_each(
             if goes_through:
                 args = tuple(
                     with_and_without(arg) if k in places else arg for k, arg in enumerate(args)
+                )
+            if reads:
+                args = tuple(
+                    merged_copy(self._session, arg)
+                    if k in places and is_one_of_tensors(arg)
+                    else arg
+                    for k, arg in enumerate(args)
                 )
             place = next((k for k in places if k < len(args) and asks(args[k])), None)
             if place is None:

@@ -76,10 +76,12 @@ def shares(session: Session, ends: Sequence[Value], since: int) -> list[Share]:
 
 def share(session: Session, values: Sequence[Value], iteration: Left) -> None:
     """Notes that values left by an iteration may be one tensor, or views of one from outside."""
+    since = iteration.body.writes.serial
     pairs = [
-        (*pair, place)
+        (new, old, place)
         for value, end, place in zip(values, iteration.ends, iteration.places, strict=False)
-        for pair in _tensor_pairs(session, value, end, iteration.body.writes.serial)
+        for new, old in _tensor_pairs(session, value, end, since)
+        if made_since(session, new, since)  # what is constant so far stands for itself
     ]
     session.share_as(
         [new for new, _, _ in pairs],
@@ -92,9 +94,12 @@ def share(session: Session, values: Sequence[Value], iteration: Left) -> None:
 
 def share_objects(session: Session, values: Sequence[Value], iteration: Left) -> None:
     """Notes which of the objects that stand for those left by an iteration may be one object."""
+    since = iteration.body.writes.serial
     groups: dict[int, list[tuple[Value, Place]]] = {}
     for value, end, place in zip(values, iteration.ends, iteration.places, strict=False):
-        for new, old in _object_pairs(session, value, end, iteration.body.writes.serial):
+        for new, old in _object_pairs(session, value, end, since):
+            if not made_since(session, new, since):
+                continue
             groups.setdefault(id(old), []).append((new, place))
             session.frozen_as(new, old)
     for group in groups.values():
@@ -208,9 +213,8 @@ def may_share(
     if start is initial or start is HOLE or initial is HOLE:
         return
     if isinstance(start, Maybe):
-        may_share(
-            session, start.value, lifted(initial, start.absent)[1], since, place, strict=strict
-        )
+        there = lifted(initial, start.absent)[1]
+        may_share(session, start.value, there, since, place, strict=strict)
         return
     if isinstance(start, Choice):
         for one, old in _alternatives_beside(session, start, initial, since):

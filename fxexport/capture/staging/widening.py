@@ -16,6 +16,7 @@ import torch
 
 from fxexport.capture.recording.types import Value
 from fxexport.capture.session.journal import UNSET
+from fxexport.capture.session.refusals import AliasRefused
 from fxexport.capture.session.session import Poison, Session, sym_type
 from fxexport.capture.staging.list_elements import Elements
 from fxexport.capture.staging.patterns import (
@@ -227,7 +228,7 @@ class Widening:
             longer = (k for k, known in enumerate(values) if apart and _is_list_like(known, value))
             k = next(itertools.chain(found, longer), None)
             if k in taken:
-                raise Mismatch(f"{describe(value)} that is one of two in an iteration", final=True)
+                raise self._two_alike(value)
             taken.add(len(values) if k is None else k)
             if k is None:
                 itself = apart and self._is_itself(value)
@@ -240,6 +241,14 @@ class Widening:
         flags: list[Pattern] = [Number(bool) for _ in values]
         like = Choice(self.session, [None for _ in values], [None for _ in values])
         return Parts(like, [*flags, *values])
+
+    def _two_alike(self, value: Value) -> Exception:
+        """An iteration leaves one of two values, which are one alternative of the pattern."""
+        text = f"{describe(value)} that is one of two in an iteration"
+        place = (self._location, self._slot_name)
+        if not self._is_itself(value) or place in self.session.apart:
+            return Mismatch(text, final=True)
+        return AliasRefused(text, frozenset([place]), self._location, "make a copy in the loop")
 
     def _as_itself(self, pattern: Pattern) -> Pattern:
         """The pattern of an alternative that stays the object that it is."""
