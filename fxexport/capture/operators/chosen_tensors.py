@@ -37,6 +37,13 @@ def _of_torch() -> frozenset[object]:
     return frozenset(one for group in functions.values() for one in group)
 
 
+_STORES = frozenset({
+    "__setitem__", "__set__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__idiv__",
+    "__ifloordiv__", "__imod__", "__ipow__", "__imatmul__", "__iand__", "__ior__", "__ixor__",
+    "__ilshift__", "__irshift__",
+})  # fmt: skip
+
+
 def is_torch_function(function: object) -> bool:
     """Whether a function is one of PyTorch's on tensors."""
     try:
@@ -48,14 +55,9 @@ def is_torch_function(function: object) -> bool:
 def _writes(name: str, kwargs: dict[str, Any]) -> bool:
     """Whether a function changes a tensor that it is given."""
     in_place = name.endswith("_") and not name.endswith("__")
-    dunder = name.startswith("__i") and name not in (
-        "__int__",
-        "__index__",
-        "__invert__",
-        "__iter__",
+    return (
+        in_place or name in _STORES or bool(kwargs.get("inplace")) or kwargs.get("out") is not None
     )
-    stores = name in ("__setitem__", "__set__", "__setstate__") or dunder
-    return in_place or stores or bool(kwargs.get("inplace")) or kwargs.get("out") is not None
 
 
 def call_on_each(

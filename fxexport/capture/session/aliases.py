@@ -79,6 +79,19 @@ class Aliases:
                         queue.extend((alias.merged, alias.source))
         return frozenset(found)
 
+    def older(self, value: Value, since: int) -> list[Value]:
+        """The other objects made before the journal had a number that an object may be."""
+        found: list[Value] = []
+        queue, seen = self._sources_of(value), {id(value)}
+        while queue:
+            item = queue.pop()
+            if id(item) not in seen:
+                seen.add(id(item))
+                queue.extend(self._sources_of(item))
+                if self._journal.born(item) < since:
+                    found.append(item)
+        return found
+
     def _sources_of(self, merged: Value) -> list[Value]:
         return [alias.source for alias in self.notes.about(merged) if alias.merged is merged]
 
@@ -113,12 +126,36 @@ class Aliases:
                 hint="make a copy in the branch or loop",
             )
 
+    def is_held_once(self, value: Value) -> bool:
+        """Whether one thing alone, beside our own records, refers to an object.
+
+        Call it with the object as it is read from there.
+        """
+        return sys.getrefcount(value) - self._own_references(value) <= _ONCE
+
     def _is_held(self, value: Value) -> bool:
         """Whether anything but our own records refers to an object."""
-        own = sum(alias.references_to(value) for alias in self._alive)
-        own += self._journal.references_to(value)
         # The caller's list and loop variable, this parameter, and getrefcount's own.
-        return sys.getrefcount(value) - own > _BASE
+        return sys.getrefcount(value) - self._own_references(value) > _BASE
+
+    def _own_references(self, value: Value) -> int:
+        own = sum(alias.references_to(value) for alias in self._alive)
+        return own + self._journal.references_to(value)
+
+
+class _Holder:
+    """Holds an object, as a variable does, and says what getrefcount says of it."""
+
+    def __init__(self) -> None:
+        self._held = object()
+
+    def get(self) -> Value:
+        """The object."""
+        return self._held
+
+    def count(self, value: Value) -> int:
+        """What `Aliases.is_held_once` is told."""
+        return sys.getrefcount(value)
 
 
 def _measured() -> int:
@@ -134,3 +171,4 @@ def _measured() -> int:
 
 
 _BASE = _measured()
+_ONCE = (lambda holder: holder.count(holder.get()))(_Holder())

@@ -85,7 +85,10 @@ def merged_copy(session: Session, value: Value) -> Value:
     value = narrowed(value)
     if not isinstance(value, Choice):
         return value
-    return _in_branches(session, cases_of(value), lambda one: one, (), copies=True)
+    result = _in_branches(session, cases_of(value), lambda one: one, (), copies=True)
+    if isinstance(result, Poison):
+        raise result.refuse()
+    return result
 
 
 def fewer_alternatives(session: Session, value: Value, since: int) -> Value:

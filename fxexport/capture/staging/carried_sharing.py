@@ -52,11 +52,13 @@ class Left(Protocol):
         body: its graph, and what it has noted.
         ends: what it leaves.
         places: where each of these is merged.
+        alone: objects from before the loop that only a variable of it holds.
     """
 
     body: Body
     ends: list[Value]
     places: list[Place]
+    alone: list[Value]
 
 
 def shares(session: Session, ends: Sequence[Value], since: int) -> list[Share]:
@@ -102,6 +104,9 @@ def share_objects(session: Session, values: Sequence[Value], iteration: Left) ->
                 continue
             groups.setdefault(id(old), []).append((new, place))
             session.frozen_as(new, old)
+            older = session.aliases.older(old, since)
+            seen = [one for one in older if not any(one is it for it in iteration.alone)]
+            session.aliases.note(new, seen, True, place)
     for group in groups.values():
         for new, place in group:
             others = [other for other, _ in group if other is not new]
@@ -203,8 +208,19 @@ def may_share(
     place: Place,
     *,
     strict: bool = False,
+    alone: bool = False,
 ) -> None:
-    """Notes that in the first iteration a carried tensor is the one from before the loop."""
+    """Notes that in the first iteration a carried tensor is the one from before the loop.
+
+    Args:
+        session: the capture.
+        start: a carried value.
+        initial: the value before the loop.
+        since: the journal's number when the iteration began.
+        place: where it is merged.
+        strict: whether others hold `initial` in any case.
+        alone: whether nothing else refers to `initial`, so that nothing shows which object it is.
+    """
     if isinstance(start, torch.Tensor):
         session.merged_from(start, initial, place=place)
         if isinstance(initial, torch.Tensor) and start is not initial:
@@ -222,7 +238,7 @@ def may_share(
         return
     if not same_kind(start, initial):
         return
-    if is_mutable(start):
+    if is_mutable(start) and not alone:
         session.aliases.note(start, [initial], strict, place)
         session.frozen_as(start, initial)
     if is_open(start):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from fxexport.capture.session.refusals import Place, Poison
 from fxexport.capture.session.session import Session
 from fxexport.capture.session.sharing_notes import Lost
 from fxexport.capture.session.transaction import Body
-from fxexport.capture.staging.alternatives import fewer_alternatives
+from fxexport.capture.staging.alternatives import fewer_alternatives, made_since
 from fxexport.capture.staging.carried_sharing import (
     Share,
     may_share,
@@ -34,8 +35,12 @@ from fxexport.capture.staging.conditions import condition_of
 from fxexport.capture.staging.item_tensors import objects_in, tensors_in
 from fxexport.capture.staging.patterns import Constant, ListOf, Pattern, Ran, Variable, make
 from fxexport.capture.staging.runs import shared_kinds
+from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.containers import (
     holds_choice,
+    is_mutable,
+    parts_of,
+    rebuild_like,
 )
 from fxexport.capture.values.maybe import HOLE
 from fxexport.errors import UnsupportedError
@@ -62,6 +67,8 @@ class Iteration:
     starts: list[Value]
     # where each value of `starts` is merged of those that it stands for
     places: list[Place]
+    # objects from before the loop that only a variable of it holds
+    alone: list[Value]
     ends: list[Value] = field(default_factory=list)
     condition: Condition = True
     new_slots: list[Slot] = field(default_factory=list)
@@ -75,6 +82,21 @@ class Iteration:
     needed: list[compat.SizeFact] = field(default_factory=list)
 
 
+@dataclass
+class Before:
+    """What is known of a loop before it is recorded.
+
+    Attributes:
+        location: its line.
+        certain: whether there is a first iteration for certain.
+        alone: objects that variables hold, and that nothing else refers to.
+    """
+
+    location: SourceLocation | None
+    certain: bool
+    alone: list[Value]
+
+
 def record_iteration(
     session: Session,
     iterate: Callable[[torch.SymInt], None],
@@ -83,13 +105,11 @@ def record_iteration(
     patterns: Sequence[Pattern],
     trip_count: Size | None,
     last: Iteration | None,
-    certain: bool,
-    location: SourceLocation | None,
+    known: Before,
 ) -> Iteration:
     """Runs the body once on values of the patterns, and takes its writes back.
 
-    `last` is the recording before: an iteration may start with what it left. `certain` is false
-    where a condition decides whether there is a first iteration.
+    `last` is the recording before: an iteration may start with what it left.
     """
     recorder, tensors = session.recorder, session.tensors
     before = {slot.key: slot.get() for slot in slots}
@@ -98,7 +118,7 @@ def record_iteration(
         for slot in slots
     }
     # What is constant so far is as it is before the loop.
-    is_first = certain and all(isinstance(pattern, Constant) for pattern in patterns)
+    is_first = known.certain and all(isinstance(pattern, Constant) for pattern in patterns)
     try:
         with session.body(perhaps=not is_first) as body:
             if last is not None:
@@ -121,15 +141,16 @@ def record_iteration(
 
             starts = []
             serial = body.writes.serial
-            places = [(location, slot.name) for slot in slots]
+            places = [(known.location, slot.name) for slot in slots]
             for slot, pattern in zip(slots, patterns, strict=True):
                 session.journal.touch(slot)
                 start = make(session, pattern, carried)
                 if isinstance(pattern, ListOf):
                     _begin_run(session, start, before[slot.key])
                 if varies(slot, pattern, before[slot.key]):
-                    place = (location, slot.name)
-                    may_share(session, start, before[slot.key], serial, place, strict=True)
+                    place, old = (known.location, slot.name), before[slot.key]
+                    alone = any(old is one for one in known.alone)
+                    may_share(session, start, old, serial, place, strict=True, alone=alone)
                     session.lose_as(tensors_in(start), _in_place(start, lost_before[slot.key]))
                     slot.set(start)
                 starts.append(start)
@@ -137,16 +158,18 @@ def record_iteration(
                 share(session, starts, last)
                 share_objects(session, starts, last)
                 spoil_carried(session, starts, last)
+            # The iteration may change an object that it starts with where it is.
+            starts = [_as_it_is(session, start, serial) for start in starts]
+            found = Iteration(body, inputs, starts, places, known.alone)
             iterate(index)
-            found = Iteration(body, inputs, starts, places)
             found.condition = condition_of(session, going())
             found.ends = [fewer_alternatives(session, slot.get(), serial) for slot in slots]
             _refuse_rewritten_items(session, patterns, found.ends, body.writes)
             session.settle()
             found.shared = _check_runs(session, patterns, starts, found.ends)
             found.held = {id(t): tensors.inner(t) for end in found.ends for t in tensors_in(end)}
-            known = {slot.key for slot in slots}
-            found.new_slots = [slot for slot in body.writes.slots() if slot.key not in known]
+            keys = {slot.key for slot in slots}
+            found.new_slots = [slot for slot in body.writes.slots() if slot.key not in keys]
             found.shares = [*shares(session, found.ends, serial), *one_object(found.ends)]
     except Exception as error:
         note = note_of(error)
@@ -160,6 +183,18 @@ def record_iteration(
     if is_first:
         found.needed = relations_among(session.env, session.example_sizes, body.learnt.values())
     return found
+
+
+def _as_it_is(session: Session, start: Value, since: int) -> Value:
+    """What an iteration starts with, in objects of its own where those were made for it."""
+    parts = parts_of(start)
+    if parts is None or (is_mutable(start) and not made_since(session, start, since)):
+        return start
+    items = [_as_it_is(session, part, since) for part in parts]
+    if isinstance(start, Choice):
+        return Choice(session, items[: len(items) // 2], items[len(items) // 2 :])
+    same = not is_mutable(start) and all(map(operator.is_, items, parts))
+    return start if same else rebuild_like(start, items)
 
 
 def varies(slot: Slot, pattern: Pattern, initial: Value) -> bool:

@@ -113,7 +113,9 @@ def write_loop(
         slots, patterns, finals, recorded.ends, recorded.places, strict=True
     ):
         if varies(slot, pattern, slot.get()):
-            may_share(session, value, slot.get(), since, place)
+            old = slot.get()
+            alone = any(old is one for one in recorded.alone)
+            may_share(session, value, old, since, place, alone=alone)
             may_share(session, value, end, since, place)
             session.journal.touch(slot)
             slot.set(value)
