@@ -1,8 +1,8 @@
 """Random statements on values that are one of several things, for `random_programs`.
 
-Types beside those of `random_expressions`: fn (a function of a row), key (one of a few texts), and
-some (None, text, a number, a tensor of any rank, a tuple, or an object of one of two classes); and those
-of `aliases`, which are changed in place.
+Types beside those of `random_expressions`: fn (a function of a row), key (one of a few texts),
+some (None, text, a number, a tensor of any rank, a tuple, or an object of one of two classes), and
+those of `aliases`, which are changed in place.
 """
 
 from __future__ import annotations

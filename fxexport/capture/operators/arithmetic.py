@@ -16,6 +16,7 @@ from fxexport.capture.operators import staged_functions
 from fxexport.capture.operators.calls import Calls
 from fxexport.capture.operators.iteration import Iteration
 from fxexport.capture.operators.lookups import Lookups
+from fxexport.capture.operators.set_methods import SetMethods, are_uncertain
 from fxexport.capture.operators.special_methods import Operand, has_operators
 from fxexport.capture.operators.writing import about_to_change
 from fxexport.capture.recording.types import Number
@@ -24,6 +25,7 @@ from fxexport.capture.staging.alternatives import for_each
 from fxexport.capture.values.maybe import force
 from fxexport.capture.values.symbolic_text import joined_text
 from fxexport.capture.values.uncertain_keys import settled
+from fxexport.capture.values.uncertain_sets import Group
 from fxexport.errors import UnsupportedError
 from fxexport.graph import scalars
 from fxexport.source.exceptions import errors_of_the_program
@@ -74,6 +76,7 @@ class Arithmetic:
         self._lookups = lookups
         self._calls = calls
         self._iteration = iteration
+        self.sets = SetMethods(session, iteration)
 
     def number(self, value: object) -> Any:
         """An operand of arithmetic: a symbolic bool counts as 0 or 1."""
@@ -104,9 +107,16 @@ class Arithmetic:
             a, b = (int(v) if isinstance(v, bool) else _plain(self.number(v)) for v in (a, b))
         return a, b
 
-    @for_each(1, 2, reads=True)
     def binary(self, name: str, a: object, b: object) -> object:
         """``a - b``, ``a / b`` and the other operators that have no rule of their own."""
+        if name == "Sub" and are_uncertain(a, b):
+            return self.sets.combined(name, cast("Group", a), cast("Group", b))
+        return self._binary(name, a, b)
+
+    @for_each(1, 2, reads=True)
+    def _binary(self, name: str, a: object, b: object) -> object:
+        if name == "Sub" and are_uncertain(a, b):
+            return self.binary(name, a, b)
         if name == "Mod" and isinstance(a, str):
             return self._lookups.percent(a, b)
         if name == "Mod" and isinstance(a, bytes):
@@ -152,9 +162,14 @@ class Arithmetic:
             raise TypeError("bad operand type for unary ~: 'float'")
         return -there - 1
 
-    @for_each(1, 2, goes_through=True, reads=True)
     def bitwise(self, name: str, a: object, b: object) -> object:
         """``a & b`` and kin; on two bools they are logic."""
+        if are_uncertain(a, b):
+            return self.sets.combined(name, cast("Group", a), cast("Group", b))
+        return self._bitwise(name, a, b)
+
+    @for_each(1, 2, goes_through=True, reads=True)
+    def _bitwise(self, name: str, a: object, b: object) -> object:
         a, b = settled(force(a)), settled(force(b))
         bools = all(isinstance(value, (bool, torch.SymBool)) for value in (a, b))
         if bools and (is_symbolic(a) or is_symbolic(b)):
@@ -195,7 +210,10 @@ class Arithmetic:
     @for_each(1, 2)
     def augment(self, name: str, old: object, value: object) -> object:
         """``old op= value``."""
-        old, value = settled(force(old)), settled(force(value))
+        old, value = force(old), force(value)
+        if are_uncertain(old, value):
+            return self._augment_set(name, cast("Group", old), cast("Group", value))
+        old, value = settled(old), settled(value)
         about_to_change(self._session, old)
         if name == "Add" and isinstance(old, (list, deque)):
             plain: Any = list.append if isinstance(old, list) else deque.append
@@ -215,6 +233,14 @@ class Arithmetic:
             return self.binary(name, old, value)
         left, right = self.numbers(old, value)
         return _done(AUGMENT[name], left, right)
+
+    def _augment_set(self, name: str, old: Group, value: Group) -> Group:
+        made = self.sets.combined(name, old, value)
+        if not isinstance(old, set):
+            return made
+        about_to_change(self._session, old)
+        self.sets.refill(old, made)
+        return old
 
     def _new(self, value: object) -> Any:
         return self._session.journal.made(value) if type(value) is list else value

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from types import MethodType
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -19,6 +19,7 @@ from fxexport.capture.operators.conditionals import Conditionals
 from fxexport.capture.operators.logic import Logic
 from fxexport.capture.operators.lookups import Lookups
 from fxexport.capture.operators.membership import Membership
+from fxexport.capture.operators.set_methods import are_uncertain
 from fxexport.capture.operators.special_methods import special_method
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.list_runs import is_open, length_of, refuse_open
@@ -28,6 +29,7 @@ from fxexport.capture.values.identity import refuse_merged
 from fxexport.capture.values.maybe import Maybe, force, is_dynamic, narrowed
 from fxexport.capture.values.symbolic_text import OpenText, refuse_open_text
 from fxexport.capture.values.uncertain_keys import settled
+from fxexport.capture.values.uncertain_sets import Group
 from fxexport.source.exceptions import errors_of_the_program
 
 __all__ = ["Comparisons"]
@@ -180,6 +182,8 @@ class Comparisons:
     @for_each(1, 2, reads=True)
     def order(self, symbol: str, a: object, b: object) -> object:
         """``a < b`` and kin."""
+        if are_uncertain(a, b):
+            return self._arithmetic.sets.ordered(symbol, cast("Group", a), cast("Group", b))
         a, b = self._arithmetic.comparable(a, b)
         with errors_of_the_program():
             return _ORDER[symbol](a, b)

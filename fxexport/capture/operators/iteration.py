@@ -175,7 +175,7 @@ class Iteration:
             before: number of names, before a starred one if there is one.
             after: number of names after the starred one; None if there is none.
         """
-        value = with_and_without(value)
+        value = with_and_without(self._session, value)
         if is_one_of_several(value):
             parts: Any = each_alternative(
                 self._session, value, lambda one: self._taken_apart(one, before, after)

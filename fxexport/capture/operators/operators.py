@@ -27,6 +27,7 @@ from fxexport.capture.operators.loop_statements import LoopStatements
 from fxexport.capture.operators.number_lists import NumberLists
 from fxexport.capture.operators.open_lists import OpenLists
 from fxexport.capture.operators.reading import read
+from fxexport.capture.operators.set_methods import SetMethods
 from fxexport.capture.operators.starred_calls import StarredCalls
 from fxexport.capture.operators.subscripts import Subscripts
 from fxexport.capture.operators.variables import cells_of, slots_of
@@ -90,6 +91,7 @@ class Operators:
         subscripts = Subscripts(session, conditionals, calls, self.lists, self.lookups)
         self.number_lists = NumberLists(session, self.lists, calls, subscripts.get_item)
         self.iteration = Iteration(session, calls, self.lists, conditionals.truth)
+        self.sets = SetMethods(session, self.iteration)
         self.dicts = DictMethods(session, conditionals, subscripts, self.iteration, self.lookups)
         logic = Logic(session)
         arithmetic = Arithmetic(session, calls, self.iteration, self.lookups)

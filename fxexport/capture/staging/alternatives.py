@@ -229,7 +229,8 @@ def for_each(
         def operate(self: _OfOperators, *args: Any) -> Any:
             if goes_through:
                 args = tuple(
-                    with_and_without(arg) if k in places else arg for k, arg in enumerate(args)
+                    with_and_without(self._session, arg) if k in places else arg
+                    for k, arg in enumerate(args)
                 )
             if reads:
                 args = tuple(

@@ -55,6 +55,7 @@ from fxexport.capture.values.kinds import (
 )
 from fxexport.capture.values.maybe import HOLE, Maybe
 from fxexport.capture.values.uncertain_keys import joined_keys
+from fxexport.capture.values.uncertain_sets import elements_of
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
 
@@ -76,6 +77,8 @@ def _item(value: Value, key: Value) -> Value:
     """An item of a dict, or an attribute of an object; UNSET where there is none."""
     if isinstance(value, dict):
         return value.get(key, UNSET)
+    if isinstance(value, (set, frozenset)):
+        return elements_of(value).get(key, False)
     return vars(value).get(cast("str", key), UNSET)
 
 
@@ -250,10 +253,12 @@ class Merge:
             return self._leaf(then, other, (kinds[0], kinds[1]))
         if same_kind(then, other) and lengths_differ(then, other):
             return self._merged_lists(then, other)
+        if _equal_sets(then, other):
+            return then
         items = parts_of(then), parts_of(other)
         if items[0] is not None and items[1] is not None and same_kind(then, other):
             return self._containers(then, other, (items[0], items[1]))
-        if same_constant(then, other) or _equal_sets(then, other):
+        if same_constant(then, other):
             return then
         if type(then) is FunctionType and type(other) is FunctionType:
             return self._closures.merged(then, other, self.merged)

@@ -171,7 +171,7 @@ class Widening:
 
     def _widen_parts(self, pattern: Parts, start: Value, end: Value) -> Pattern:
         keys = keys_of(start)
-        if keys != keys_of(end):
+        if keys != keys_of(end) or isinstance(start, (set, frozenset)):
             return self._widen_keys(pattern, start, end)
         starts, ends = parts_of(start) or [], parts_of(end) or []
         if len(starts) != len(ends):
@@ -184,14 +184,17 @@ class Widening:
         joined = joined_keys(start, end)
         if joined is None:
             raise Mismatch(f"{describe(start)}, then with its keys in another order")
+        nothing = False if isinstance(start, (set, frozenset)) else UNSET
         old = dict(zip(keys_of(pattern.like) or [], pattern.items, strict=True))
         name, items = self._slot_name, []
         for key, before, after in zip(
             joined, aligned(start, joined), aligned(end, joined), strict=True
         ):
             self._slot_name = f"the key {key!r}" if isinstance(start, dict) else f"{name}.{key}"
-            items.append(self._widen(old.get(key, Constant(UNSET)), before, after))
+            items.append(self._widen(old.get(key, Constant(nothing)), before, after))
         self._slot_name = name
+        if isinstance(start, (set, frozenset)):
+            return Parts(keyed_like(pattern.like, joined, [None for _ in joined]), items)
         return Parts(keyed_like(pattern.like, joined, aligned(pattern.like, joined)), items)
 
     def _widen_optional(self, pattern: Pattern, start: Value, end: Value, absent: Value) -> Pattern:
@@ -300,6 +303,8 @@ class Widening:
         return NeedsFirstIteration(text) if self._peels else Mismatch(text)
 
     def _widen_object(self, pattern: Constant, value: Value, end: Value) -> Pattern:
+        if isinstance(value, (set, frozenset)) and value == end:
+            return pattern
         if same_kind(value, end) and lengths_differ(value, end):
             lists = (cast("Sequence[Value]", each) for each in (value, end))
             items = [item for each in lists for item in each]
@@ -307,7 +312,7 @@ class Widening:
         if parts_of(value) is not None and same_kind(value, end):
             constants: list[Pattern] = [Constant(part) for part in parts_of(value) or []]
             return self._widen_parts(Parts(value, constants), value, end)
-        if same_constant(value, end) or (isinstance(value, (set, frozenset)) and value == end):
+        if same_constant(value, end):
             return pattern
         raise Mismatch(f"{describe(value)} before an iteration, {describe(end)} after it")
 

@@ -7,7 +7,7 @@ import enum
 import functools
 from collections import defaultdict, deque
 from types import BuiltinMethodType, MethodType, SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -15,6 +15,7 @@ from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.session import Poison
 from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.maybe import Maybe
+from fxexport.capture.values.uncertain_sets import elements_of, group_like, is_of_constants
 
 __all__ = [
     "holds_choice",
@@ -83,6 +84,8 @@ def parts_of(value: Any) -> list[object] | None:
         return list(value.values())
     if isinstance(value, (list, tuple, deque)):
         return list(value)
+    if is_of_constants(value):
+        return list(elements_of(value).values())
     if _by_fields(value):
         return [getattr(value, field.name, UNSET) for field in dataclasses.fields(value)]
     if type(value) is functools.partial:
@@ -102,9 +105,15 @@ def holds_choice(value: object) -> bool:
 
 
 def keys_of(value: object) -> list[object] | None:
-    """The keys of a dict, or the names of an object's attributes; None for a sequence."""
+    """The keys of a dict, the elements of a set, or the names of an object's attributes.
+
+    Returns:
+        None for a sequence.
+    """
     if isinstance(value, dict):
         return list(value)
+    if is_of_constants(value):
+        return list(elements_of(value))
     if isinstance(value, (Maybe, Choice)) or not is_plain_object(value):
         return None
     return list(vars(value))
@@ -154,6 +163,8 @@ def rebuild_like(value: Any, items: list[Any]) -> object:
         return value.like(items)
     if isinstance(value, dict):
         return keyed_like(value, list(value), items)
+    if isinstance(value, (set, frozenset)):
+        return keyed_like(value, list(elements_of(value)), items)
     if type(value) is functools.partial:
         count = len(value.args)
         named = dict(zip(value.keywords, items[count:], strict=True))
@@ -183,7 +194,9 @@ def _bare(kind: Any) -> Any:
 
 
 def keyed_like(value: object, keys: list[Any], items: list[object]) -> object:
-    """A dict or object like `value` with other keys or attributes."""
+    """A dict, set or object like `value` with other keys, elements or attributes."""
+    if isinstance(value, (set, frozenset)):
+        return group_like(value, dict(zip(keys, items, strict=True)))
     if not isinstance(value, dict):
         clone: object = _bare(type(value))
         clone.__dict__.update(zip(keys, items, strict=True))
@@ -216,6 +229,10 @@ def refill(container: Any, items: list[object], like: Any = None) -> None:
     elif isinstance(container, dict):
         for key, item in zip(list(container), items, strict=True):
             container[key] = item
+    elif isinstance(container, set):
+        filled = keyed_like(container, list(elements_of(container)), items)
+        container.clear()
+        container.update(cast("set[Any]", filled))
     elif isinstance(container, deque):
         container.clear()
         container.extend(items)
