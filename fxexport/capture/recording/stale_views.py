@@ -34,15 +34,21 @@ class StaleViews:
         self._views: MutableMapping[torch.Tensor, _Views] = WeakIdKeyDictionary()
         # what was written -> the graph in which it was
         self._written: MutableMapping[torch.Tensor, weakref.ref[Frame]] = WeakIdKeyDictionary()
+        # what was written at all
+        self._changed: MutableMapping[torch.Tensor, bool] = WeakIdKeyDictionary()
 
     def made(self, view: torch.Tensor, base: torch.Tensor) -> None:
         """A view has been made."""
         known = [pair for pair in self._views.get(base, []) if pair[0]() is not None]
         self._views[base] = [*known, (weakref.ref(view), weakref.ref(self._recorder.frame))]
+        if base in self._changed:
+            # PyTorch takes a new view of a tensor that was ever written for a stale one.
+            self._written[base] = weakref.ref(self._recorder.frame)
 
     def written(self, base: torch.Tensor) -> None:
         """A tensor, or a view of it, is given other contents."""
         self._written[base] = weakref.ref(self._recorder.frame)
+        self._changed[base] = True
 
     def bring_up_to_date(self) -> None:
         """To be called before a body begins."""

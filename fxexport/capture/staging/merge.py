@@ -203,7 +203,7 @@ class Merge:
             else:
                 its_flag, mate = right.pop(k)
                 flags.append(self.merged(flag, its_flag))
-                values.append(self._merged(value, mate))
+                values.append(value if value is mate else self._merged(value, mate))
         for flag, value in right:
             flags.append(self.merged(False, flag))
             values.append(self._alone(value, then=False))
