@@ -25,12 +25,14 @@ class Alias:
 
     Attributes:
         strict: whether others hold the sources of the merged object in any case.
-        place: where it was merged.
+        places: where it was merged, and what it was merged of.
     """
 
-    def __init__(self, merged: Value, source: Value, strict: bool, place: Place | None) -> None:
+    def __init__(
+        self, merged: Value, source: Value, strict: bool, places: frozenset[Place]
+    ) -> None:
         self.merged, self.source, self.strict = merged, source, strict
-        self.place = place
+        self.places = places
 
     def references_to(self, value: Value) -> int:
         """How many references to an object the note itself holds."""
@@ -52,12 +54,24 @@ class Aliases:
         sources: list[Value],
         strict: bool = False,
         place: Place | None = None,
+        through: Value = None,
     ) -> None:
-        """Notes what a merged object may be; `strict` if others hold its sources in any case."""
+        """Notes what a merged object may be.
+
+        Args:
+            merged: the object.
+            sources: what it may be.
+            strict: whether others hold these in any case.
+            place: where it was merged.
+            through: the object by which it may be one of these.
+        """
+        places = frozenset([] if place is None else [place]).union(
+            *(self._places_of(one) for one in (*sources, through))
+        )
         known = self._sources_of(merged)
         for source in sources:
             if source is not merged and not any(source is other for other in known):
-                alias = Alias(merged, source, strict, place)
+                alias = Alias(merged, source, strict, places)
                 self._alive.add(alias)
                 self.notes.add(alias)
 
@@ -75,7 +89,7 @@ class Aliases:
                 seen.add(id(item))
                 for alias in self.notes.about(item):
                     if alias.merged is item or alias.source is item:
-                        found.update([alias.place] if alias.place is not None else [])
+                        found |= alias.places
                         queue.extend((alias.merged, alias.source))
         return frozenset(found)
 
@@ -91,6 +105,11 @@ class Aliases:
                 if self._journal.born(item) < since:
                     found.append(item)
         return found
+
+    def _places_of(self, merged: Value) -> frozenset[Place]:
+        """Where an object was merged."""
+        notes = (alias for alias in self.notes.about(merged) if alias.merged is merged)
+        return frozenset[Place]().union(*(alias.places for alias in notes))
 
     def _sources_of(self, merged: Value) -> list[Value]:
         return [alias.source for alias in self.notes.about(merged) if alias.merged is merged]
@@ -121,7 +140,7 @@ class Aliases:
             raise AliasRefused(
                 f"a {type(container).__name__} is changed that is also known by another name on "
                 "one path through a branch or loop and not on the other",
-                frozenset(alias.place for alias in about if alias.place is not None),
+                frozenset().union(*(alias.places for alias in about)),
                 location=user_location(),
                 hint="make a copy in the branch or loop",
             )

@@ -151,12 +151,11 @@ class Sharing:
         """Notes a write: what shares the memory on some paths is lost after it."""
         for shared in self._shared.about(base):
             merged, sources = shared.merged(), shared.sources_alive()
-            places = frozenset([] if shared.place is None else [shared.place])
             if base is merged:
                 for source in sources:
-                    self._lose(source, places=places)
+                    self._lose(source, places=shared.places)
             elif merged is not None and any(base is source for source in sources):
-                self._lose(merged, places=places)
+                self._lose(merged, places=shared.places)
         name = self._reshaped.get(base)
         if name is not None and self.tensors.born(base) < self.journal.opened:
             raise UnsupportedError(
@@ -287,15 +286,34 @@ class Sharing:
         )
 
     def merged_from(
-        self, merged: torch.Tensor, *sources: Value, place: Place | None = None
+        self,
+        merged: torch.Tensor,
+        *sources: Value,
+        place: Place | None = None,
+        through: torch.Tensor | None = None,
     ) -> None:
-        """Remembers what a merged tensor may share memory with, to refuse later writes."""
+        """Remembers what a merged tensor may share memory with, to refuse later writes.
+
+        Args:
+            merged: the tensor.
+            *sources: tensors, and whatever else was merged.
+            place: where it was merged.
+            through: the tensor by which it may share memory with these.
+        """
         merged = self.tensors.base_of(merged)
         lifted = [self.tensors.lift(s) for s in sources if isinstance(s, torch.Tensor)]
         bases = [self.tensors.base_of(s) for s in lifted]
         bases = [base for base in bases if base is not merged]
         if bases:
-            self._shared.add(Shared(weakref.ref(merged), tuple(map(weakref.ref, bases)), place))
+            places = frozenset([] if place is None else [place]).union(
+                *(self._places_of(base) for base in (*bases, through) if base is not None)
+            )
+            self._shared.add(Shared(weakref.ref(merged), tuple(map(weakref.ref, bases)), places))
+
+    def _places_of(self, merged: torch.Tensor) -> frozenset[Place]:
+        """Where a tensor was merged."""
+        notes = (note for note in self._shared.about(merged) if note.merged() is merged)
+        return frozenset[Place]().union(*(note.places for note in notes))
 
     def may_be_one(self, a: Value, b: Value) -> bool:
         """Whether two different objects may be one and the same in Python on some path."""
@@ -310,8 +328,8 @@ class Sharing:
             ids = self._bases(value) if isinstance(value, torch.Tensor) else ()
             for shared in self._shared.since(0) if ids else ():
                 near = [shared.merged(), *shared.sources_alive()]
-                if shared.place is not None and any(id(one) in ids for one in near):
-                    found.add(shared.place)
+                if any(id(one) in ids for one in near):
+                    found |= shared.places
         return frozenset(found)
 
     def _bases(self, tensor: torch.Tensor) -> set[int]:
@@ -364,7 +382,8 @@ class Sharing:
                 continue
             base = self.tensors.base_of(self.tensors.lift(old))
             groups.setdefault(id(base), []).append((tensor, place))
-            self.merged_from(tensor, *self.outer_sources(base, since), place=place)
+            outer = self.outer_sources(base, since)
+            self.merged_from(tensor, *outer, place=place, through=base)
             self.held_as(tensor, old)
             self.lose_as([tensor], [self.is_lost(old, lost)])
         for group in groups.values():

@@ -48,7 +48,7 @@ class Shared(NamedTuple):
 
     merged: weakref.ref[torch.Tensor]
     sources: tuple[weakref.ref[torch.Tensor], ...]
-    place: Place | None = None
+    places: frozenset[Place] = frozenset()
 
     def sources_alive(self) -> list[torch.Tensor]:
         """The sources that still exist."""

@@ -99,6 +99,8 @@ def fewer_alternatives(session: Session, value: Value, since: int) -> Value:
         value: a choice, or any other value.
         since: the journal's number.
     """
+    if isinstance(value, Maybe):
+        return value.like(value.present, fewer_alternatives(session, value.value, since))
     if not isinstance(value, Choice):
         return value
     flags: list[Value] = []

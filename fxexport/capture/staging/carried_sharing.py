@@ -106,7 +106,7 @@ def share_objects(session: Session, values: Sequence[Value], iteration: Left) ->
             session.frozen_as(new, old)
             older = session.aliases.older(old, since)
             seen = [one for one in older if not any(one is it for it in iteration.alone)]
-            session.aliases.note(new, seen, True, place)
+            session.aliases.note(new, seen, True, place, old)
     for group in groups.values():
         for new, place in group:
             others = [other for other, _ in group if other is not new]

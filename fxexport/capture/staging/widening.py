@@ -139,7 +139,7 @@ class Widening:
         if end is HOLE:
             return pattern
         if isinstance(pattern, Constant) and pattern.value is HOLE:
-            return self._elements.of_value(end)
+            return self._first_pattern(pattern, start, end)
         absent = optional.absence_of(start, end)
         if not optional.is_certain(absent):
             return self._widen_optional(pattern, start, end, absent)
@@ -168,6 +168,14 @@ class Widening:
         if not same_kind(end, start):
             raise Mismatch(f"{describe(start)} before an iteration, {describe(end)} after it")
         return self._widen_parts(pattern, start, end)
+
+    def _first_pattern(self, pattern: Constant, start: Value, end: Value) -> Pattern:
+        """The pattern of what is there after an iteration, and is not before the loop."""
+        if isinstance(end, Choice) and self.session.apart:
+            return self._widen_choice(pattern, start, end)
+        if self._apart and self._is_itself(end):
+            return Itself(end)
+        return self._elements.of_value(end)
 
     def _widen_parts(self, pattern: Parts, start: Value, end: Value) -> Pattern:
         keys = keys_of(start)
@@ -220,7 +228,8 @@ class Widening:
 
     def _widen_choice(self, pattern: Pattern, start: Value, end: Value) -> Pattern:
         """A value that is one of several things in some iterations."""
-        values = alternatives_of(pattern)
+        bound = not isinstance(pattern, Constant) or pattern.value is not HOLE
+        values = alternatives_of(pattern) if bound else []
         apart = bool(self.session.apart)
         if apart:
             values = [self._as_itself(known) for known in values]
