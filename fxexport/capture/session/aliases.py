@@ -131,19 +131,31 @@ class Aliases:
             UnsupportedError: on one path another name sees the write, on another it does not.
         """
         about = self.notes.about(container)
-        others = [
-            *(alias.source for alias in about if alias.merged is container),
-            *(alias.merged for alias in about if alias.source is container),
-        ]
+        others = self._others(container)
         strict = any(alias.strict for alias in about if alias.merged is container)
         if others and (strict or any(self._is_held(other) for other in others)):
             raise AliasRefused(
                 f"a {type(container).__name__} is changed that is also known by another name on "
                 "one path through a branch or loop and not on the other",
-                frozenset().union(*(alias.places for alias in about)),
+                self.places_about(container),
                 location=user_location(),
                 hint="make a copy in the branch or loop",
             )
+
+    def _others(self, value: Value) -> list[Value]:
+        """The other objects that an object may be one with, on some path or other."""
+        found: list[Value] = []
+        for source in [value, *self.older(value, sys.maxsize)]:
+            found += [] if source is value else [source]
+            queue, seen = [source], set[int]()
+            while queue:
+                item = queue.pop()
+                merged = [a.merged for a in self.notes.about(item) if a.source is item]
+                new = [one for one in merged if id(one) not in seen and one is not value]
+                seen.update(map(id, new))
+                found += new
+                queue += new
+        return found
 
     def is_held_once(self, value: Value) -> bool:
         """Whether one thing alone, beside our own records, refers to an object.

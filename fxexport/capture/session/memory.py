@@ -303,12 +303,28 @@ class Sharing:
         merged = self.tensors.base_of(merged)
         lifted = [self.tensors.lift(s) for s in sources if isinstance(s, torch.Tensor)]
         bases = [self.tensors.base_of(s) for s in lifted]
-        bases = [base for base in bases if base is not merged]
+        bases = [base for base in self._related(bases) if base is not merged]
         if bases:
             places = frozenset([] if place is None else [place]).union(
                 *(self._places_of(base) for base in (*bases, through) if base is not None)
             )
             self._shared.add(Shared(weakref.ref(merged), tuple(map(weakref.ref, bases)), places))
+
+    def _related(self, bases: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Tensors, those that they may share memory with, and what else may share it with these."""
+        found = {id(base): base for base in bases}
+        queue = list(bases)
+        while queue:
+            item = queue.pop()
+            for note in self._shared.about(item):
+                merged = note.merged()
+                sources = note.sources_alive()
+                if merged is item or any(one is item for one in sources):
+                    near = [*sources, *([] if merged is None else [merged])]
+                    new = [one for one in near if id(one) not in found]
+                    found.update((id(one), one) for one in new)
+                    queue += [one for one in new if merged is item]
+        return list(found.values())
 
     def _places_of(self, merged: torch.Tensor) -> frozenset[Place]:
         """Where a tensor was merged."""

@@ -53,12 +53,14 @@ class Left(Protocol):
         ends: what it leaves.
         places: where each of these is merged.
         alone: objects from before the loop that only a variable of it holds.
+        since: the journal's number when the loop began: what was made before has a lower one.
     """
 
     body: Body
     ends: list[Value]
     places: list[Place]
     alone: list[Value]
+    since: int
 
 
 def shares(session: Session, ends: Sequence[Value], since: int) -> list[Share]:
@@ -78,7 +80,7 @@ def shares(session: Session, ends: Sequence[Value], since: int) -> list[Share]:
 
 def share(session: Session, values: Sequence[Value], iteration: Left) -> None:
     """Notes that values left by an iteration may be one tensor, or views of one from outside."""
-    since = iteration.body.writes.serial
+    since = iteration.since
     pairs = [
         (new, old, place)
         for value, end, place in zip(values, iteration.ends, iteration.places, strict=False)
@@ -88,7 +90,7 @@ def share(session: Session, values: Sequence[Value], iteration: Left) -> None:
     session.share_as(
         [new for new, _, _ in pairs],
         [old for _, old, _ in pairs],
-        iteration.body.writes.serial,
+        iteration.since,
         iteration.body.remembered.lost,
         [place for _, _, place in pairs],
     )
@@ -96,7 +98,7 @@ def share(session: Session, values: Sequence[Value], iteration: Left) -> None:
 
 def share_objects(session: Session, values: Sequence[Value], iteration: Left) -> None:
     """Notes which of the objects that stand for those left by an iteration may be one object."""
-    since = iteration.body.writes.serial
+    since = iteration.since
     groups: dict[int, list[tuple[Value, Place]]] = {}
     for value, end, place in zip(values, iteration.ends, iteration.places, strict=False):
         for new, old in _object_pairs(session, value, end, since):

@@ -68,6 +68,7 @@ def stage_loop(
     alone = [slot.get() for slot in slots if session.aliases.is_held_once(slot.get())]
     patterns: list[Pattern] = [Constant(slot.get()) for slot in slots]
     widening = Widening(session, location, peels=peels)
+    before = Before(location, first is True, alone, session.journal.now + 1)
     recorded: Iteration | None = None
     # The one before: with other slots, but the same patterns, the first iteration comes again.
     last: Iteration | None = None
@@ -85,7 +86,7 @@ def stage_loop(
             patterns,
             trip_count,
             last,
-            Before(location, first is True, alone),
+            before,
         )
         for fact in recorded.needed:
             session.env.learn(fact)

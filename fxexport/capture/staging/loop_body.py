@@ -69,6 +69,8 @@ class Iteration:
     places: list[Place]
     # objects from before the loop that only a variable of it holds
     alone: list[Value]
+    # the journal's number when the loop began: what was made before has a lower one
+    since: int
     ends: list[Value] = field(default_factory=list)
     condition: Condition = True
     new_slots: list[Slot] = field(default_factory=list)
@@ -90,11 +92,13 @@ class Before:
         location: its line.
         certain: whether there is a first iteration for certain.
         alone: objects that variables hold, and that nothing else refers to.
+        since: the journal's number: what was made before has a lower one.
     """
 
     location: SourceLocation | None
     certain: bool
     alone: list[Value]
+    since: int
 
 
 def record_iteration(
@@ -140,7 +144,7 @@ def record_iteration(
                 return tensors.wrap(value) if isinstance(value, torch.Tensor) else value
 
             starts = []
-            serial = body.writes.serial
+            since = known.since
             places = [(known.location, slot.name) for slot in slots]
             for slot, pattern in zip(slots, patterns, strict=True):
                 session.journal.touch(slot)
@@ -150,7 +154,7 @@ def record_iteration(
                 if varies(slot, pattern, before[slot.key]):
                     place, old = (known.location, slot.name), before[slot.key]
                     alone = any(old is one for one in known.alone)
-                    may_share(session, start, old, serial, place, strict=True, alone=alone)
+                    may_share(session, start, old, since, place, strict=True, alone=alone)
                     session.lose_as(tensors_in(start), _in_place(start, lost_before[slot.key]))
                     slot.set(start)
                 starts.append(start)
@@ -159,18 +163,18 @@ def record_iteration(
                 share_objects(session, starts, last)
                 spoil_carried(session, starts, last)
             # The iteration may change an object that it starts with where it is.
-            starts = [_as_it_is(session, start, serial) for start in starts]
-            found = Iteration(body, inputs, starts, places, known.alone)
+            starts = [_as_it_is(session, start, since) for start in starts]
+            found = Iteration(body, inputs, starts, places, known.alone, since)
             iterate(index)
             found.condition = condition_of(session, going())
-            found.ends = [fewer_alternatives(session, slot.get(), serial) for slot in slots]
+            found.ends = [fewer_alternatives(session, slot.get(), since) for slot in slots]
             _refuse_rewritten_items(session, patterns, found.ends, body.writes)
             session.settle()
             found.shared = _check_runs(session, patterns, starts, found.ends)
             found.held = {id(t): tensors.inner(t) for end in found.ends for t in tensors_in(end)}
             keys = {slot.key for slot in slots}
             found.new_slots = [slot for slot in body.writes.slots() if slot.key not in keys]
-            found.shares = [*shares(session, found.ends, serial), *one_object(found.ends)]
+            found.shares = [*shares(session, found.ends, since), *one_object(found.ends)]
     except Exception as error:
         note = note_of(error)
         session.tries.refuse_if_caught(error, note.location if note else None)

@@ -108,7 +108,7 @@ def write_loop(
     session.lose(remembered.lost)
     spoil_carried(session, finals, recorded)
     share_objects(session, finals, recorded)
-    since = recorded.body.writes.serial
+    since = recorded.since
     for slot, pattern, value, end, place in zip(
         slots, patterns, finals, recorded.ends, recorded.places, strict=True
     ):
