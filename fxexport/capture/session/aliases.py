@@ -144,18 +144,15 @@ class Aliases:
 
     def _others(self, value: Value) -> list[Value]:
         """The other objects that an object may be one with, on some path or other."""
-        found: list[Value] = []
-        for source in [value, *self.older(value, sys.maxsize)]:
-            found += [] if source is value else [source]
-            queue, seen = [source], set[int]()
-            while queue:
-                item = queue.pop()
-                merged = [a.merged for a in self.notes.about(item) if a.source is item]
-                new = [one for one in merged if id(one) not in seen and one is not value]
-                seen.update(map(id, new))
-                found += new
-                queue += new
-        return found
+        found = {id(source): source for source in self.older(value, sys.maxsize)}
+        queue = [value, *found.values()]
+        while queue:
+            item = queue.pop()
+            merged = [alias.merged for alias in self.notes.about(item) if alias.source is item]
+            new = {id(one): one for one in merged if id(one) not in found and one is not value}
+            found.update(new)
+            queue += new.values()
+        return list(found.values())
 
     def is_held_once(self, value: Value) -> bool:
         """Whether one thing alone, beside our own records, refers to an object.

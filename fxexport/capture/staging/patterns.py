@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -35,6 +35,7 @@ __all__ = [
     "leaves_of",
     "make",
     "parts_for",
+    "place_of",
     "same_layout",
     "sequence_like",
     "takes",
@@ -214,6 +215,13 @@ def takes(pattern: Pattern, value: Value) -> bool:
     return isinstance(pattern, Parts) and same_sort(pattern.like, value)
 
 
+def place_of(alternatives: Sequence[Pattern], value: Value) -> int | None:
+    """Which of the alternatives of a choice a value is; None for a new one."""
+    places = [k for k, pattern in enumerate(alternatives) if takes(pattern, value)]
+    itself = (k for k in places if isinstance(alternatives[k], Itself))
+    return next(itself, places[0] if places else None)
+
+
 def same_layout(a: Pattern, b: Pattern) -> bool:
     """Whether items of two patterns are held by tensors of the same meaning and rank."""
     if isinstance(a, Parts) and isinstance(b, Parts):
@@ -242,12 +250,13 @@ def parts_for(pattern: Parts, value: Value) -> list[Value]:
     return (parts_of(value) or []) if keys is None else aligned(value, keys)
 
 
-def _placed(alternatives: list[Pattern], value: Value) -> list[Value]:
+def _placed(alternatives: Sequence[Pattern], value: Value) -> list[Value]:
     """The flags and alternatives of a value, in the order of a pattern that holds for it."""
     flags: list[Value] = [False for _ in alternatives]
     values: list[Value] = [HOLE for _ in alternatives]
     for flag, one in cases_of(value):
-        k = next(k for k, pattern in enumerate(alternatives) if takes(pattern, one))
+        k = place_of(alternatives, one)
+        assert k is not None
         flags[k], values[k] = flag, one
     return [*flags, *values]
 

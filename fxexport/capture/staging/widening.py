@@ -7,7 +7,6 @@ loop. Widening ends, since each step only turns something fixed into something f
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
 from collections.abc import Sequence
 from typing import cast
@@ -29,7 +28,7 @@ from fxexport.capture.staging.patterns import (
     Ran,
     TensorOf,
     alternatives_of,
-    takes,
+    place_of,
 )
 from fxexport.capture.values import maybe as optional
 from fxexport.capture.values.choice import MOST_ALTERNATIVES, Choice, cases_of
@@ -236,9 +235,9 @@ class Widening:
         starts = [value for _, value in cases_of(start)]
         taken: set[int] = set()
         for _, value in cases_of(end):
-            found = (k for k, known in enumerate(values) if takes(known, value))
-            longer = (k for k, known in enumerate(values) if apart and _is_list_like(known, value))
-            k = next(itertools.chain(found, longer), None)
+            k = place_of(values, value)
+            if k is None or (apart and self._is_itself(value)):
+                k = self._other_place(values, value)
             if k in taken:
                 raise self._two_alike(value)
             taken.add(len(values) if k is None else k)
@@ -253,6 +252,14 @@ class Widening:
         flags: list[Pattern] = [Number(bool) for _ in values]
         like = Choice(self.session, [None for _ in values], [None for _ in values])
         return Parts(like, [*flags, *values])
+
+    def _other_place(self, values: Sequence[Pattern], value: Value) -> int | None:
+        """The place of an object that stays what it is, or of a list of another length."""
+        if self._is_itself(value) and self.session.apart:
+            same = (isinstance(known, Itself) and known.value is value for known in values)
+        else:
+            same = (bool(self.session.apart) and _is_list_like(known, value) for known in values)
+        return next((k for k, it_is in enumerate(same) if it_is), None)
 
     def _two_alike(self, value: Value) -> Exception:
         """An iteration leaves one of two values, which are one alternative of the pattern."""
