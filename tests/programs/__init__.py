@@ -59,6 +59,7 @@ THEMES = (
     "native_writes",
     "own_containers",
     "aliases",
+    "second_names",
     "pitfalls",
     "pitfalls_shapes",
     "control_flow_operators",
