@@ -14,7 +14,7 @@ from weakref import WeakSet
 from fxexport.capture.recording.types import Value
 from fxexport.capture.session.journal import Journal
 from fxexport.capture.session.notes import Notes
-from fxexport.capture.session.refusals import AliasRefused, Place
+from fxexport.capture.session.refusals import AliasRefused, Place, Way
 from fxexport.source.frames import user_location
 
 __all__ = ["Alias", "Aliases"]
@@ -26,13 +26,19 @@ class Alias:
     Attributes:
         strict: whether others hold the sources of the merged object in any case.
         places: where it was merged, and what it was merged of.
+        way: the path on which it is that one, None for any.
     """
 
     def __init__(
-        self, merged: Value, source: Value, strict: bool, places: frozenset[Place]
+        self,
+        merged: Value,
+        source: Value,
+        strict: bool,
+        places: frozenset[Place],
+        way: Way | None,
     ) -> None:
         self.merged, self.source, self.strict = merged, source, strict
-        self.places = places
+        self.places, self.way = places, way
 
     def references_to(self, value: Value) -> int:
         """How many references to an object the note itself holds."""
@@ -55,6 +61,7 @@ class Aliases:
         strict: bool = False,
         place: Place | None = None,
         through: Value = None,
+        way: Way | None = None,
     ) -> None:
         """Notes what a merged object may be.
 
@@ -64,6 +71,7 @@ class Aliases:
             strict: whether others hold these in any case.
             place: where it was merged.
             through: the object by which it may be one of these.
+            way: the path on which it is one of these, None for any.
         """
         places = frozenset([] if place is None else [place]).union(
             *(self._places_of(one) for one in (*sources, through))
@@ -71,7 +79,7 @@ class Aliases:
         known = self._sources_of(merged)
         for source in sources:
             if source is not merged and not any(source is other for other in known):
-                alias = Alias(merged, source, strict, places)
+                alias = Alias(merged, source, strict, places, way)
                 self._alive.add(alias)
                 self.notes.add(alias)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import weakref
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from typing import Any
@@ -22,7 +23,7 @@ from fxexport.capture.recording.types import Value
 from fxexport.capture.session.aliases import Aliases
 from fxexport.capture.session.journal import ContentsSlot, Journal
 from fxexport.capture.session.notes import Notes
-from fxexport.capture.session.refusals import AliasRefused, Place
+from fxexport.capture.session.refusals import AliasRefused, Place, Way
 from fxexport.capture.session.sharing_notes import (
     Frozen,
     Held,
@@ -61,6 +62,9 @@ class Sharing:
         self._frozen = Notes[Frozen](lambda note: there(note.value, note.holder()))
         # tensor -> the operator that has given it other sizes in place
         self._reshaped: MutableMapping[torch.Tensor, str] = WeakIdKeyDictionary()
+        # The path that is being merged: what is noted is so on it alone.
+        self.way: Way | None = None
+        self._branches = itertools.count()
         # The lists that are being looped over, innermost last.
         self._iterated: list[Value] = []
 
@@ -220,15 +224,15 @@ class Sharing:
     def held_by(self, tensor: torch.Tensor, holder: Value) -> None:
         """Remembers that a list of varying length holds a tensor: it may not be written to."""
         base = self.tensors.base_of(self.tensors.lift(tensor))
-        self._held.add(Held(weakref.ref(base), weakref.ref(holder)))
+        self._held.add(Held(weakref.ref(base), weakref.ref(holder), self.way))
         for shared in self._shared.about(base):
             merged = shared.merged()
             if merged is not None and merged is not base:
-                self._held.add(Held(shared.merged, weakref.ref(holder)))
+                self._held.add(Held(shared.merged, weakref.ref(holder), self.way))
 
     def freeze(self, value: Value, holder: Value) -> None:
         """Remembers that an object is, or is in, an item of a list of varying length."""
-        self._frozen.add(Frozen(value, weakref.ref(holder)))
+        self._frozen.add(Frozen(value, weakref.ref(holder), self.way))
 
     def check_changeable(self, value: Value) -> None:
         """To be called before a container or object changes.
@@ -308,7 +312,8 @@ class Sharing:
             places = frozenset([] if place is None else [place]).union(
                 *(self._places_of(base) for base in (*bases, through) if base is not None)
             )
-            self._shared.add(Shared(weakref.ref(merged), tuple(map(weakref.ref, bases)), places))
+            refs = tuple(map(weakref.ref, bases))
+            self._shared.add(Shared(weakref.ref(merged), refs, places, self.way))
 
     def _related(self, bases: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Tensors, those that they may share memory with, and what else may share it with these."""
@@ -325,6 +330,19 @@ class Sharing:
                     found.update((id(one), one) for one in new)
                     queue += [one for one in new if merged is item]
         return list(found.values())
+
+    def fresh_branch(self) -> int:
+        """A number for a branch, by which its paths are told apart."""
+        return next(self._branches)
+
+    @contextlib.contextmanager
+    def on_way(self, branch: int, side: str) -> Iterator[None]:
+        """While it is noted what holds on one path of a branch."""
+        before, self.way = self.way, (branch, side)
+        try:
+            yield
+        finally:
+            self.way = before
 
     def _places_of(self, merged: torch.Tensor) -> frozenset[Place]:
         """Where a tensor was merged."""

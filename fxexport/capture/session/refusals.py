@@ -10,10 +10,21 @@ from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
 
-__all__ = ["AliasRefused", "CaseNeeded", "EnoughRefused", "PinNeeded", "Place", "Poison"]
+__all__ = [
+    "AliasRefused",
+    "CaseNeeded",
+    "EnoughRefused",
+    "PinNeeded",
+    "Place",
+    "Poison",
+    "Way",
+]
 
 Place = tuple[SourceLocation | None, str]
 """Where values are merged: the line of a branch or loop, and the name of what holds them."""
+
+Way = tuple[int, str]
+"""A branch, and which of its paths: what is noted of it is so where that path is taken."""
 
 
 class AliasRefused(UnsupportedError):

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterable
 from types import FrameType
 
+from fxexport.capture.session.identities import Identities
 from fxexport.capture.session.journal import Slot
-from fxexport.capture.session.loans import Lending
 from fxexport.capture.session.refusals import EnoughRefused, Poison
 from fxexport.capture.session.tries import Tries
 from fxexport.capture.session.unread_functions import UnreadFunctions
@@ -20,7 +20,7 @@ __all__ = ["Refusing"]
 _MOST_REFUSED = 100
 
 
-class Refusing(Lending):
+class Refusing(Identities):
     """The part of a capture that keeps its refusals.
 
     Attributes:

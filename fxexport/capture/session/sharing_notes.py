@@ -12,7 +12,7 @@ import torch
 from fxexport.capture.recording.types import Value
 from fxexport.capture.session.aliases import Alias
 from fxexport.capture.session.notes import Notes
-from fxexport.capture.session.refusals import Place
+from fxexport.capture.session.refusals import Place, Way
 from fxexport.source.location import SourceLocation
 
 __all__ = ["Frozen", "Held", "Lost", "LostNotes", "Remembered", "Shared", "alive", "there"]
@@ -49,6 +49,7 @@ class Shared(NamedTuple):
     merged: weakref.ref[torch.Tensor]
     sources: tuple[weakref.ref[torch.Tensor], ...]
     places: frozenset[Place] = frozenset()
+    way: Way | None = None
 
     def sources_alive(self) -> list[torch.Tensor]:
         """The sources that still exist."""
@@ -60,6 +61,7 @@ class Held(NamedTuple):
 
     tensor: weakref.ref[torch.Tensor]
     holder: weakref.ref[Value]
+    way: Way | None = None
 
 
 class Frozen(NamedTuple):
@@ -67,6 +69,7 @@ class Frozen(NamedTuple):
 
     value: Value
     holder: weakref.ref[Value]
+    way: Way | None = None
 
 
 @dataclass(frozen=True)

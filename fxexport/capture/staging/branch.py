@@ -285,7 +285,9 @@ def _write_node(
         value: Value = made
         if isinstance(made, torch.Tensor):
             value = wrapped = session.tensors.wrap(made)
-            session.merged_from(wrapped, output.then, output.other, place=output.place)
+            for side in _SIDES:
+                with session.on_way(merge.branch, side):
+                    session.merged_from(wrapped, output.on(side), place=output.place)
         elif output.kind is bool and _is_choice(output):
             # A flag that says which path was taken is the condition itself.
             truth = session.facts.truth_of(condition, session.in_scope)
@@ -300,13 +302,14 @@ def _write_node(
         if isinstance(value := after.values[id(output)], torch.Tensor)
     ]
     for side, path in zip(_SIDES, paths, strict=True):
-        session.share_as(
-            [value for value, _ in merged],
-            [output.on(side) for _, output in merged],
-            path.body.writes.serial,
-            path.body.remembered.lost,
-            [output.place for _, output in merged],
-        )
+        with session.on_way(merge.branch, side):
+            session.share_as(
+                [value for value, _ in merged],
+                [output.on(side) for _, output in merged],
+                path.body.writes.serial,
+                path.body.remembered.lost,
+                [output.place for _, output in merged],
+            )
     for path in paths:
         session.lose(path.body.remembered.lost)
     return after
@@ -325,7 +328,7 @@ class _After:
     def __init__(self, session: Session, merge: Merge, spoilt: dict[Side, set[int]]) -> None:
         self._session = session
         self._spoilt = spoilt
-        self._built = merge.built
+        self._built, self._branch = merge.built, merge.branch
         # an output's or a container's identity -> what stands for it
         self.values: dict[int, Value] = {}
 
@@ -335,7 +338,9 @@ class _After:
         if key in self.values:
             return self.values[key]
         if isinstance(plan, ListPlan):
-            self.values[key] = spread_of(self._session, plan, self.values, self._spoilt)
+            self.values[key] = spread_of(
+                self._session, plan, self.values, self._spoilt, self._branch
+            )
             return self.values[key]
         if isinstance(plan, (CellPlan, ClosurePlan)):
             parts = [self.of(part) for part in plan.parts]

@@ -223,16 +223,21 @@ def spread_of(
     plan: ListPlan,
     after: dict[int, Value],
     spoilt: dict[Side, set[int]],
+    branch: int,
 ) -> Spread:
     """The run of items that stands for a list which differs in length between the paths.
 
-    `spoilt` has what was out of date at the end of each path (see `Remembered`).
+    `spoilt` has what was out of date at the end of each path (see `Remembered`); `branch` is the
+    number of the branch.
     """
     values = [after[id(output)] for output in plan.outputs]
     columns = [value for value in values if isinstance(value, SequenceVal)]
     counted = cast("Size", values[0]) if values and not columns else plan.length
     spread = Spread(plan.element, columns, counted)
-    kept = [hold(session, side, spread) for side in plan.sides.values()]
+    kept = []
+    for side, items in plan.sides.items():
+        with session.on_way(branch, side):
+            kept.append(hold(session, items, spread))
     spread.shared = frozenset().union(*kept)
     runs = [only_run(side) for side in plan.sides.values()]
     spread.same_places = [run for run in runs if run is not None] if None not in runs else []

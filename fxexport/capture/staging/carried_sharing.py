@@ -10,7 +10,8 @@ from typing import Protocol, cast
 import torch
 
 from fxexport.capture.recording.types import Value
-from fxexport.capture.session.list_runs import Spread, is_open
+from fxexport.capture.session.identities import Ways, agree
+from fxexport.capture.session.list_runs import Spread, is_open, only_run
 from fxexport.capture.session.refusals import Place
 from fxexport.capture.session.session import Session
 from fxexport.capture.session.transaction import Body
@@ -32,6 +33,7 @@ from fxexport.source.frames import user_location
 
 __all__ = [
     "Share",
+    "hold_again",
     "may_share",
     "one_object",
     "share",
@@ -90,29 +92,55 @@ def share(session: Session, values: Sequence[Value], iteration: Left) -> None:
     session.share_as(
         [new for new, _, _ in pairs],
         [old for _, old, _ in pairs],
-        iteration.since,
+        since,
         iteration.body.remembered.lost,
         [place for _, _, place in pairs],
     )
+    for new, old, _ in pairs:
+        session.held_like(new, old)
+    for new, other, place in _alike(session, pairs):
+        session.merged_from(cast("torch.Tensor", new), other, place=place)
 
 
 def share_objects(session: Session, values: Sequence[Value], iteration: Left) -> None:
     """Notes which of the objects that stand for those left by an iteration may be one object."""
     since = iteration.since
-    groups: dict[int, list[tuple[Value, Place]]] = {}
-    for value, end, place in zip(values, iteration.ends, iteration.places, strict=False):
-        for new, old in _object_pairs(session, value, end, since):
-            if not made_since(session, new, since):
-                continue
-            groups.setdefault(id(old), []).append((new, place))
-            session.frozen_as(new, old)
-            older = session.aliases.older(old, since)
-            seen = [one for one in older if not any(one is it for it in iteration.alone)]
-            session.aliases.note(new, seen, True, place, old)
-    for group in groups.values():
-        for new, place in group:
-            others = [other for other, _ in group if other is not new]
-            session.aliases.note(new, others, True, place)
+    pairs = [
+        (new, old, place)
+        for value, end, place in zip(values, iteration.ends, iteration.places, strict=False)
+        for new, old in _object_pairs(session, value, end, since)
+        if made_since(session, new, since)
+    ]
+    for new, old, place in pairs:
+        session.held_like(new, old)
+        older = session.aliases.older(old, since)
+        seen = [one for one in older if not any(one is it for it in iteration.alone)]
+        session.aliases.note(new, seen, True, place, old)
+    for new, other, place in _alike(session, pairs):
+        session.aliases.note(new, [other], True, place)
+
+
+def _alike(
+    session: Session, pairs: Sequence[tuple[Value, Value, Place]]
+) -> Iterator[tuple[Value, Value, Place]]:
+    """Values that may be one with another one, by what each stands for; both ways round."""
+    found = [(new, session.may_be(old), place) for new, old, place in pairs]
+    for (new, its, place), (other, others, its_place) in itertools.combinations(found, 2):
+        if new is not other and _meet(its, others):
+            yield new, other, place
+            yield other, new, its_place
+
+
+def _meet(a: Sequence[tuple[Value, Ways]], b: Sequence[tuple[Value, Ways]]) -> bool:
+    return any(one is other and agree(ways, its) for one, ways in a for other, its in b)
+
+
+def hold_again(session: Session, values: Sequence[Value], iteration: Left) -> None:
+    """Lists that are carried hold what they held at the end of an iteration."""
+    for value, end in zip(values, iteration.ends, strict=False):
+        run = only_run(list(cast("Sequence[Value]", value))) if is_open(value) else None
+        if run is not None and isinstance(end, (list, tuple, deque)):
+            hold(session, list(end), run)
 
 
 def _object_pairs(

@@ -24,6 +24,7 @@ from fxexport.capture.session.transaction import Body
 from fxexport.capture.staging.alternatives import fewer_alternatives, made_since
 from fxexport.capture.staging.carried_sharing import (
     Share,
+    hold_again,
     may_share,
     one_object,
     share,
@@ -159,6 +160,7 @@ def record_iteration(
                     slot.set(start)
                 starts.append(start)
             if last is not None:
+                hold_again(session, starts, last)
                 share(session, starts, last)
                 share_objects(session, starts, last)
                 spoil_carried(session, starts, last)

@@ -114,6 +114,7 @@ class Merge:
         # Whether objects, and tensors, that were there before stay what they are.
         self._apart = self._tensors_apart = False
         self.session = session
+        self.branch = session.fresh_branch()
         self.outputs = BranchOutputs(session, learnt)
         self._takes_rank = takes_rank
         # identity -> container that was built here, of parts that may be leaves
@@ -344,10 +345,15 @@ class Merge:
         """Notes a container that was built here, and what it may be in Python."""
         if isinstance(value, Maybe):
             return self._built(value)
+        sides = {id(source): side for source, side in zip(sources, ("then", "other"), strict=False)}
         sources = tuple(source for source in sources if is_mutable(source))
         # What is one object on this path may be merged into several.
         twins = [twin for source in sources for twin in self._uses.setdefault(id(source), [])]
-        self.session.aliases.note(value, [*sources, *twins], place=self.outputs.place)
+        place = self.outputs.place
+        for source in sources:
+            way = (self.branch, sides[id(source)])
+            self.session.aliases.note(value, [source], place=place, way=way)
+        self.session.aliases.note(value, twins, place=place)
         for source in sources:
             self._uses[id(source)].append(value)
             self.session.frozen_as(value, source)
@@ -395,7 +401,8 @@ class Merge:
         if parts is None or not parts or self._existed(value):
             return value
         merged = [self.merged(HOLE, p) if missing_then else self.merged(p, HOLE) for p in parts]
-        return self._rebuilt(rebuild_like(value, merged), value)
+        sides = (HOLE, value) if missing_then else (value, HOLE)
+        return self._rebuilt(rebuild_like(value, merged), *sides)
 
     def _leaf(self, then: Value, other: Value, kinds: tuple[type, type]) -> Value:
         session = self.session
