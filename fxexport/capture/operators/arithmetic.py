@@ -16,13 +16,13 @@ from fxexport.capture.operators import staged_functions
 from fxexport.capture.operators.calls import Calls
 from fxexport.capture.operators.iteration import Iteration
 from fxexport.capture.operators.lookups import Lookups
-from fxexport.capture.operators.set_methods import SetMethods, are_uncertain
 from fxexport.capture.operators.special_methods import Operand, has_operators
 from fxexport.capture.operators.writing import about_to_change
 from fxexport.capture.recording.types import Number
 from fxexport.capture.session.session import Session, is_symbolic, sym_type
 from fxexport.capture.staging.alternatives import for_each
 from fxexport.capture.values.maybe import force
+from fxexport.capture.values.set_methods import SetMethods, are_uncertain
 from fxexport.capture.values.symbolic_text import joined_text
 from fxexport.capture.values.uncertain_keys import settled
 from fxexport.capture.values.uncertain_sets import Group
@@ -76,7 +76,7 @@ class Arithmetic:
         self._lookups = lookups
         self._calls = calls
         self._iteration = iteration
-        self.sets = SetMethods(session, iteration)
+        self.sets = SetMethods(session, iteration.iterate)
 
     def number(self, value: object) -> Any:
         """An operand of arithmetic: a symbolic bool counts as 0 or 1."""

@@ -8,10 +8,6 @@ from typing import Any, Protocol
 
 import torch
 
-from fxexport.capture.operators.chosen_tensors import (
-    call_on_each,
-    is_torch_function,
-)
 from fxexport.capture.operators.conditionals import Conditionals
 from fxexport.capture.operators.reading import whole_all
 from fxexport.capture.operators.special_methods import Context, special_method
@@ -25,6 +21,10 @@ from fxexport.capture.staging.alternatives import (
     each_alternative,
     is_one_of_several,
     is_one_of_tensors,
+)
+from fxexport.capture.staging.chosen_tensors import (
+    call_on_each,
+    is_torch_function,
 )
 from fxexport.capture.values.choice import Choice, settled_to
 from fxexport.capture.values.maybe import Maybe, force, narrowed, uncertain_in

@@ -19,7 +19,6 @@ from fxexport.capture.operators.conditionals import Conditionals
 from fxexport.capture.operators.logic import Logic
 from fxexport.capture.operators.lookups import Lookups
 from fxexport.capture.operators.membership import Membership
-from fxexport.capture.operators.set_methods import are_uncertain
 from fxexport.capture.operators.special_methods import special_method
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.list_runs import is_open, length_of, refuse_open
@@ -27,6 +26,7 @@ from fxexport.capture.session.session import Poison, Session, is_symbolic, sym_t
 from fxexport.capture.staging.alternatives import for_each
 from fxexport.capture.values.identity import refuse_merged
 from fxexport.capture.values.maybe import Maybe, force, is_dynamic, narrowed
+from fxexport.capture.values.set_methods import are_uncertain
 from fxexport.capture.values.symbolic_text import OpenText, refuse_open_text
 from fxexport.capture.values.uncertain_keys import settled
 from fxexport.capture.values.uncertain_sets import Group

@@ -27,7 +27,6 @@ from fxexport.capture.operators.loop_statements import LoopStatements
 from fxexport.capture.operators.number_lists import NumberLists
 from fxexport.capture.operators.open_lists import OpenLists
 from fxexport.capture.operators.reading import read
-from fxexport.capture.operators.set_methods import SetMethods
 from fxexport.capture.operators.starred_calls import StarredCalls
 from fxexport.capture.operators.subscripts import Subscripts
 from fxexport.capture.operators.variables import cells_of, slots_of
@@ -37,6 +36,7 @@ from fxexport.capture.session.session import Session
 from fxexport.capture.staging.alternatives import each_alternative
 from fxexport.capture.values.identity import keep_apart
 from fxexport.capture.values.maybe import force
+from fxexport.capture.values.set_methods import SetMethods
 from fxexport.capture.values.symbolic_text import refuse_open_text
 from fxexport.capture.values.uncertain_keys import settled
 from fxexport.errors import UnsupportedError
@@ -91,7 +91,7 @@ class Operators:
         subscripts = Subscripts(session, conditionals, calls, self.lists, self.lookups)
         self.number_lists = NumberLists(session, self.lists, calls, subscripts.get_item)
         self.iteration = Iteration(session, calls, self.lists, conditionals.truth)
-        self.sets = SetMethods(session, self.iteration)
+        self.sets = SetMethods(session, self.iteration.iterate)
         self.dicts = DictMethods(session, conditionals, subscripts, self.iteration, self.lookups)
         logic = Logic(session)
         arithmetic = Arithmetic(session, calls, self.iteration, self.lookups)

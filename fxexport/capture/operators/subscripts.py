@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from fxexport.capture.operators.calls import Calls
-from fxexport.capture.operators.chosen_tensors import view_of_each
 from fxexport.capture.operators.conditionals import Conditionals
 from fxexport.capture.operators.lookups import Lookups, is_open_key
 from fxexport.capture.operators.open_lists import OpenLists
@@ -19,6 +18,7 @@ from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.session import Session, is_symbolic
 from fxexport.capture.staging.alternatives import for_each, is_one_of_tensors
+from fxexport.capture.staging.chosen_tensors import view_of_each
 from fxexport.capture.values.identity import keep_apart
 from fxexport.capture.values.maybe import Maybe, force, narrowed, uncertain_in
 from fxexport.capture.values.symbolic_text import refuse_open_text

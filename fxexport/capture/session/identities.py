@@ -70,9 +70,8 @@ class Identities(Lending):
 
     def held_like(self, new: Value, old: Value) -> None:
         """A value stands for another one: it is in the lists in which that one may be."""
-        tensor = isinstance(new, torch.Tensor)
         for thing, ways in self.may_be(old):
-            if tensor:
+            if isinstance(new, torch.Tensor):
                 for held in self._held.about(thing):
                     alive = held.tensor() is thing and held.holder() is not None
                     if alive and _along(ways, held.way) is not None:

@@ -114,7 +114,8 @@ def fewer_alternatives(session: Session, value: Value, since: int) -> Value:
         mate = values[k]
         condition = cast("torch.SymBool", flag)
         values[k] = stage_branch(session, condition, lambda: one, lambda: mate, copies=True)  # noqa: B023
-        flags[k] = session.recorder.scalar_op(scalars.or_, cast("torch.SymBool", flags[k]), flag)
+        known = cast("torch.SymBool", flags[k])
+        flags[k] = session.recorder.scalar_op(scalars.or_, known, condition)
     return value.like([*flags, *values]) if len(values) < len(value.values) else value
 
 

@@ -98,8 +98,8 @@ def share(session: Session, values: Sequence[Value], iteration: Left) -> None:
     )
     for new, old, _ in pairs:
         session.held_like(new, old)
-    for new, other, place in _alike(session, pairs):
-        session.merged_from(cast("torch.Tensor", new), other, place=place)
+    for one, other, place in _alike(session, pairs):
+        session.merged_from(cast("torch.Tensor", one), other, place=place)
 
 
 def share_objects(session: Session, values: Sequence[Value], iteration: Left) -> None:

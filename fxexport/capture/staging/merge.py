@@ -70,7 +70,7 @@ def _equal_numbers(a: Value, b: Value) -> bool:
 
 
 def _equal_sets(a: Value, b: Value) -> bool:
-    return type(a) is type(b) and isinstance(a, (set, frozenset)) and bool(a == b)
+    return type(a) is type(b) and isinstance(a, frozenset) and bool(a == b)
 
 
 def _item(value: Value, key: Value) -> Value:

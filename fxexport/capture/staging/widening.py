@@ -319,7 +319,7 @@ class Widening:
         return NeedsFirstIteration(text) if self._peels else Mismatch(text)
 
     def _widen_object(self, pattern: Constant, value: Value, end: Value) -> Pattern:
-        if isinstance(value, (set, frozenset)) and value == end:
+        if isinstance(value, frozenset) and value == end:
             return pattern
         if same_kind(value, end) and lengths_differ(value, end):
             lists = (cast("Sequence[Value]", each) for each in (value, end))

@@ -254,7 +254,7 @@ class Interpreter:
     ) -> object:
         """What an instruction gives, once for each value that an argument may be."""
         if instruction.kind in _GOING_THROUGH:
-            args = [with_and_without(self.session, arg) for arg in args]
+            args = [with_and_without(self.ops.session, arg) for arg in args]
         several = next((k for k, arg in enumerate(args) if is_one_of_several(arg)), None)
         if several is None or not instruction.kind.startswith(_OF_ONE_VALUE):
             return handler(Call(self, frame, instruction, args))

@@ -191,9 +191,11 @@ def presence(container: dict[object, object], key: object) -> bool | torch.SymBo
 def count_of(container: dict[object, object] | Group) -> Any:
     """The number of keys or elements that are there."""
     total: Any = 0
-    keyed = isinstance(container, dict)
-    for key in container if keyed else elements_of(container):
-        here = presence(container, key) if keyed else elements_of(container)[key]
+    if isinstance(container, dict):
+        there = [presence(container, key) for key in container]
+    else:
+        there = list(elements_of(container).values())
+    for here in there:
         total = total + (here if isinstance(here, bool) else torch.sym_ite(here, 1, 0))
     return total
 

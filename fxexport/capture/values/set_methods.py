@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 
-from fxexport.capture.operators.iteration import Iteration
 from fxexport.capture.recording.types import Number
 from fxexport.capture.session.session import Session
 from fxexport.capture.values.uncertain_keys import settled
@@ -48,9 +47,10 @@ def are_uncertain(a: object, b: object) -> bool:
 class SetMethods:
     """What methods and operators of sets become in rewritten code."""
 
-    def __init__(self, session: Session, iteration: Iteration) -> None:
+    def __init__(self, session: Session, iterate: Callable[[object], Iterable[Any]]) -> None:
+        """`iterate` gives what Python iterates over."""
         self._session = session
-        self._iteration = iteration
+        self._iterate = iterate
 
     def find(self, name: str, owner: Group) -> Callable[..., object] | None:
         """What to call instead of a set's method; None for the method itself."""
@@ -130,7 +130,7 @@ class SetMethods:
     def _as_group(self, value: object) -> Group:
         if isinstance(value, (set, frozenset)):
             return value
-        return set(self._iteration.iterate(value))
+        return set(self._iterate(value))
 
     def _added(self, owner: set[Any], element: object, name: str) -> None:
         self._drop(owner, element)

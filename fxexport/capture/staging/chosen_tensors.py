@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -93,7 +93,7 @@ def view_of_each(session: Session, choice: Choice, use: Callable[[Value], Value]
         nodes = list(session.recorder.frame.graph.nodes)[before:]
         asks = any(node.target is guard for node in nodes)
         looks = not asks and all(
-            isinstance(view, torch.Tensor) and base_of(view) is base_of(one)
+            isinstance(view, torch.Tensor) and base_of(view) is base_of(cast("torch.Tensor", one))
             for view, one in zip(views, choice.values, strict=False)
         )
         if not views or not looks or not all(of_one_form(views[0], view) for view in views):
