@@ -197,7 +197,7 @@ def write_to_a_part_of_one_of_two(x):
     return (a, b, y, v)
 
 
-PROGRAMS.add(write_to_a_part_of_one_of_two, *INPUTS)
+PROGRAMS.add(write_to_a_part_of_one_of_two, *INPUTS, scripted=False)
 
 
 def write_to_an_old_or_a_new_tensor(x):
@@ -233,7 +233,7 @@ def swapped_buffers_with_another_name(x):
     return (a, b, keep)
 
 
-PROGRAMS.add(swapped_buffers_with_another_name, *INPUTS)
+PROGRAMS.add(swapped_buffers_with_another_name, *INPUTS, scripted=False)
 
 
 class SwappedBuffers(TwoBuffers):
@@ -467,7 +467,7 @@ def views_of_one_of_two_tensors(x):
     return (a, b, y, va, vy, z)
 
 
-PROGRAMS.add(views_of_one_of_two_tensors, *INPUTS)
+PROGRAMS.add(views_of_one_of_two_tensors, *INPUTS, scripted=False)
 
 
 def tensors_chosen_of_chosen_ones(x):
@@ -483,7 +483,7 @@ def tensors_chosen_of_chosen_ones(x):
     return (a, b, c, y, z)
 
 
-PROGRAMS.add(tensors_chosen_of_chosen_ones, *INPUTS)
+PROGRAMS.add(tensors_chosen_of_chosen_ones, *INPUTS, scripted=False)
 
 
 def tensor_at_a_dynamic_index(x):

@@ -45,7 +45,8 @@ __all__ = ["Interpreter"]
 _OF_THE_MODEL = (RuntimeError, ValueError, IndexError, KeyError, ArithmeticError)
 # Instructions that take one value where they are given one of several, by how their kind begins;
 # and those that need all keys of a dict.
-_OF_ONE_VALUE = ("aten::", "prim::TupleUnpack", "prim::TupleIndex", "prim::dtype", "prim::device")
+_OF_ONE_VALUE = ("aten::", "prim::TupleUnpack", "prim::TupleIndex", "prim::dtype", "prim::device",
+                 "prim::GetAttr")  # fmt: skip
 _GOING_THROUGH = frozenset({"aten::keys", "aten::values", "aten::items", "aten::list", "aten::eq"})
 
 
