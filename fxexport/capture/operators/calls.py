@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
+from collections import deque
 from typing import Any, Protocol
 
 import torch
@@ -29,10 +31,24 @@ from fxexport.capture.staging.chosen_tensors import (
 from fxexport.capture.values.choice import Choice, settled_to
 from fxexport.capture.values.maybe import Maybe, force, narrowed, uncertain_in
 from fxexport.capture.values.uncertain_keys import is_uncertain
+from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_raised
+from fxexport.source.frames import user_location
 from fxexport.source.ownership import is_torch_internal
 
 __all__ = ["Callees", "Calls"]
+
+
+_CONTAINERS = (list, dict, set, deque)
+
+
+def _count_of_a_new_one() -> int:
+    """What getrefcount says in `Calls._outside` of what nothing else refers to."""
+    result: list[object] = []
+    return sys.getrefcount(result)
+
+
+_NEW = _count_of_a_new_one()
 
 
 class Callees(Protocol):
@@ -104,7 +120,9 @@ class Calls:
         whole_all(self._session, given)
         with noting_changes(self._session, given):
             result = self.with_certain(function, args, kwargs)
-        return self._session.journal.made(result) if is_buffer(result) else result
+        if is_buffer(result) or (type(result) in _CONTAINERS and sys.getrefcount(result) == _NEW):
+            return self._session.journal.made(result)
+        return result
 
     def with_certain(
         self, function: Function, args: tuple[object, ...], kwargs: dict[str, object]
@@ -173,6 +191,13 @@ class Calls:
     def context(self, manager: object) -> object:
         """The manager of a with statement."""
         there = force(manager)
+        if isinstance(there, Choice):
+            raise UnsupportedError(
+                "the manager of this with statement is one of several, which one is known only "
+                "when the model runs",
+                location=user_location(),
+                hint="write the with statement in both branches",
+            )
         if isinstance(there, torch.autograd.profiler.record_function):
             return contextlib.nullcontext(there)
         if special_method(there, "__enter__") is None:

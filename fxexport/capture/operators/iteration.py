@@ -204,12 +204,13 @@ class Iteration:
         items = list(self.unpack(value, before, after))
         # A run of items is behind all others, or in the starred part.
         count = before + (after or 0)
+        made = self._session.journal.made
         if len(items) < count or (after is None and len(items) > count):
             raise note_raised(ValueError(f"{len(items)} values to unpack, expected {count}"))
         if after is None:
-            return items
+            return made(items)
         end = len(items) - after
-        return [*items[:before], self._session.journal.made(items[before:end]), *items[end:]]
+        return made([*items[:before], made(items[before:end]), *items[end:]])
 
     @for_each(0, goes_through=True)
     def listed(self, iterable: object) -> list[Any]:

@@ -7,7 +7,7 @@ else there is reads, and is done once with what the tensor holds.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
@@ -27,7 +27,8 @@ _VIEWS = frozenset({
     "view", "view_as", "reshape", "reshape_as", "flatten", "ravel", "unflatten", "transpose", "t",
     "swapaxes", "swapdims", "permute", "movedim", "moveaxis", "select", "narrow", "squeeze",
     "unsqueeze", "expand", "expand_as", "diagonal", "unfold", "detach", "contiguous", "positive",
-    "T", "mT", "H", "mH", "adjoint", "__getitem__", "as_strided", "data",
+    "unbind", "split", "chunk", "tensor_split", "hsplit", "vsplit", "dsplit", "T", "mT", "H", "mH",
+    "adjoint", "__getitem__", "as_strided", "data",
 })  # fmt: skip
 
 
@@ -81,7 +82,6 @@ def call_on_each(
 
 def view_of_each(session: Session, choice: Choice, use: Callable[[Value], Value]) -> Value:
     """One of several views, or what else `use` gives for one of several tensors."""
-    base_of = session.tensors.base_of
     before = len(session.recorder.frame.graph.nodes)
     with session.transaction() as attempt:
         try:
@@ -92,15 +92,27 @@ def view_of_each(session: Session, choice: Choice, use: Callable[[Value], Value]
             views = []
         nodes = list(session.recorder.frame.graph.nodes)[before:]
         asks = any(node.target is guard for node in nodes)
-        looks = not asks and all(
-            isinstance(view, torch.Tensor) and base_of(view) is base_of(cast("torch.Tensor", one))
-            for view, one in zip(views, choice.values, strict=False)
-        )
-        if not views or not looks or not all(of_one_form(views[0], view) for view in views):
+        found = None if asks or not views else _chosen(session, choice, views)
+        if found is None:
             attempt.roll_back()
-            views = []
-    if not views:
-        return each_alternative(session, choice, use)
+    return each_alternative(session, choice, use) if found is None else found
+
+
+def _chosen(session: Session, choice: Choice, views: Sequence[Value]) -> Value:
+    """One of several views, or of several tuples of views; None for anything else."""
+    first = views[0]
+    if isinstance(first, (tuple, list)):
+        columns = [cast("Sequence[Value]", view) for view in views]
+        if len({len(column) for column in columns}) > 1:
+            return None
+        parts = [_chosen(session, choice, part) for part in zip(*columns, strict=True)]
+        return None if any(part is None for part in parts) else tuple(parts)
+    base_of = session.tensors.base_of
+    for view, one in zip(views, choice.values, strict=True):
+        if not isinstance(view, torch.Tensor) or not of_one_form(first, view):
+            return None
+        if base_of(view) is not base_of(cast("torch.Tensor", one)):
+            return None
     return choice.like([*choice.flags, *views])
 
 
