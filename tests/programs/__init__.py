@@ -60,6 +60,8 @@ THEMES = (
     "own_containers",
     "aliases",
     "second_names",
+    "second_names_of_tensors",
+    "sets",
     "pitfalls",
     "pitfalls_shapes",
     "control_flow_operators",

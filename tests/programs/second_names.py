@@ -1,7 +1,7 @@
-"""Objects and tensors with a second name on some ways, which are changed where they are."""
+"""Objects with a second name on some ways, which are changed where they are."""
 
 # The programs are written as users write them.
-# ruff: noqa: E741, F841
+# ruff: noqa: E741
 
 from __future__ import annotations
 
@@ -177,109 +177,6 @@ def groups_that_are_lists(x):
 PROGRAMS.add(groups_that_are_lists, *INPUTS)
 
 
-def add_to_one_of_two_tensors(x):
-    a, b = (x * 1, x * 2)
-    y = a if x.sum() > 0 else b
-    y += 1
-    return (a, b, y)
-
-
-PROGRAMS.add(add_to_one_of_two_tensors, *INPUTS)
-
-
-def write_to_a_part_of_one_of_two(x):
-    a, b = (x.sum(0) * 1, x.sum(0) * 2)
-    y = a if x.sum() > 0 else b
-    y[0] = 7
-    v = y[1:]
-    v.mul_(3)
-    b[1] += 2
-    return (a, b, y, v)
-
-
-PROGRAMS.add(write_to_a_part_of_one_of_two, *INPUTS, scripted=False)
-
-
-def write_to_an_old_or_a_new_tensor(x):
-    a = x.sum(0) * 1
-    y = a
-    if x.sum() > 0:
-        y = a + 1
-    y += 1
-    return (a, y)
-
-
-PROGRAMS.add(write_to_an_old_or_a_new_tensor, *INPUTS)
-
-
-def buffers_swapped_in_a_loop(x):
-    a, b = (x.new_zeros(2), x.new_zeros(2))
-    for r in x:
-        b.copy_(a * 0.5 + r)
-        a, b = (b, a)
-    return (a, b)
-
-
-PROGRAMS.add(buffers_swapped_in_a_loop, *INPUTS)
-
-
-def swapped_buffers_with_another_name(x):
-    a, b = (x.new_zeros(2), x.new_ones(2))
-    keep = a
-    for r in x:
-        b.copy_(a * 0.5 + r)
-        b[0] += 1
-        a, b = (b, a)
-    return (a, b, keep)
-
-
-PROGRAMS.add(swapped_buffers_with_another_name, *INPUTS, scripted=False)
-
-
-class SwappedBuffers(TwoBuffers):
-    def forward(self, x):
-        a, b = (self.a, self.b)
-        for r in x:
-            b.copy_(a * 0.5 + r)
-            a, b = (b, a)
-        return (a, b, self.a, self.b)
-
-
-PROGRAMS.add(SwappedBuffers, *INPUTS)
-
-
-class OneOfTwoBuffers(TwoBuffers):
-    def forward(self, x):
-        y = self.a if x.sum() > 0 else self.b
-        y += 1
-        return (y, self.a * 1, self.b * 2)
-
-
-PROGRAMS.add(OneOfTwoBuffers, *INPUTS)
-
-
-class SwappedAttributes(TwoBuffers):
-    def forward(self, x):
-        for r in x:
-            self.b.copy_(self.a * 0.5 + r)
-            self.a, self.b = (self.b, self.a)
-        return (self.a, self.b)
-
-
-PROGRAMS.add(SwappedAttributes, *INPUTS)
-
-
-def one_of_two_of_which_one_is_chosen(x):
-    a, b, e = (x * 1, x * 2, x * 3)
-    y = a if x.sum() > 0 else b
-    y = y if x[:1].sum() > 0 else e
-    y += 1
-    return (a, b, e)
-
-
-PROGRAMS.add(one_of_two_of_which_one_is_chosen, *INPUTS)
-
-
 def one_of_three_lists(x):
     a, b, e = ([x.sum()], [x.sum() * 2], [x.sum() * 3])
     y = a if x.sum() > 0 else b
@@ -289,93 +186,6 @@ def one_of_three_lists(x):
 
 
 PROGRAMS.add(one_of_three_lists, *INPUTS)
-
-
-def set_with_uncertain_elements(x):
-    s = {1, 2}
-    if x.sum() > 0:
-        s.add(3)
-    else:
-        s.discard(1)
-    return (3 in s, 1 in s, len(s))
-
-
-PROGRAMS.add(set_with_uncertain_elements, *INPUTS)
-
-
-def sets_of_two_paths(x):
-    s = {"a"} if x.sum() > 0 else {"a", "b"}
-    t = s | {"c"}
-    return (len(t), "b" in t, len(t & {"b", "c"}), len(t - {"a"}), s == {"a"}, bool(s <= t))
-
-
-PROGRAMS.add(sets_of_two_paths, *INPUTS)
-
-
-def set_in_a_loop(x):
-    s = {1}
-    for r in x:
-        if r.sum() > 0:
-            s.add(2)
-        else:
-            s.discard(1)
-    t = 0
-    for v in s:
-        t += v
-    return (t, sum(s), sorted(s)[0] if s else 0)
-
-
-PROGRAMS.add(set_in_a_loop, *INPUTS)
-
-
-def methods_of_an_uncertain_set(x):
-    s = {1, 2, 5}
-    t = set(s)
-    u = s
-    for r in x:
-        if r.sum() > 0:
-            s |= {3}
-        elif 5 in s:
-            s.remove(5)
-        else:
-            t = t - {1}
-    u.discard(2)
-    if len(s) > 3:
-        u.clear()
-    m = 0
-    for v in sorted(s ^ t):
-        m = m * 2 + v
-    return (
-        len(s),
-        len(t),
-        len(u),
-        m,
-        s == t,
-        s <= {1, 2, 3, 5},
-        s < t,
-        s.isdisjoint({3}),
-        len(s.union([9], t)),
-        bool(s),
-        max(t),
-        u is s,
-    )
-
-
-PROGRAMS.add(methods_of_an_uncertain_set, *INPUTS)
-
-
-def one_of_two_sets(x):
-    a, b = ({1}, {2})
-    c = a if x.sum() > 0 else b
-    c.add(7)
-    if x[:1].sum() > 0:
-        c = {1, 2}
-    c.discard(1)
-    a.add(9)
-    return (len(a), len(b), len(c), 7 in a, 7 in b, c is a)
-
-
-PROGRAMS.add(one_of_two_sets, *INPUTS)
 
 
 def list_in_one_of_two_objects(x):
@@ -455,92 +265,6 @@ def list_at_a_dynamic_index(x):
 PROGRAMS.add(list_at_a_dynamic_index, *INPUTS)
 
 
-def views_of_one_of_two_tensors(x):
-    a, b = (x.sum(0) * 1, x.sum(0) * 2)
-    y = a if x.sum() > 0 else b
-    va, vy = (a[:1], y[:1])
-    vy += 1
-    va *= 2
-    y.view(2, 1)[1] = 9
-    z = y.t() if y.dim() == 2 else y
-    z.mul_(2)
-    return (a, b, y, va, vy, z)
-
-
-PROGRAMS.add(views_of_one_of_two_tensors, *INPUTS, scripted=False)
-
-
-def tensors_chosen_of_chosen_ones(x):
-    a, b, c = (x.sum(0) * 1, x.sum(0) * 2, x.sum(0) * 3)
-    y = a if x.sum() > 0 else b
-    z = y if x[:1].sum() > 0 else c
-    z += 1
-    y *= 2
-    c.sub_(z)
-    if x.numel() > 4:
-        z = a
-    z[0] = 5
-    return (a, b, c, y, z)
-
-
-PROGRAMS.add(tensors_chosen_of_chosen_ones, *INPUTS, scripted=False)
-
-
-def tensor_at_a_dynamic_index(x):
-    a, b = (x.sum(0) * 1, x.sum(0) * 2)
-    l = [a, b]
-    y = l[x.shape[0] % 2]
-    y += 1
-    for t in l:
-        t.add_(1)
-    return (l[0], l[1], y, a, b)
-
-
-PROGRAMS.add(tensor_at_a_dynamic_index, *INPUTS)
-
-
-def tensor_in_an_attribute(x):
-    o = Box(x.sum(0) * 1)
-    b = x.sum(0) * 2
-    keep = o.v
-    if x.sum() > 0:
-        o.v = b
-    o.v.add_(1)
-    o.v[0] -= 3
-    return (o.v, b, keep)
-
-
-PROGRAMS.add(tensor_in_an_attribute, *INPUTS)
-
-
-def tensor_that_a_loop_goes_over_to(x):
-    a, b = (x.new_zeros(2), x.new_ones(2))
-    cur = a
-    for r in x:
-        cur += r
-        if r.sum() > 0:
-            cur = b
-        else:
-            cur = a
-    cur.mul_(2)
-    return (a, b, cur)
-
-
-PROGRAMS.add(tensor_that_a_loop_goes_over_to, *INPUTS)
-
-
-def double_buffering(x):
-    a, b = (x.new_zeros(2), x.new_ones(2))
-    hold = [a, b]
-    for r in x:
-        a, b = (b, a)
-        a.add_(r * b)
-    return (a, b, hold[0], hold[1])
-
-
-PROGRAMS.add(double_buffering, *INPUTS)
-
-
 def nothing_at_first_then_one_of_two(x):
     best = None
     alt = [x.sum()]
@@ -616,17 +340,6 @@ class OneOfTwoModules(TwoBuffers):
 PROGRAMS.add(OneOfTwoModules, *INPUTS)
 
 
-def merged_twice_then_written(x):
-    a, b, e = (x * 1, x * 2, x * 3)
-    m = a if x.sum() > 0 else b
-    m2 = m if x[:1].sum() > 0 else e
-    a.add_(1)
-    return m2
-
-
-PROGRAMS.add(merged_twice_then_written, *INPUTS)
-
-
 def list_merged_twice_then_written(x):
     a, b, e = ([x.sum()], [x.sum() * 2], [x.sum() * 3])
     m = a if x.sum() > 0 else b
@@ -638,38 +351,200 @@ def list_merged_twice_then_written(x):
 PROGRAMS.add(list_merged_twice_then_written, *INPUTS)
 
 
-def row_merged_twice_then_written(x):
-    y = x.clone()
-    best = x.sum(0)
-    for row in y:
-        if row.sum() > 0:
-            best = row
-        if row.sum() < 5:
-            best = best if row.sum() < 4 else row * 2
-    y.zero_()
-    return best
-
-
-PROGRAMS.add(row_merged_twice_then_written, *INPUTS, expect="refuse")
-
-
-def view_made_in_a_branch_is_written(x):
-    a, b = (x.sum(0) * 1, x.sum(0) * 2)
-    y = a[0:1] if x.sum() > 0 else b[1:]
-    y += 1
-    return (a, b, y)
-
-
-PROGRAMS.add(view_made_in_a_branch_is_written, *INPUTS, expect="refuse")
-
-
-def new_view_in_a_loop_of_a_written_tensor(x):
-    a, b = (x.sum(0) * 0.3, x.sum(0) * 0.4)
-    b.clamp_(-3.0, 3.0)
+def attribute_that_may_be_the_carried_list(x):
+    h = Box([x.sum()])
+    cur = [x.sum()]
+    t = x.sum() * 0
     for r in x:
-        p, q = (a[::2], b[::2])
-        c = p if r.sum() > 0 else q
-    return (a, b)
+        cur[0] = cur[0] + 1
+        t = t + h.v[0]
+        n = [r.sum()]
+        if r.sum() > 0:
+            cur = n
+        h.v = n
+    return (t, cur[0])
 
 
-PROGRAMS.add(new_view_in_a_loop_of_a_written_tensor, *INPUTS)
+PROGRAMS.add(attribute_that_may_be_the_carried_list, *INPUTS, expect="either")
+
+
+def item_that_may_be_the_carried_list(x):
+    store = []
+    cur = [x.sum()]
+    t = x.sum() * 0
+    for r in x:
+        cur[0] = cur[0] + 1
+        n = [r.sum()]
+        if r.sum() > 0:
+            cur = n
+        store.append(n)
+    for s in store:
+        t = t * 0.5 + s[0]
+    return (t, cur[0])
+
+
+PROGRAMS.add(item_that_may_be_the_carried_list, *INPUTS, expect="either")
+
+
+def carried_list_that_is_the_last_item(x):
+    store = []
+    cur = [x.sum()]
+    t = x.sum() * 0
+    for r in x:
+        cur[0] = cur[0] + 1
+        cur = [r.sum()]
+        store.append(cur)
+    for s in store:
+        t = t * 0.5 + s[0]
+    return (t, cur[0])
+
+
+PROGRAMS.add(carried_list_that_is_the_last_item, *INPUTS, expect="either")
+
+
+def list_of_the_last_trip_that_is_an_item(x):
+    store = []
+    cur = None
+    t = x.sum() * 0
+    for r in x:
+        if cur is not None:
+            cur.append(r.sum())
+        cur = [r.sum()]
+        store.append(cur)
+    for s in store:
+        for v in s:
+            t = t * 0.5 + v
+    return t
+
+
+PROGRAMS.add(list_of_the_last_trip_that_is_an_item, *INPUTS, expect="either")
+
+
+def two_names_from_the_last_trip(x):
+    a = None
+    b = None
+    t = x.sum() * 0
+    for r in x:
+        if a is not None:
+            a[0] = a[0] + 1
+            t = t + b[0]
+        a = [r.sum()]
+        b = a
+    return t
+
+
+PROGRAMS.add(two_names_from_the_last_trip, *INPUTS, expect="either")
+
+
+def carried_list_that_another_name_may_be(x):
+    cur = []
+    last = []
+    t = x.sum() * 0
+    for r in x:
+        cur.append(r.sum())
+        t = t + len(last)
+        if len(cur) == 2:
+            last = cur
+            if r.sum() > 0:
+                cur = []
+    return (t, len(cur), len(last))
+
+
+PROGRAMS.add(carried_list_that_another_name_may_be, *INPUTS, expect="either")
+
+
+def methods_of_one_of_two_dicts(x):
+    a, b = ({"k": [x.sum()]}, {"k": [x.sum() * 2], "m": [x.sum()]})
+    c = a if x.sum() > 0 else b
+    c["k"].append(x.sum())
+    c.setdefault("m", []).append(x.sum() * 5)
+    for v in c.values():
+        v[0] = v[0] + 1
+    if "m" in a:
+        a["m"].append(x.sum())
+    return (len(a["k"]), len(b["k"]), len(b["m"]), a["k"][0], b["k"][0], b["m"][0], len(a))
+
+
+PROGRAMS.add(methods_of_one_of_two_dicts, *INPUTS, scripted=False)
+
+
+def methods_of_one_of_two_lists(x):
+    a, b = ([x.sum(), x.sum()], [x.sum() * 2])
+    c = a if x.sum() > 0 else b
+    c.extend([x.sum(), x.sum() + 1])
+    c.pop(0)
+    c += [x.sum()]
+    c *= 2
+    c.reverse()
+    del c[0]
+    c[0:1] = [x.sum() * 7]
+    d = c[:]
+    d.append(x.sum())
+    first, *rest = c
+    return (
+        len(a),
+        len(b),
+        sum(a),
+        sum(b),
+        len(d),
+        first,
+        len(rest),
+        sum(v for v in c),
+        [v * 2 for v in c][-1],
+    )
+
+
+PROGRAMS.add(methods_of_one_of_two_lists, *INPUTS, scripted=False)
+
+
+def lists_through_functions(x):
+    a = [x.sum()]
+    b = [x.sum() * 2]
+
+    def pick(flag):
+        return a if flag else b
+
+    def put(l, v):
+        l.append(v)
+        return l
+
+    c = put(pick(x.sum() > 0), x.sum())
+    put(c, x.max() if x.numel() else x.sum())
+    return (len(a), len(b), len(c), c is a)
+
+
+PROGRAMS.add(lists_through_functions, *INPUTS, scripted=False)
+
+
+def two_lists_in_either_order(x):
+    a, b = ([x.sum()], [x.sum() * 2])
+    pair = (a, b) if x.sum() > 0 else (b, a)
+    pair[0].append(x.sum())
+    p, q = pair
+    q[0] = q[0] + 1
+    holder = {"cur": a}
+    if x[:1].sum() > 0:
+        holder["cur"] = b
+    holder["cur"].append(x.sum())
+    holder["cur"] = p
+    holder["cur"][0] = holder["cur"][0] * 3
+    return (len(a), len(b), a[0], b[0])
+
+
+PROGRAMS.add(two_lists_in_either_order, *INPUTS, scripted=False)
+
+
+def none_or_one_of_two(x):
+    a, b = ([x.sum()], [x.sum() * 2])
+    cur = None
+    if x.sum() > 0:
+        cur = a
+    elif x.sum() < -2:
+        cur = b
+    if cur is not None:
+        cur.append(x.sum())
+        cur[0] = cur[0] + 1
+    return (len(a), len(b), a[0], b[0], cur is None, cur is a)
+
+
+PROGRAMS.add(none_or_one_of_two, *INPUTS, scripted=False)
