@@ -76,7 +76,11 @@ class Aliases:
         places = frozenset([] if place is None else [place]).union(
             *(self._places_of(one) for one in (*sources, through))
         )
-        known = self._sources_of(merged)
+        known = [
+            alias.source
+            for alias in self.notes.about(merged)
+            if alias.merged is merged and alias.way in (None, way)
+        ]
         for source in sources:
             if source is not merged and not any(source is other for other in known):
                 alias = Alias(merged, source, strict, places, way)

@@ -227,7 +227,8 @@ class Sharing:
         self._held.add(Held(weakref.ref(base), weakref.ref(holder), self.way))
         for shared in self._shared.about(base):
             merged = shared.merged()
-            if merged is not None and merged is not base:
+            elsewhere = self.way is not None and _exclude(shared.way, self.way)
+            if merged is not None and merged is not base and not elsewhere:
                 self._held.add(Held(shared.merged, weakref.ref(holder), self.way))
 
     def freeze(self, value: Value, holder: Value) -> None:
@@ -424,6 +425,11 @@ class Sharing:
             for tensor, place in group:
                 others = (other for other, _ in group if other is not tensor)
                 self.merged_from(tensor, *others, place=place)
+
+
+def _exclude(a: Way | None, b: Way) -> bool:
+    """Whether two paths are of one branch."""
+    return a is not None and a[0] == b[0] and a[1] != b[1]
 
 
 def item_changed(what: str) -> UnsupportedError:

@@ -126,10 +126,6 @@ def record_iteration(
     is_first = known.certain and all(isinstance(pattern, Constant) for pattern in patterns)
     try:
         with session.body(perhaps=not is_first) as body:
-            if last is not None:
-                # What the iteration before may have written is lost in this one.
-                session.remember(last.body.remembered)
-                session.lose(last.body.remembered.lost)
             index = recorder.fresh_scalar(torch.SymInt)
             session.env.set_range(index.node.expr, 0, None)
             session.env.counters.add(index.node.expr)
@@ -160,6 +156,9 @@ def record_iteration(
                     slot.set(start)
                 starts.append(start)
             if last is not None:
+                # What the iteration before may have written is lost in this one.
+                session.remember(last.body.remembered)
+                session.lose(last.body.remembered.lost)
                 hold_again(session, starts, last)
                 share(session, starts, last)
                 share_objects(session, starts, last)

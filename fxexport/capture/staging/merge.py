@@ -124,8 +124,8 @@ class Merge:
         self._made: dict[tuple[int, int], Value] = {}
         self._open: set[tuple[int, int]] = set()
         self._keep: list[Value] = []
-        # identity of a container -> what was built from it
-        self._uses: dict[int, list[Value]] = {}
+        # identity of a container, and its path -> what was built from it
+        self._uses: dict[tuple[int, str], list[Value]] = {}
         self._slot_name = ""
         self._closures = ClosurePlans(session.journal, self._since)
 
@@ -345,17 +345,14 @@ class Merge:
         """Notes a container that was built here, and what it may be in Python."""
         if isinstance(value, Maybe):
             return self._built(value)
-        sides = {id(source): side for source, side in zip(sources, ("then", "other"), strict=False)}
-        sources = tuple(source for source in sources if is_mutable(source))
-        # What is one object on this path may be merged into several.
-        twins = [twin for source in sources for twin in self._uses.setdefault(id(source), [])]
         place = self.outputs.place
-        for source in sources:
-            way = (self.branch, sides[id(source)])
-            self.session.aliases.note(value, [source], place=place, way=way)
-        self.session.aliases.note(value, twins, place=place)
-        for source in sources:
-            self._uses[id(source)].append(value)
+        for source, side in zip(sources, ("then", "other"), strict=True):
+            if not is_mutable(source):
+                continue
+            # What is one object on this path may be merged into several.
+            uses = self._uses.setdefault((id(source), side), [])
+            self.session.aliases.note(value, [source, *uses], place=place, way=(self.branch, side))
+            uses.append(value)
             self.session.frozen_as(value, source)
         return self._built(self.session.journal.made(value))
 
