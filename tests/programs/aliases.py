@@ -110,7 +110,7 @@ def loop_twins_after(x):
     return b
 
 
-PROGRAMS.add(loop_twins_after, X3, X1, X5, scripted=False)
+PROGRAMS.add(loop_twins_after, X3, X1, X5, expect="refuse")
 
 
 def loop_inplace_end(x):

@@ -548,3 +548,118 @@ def none_or_one_of_two(x):
 
 
 PROGRAMS.add(none_or_one_of_two, *INPUTS, scripted=False)
+
+
+def groups_in_two_loops(x):
+    rows = []
+    cur = []
+    for r in x:
+        for v in r:
+            cur.append(v)
+            if len(cur) == 3:
+                rows.append(torch.stack(cur))
+                cur = []
+    return (len(rows), len(cur), torch.stack(rows).sum() if rows else x.sum())
+
+
+PROGRAMS.add(groups_in_two_loops, *INPUTS, scripted=False)
+
+
+def group_that_goes_on_after_the_if(x):
+    groups = []
+    cur = []
+    for r in x:
+        if r.sum() > 0 and len(cur) > 0:
+            groups.append(cur)
+            cur = []
+        cur.append(r)
+    groups.append(cur)
+    t = x.new_zeros(2)
+    for g in groups:
+        for r in g:
+            t = t * 0.5 + r
+    return (t, len(groups))
+
+
+PROGRAMS.add(group_that_goes_on_after_the_if, *INPUTS, expect="either")
+
+
+def last_group_of_a_list(x):
+    groups = [[]]
+    for r in x:
+        if r.sum() > 0:
+            groups.append([])
+        groups[-1].append(r)
+    return (len(groups), [len(g) for g in groups][-1])
+
+
+PROGRAMS.add(last_group_of_a_list, *INPUTS, expect="either")
+
+
+def new_list_under_the_first_name(x):
+    a = []
+    b = a
+    for r in x:
+        a.append(r.sum())
+        if r.sum() > 0:
+            a = []
+    return (len(a), len(b))
+
+
+PROGRAMS.add(new_list_under_the_first_name, *INPUTS, scripted=False)
+
+
+def list_given_to_an_object(x):
+    h = Box([])
+    cur = []
+    for r in x:
+        cur.append(r.sum())
+        if r.sum() > 0:
+            h.v = cur
+            cur = []
+    return (len(cur), len(h.v))
+
+
+PROGRAMS.add(list_given_to_an_object, *INPUTS, scripted=False)
+
+
+def list_that_an_object_has_as_well(x):
+    h = Box([])
+    cur = []
+    for r in x:
+        cur.append(r.sum())
+        h.v = cur
+        if r.sum() > 0:
+            cur = []
+    return (len(cur), len(h.v))
+
+
+PROGRAMS.add(list_that_an_object_has_as_well, *INPUTS, expect="either")
+
+
+def lists_of_a_dict_in_turn(x):
+    d = {"a": [], "b": []}
+    for r in x:
+        l = d["a"] if r.sum() > 0 else d["b"]
+        l.append(r.sum())
+        if len(l) > 2:
+            l.pop(0)
+    return (len(d["a"]), len(d["b"]), sum(d["a"]) + 0.0 * x.sum() if d["a"] else x.sum())
+
+
+PROGRAMS.add(lists_of_a_dict_in_turn, *INPUTS, scripted=False)
+
+
+def top_of_a_stack(x):
+    stack = [[x.sum()]]
+    top = stack[-1]
+    for r in x:
+        if r.sum() > 0:
+            top = [r.sum()]
+            stack.append(top)
+        else:
+            top.append(r.sum())
+    return (len(stack), len(top))
+
+
+PROGRAMS.add(top_of_a_stack, *INPUTS, expect="either")

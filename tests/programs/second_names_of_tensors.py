@@ -376,3 +376,66 @@ def one_of_two_tensors_of_other_sizes(x):
 
 
 PROGRAMS.add(one_of_two_tensors_of_other_sizes, *INPUTS, scripted=False)
+
+
+def two_tensors_from_the_last_trip(x):
+    a = None
+    b = None
+    t = x.sum(0) * 0
+    for r in x:
+        if a is not None:
+            a.add_(1)
+            t = t + b
+        a = r * 2
+        b = a if r.sum() > 0 else r * 3
+    return t
+
+
+PROGRAMS.add(two_tensors_from_the_last_trip, *INPUTS, expect="either")
+
+
+def tensor_and_what_may_be_it(x):
+    a = x.sum(0)
+    b = x.sum(0) * 2
+    t = x.sum(0) * 0
+    for r in x:
+        a.add_(1)
+        t = t * 0.5 + b
+        n = r * 2
+        a = n
+        if r.sum() > 0:
+            b = n
+    return (t, a, b)
+
+
+PROGRAMS.add(tensor_and_what_may_be_it, *INPUTS, expect="either")
+
+
+def sums_of_groups(x):
+    buf = x.new_zeros(2)
+    outs = []
+    for r in x:
+        buf.add_(r)
+        if r.sum() > 0:
+            outs.append(buf)
+            buf = x.new_zeros(2)
+    return (torch.stack(outs).sum(0) if outs else buf, buf, len(outs))
+
+
+PROGRAMS.add(sums_of_groups, *INPUTS, scripted=False)
+
+
+def swap_under_a_condition(x):
+    best = x.new_zeros(2)
+    other = x.new_zeros(2)
+    i = 0
+    while i < x.shape[0]:
+        if x[i].sum() > 0:
+            best, other = (other, best)
+        best.add_(x[i])
+        best[0] = best[0] * 0.5
+        i += 1
+    return (best, other)
+
+
+PROGRAMS.add(swap_under_a_condition, *INPUTS, scripted=False)
