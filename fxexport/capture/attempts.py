@@ -27,7 +27,7 @@ from fxexport.capture.session.example_sizes import hold_to_example
 from fxexport.capture.session.journal import SlotKey
 from fxexport.capture.session.list_runs import Spread
 from fxexport.capture.session.module_names import ScriptedMethod, module_names, weight_names
-from fxexport.capture.session.refusals import CaseNeeded, EnoughRefused
+from fxexport.capture.session.refusals import AliasRefused, CaseNeeded, EnoughRefused, Place
 from fxexport.capture.session.session import PinNeeded, Session
 from fxexport.capture.sizes.account import Account
 from fxexport.capture.sizes.case_prover import CaseProver
@@ -52,6 +52,8 @@ from fxexport.source.location import SourceLocation
 __all__ = ["CaptureRequest", "capture"]
 
 _ATTEMPTS = 16
+# How often places may be found where something is not to be merged.
+_MOST_PLACES = 12
 
 
 @dataclass
@@ -120,6 +122,9 @@ def _attempted(
     try:
         return _Attempt(request, inputs, state, report, cases).run()
     except UnsupportedError as error:
+        found = _with_choices(request, inputs, state, report, cases, error)
+        if found is not None:
+            return found
         error.others = _all_refused(request, inputs, state, cases, error)
         raise
     except ModelError as error:
@@ -139,6 +144,42 @@ def _attempted(
             found.pins = {**pins, **found.pins}
             return found
         raise
+
+
+def _with_choices(
+    request: CaptureRequest,
+    inputs: Sequence[InputSpec],
+    state: Sequence[StateSpec],
+    report: Report,
+    cases: Sequence[Case],
+    error: UnsupportedError,
+) -> _Found | None:
+    """Another attempt, in which what has two names on some paths is not merged but a choice.
+
+    Merging is cheaper, and nearly always right: so it is tried first.
+
+    Returns:
+        None where that is of no help.
+    """
+    apart: frozenset[Place] = frozenset()
+    for _ in range(_MOST_PLACES):
+        places = frozenset().union(
+            *(one.places for one in (error, *error.others) if isinstance(one, AliasRefused))
+        )
+        if places <= apart:
+            return None
+        apart |= places
+        said = Report()
+        try:
+            found = _Attempt(request, inputs, state, said, cases, apart=apart).run()
+        except UnsupportedError as again:
+            error = again
+            continue
+        except ModelError:
+            return None
+        report.findings[:] = said.findings
+        return found
+    return None
 
 
 def _all_refused(
@@ -183,6 +224,7 @@ class _Attempt:
         cases: Sequence[Case] = (),
         *,
         going_on: bool = False,
+        apart: frozenset[Place] = frozenset(),
     ) -> None:
         self._request = request
         self._cases = cases
@@ -203,6 +245,7 @@ class _Attempt:
             going_on=going_on,
             max_depth=request.max_depth,
             unread=request.unread,
+            apart=apart,
         )
         Account(self.session, self._dimensions)
         self._operators = Operators(self.session, self._entering, self._replacements)

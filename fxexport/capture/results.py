@@ -21,6 +21,7 @@ from fxexport.capture.result_forms import (
 from fxexport.capture.returned_text import written_text
 from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.session import Poison, Session, expression, is_symbolic, sym_type
+from fxexport.capture.staging.alternatives import merged_copy
 from fxexport.capture.staging.ranks import of_any_rank
 from fxexport.capture.staging.runs import every
 from fxexport.capture.values.choice import Choice
@@ -121,7 +122,10 @@ class Results:
         if isinstance(value, Maybe):
             return self._of_optional(path, value)
         if isinstance(value, Choice):
-            return self._of_several(path, value)
+            merged = merged_copy(self._session, value)
+            if isinstance(merged, Choice):
+                return self._of_several(path, merged)
+            return self._inside(path, merged, texts=True)
         if isinstance(value, str):
             text = written_text(self._session, value, _base_name(path))
             return [Output(path, text, "text", path=path)]

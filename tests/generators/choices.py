@@ -1,17 +1,20 @@
 """Random statements on values that are one of several things, for `random_programs`.
 
-Types beside those of `random_expressions`: fn (a function of a row), key (one of a few texts), and
-some (None, text, a number, a tensor of any rank, a tuple, or an object of one of two classes).
+Types beside those of `random_expressions`: fn (a function of a row), key (one of a few texts),
+some (None, text, a number, a tensor of any rank, a tuple, or an object of one of two classes), and
+those of `aliases`, which are changed in place.
 """
 
 from __future__ import annotations
 
+from tests.generators import aliases
 from tests.generators.expressions import Scope
 from tests.random_programs import Writer
 
 __all__ = ["PRELUDE", "ChoiceWriter"]
 
-PRELUDE = """
+PRELUDE = (
+    """
 import functools
 
 
@@ -65,21 +68,32 @@ def row_of(some, x):
 
 
 """
+    + aliases.PRELUDE
+)
 
 
 class ChoiceWriter(Writer):
     """Writes statements on functions, texts and unions beside those of `Writer`."""
 
     def statement(self, scope: Scope, depth: int, nesting: int) -> None:
-        """One statement; about every second one is about a value that is one of several."""
-        if self.rng.random() < 0.5:
+        """One statement; most are about a value that is one of several."""
+        chance = self.rng.random()
+        if chance < 0.3:
             super().statement(scope, depth, nesting)
             return
         self.budget -= 1
+        if chance < 0.65:
+            aliases.Aliases(self).write(scope, depth, nesting)
+            return
         kinds = ["bind"] * 4 + ["use"] * 3
         if nesting < 3 and self.budget > 0:
             kinds += ["either", "either", "ask", "ask"]
         getattr(self, f"_choice_{self.rng.choice(kinds)}")(scope, depth, nesting)
+
+    def returns(self, scope: Scope) -> str:
+        """A return of what the model gives, and of what became of all that has several names."""
+        things = ["x", *aliases.Aliases(self).things(scope)]
+        return f"{super().returns(scope)}, digest({', '.join(things)})"
 
     def _value(self, kind: str, scope: Scope) -> str:
         rng, expressions = self.rng, self.expressions

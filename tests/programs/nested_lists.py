@@ -63,7 +63,7 @@ def groups_dyn_index(t):
     return len(groups[0]), sum(groups[1]), len(groups[2])
 
 
-PROGRAMS.add(groups_dyn_index, *IS, expect="refuse")
+PROGRAMS.add(groups_dyn_index, *IS)
 
 
 def adjacency(t, n):

@@ -152,7 +152,7 @@ class Builtins:
             **kwargs: its arguments by name.
         """
         if through:
-            cases = [with_and_without(arg) for arg in args]
+            cases = [with_and_without(self._operators.session, arg) for arg in args]
             k = next((k for k, arg in enumerate(args) if cases[k] is not arg), None)
             if k is not None:
                 before, after = args[:k], args[k + 1 :]

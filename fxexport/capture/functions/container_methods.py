@@ -74,6 +74,10 @@ class ContainerMethods:
             found = self._operators.dicts.find(method.__name__, owner)
             if found is not None:
                 return found
+        if isinstance(owner, (set, frozenset)):
+            found = self._operators.sets.find(method.__name__, owner)
+            if found is not None:
+                return found
         filled = isinstance(owner, (list, deque))
         if filled and method.__name__ in ("extend", "extendleft", "__iadd__"):
             return functools.partial(self._extend, owner, method.__name__)

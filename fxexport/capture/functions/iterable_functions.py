@@ -36,6 +36,7 @@ from fxexport.capture.staging.raised_paths import run_with_default
 from fxexport.capture.values.maybe import dynamic_inside
 from fxexport.capture.values.symbolic_text import refuse_open_text
 from fxexport.capture.values.uncertain_keys import VIEWS, count_of, settled
+from fxexport.capture.values.uncertain_sets import holds_perhaps
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import errors_of_the_program
 
@@ -108,7 +109,7 @@ class IterableFunctions:
             return length_of(value)
         if isinstance(value, VIEWS):
             return count_of(dict(getattr(value, "mapping", {})))
-        if isinstance(value, dict):
+        if isinstance(value, dict) or holds_perhaps(value):
             return count_of(value)
         settled(value)
         refuse_open_text(value)

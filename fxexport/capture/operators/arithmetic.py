@@ -23,8 +23,10 @@ from fxexport.capture.session.new_objects import noted_if_new
 from fxexport.capture.session.session import Session, is_symbolic, sym_type
 from fxexport.capture.staging.alternatives import for_each
 from fxexport.capture.values.maybe import force
+from fxexport.capture.values.set_methods import SetMethods, are_uncertain
 from fxexport.capture.values.symbolic_text import joined_text
 from fxexport.capture.values.uncertain_keys import settled
+from fxexport.capture.values.uncertain_sets import Group
 from fxexport.errors import UnsupportedError
 from fxexport.graph import scalars
 from fxexport.source.exceptions import errors_of_the_program
@@ -75,6 +77,7 @@ class Arithmetic:
         self._lookups = lookups
         self._calls = calls
         self._iteration = iteration
+        self.sets = SetMethods(session, iteration.iterate)
 
     def number(self, value: object) -> Any:
         """An operand of arithmetic: a symbolic bool counts as 0 or 1."""
@@ -105,9 +108,16 @@ class Arithmetic:
             a, b = (int(v) if isinstance(v, bool) else _plain(self.number(v)) for v in (a, b))
         return a, b
 
-    @for_each(1, 2)
     def binary(self, name: str, a: object, b: object) -> object:
         """``a - b``, ``a / b`` and the other operators that have no rule of their own."""
+        if name == "Sub" and are_uncertain(a, b):
+            return self.sets.combined(name, cast("Group", a), cast("Group", b))
+        return self._binary(name, a, b)
+
+    @for_each(1, 2, reads=True)
+    def _binary(self, name: str, a: object, b: object) -> object:
+        if name == "Sub" and are_uncertain(a, b):
+            return self.binary(name, a, b)
         if name == "Mod" and isinstance(a, str):
             return self._lookups.percent(a, b)
         if name == "Mod" and isinstance(a, bytes):
@@ -153,7 +163,7 @@ class Arithmetic:
             return base**exponent
         return self._session.recorder.scalar_op(operator.pow, base, exponent)
 
-    @for_each(1)
+    @for_each(1, reads=True)
     def unary(self, name: str, value: object) -> object:
         """``~value`` and ``+value``."""
         there = self.number(value)
@@ -165,9 +175,14 @@ class Arithmetic:
             raise TypeError("bad operand type for unary ~: 'float'")
         return -there - 1
 
-    @for_each(1, 2, goes_through=True)
     def bitwise(self, name: str, a: object, b: object) -> object:
         """``a & b`` and kin; on two bools they are logic."""
+        if are_uncertain(a, b):
+            return self.sets.combined(name, cast("Group", a), cast("Group", b))
+        return self._bitwise(name, a, b)
+
+    @for_each(1, 2, goes_through=True, reads=True)
+    def _bitwise(self, name: str, a: object, b: object) -> object:
         a, b = settled(force(a)), settled(force(b))
         bools = all(isinstance(value, (bool, torch.SymBool)) for value in (a, b))
         if bools and (is_symbolic(a) or is_symbolic(b)):
@@ -186,7 +201,7 @@ class Arithmetic:
         left, right = self.numbers(a, b)
         return self._new(_done(BITWISE[name], left, right))
 
-    @for_each(0, 1)
+    @for_each(0, 1, reads=True)
     def add(self, a: object, b: object) -> Any:
         """``a + b``."""
         if isinstance(a, str) and isinstance(b, str):
@@ -194,7 +209,7 @@ class Arithmetic:
         left, right = self.numbers(a, b)
         return self._new(_done(operator.add, left, right))
 
-    @for_each(0, 1)
+    @for_each(0, 1, reads=True)
     def multiply(self, a: object, b: object) -> object:
         """``a * b``; a list may be repeated a dynamic number of times."""
         a, b = force(a), force(b)
@@ -208,7 +223,10 @@ class Arithmetic:
     @for_each(1, 2)
     def augment(self, name: str, old: object, value: object) -> object:
         """``old op= value``."""
-        old, value = settled(force(old)), settled(force(value))
+        old, value = force(old), force(value)
+        if are_uncertain(old, value):
+            return self._augment_set(name, cast("Group", old), cast("Group", value))
+        old, value = settled(old), settled(value)
         about_to_change(self._session, old)
         if name == "Add" and isinstance(old, (list, deque)):
             plain: Any = list.append if isinstance(old, list) else deque.append
@@ -228,6 +246,14 @@ class Arithmetic:
             return self.binary(name, old, value)
         left, right = self.numbers(old, value)
         return _done(AUGMENT[name], left, right)
+
+    def _augment_set(self, name: str, old: Group, value: Group) -> Group:
+        made = self.sets.combined(name, old, value)
+        if not isinstance(old, set):
+            return made
+        about_to_change(self._session, old)
+        self.sets.refill(old, made)
+        return old
 
     def _new(self, value: Any) -> Any:
         return noted_if_new(self._session.journal, value)

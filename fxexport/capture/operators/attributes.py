@@ -16,9 +16,13 @@ from fxexport.capture.operators.reading import read
 from fxexport.capture.operators.special_methods import attribute_function, special_method
 from fxexport.capture.session.journal import UNSET, AttributeSlot, put_attribute
 from fxexport.capture.session.session import Poison, Session, is_symbolic
-from fxexport.capture.staging.alternatives import for_each
+from fxexport.capture.staging.alternatives import for_each, is_one_of_tensors
+from fxexport.capture.staging.chosen_tensors import (
+    call_on_each,
+    method_of_each,
+)
 from fxexport.capture.values.choice import Choice
-from fxexport.capture.values.maybe import Maybe, force
+from fxexport.capture.values.maybe import Maybe, force, narrowed
 from fxexport.source.exceptions import errors_of_the_program
 
 __all__ = ["Attributes"]
@@ -32,9 +36,27 @@ class Attributes:
         self._conditionals = conditionals
         self._calls = calls
 
-    @for_each(0)
     def get_attr(self, owner: object, name: str) -> Any:
         """``owner.name``."""
+        owner = narrowed(owner)
+        if is_one_of_tensors(owner):
+            return self._of_tensors(owner, name)
+        return self._get_attr(owner, name)
+
+    def _of_tensors(self, owner: Choice, name: str) -> Any:
+        """An attribute of one of several tensors."""
+
+        def found(one: object) -> Any:
+            return self.get_attr(one, name)
+
+        if callable(getattr(torch.Tensor, name, None)):
+            return method_of_each(
+                self._session, owner, name, lambda one: self._calls.call(found(one))
+            )
+        return call_on_each(self._session, owner, name, found)
+
+    @for_each(0)
+    def _get_attr(self, owner: object, name: str) -> Any:
         if type(owner) is Maybe:
             owner = force(owner, AttributeError)
         if is_symbolic(owner):

@@ -23,12 +23,22 @@ from fxexport.capture.session.journal import UNSET, CellSlot, Slot
 from fxexport.capture.session.new_objects import noted_if_new
 from fxexport.capture.session.session import Session
 from fxexport.capture.session.tries import OpenTry, these
-from fxexport.capture.staging.alternatives import each_alternative, is_one_of_several
+from fxexport.capture.staging.alternatives import (
+    each_alternative,
+    is_one_of_several,
+    is_one_of_tensors,
+)
+from fxexport.capture.staging.chosen_tensors import (
+    call_on_each,
+    is_torch_function,
+)
 from fxexport.capture.staging.raised_paths import run_statement
 from fxexport.capture.values.choice import Choice, settled_to
 from fxexport.capture.values.maybe import Maybe, force, narrowed, uncertain_in
 from fxexport.capture.values.uncertain_keys import is_uncertain
+from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_raised
+from fxexport.source.frames import user_location
 from fxexport.source.ownership import is_torch_internal
 
 __all__ = ["Callees", "Calls"]
@@ -116,13 +126,16 @@ class Calls:
         if maybe is None:
             return function(*args, **kwargs)
         if isinstance(maybe, Choice):
-            return each_alternative(
-                self._session,
-                maybe,
-                lambda one: self.with_certain(
+
+            def settled(one: object) -> object:
+                return self.with_certain(
                     function, settled_to(args, maybe, one), settled_to(kwargs, maybe, one)
-                ),
-            )
+                )
+
+            if is_one_of_tensors(maybe) and is_torch_function(function):
+                name = getattr(function, "__name__", "")
+                return call_on_each(self._session, maybe, name, settled, kwargs)
+            return each_alternative(self._session, maybe, settled)
         choice = narrowed(maybe)
         if maybe.absent is not None:
             choice = force(maybe)
@@ -172,6 +185,13 @@ class Calls:
     def context(self, manager: object) -> object:
         """The manager of a with statement that stays one."""
         there = force(manager)
+        if isinstance(there, Choice):
+            raise UnsupportedError(
+                "the manager of this with statement is one of several, which one is known only "
+                "when the model runs",
+                location=user_location(),
+                hint="write the with statement in both branches",
+            )
         if isinstance(there, torch.autograd.profiler.record_function):
             return contextlib.nullcontext(there)
         if special_method(there, "__enter__") is None:

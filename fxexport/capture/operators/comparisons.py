@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from types import MethodType
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -26,8 +26,10 @@ from fxexport.capture.session.session import Poison, Session, is_symbolic, sym_t
 from fxexport.capture.staging.alternatives import for_each
 from fxexport.capture.values.identity import is_found_by_identity, refuse_merged
 from fxexport.capture.values.maybe import Maybe, force, is_dynamic, narrowed
+from fxexport.capture.values.set_methods import are_uncertain
 from fxexport.capture.values.symbolic_text import OpenText, refuse_open_text
 from fxexport.capture.values.uncertain_keys import settled
+from fxexport.capture.values.uncertain_sets import Group
 from fxexport.source.exceptions import errors_of_the_program
 
 __all__ = ["Comparisons"]
@@ -105,7 +107,7 @@ class Comparisons:
         """``a is not b``."""
         return self._logic.not_(self.is_(a, b))
 
-    @for_each(0, 1, takes_none=True, goes_through=True)
+    @for_each(0, 1, takes_none=True, goes_through=True, reads=True)
     def eq(self, a: object, b: object) -> object:
         """``a == b``; sequences with symbolic numbers are compared item by item."""
         if isinstance(a, Maybe) or isinstance(b, Maybe):
@@ -159,7 +161,7 @@ class Comparisons:
             maybe.present, lambda: self.eq(maybe.value, other), lambda: self.eq(None, other)
         )
 
-    @for_each(0, 1, takes_none=True, goes_through=True)
+    @for_each(0, 1, takes_none=True, goes_through=True, reads=True)
     def ne(self, a: object, b: object) -> object:
         """``a != b``."""
         if isinstance(a, Maybe) or isinstance(b, Maybe):
@@ -179,9 +181,11 @@ class Comparisons:
         a, b = self._arithmetic.comparable(a, b)
         return a != b
 
-    @for_each(1, 2)
+    @for_each(1, 2, reads=True)
     def order(self, symbol: str, a: object, b: object) -> object:
         """``a < b`` and kin."""
+        if are_uncertain(a, b):
+            return self._arithmetic.sets.ordered(symbol, cast("Group", a), cast("Group", b))
         a, b = self._arithmetic.comparable(a, b)
         with errors_of_the_program():
             return _ORDER[symbol](a, b)

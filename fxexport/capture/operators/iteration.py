@@ -175,7 +175,7 @@ class Iteration:
             before: number of names, before a starred one if there is one.
             after: number of names after the starred one; None if there is none.
         """
-        value = with_and_without(value)
+        value = with_and_without(self._session, value)
         if is_one_of_several(value):
             parts: Any = each_alternative(
                 self._session, value, lambda one: self._taken_apart(one, before, after)
@@ -204,12 +204,13 @@ class Iteration:
         items = list(self.unpack(value, before, after))
         # A run of items is behind all others, or in the starred part.
         count = before + (after or 0)
+        made = self._session.journal.made
         if len(items) < count or (after is None and len(items) > count):
             raise note_raised(ValueError(f"{len(items)} values to unpack, expected {count}"))
         if after is None:
-            return items
+            return made(items)
         end = len(items) - after
-        return [*items[:before], self._session.journal.made(items[before:end]), *items[end:]]
+        return made([*items[:before], made(items[before:end]), *items[end:]])
 
     @for_each(0, goes_through=True)
     def listed(self, iterable: object) -> list[Any]:

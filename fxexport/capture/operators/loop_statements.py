@@ -157,7 +157,7 @@ class LoopStatements:
         self, iterable: object, body: _Body, slots: list[Slot], broken: Slot | None
     ) -> None:
         """A for loop whose refusals are raised at once: see `repeat_for`."""
-        iterable = with_and_without(iterable)
+        iterable = with_and_without(self._session, iterable)
         if is_one_of_several(iterable):
             each_alternative(
                 self._session,

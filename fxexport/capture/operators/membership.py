@@ -27,6 +27,7 @@ from fxexport.capture.values.identity import is_found_by_identity, keep_apart
 from fxexport.capture.values.maybe import Maybe, force
 from fxexport.capture.values.symbolic_text import OpenText, refuse_open_text
 from fxexport.capture.values.uncertain_keys import is_iterator, presence
+from fxexport.capture.values.uncertain_sets import Group, elements_of, holds_perhaps
 
 __all__ = ["Membership"]
 
@@ -119,16 +120,36 @@ class Membership:
     def _among_keys(self, item: Any, container: Collection[Any]) -> object:
         """``item in container`` for a dict or set."""
         if is_symbolic(item) or isinstance(item, (Maybe, OpenText)):
-            whole(self._session, container)
+            if not holds_perhaps(container):
+                whole(self._session, container)
             keys: list[Any] = list(container)
             if not isinstance(container, dict):
                 # The same file each time: the order of a set can be another in each process.
                 keys.sort(key=lambda key: (type(key).__name__, str(key)))
+            if holds_perhaps(container):
+                return self._among_perhaps(item, container)
             if is_symbolic(item):
                 keys = [key for key in keys if isinstance(key, (int, float))]
             return self._logic.or_(*[lambda k=k: self._eq(k, item) for k in keys], lambda: False)
+        if holds_perhaps(container):
+            return elements_of(container).get(item, False)
         keep_apart(self._session, item, container)
         return presence(container, item) if isinstance(container, dict) else item in container
+
+    def _among_perhaps(self, item: object, container: Group) -> object:
+        """``item in container`` for a set whose elements, and the item, only the run knows."""
+        found = [
+            (key, present)
+            for key, present in elements_of(container).items()
+            if isinstance(key, (int, float)) or not is_symbolic(item)
+        ]
+        each = [
+            lambda k=k, present=present: self._logic.and_(
+                lambda: present, lambda: self._eq(k, item)
+            )
+            for k, present in found
+        ]
+        return self._logic.or_(*each, lambda: False)
 
     def _among(self, item: object, container: Collection[Any]) -> object:
         """``item in container`` for a sequence, item by item where Python cannot say."""

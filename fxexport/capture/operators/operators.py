@@ -39,6 +39,7 @@ from fxexport.capture.staging.raise_sites import raise_where
 from fxexport.capture.values.functions import Invocation, note_function, note_variables
 from fxexport.capture.values.identity import keep_apart
 from fxexport.capture.values.maybe import force
+from fxexport.capture.values.set_methods import SetMethods
 from fxexport.capture.values.symbolic_text import refuse_open_text
 from fxexport.capture.values.uncertain_keys import settled
 from fxexport.errors import UnsupportedError
@@ -93,6 +94,7 @@ class Operators:
         subscripts = Subscripts(session, conditionals, calls, self.lists, self.lookups)
         self.number_lists = NumberLists(session, self.lists, calls, subscripts.get_item)
         self.iteration = Iteration(session, calls, self.lists, conditionals.truth)
+        self.sets = SetMethods(session, self.iteration.iterate)
         self.dicts = DictMethods(session, conditionals, subscripts, self.iteration, self.lookups)
         logic = Logic(session)
         arithmetic = Arithmetic(session, calls, self.iteration, self.lookups)

@@ -20,12 +20,13 @@ from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.refusals import Poison
 from fxexport.capture.session.session import Session, is_symbolic
-from fxexport.capture.staging.alternatives import LONGEST_CHAIN, for_each
+from fxexport.capture.staging.alternatives import LONGEST_CHAIN, for_each, is_one_of_tensors
+from fxexport.capture.staging.chosen_tensors import view_of_each
 from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.containers import is_mutable, parts_of
 from fxexport.capture.values.identity import keep_apart
 from fxexport.capture.values.kinds import leaf_kind, same_constant
-from fxexport.capture.values.maybe import Maybe, force, uncertain_in
+from fxexport.capture.values.maybe import Maybe, force, narrowed, uncertain_in
 from fxexport.capture.values.symbolic_text import refuse_open_text
 from fxexport.capture.values.uncertain_keys import place_key
 from fxexport.errors import UnsupportedError
@@ -66,9 +67,15 @@ class Subscripts:
         self._lists = lists
         self._lookups = lookups
 
-    @for_each(0, 1)
     def get_item(self, container: Any, key: Any) -> object:
         """``container[key]``."""
+        container = narrowed(container)
+        if is_one_of_tensors(container):
+            return view_of_each(self._session, container, lambda one: self.get_item(one, key))
+        return self._get_item(container, key)
+
+    @for_each(0, 1)
+    def _get_item(self, container: Any, key: Any) -> object:
         container = force(container)
         if uncertain_in(key) is not None:
             return self._calls.with_certain(self.get_item, (container, key), {})

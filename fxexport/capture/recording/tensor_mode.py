@@ -199,7 +199,11 @@ class TensorMode(compat.UserMode):
             self._quiet -= 1
 
     def base_of(self, tensor: torch.Tensor) -> torch.Tensor:
-        """The tensor that a view looks into; a tensor that is no view itself."""
+        """The tensor that a view looks into; a tensor that is no view itself.
+
+        Of a real tensor that the program has met, the program's own.
+        """
+        _, tensor = self._lifted.get(id(tensor), (tensor, tensor))
         return self._base_of.get(tensor, tensor)
 
     def lift(self, value: _T) -> _T:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import weakref
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from typing import Any
@@ -17,12 +18,12 @@ from typing import Any
 import torch
 from torch.utils.weak import WeakIdKeyDictionary
 
-from fxexport import _torch_compat as compat
 from fxexport.capture.recording.tensor_mode import TensorMode
 from fxexport.capture.recording.types import Value
 from fxexport.capture.session.aliases import Aliases
 from fxexport.capture.session.journal import ContentsSlot, Journal
 from fxexport.capture.session.notes import Notes
+from fxexport.capture.session.refusals import AliasRefused, Place, Way
 from fxexport.capture.session.sharing_notes import (
     Frozen,
     Held,
@@ -61,6 +62,9 @@ class Sharing:
         self._frozen = Notes[Frozen](lambda note: there(note.value, note.holder()))
         # tensor -> the operator that has given it other sizes in place
         self._reshaped: MutableMapping[torch.Tensor, str] = WeakIdKeyDictionary()
+        # The path that is being merged: what is noted is so on it alone.
+        self.way: Way | None = None
+        self._branches = itertools.count()
         # The lists that are being looped over, innermost last.
         self._iterated: list[Value] = []
 
@@ -105,7 +109,7 @@ class Sharing:
         for note in notes:
             tensor = note.tensor()
             if tensor is not None:
-                self._lose(tensor, note.location)
+                self._lose(tensor, note.location, note.places)
             elif note.value is not None:
                 self.spoil(note.value, note.location)
 
@@ -153,9 +157,9 @@ class Sharing:
             merged, sources = shared.merged(), shared.sources_alive()
             if base is merged:
                 for source in sources:
-                    self._lose(source)
+                    self._lose(source, places=shared.places)
             elif merged is not None and any(base is source for source in sources):
-                self._lose(merged)
+                self._lose(merged, places=shared.places)
         name = self._reshaped.get(base)
         if name is not None and self.tensors.born(base) < self.journal.opened:
             raise UnsupportedError(
@@ -171,9 +175,15 @@ class Sharing:
             self._item_changes(base, "a tensor is written in place")
         self.journal.touch(self.contents(base))
 
-    def _lose(self, base: torch.Tensor, location: SourceLocation | None = None) -> None:
-        if not any(lost.tensor() is base for lost in self._lost.about(base)):
-            self._lost.add(Lost(weakref.ref(base), location or user_location()))
+    def _lose(
+        self,
+        base: torch.Tensor,
+        location: SourceLocation | None = None,
+        places: frozenset[Place] = frozenset(),
+    ) -> None:
+        known = [lost for lost in self._lost.about(base) if lost.tensor() is base]
+        if not known or not any(places <= lost.places for lost in known):
+            self._lost.add(Lost(weakref.ref(base), location or user_location(), places=places))
 
     def is_lost(self, tensor: Value, elsewhere: Iterable[Lost] = ()) -> Lost | None:
         """What is noted where a tensor was perhaps written under another name.
@@ -185,7 +195,7 @@ class Sharing:
         Returns:
             The note; None for a tensor that holds what it should.
         """
-        if not isinstance(tensor, compat.FunctionalTensor):
+        if not isinstance(tensor, torch.Tensor):
             return None
         base = self.tensors.base_of(tensor)
         notes = (*self._lost.about(base), *elsewhere)
@@ -195,16 +205,18 @@ class Sharing:
         """New tensors are lost where those that they stand for were (`is_lost` said)."""
         for tensor, lost in zip(tensors, notes, strict=False):
             if lost is not None:
-                self._lose(self.tensors.base_of(tensor), lost.location)
+                self._lose(self.tensors.base_of(tensor), lost.location, lost.places)
 
     def about_to_read(self, tensor: torch.Tensor) -> None:
         """Refuses a read of what was perhaps written under another name."""
         found = self.is_lost(tensor) if len(self._lost) else None
         if found is not None:
-            raise UnsupportedError(
+            base = self.tensors.base_of(tensor)
+            raise AliasRefused(
                 "a tensor is written in place that shares memory with another one on some paths "
                 "through the model (a branch, a loop, sizes of 1) and not on others, and the other "
                 "one is read afterwards",
+                frozenset().union(*(lost.places for lost in self._lost.about(base))),
                 location=found.location,
                 hint="make a new tensor instead (y = y + 1), or clone() it where it is made",
             )
@@ -212,15 +224,16 @@ class Sharing:
     def held_by(self, tensor: torch.Tensor, holder: Value) -> None:
         """Remembers that a list of varying length holds a tensor: it may not be written to."""
         base = self.tensors.base_of(self.tensors.lift(tensor))
-        self._held.add(Held(weakref.ref(base), weakref.ref(holder)))
+        self._held.add(Held(weakref.ref(base), weakref.ref(holder), self.way))
         for shared in self._shared.about(base):
             merged = shared.merged()
-            if merged is not None and merged is not base:
-                self._held.add(Held(shared.merged, weakref.ref(holder)))
+            elsewhere = self.way is not None and _exclude(shared.way, self.way)
+            if merged is not None and merged is not base and not elsewhere:
+                self._held.add(Held(shared.merged, weakref.ref(holder), self.way))
 
     def freeze(self, value: Value, holder: Value) -> None:
         """Remembers that an object is, or is in, an item of a list of varying length."""
-        self._frozen.add(Frozen(value, weakref.ref(holder)))
+        self._frozen.add(Frozen(value, weakref.ref(holder), self.way))
 
     def check_changeable(self, value: Value) -> None:
         """To be called before a container or object changes.
@@ -287,19 +300,82 @@ class Sharing:
             hint="keep one of them, and make the view in forward",
         )
 
-    def merged_from(self, merged: torch.Tensor, *sources: Value) -> None:
-        """Remembers what a merged tensor may share memory with, to refuse later writes."""
+    def merged_from(
+        self,
+        merged: torch.Tensor,
+        *sources: Value,
+        place: Place | None = None,
+        through: torch.Tensor | None = None,
+    ) -> None:
+        """Remembers what a merged tensor may share memory with, to refuse later writes.
+
+        Args:
+            merged: the tensor.
+            *sources: tensors, and whatever else was merged.
+            place: where it was merged.
+            through: the tensor by which it may share memory with these.
+        """
         merged = self.tensors.base_of(merged)
-        bases = [self.tensors.base_of(s) for s in sources if isinstance(s, compat.FunctionalTensor)]
-        bases = [base for base in bases if base is not merged]
+        lifted = [self.tensors.lift(s) for s in sources if isinstance(s, torch.Tensor)]
+        bases = [self.tensors.base_of(s) for s in lifted]
+        bases = [base for base in self._related(bases) if base is not merged]
         if bases:
-            self._shared.add(Shared(weakref.ref(merged), tuple(map(weakref.ref, bases))))
+            places = frozenset([] if place is None else [place]).union(
+                *(self._places_of(base) for base in (*bases, through) if base is not None)
+            )
+            refs = tuple(map(weakref.ref, bases))
+            self._shared.add(Shared(weakref.ref(merged), refs, places, self.way))
+
+    def _related(self, bases: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Tensors, those that they may share memory with, and what else may share it with these."""
+        found = {id(base): base for base in bases}
+        queue = list(bases)
+        while queue:
+            item = queue.pop()
+            for note in self._shared.about(item):
+                merged = note.merged()
+                sources = note.sources_alive()
+                if merged is item or any(one is item for one in sources):
+                    near = [*sources, *([] if merged is None else [merged])]
+                    new = [one for one in near if id(one) not in found]
+                    found.update((id(one), one) for one in new)
+                    queue += [one for one in new if merged is item]
+        return list(found.values())
+
+    def fresh_branch(self) -> int:
+        """A number for a branch, by which its paths are told apart."""
+        return next(self._branches)
+
+    @contextlib.contextmanager
+    def on_way(self, branch: int, side: str) -> Iterator[None]:
+        """While it is noted what holds on one path of a branch."""
+        before, self.way = self.way, (branch, side)
+        try:
+            yield
+        finally:
+            self.way = before
+
+    def _places_of(self, merged: torch.Tensor) -> frozenset[Place]:
+        """Where a tensor was merged."""
+        notes = (note for note in self._shared.about(merged) if note.merged() is merged)
+        return frozenset[Place]().union(*(note.places for note in notes))
 
     def may_be_one(self, a: Value, b: Value) -> bool:
         """Whether two different objects may be one and the same in Python on some path."""
         if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor):
             return self.aliases.may_be_one(a, b)
         return not self._bases(a).isdisjoint(self._bases(b))
+
+    def places_about(self, a: Value, b: Value) -> frozenset[Place]:
+        """Where values were merged that may be these two."""
+        found = set(self.aliases.places_about(a, b))
+        for value in (a, b):
+            ids = self._bases(value) if isinstance(value, torch.Tensor) else ()
+            for shared in self._shared.since(0) if ids else ():
+                near = [shared.merged(), *shared.sources_alive()]
+                if any(id(one) in ids for one in near):
+                    found |= shared.places
+        return frozenset(found)
 
     def _bases(self, tensor: torch.Tensor) -> set[int]:
         """The tensors that a merged one may be, or look into."""
@@ -334,27 +410,36 @@ class Sharing:
         before: Sequence[Value],
         since: int,
         lost: Sequence[Lost],
+        places: Sequence[Place | None],
     ) -> None:
         """New tensors stand for others: what these share, they may share.
 
         Args:
             tensors: merged or carried tensors.
+            places: where each of them was merged.
             before: what each of them stands for on one path, or at the end of an iteration.
             since: the journal's number when that path or iteration began.
             lost: what is lost on that path or in that iteration, beside what is lost here.
         """
-        groups: dict[int, list[torch.Tensor]] = {}
-        for tensor, old in zip(tensors, before, strict=False):
-            if not isinstance(old, compat.FunctionalTensor) or tensor is old:
+        groups: dict[int, list[tuple[torch.Tensor, Place | None]]] = {}
+        for tensor, old, place in zip(tensors, before, places, strict=False):
+            if not isinstance(old, torch.Tensor) or tensor is old:
                 continue
-            base = self.tensors.base_of(old)
-            groups.setdefault(id(base), []).append(tensor)
-            self.merged_from(tensor, *self.outer_sources(base, since))
+            base = self.tensors.base_of(self.tensors.lift(old))
+            groups.setdefault(id(base), []).append((tensor, place))
+            outer = self.outer_sources(base, since)
+            self.merged_from(tensor, *outer, place=place, through=base)
             self.held_as(tensor, old)
             self.lose_as([tensor], [self.is_lost(old, lost)])
         for group in groups.values():
-            for tensor in group:
-                self.merged_from(tensor, *(other for other in group if other is not tensor))
+            for tensor, place in group:
+                others = (other for other, _ in group if other is not tensor)
+                self.merged_from(tensor, *others, place=place)
+
+
+def _exclude(a: Way | None, b: Way) -> bool:
+    """Whether two paths are of one branch."""
+    return a is not None and a[0] == b[0] and a[1] != b[1]
 
 
 def item_changed(what: str) -> UnsupportedError:

@@ -10,7 +10,37 @@ from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
 
-__all__ = ["CaseNeeded", "EnoughRefused", "PinNeeded", "Poison"]
+__all__ = [
+    "AliasRefused",
+    "CaseNeeded",
+    "EnoughRefused",
+    "PinNeeded",
+    "Place",
+    "Poison",
+    "Way",
+]
+
+Place = tuple[SourceLocation | None, str]
+"""Where values are merged: the line of a branch or loop, and the name of what holds them."""
+
+Way = tuple[int, str]
+"""A branch, and which of its paths: what is noted of it is so where that path is taken."""
+
+
+class AliasRefused(UnsupportedError):
+    """What was merged is written, or asked for its identity, and has another name on some paths.
+
+    Capture starts again, and leaves it a choice between the objects or tensors themselves.
+
+    Attributes:
+        places: where it was merged.
+    """
+
+    def __init__(
+        self, message: str, places: frozenset[Place], location: SourceLocation | None, hint: str
+    ) -> None:
+        super().__init__(message, location=location, hint=hint)
+        self.places = places
 
 
 class PinNeeded(Exception):

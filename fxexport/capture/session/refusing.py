@@ -9,8 +9,8 @@ from types import FrameType
 
 from fxexport.capture.recording.types import Value
 from fxexport.capture.session.capture_errors import unsaid
+from fxexport.capture.session.identities import Identities
 from fxexport.capture.session.journal import Journal, Slot
-from fxexport.capture.session.loans import Lending
 from fxexport.capture.session.refusals import EnoughRefused, Poison
 from fxexport.capture.session.tries import Tries
 from fxexport.capture.session.unread_functions import UnreadFunctions
@@ -24,7 +24,7 @@ __all__ = ["Refusing"]
 _MOST_REFUSED = 100
 
 
-class Refusing(Lending):
+class Refusing(Identities):
     """The part of a capture that keeps its refusals.
 
     Attributes:

@@ -35,7 +35,7 @@ from fxexport.capture.session.implications import Facts
 from fxexport.capture.session.journal import Journal, Slot
 from fxexport.capture.session.ranks import settle_one
 from fxexport.capture.session.recursion import deepest_recursion
-from fxexport.capture.session.refusals import PinNeeded, Poison
+from fxexport.capture.session.refusals import PinNeeded, Place, Poison
 from fxexport.capture.session.refusing import Refusing
 from fxexport.capture.session.transaction import Body, Ledger, Transaction
 from fxexport.capture.session.tries import OpenTry
@@ -89,6 +89,7 @@ class Session(Refusing):
         going_on: bool = False,
         max_depth: int | None = None,
         unread: Container[str] = (),
+        apart: frozenset[Place] = frozenset(),
     ) -> None:
         """Starts a capture.
 
@@ -102,9 +103,11 @@ class Session(Refusing):
             going_on: whether the program goes on after a statement that is refused.
             max_depth: how many calls of a function may be open where data ends its recursion.
             unread: names of weights whose values may decide nothing.
+            apart: where objects and tensors that were there before are not merged.
         """
         super().__init__(going_on, Journal(user_location))
         self._max_depth = max_depth
+        self.apart = apart
         self.report = report
         self.env = compat.SizeEnv(functools.partial(policy, self), prove)
         self.fake_mode = compat.fake_mode(self.env)

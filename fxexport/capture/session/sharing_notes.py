@@ -12,6 +12,7 @@ import torch
 from fxexport.capture.recording.types import Value
 from fxexport.capture.session.aliases import Alias
 from fxexport.capture.session.notes import Notes
+from fxexport.capture.session.refusals import Place, Way
 from fxexport.source.location import SourceLocation
 
 __all__ = ["Frozen", "Held", "Lost", "LostNotes", "Remembered", "Shared", "alive", "there"]
@@ -21,12 +22,14 @@ class Lost(NamedTuple):
     """A tensor whose value is no longer valid after a write under another name, and that line.
 
     `value` is what else is out of date, an object or a run of items, which `restore` sets right.
+    `places` are those where tensors were merged that are one with it on some paths.
     """
 
     tensor: Callable[[], torch.Tensor | None]
     location: SourceLocation | None
     value: Value = None
     restore: Callable[[], None] | None = None
+    places: frozenset[Place] = frozenset()
 
 
 class LostNotes(Notes[Lost]):
@@ -45,6 +48,8 @@ class Shared(NamedTuple):
 
     merged: weakref.ref[torch.Tensor]
     sources: tuple[weakref.ref[torch.Tensor], ...]
+    places: frozenset[Place] = frozenset()
+    way: Way | None = None
 
     def sources_alive(self) -> list[torch.Tensor]:
         """The sources that still exist."""
@@ -56,6 +61,7 @@ class Held(NamedTuple):
 
     tensor: weakref.ref[torch.Tensor]
     holder: weakref.ref[Value]
+    way: Way | None = None
 
 
 class Frozen(NamedTuple):
@@ -63,6 +69,7 @@ class Frozen(NamedTuple):
 
     value: Value
     holder: weakref.ref[Value]
+    way: Way | None = None
 
 
 @dataclass(frozen=True)

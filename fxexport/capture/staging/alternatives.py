@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeGuard, TypeVar, cast
 
 import torch
 
@@ -14,12 +14,22 @@ from fxexport.capture.session.refusals import Poison
 from fxexport.capture.session.session import Session
 from fxexport.capture.staging.branch import stage_branch
 from fxexport.capture.values.choice import Choice, cases_of
+from fxexport.capture.values.containers import is_mutable, of_one_form, same_kind
 from fxexport.capture.values.maybe import Maybe, force, narrowed
 from fxexport.capture.values.uncertain_keys import with_and_without
 from fxexport.graph import scalars
 from fxexport.source.exceptions import errors_of_the_program, note_of, note_raised
 
-__all__ = ["LONGEST_CHAIN", "each_alternative", "for_each", "is_one_of_several"]
+__all__ = [
+    "LONGEST_CHAIN",
+    "each_alternative",
+    "fewer_alternatives",
+    "for_each",
+    "is_one_of_several",
+    "is_one_of_tensors",
+    "made_since",
+    "merged_copy",
+]
 
 
 LONGEST_CHAIN = 8
@@ -30,6 +40,13 @@ def is_one_of_several(value: Value) -> bool:
     """Whether a value is a choice, or one where it is there."""
     there = value.value if isinstance(value, Maybe) else value
     return isinstance(there, Choice)
+
+
+def is_one_of_tensors(value: object) -> TypeGuard[Choice]:
+    """Whether a value is one of several tensors of one rank and dtype."""
+    return isinstance(value, Choice) and all(
+        of_one_form(value.values[0], other) for other in value.values
+    )
 
 
 def each_alternative(
@@ -59,12 +76,68 @@ def each_alternative(
         outcomes.append(use(one))
         return outcomes[-1]
 
-    result = _in_branches(session, cases, used, slots)
+    # Where objects stay what they are, those that they lead to do.
+    result = _in_branches(session, cases, used, slots, apart=bool(session.apart))
     if isinstance(result, Poison):
         raise result.refuse()
     if len(outcomes) == len(cases) and all(isinstance(outcome, bool) for outcome in outcomes):
         return _told(session, [flag for flag, _ in cases], outcomes)
     return narrowed(result)
+
+
+def merged_copy(session: Session, value: Value) -> Value:
+    """What the alternatives of a choice hold now, merged into one value where that can be."""
+    value = narrowed(value)
+    if not isinstance(value, Choice):
+        return value
+    result = _in_branches(session, cases_of(value), lambda one: one, (), copies=True)
+    if isinstance(result, Poison):
+        raise result.refuse()
+    return result
+
+
+def fewer_alternatives(session: Session, value: Value, since: int) -> Value:
+    """A choice in which alternatives of one kind that were made since are merged.
+
+    Args:
+        session: the capture.
+        value: a choice, or any other value.
+        since: the journal's number.
+    """
+    if isinstance(value, Maybe):
+        return value.like(value.present, fewer_alternatives(session, value.value, since))
+    if not isinstance(value, Choice):
+        return value
+    flags: list[Value] = []
+    values: list[Value] = []
+    for flag, one in cases_of(value):
+        k = next((k for k, mate in enumerate(values) if _are_new(session, one, mate, since)), None)
+        if k is None:
+            flags.append(flag)
+            values.append(one)
+            continue
+        mate = values[k]
+        condition = cast("torch.SymBool", flag)
+        values[k] = stage_branch(session, condition, lambda: one, lambda: mate, copies=True)  # noqa: B023
+        known = cast("torch.SymBool", flags[k])
+        flags[k] = session.recorder.scalar_op(scalars.or_, known, condition)
+    return value.like([*flags, *values]) if len(values) < len(value.values) else value
+
+
+def _are_new(session: Session, one: Value, other: Value, since: int) -> bool:
+    """Whether two values are tensors or objects of one kind, both made since."""
+    alike = of_one_form(one, other) or (is_mutable(one) and same_kind(one, other))
+    return alike and made_since(session, one, since) and made_since(session, other, since)
+
+
+def made_since(session: Session, value: Value, since: int) -> bool:
+    """Whether a value is an object or tensor that was made when the journal had a number, or later.
+
+    Of a number, or another constant, nothing can tell.
+    """
+    if isinstance(value, torch.Tensor):
+        return session.tensors.born(value) >= since
+    return not is_mutable(value) or session.journal.born(value) >= since
 
 
 def _cases(value: Value) -> list[tuple[Value, Value]]:
@@ -81,21 +154,26 @@ def _in_branches(
     cases: Sequence[tuple[Value, Value]],
     use: Callable[[Value], Value],
     slots: Sequence[Slot],
+    *,
+    apart: bool = False,
+    copies: bool = False,
 ) -> Value:
     if len(cases) > LONGEST_CHAIN:
-        return _in_halves(session, cases, use, slots)
+        return _in_halves(session, cases, use, slots, apart=apart, copies=copies)
     (flag, one), *others = cases
     known = session.known(flag)
     if known or not others:
         return use(one)
     if known is False:
-        return _in_branches(session, others, use, slots)
+        return _in_branches(session, others, use, slots, apart=apart, copies=copies)
     return stage_branch(
         session,
         cast("Undecided", flag),
         lambda: use(one),
-        lambda: _in_branches(session, others, use, slots),
+        lambda: _in_branches(session, others, use, slots, apart=apart, copies=copies),
         slots,
+        apart=apart,
+        copies=copies,
     )
 
 
@@ -104,8 +182,15 @@ def _in_halves(
     cases: Sequence[tuple[Value, Value]],
     use: Callable[[Value], Value],
     slots: Sequence[Slot],
+    *,
+    apart: bool,
+    copies: bool,
 ) -> Value:
     """Asks first in which half of many cases it is: no runtime reads as many ifs in each other."""
+
+    def within(half: Sequence[tuple[Value, Value]]) -> Value:
+        return _in_branches(session, half, use, slots, apart=apart, copies=copies)
+
     halves = [cases[: len(cases) // 2], cases[len(cases) // 2 :]]
     (left, _), *more = halves[0]
     for flag, _ in more:
@@ -113,15 +198,17 @@ def _in_halves(
         left = session.recorder.scalar_op(scalars.or_, a, b)
     known = session.known(left)
     if known is not None:
-        return _in_branches(session, halves[0 if known else 1], use, slots)
+        return within(halves[0 if known else 1])
     for outcome, others in ((True, halves[1]), (False, halves[0])):
         session.facts.link(left, outcome, [(flag, False) for flag, _ in others])
     return stage_branch(
         session,
         cast("Undecided", left),
-        lambda: _in_branches(session, halves[0], use, slots),
-        lambda: _in_branches(session, halves[1], use, slots),
+        lambda: within(halves[0]),
+        lambda: within(halves[1]),
         slots,
+        apart=apart,
+        copies=copies,
     )
 
 
@@ -169,7 +256,7 @@ _Operator = TypeVar("_Operator", bound=Callable[..., Any])
 
 
 def for_each(
-    *places: int, takes_none: bool = False, goes_through: bool = False
+    *places: int, takes_none: bool = False, goes_through: bool = False, reads: bool = False
 ) -> Callable[[_Operator], _Operator]:
     """Decorates an operator that takes one value where it is given one of several.
 
@@ -177,6 +264,8 @@ def for_each(
         places: the positions of such operands, the first one is 0.
         takes_none: whether the operator itself knows what to do with what may be None.
         goes_through: whether the operator needs all keys of a dict.
+        reads: whether the operator asks what tensors hold, and no more: of several tensors of one
+            rank and dtype it is given what the one holds.
     """
     asks = _is_choice if takes_none else is_one_of_several
 
@@ -185,7 +274,15 @@ def for_each(
         def operate(self: _OfOperators, *args: Any) -> Any:
             if goes_through:
                 args = tuple(
-                    with_and_without(arg) if k in places else arg for k, arg in enumerate(args)
+                    with_and_without(self._session, arg) if k in places else arg
+                    for k, arg in enumerate(args)
+                )
+            if reads:
+                args = tuple(
+                    merged_copy(self._session, arg)
+                    if k in places and is_one_of_tensors(arg)
+                    else arg
+                    for k, arg in enumerate(args)
                 )
             place = next((k for k in places if k < len(args) and asks(args[k])), None)
             if place is None:

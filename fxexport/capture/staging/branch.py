@@ -24,6 +24,9 @@ def stage_branch(
     then: Callable[[], Value],
     other: Callable[[], Value],
     slots: Sequence[Slot] = (),
+    *,
+    apart: bool = False,
+    copies: bool = False,
 ) -> Value:
     """Records both paths of a branch on a symbolic condition and merges them.
 
@@ -33,6 +36,8 @@ def stage_branch(
         then: runs the path taken when the condition holds.
         other: runs the other path.
         slots: variables that either path may bind.
+        apart: whether an object that was there before stays what it is in the result: a choice.
+        copies: whether objects and tensors are merged whatever the place.
 
     Returns:
         The merged result of the two callables.
@@ -50,7 +55,16 @@ def stage_branch(
         return result
     if paths[0].raised or paths[1].raised:
         return _assertion(session, condition, paths, (then, other), location)
-    result = join(session, condition, condition_node, paths, slots)
+    result = join(
+        session,
+        condition,
+        condition_node,
+        paths,
+        slots,
+        apart=apart,
+        copies=copies,
+        location=location,
+    )
     if session.tries.raised.get() is None:
         return result
     raise_left_over(session)

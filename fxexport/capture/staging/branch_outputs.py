@@ -20,6 +20,7 @@ from fxexport.capture.recording.types import (
     sym_type,
 )
 from fxexport.capture.session.list_runs import Pattern, Spread, only_run
+from fxexport.capture.session.refusals import Place
 from fxexport.capture.session.session import Session
 from fxexport.capture.staging.item_tensors import is_spoilt
 from fxexport.capture.staging.patterns import Number, TensorOf, leaves_of, sequence_like
@@ -56,6 +57,7 @@ class BranchOutput:
         dtype: of a tensor.
         promoted: whether it is a number of another type on one side.
         held: the fake tensor that a tensor holds on each side.
+        place: where it is merged.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class BranchOutput:
         self.kind = kind
         self.dtype = dtype
         self.promoted = False
+        self.place: Place | None = None
         self.held: dict[Side, torch.Tensor] = {}
 
     def on(self, side: Side) -> Value:
@@ -115,6 +118,8 @@ class BranchOutputs:
         """`learnt` are the facts about sizes that each path needs."""
         self._session = session
         self.learnt = learnt
+        # Where values are being merged just now.
+        self.place: Place | None = None
         self.all: list[BranchOutput] = []
         self._flags: dict[tuple[Value, Value], BranchOutput] = {}
 
@@ -134,6 +139,7 @@ class BranchOutputs:
 
     def append(self, output: BranchOutput) -> BranchOutput:
         """Adds an output."""
+        output.place = self.place
         self.all.append(output)
         return output
 
@@ -217,16 +223,21 @@ def spread_of(
     plan: ListPlan,
     after: dict[int, Value],
     spoilt: dict[Side, set[int]],
+    branch: int,
 ) -> Spread:
     """The run of items that stands for a list which differs in length between the paths.
 
-    `spoilt` has what was out of date at the end of each path (see `Remembered`).
+    `spoilt` has what was out of date at the end of each path (see `Remembered`); `branch` is the
+    number of the branch.
     """
     values = [after[id(output)] for output in plan.outputs]
     columns = [value for value in values if isinstance(value, SequenceVal)]
     counted = cast("Size", values[0]) if values and not columns else plan.length
     spread = Spread(plan.element, columns, counted)
-    kept = [hold(session, side, spread) for side in plan.sides.values()]
+    kept = []
+    for side, items in plan.sides.items():
+        with session.on_way(branch, side):
+            kept.append(hold(session, items, spread))
     spread.shared = frozenset().union(*kept)
     runs = [only_run(side) for side in plan.sides.values()]
     spread.same_places = [run for run in runs if run is not None] if None not in runs else []

@@ -16,6 +16,7 @@ from fxexport.capture.staging.branch import stage_branch
 from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.maybe import Maybe, force, narrowed
 from fxexport.capture.values.uncertain_keys import count_of, settled
+from fxexport.capture.values.uncertain_sets import holds_perhaps
 
 __all__ = ["condition_of"]
 
@@ -45,7 +46,7 @@ def condition_of(session: Session, value: Value) -> Condition:
         return condition_of(session, value != 0)
     if is_open(value):
         return condition_of(session, length_of(value) != 0)
-    if isinstance(value, dict):
+    if isinstance(value, dict) or holds_perhaps(value):
         return condition_of(session, count_of(value) > 0)
     own = session.own_truth(value)
     return bool(settled(value)) if own is value else condition_of(session, own)

@@ -92,6 +92,10 @@ def join(
     paths: tuple[Path, Path],
     slots: Sequence[Slot] = (),
     source: Sequence[SourceLocation] | None = None,
+    *,
+    apart: bool = False,
+    copies: bool = False,
+    location: SourceLocation | None = None,
 ) -> Value:
     """Merges what two paths leave, and writes the node.
 
@@ -102,6 +106,9 @@ def join(
         paths: the path that is taken when the condition holds, and the other one.
         slots: variables that either path may bind.
         source: the lines that it is for; the present ones by default.
+        apart: whether an object that was there before stays what it is in the result: a choice.
+        copies: whether objects and tensors are merged whatever the place.
+        location: the line of the branch.
 
     Returns:
         The merged result of the two paths.
@@ -119,7 +126,8 @@ def join(
     facts = {"then": (condition, bodies[0].learnt), "other": (opposite, bodies[1].learnt)}
     learnt = [{fact.expr for fact in body.learnt.values()} for body in bodies]
     writes = [body.writes for body in bodies]
-    merge = Merge(session, writes, Emptiness(session, facts).takes_rank, learnt)
+    takes_rank = Emptiness(session, facts).takes_rank
+    merge = Merge(session, writes, takes_rank, learnt, location, copies=copies)
     touched = _touched(slots, paths)
     before = {key: slot.get() for key, slot in touched.items()}
     plans = {}
@@ -127,7 +135,9 @@ def join(
         then_value, other_value = _left(session, condition, paths, key, before[key])
         held = slot.is_contents
         plans[key] = merge.plan(then_value, other_value, slot.name, contents=held)
-    result = merge.plan(paths[0].result, paths[1].result, "the result of this expression")
+    result = merge.plan(
+        paths[0].result, paths[1].result, "the result of this expression", apart=apart
+    )
     after = _write_node(session, condition, condition_node, paths, merge, source)
     for key, slot in touched.items():
         value = after.of(plans[key])
@@ -220,7 +230,9 @@ def _write_node(
         value: Value = made
         if isinstance(made, torch.Tensor):
             value = wrapped = session.tensors.wrap(made)
-            session.merged_from(wrapped, output.then, output.other)
+            for side in _SIDES:
+                with session.on_way(merge.branch, side):
+                    session.merged_from(wrapped, output.on(side), place=output.place)
         elif output.kind is bool and _is_choice(output):
             # A flag that says which path was taken is the condition itself.
             truth = session.facts.truth_of(condition, session.in_scope)
@@ -235,12 +247,14 @@ def _write_node(
         if isinstance(value := after.values[id(output)], torch.Tensor)
     ]
     for side, path in zip(_SIDES, paths, strict=True):
-        session.share_as(
-            [value for value, _ in merged],
-            [output.on(side) for _, output in merged],
-            path.body.writes.serial,
-            path.body.remembered.lost,
-        )
+        with session.on_way(merge.branch, side):
+            session.share_as(
+                [value for value, _ in merged],
+                [output.on(side) for _, output in merged],
+                path.body.writes.serial,
+                path.body.remembered.lost,
+                [output.place for _, output in merged],
+            )
     for path in paths:
         session.lose(path.body.remembered.lost)
     return after
@@ -259,7 +273,7 @@ class _After:
     def __init__(self, session: Session, merge: Merge, spoilt: dict[Side, set[int]]) -> None:
         self._session = session
         self._spoilt = spoilt
-        self._built = merge.built
+        self._built, self._branch = merge.built, merge.branch
         # an output's or a container's identity -> what stands for it
         self.values: dict[int, Value] = {}
 
@@ -269,7 +283,9 @@ class _After:
         if key in self.values:
             return self.values[key]
         if isinstance(plan, ListPlan):
-            self.values[key] = spread_of(self._session, plan, self.values, self._spoilt)
+            self.values[key] = spread_of(
+                self._session, plan, self.values, self._spoilt, self._branch
+            )
             return self.values[key]
         if isinstance(plan, (CellPlan, ClosurePlan)):
             parts = [self.of(part) for part in plan.parts]

@@ -13,8 +13,9 @@ from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.refusals import Poison
 from fxexport.capture.session.session import Session
 from fxexport.capture.sizes.proofs import iteration_bound
+from fxexport.capture.staging.carried_sharing import Share
 from fxexport.capture.staging.list_elements import Elements
-from fxexport.capture.staging.loop_body import Iteration, Share, record_iteration
+from fxexport.capture.staging.loop_body import Before, Iteration, record_iteration
 from fxexport.capture.staging.loop_node import write_loop
 from fxexport.capture.staging.patterns import (
     Constant,
@@ -65,9 +66,13 @@ def stage_loop(
     """
     location = user_location()
     slots = list(slots)
+    alone = [slot.get() for slot in slots if session.aliases.is_held_once(slot.get())]
     patterns: list[Pattern] = [Constant(slot.get()) for slot in slots]
-    widening = Widening(session, peels=peels)
+    widening = Widening(session, location, peels=peels)
+    before = Before(location, first is True, alone, session.journal.now + 1)
     recorded: Iteration | None = None
+    # The one before: with other slots, but the same patterns, the first iteration comes again.
+    last: Iteration | None = None
     shares: list[Share] = []
     moving: list[str] = []
     for _ in range(_ROUNDS):
@@ -75,7 +80,14 @@ def stage_loop(
             # Findings about an earlier recording need not hold for this one.
             recorded.body.unsay()
         recorded = record_iteration(
-            session, iterate, going, slots, patterns, trip_count, recorded, first is True
+            session,
+            iterate,
+            going,
+            slots,
+            patterns,
+            trip_count,
+            last,
+            before,
         )
         for fact in recorded.needed:
             session.env.learn(fact)
@@ -83,7 +95,9 @@ def stage_loop(
         if recorded.new_slots:
             slots.extend(recorded.new_slots)
             patterns.extend(_first_pattern(session, slot.get()) for slot in recorded.new_slots)
+            last = None
             continue
+        last = recorded
         widening.held = recorded.held
         try:
             widened = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import operator
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,49 +16,49 @@ from fxexport.capture.recording.types import Condition, GraphValue, Size, Value
 from fxexport.capture.session.capture_errors import words_of
 from fxexport.capture.session.example_sizes import relations_among
 from fxexport.capture.session.journal import Slot, Writes
-from fxexport.capture.session.list_runs import Spread, is_open, only_run
+from fxexport.capture.session.list_runs import Spread, only_run
 from fxexport.capture.session.memory import item_changed
-from fxexport.capture.session.refusals import Poison
+from fxexport.capture.session.refusals import Place, Poison
 from fxexport.capture.session.session import Session
 from fxexport.capture.session.sharing_notes import Lost
 from fxexport.capture.session.transaction import Body
+from fxexport.capture.staging.alternatives import fewer_alternatives, made_since
+from fxexport.capture.staging.carried_sharing import (
+    Share,
+    hold_again,
+    may_share,
+    one_object,
+    share,
+    share_objects,
+    shares,
+    spoil_carried,
+)
 from fxexport.capture.staging.conditions import condition_of
-from fxexport.capture.staging.item_tensors import is_spoilt, objects_in, tensors_in
+from fxexport.capture.staging.item_tensors import objects_in, tensors_in
 from fxexport.capture.staging.patterns import Constant, ListOf, Pattern, Ran, Variable, make
 from fxexport.capture.staging.raised_paths import run_to_its_end
-from fxexport.capture.staging.runs import hold, shared_kinds
-from fxexport.capture.values.choice import Choice, cases_of
+from fxexport.capture.staging.runs import shared_kinds
+from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.containers import (
-    has_identity,
     holds_choice,
     is_mutable,
-    keys_of,
     parts_of,
-    same_kind,
+    rebuild_like,
 )
-from fxexport.capture.values.kinds import same_sort
-from fxexport.capture.values.maybe import HOLE, Maybe, lifted
-from fxexport.capture.values.uncertain_keys import aligned
+from fxexport.capture.values.maybe import HOLE
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_of
 from fxexport.source.frames import user_location
+from fxexport.source.location import SourceLocation
 
 __all__ = [
     "Iteration",
-    "Share",
-    "may_share",
     "record_iteration",
-    "share",
-    "spoil_carried",
     "varies",
 ]
 
 # The kinds of slots that are a part of an object.
 _OF_OBJECTS = ("container", "attribute")
-
-# Whether a tensor is lost at the end of an iteration (see `Lost`), and the identities of what it
-# may share memory with.
-Share = tuple[bool, set[int]]
 
 
 @dataclass
@@ -68,6 +68,12 @@ class Iteration:
     body: Body
     inputs: list[fx.Node]
     starts: list[Value]
+    # where each value of `starts` is merged of those that it stands for
+    places: list[Place]
+    # objects from before the loop that only a variable of it holds
+    alone: list[Value]
+    # the journal's number when the loop began: what was made before has a lower one
+    since: int
     ends: list[Value] = field(default_factory=list)
     condition: Condition = True
     new_slots: list[Slot] = field(default_factory=list)
@@ -81,6 +87,23 @@ class Iteration:
     needed: list[compat.SizeFact] = field(default_factory=list)
 
 
+@dataclass
+class Before:
+    """What is known of a loop before it is recorded.
+
+    Attributes:
+        location: its line.
+        certain: whether there is a first iteration for certain.
+        alone: objects that variables hold, and that nothing else refers to.
+        since: the journal's number: what was made before has a lower one.
+    """
+
+    location: SourceLocation | None
+    certain: bool
+    alone: list[Value]
+    since: int
+
+
 def record_iteration(
     session: Session,
     iterate: Callable[[torch.SymInt], None],
@@ -89,12 +112,11 @@ def record_iteration(
     patterns: Sequence[Pattern],
     trip_count: Size | None,
     last: Iteration | None,
-    certain: bool,
+    known: Before,
 ) -> Iteration:
     """Runs the body once on values of the patterns, and takes its writes back.
 
-    `last` is the recording before: an iteration may start with what it left. `certain` is false
-    where a condition decides whether there is a first iteration.
+    `last` is the recording before: an iteration may start with what it left.
     """
     recorder, tensors = session.recorder, session.tensors
     before = {slot.key: slot.get() for slot in slots}
@@ -103,13 +125,9 @@ def record_iteration(
         for slot in slots
     }
     # What is constant so far is as it is before the loop.
-    is_first = certain and all(isinstance(pattern, Constant) for pattern in patterns)
+    is_first = known.certain and all(isinstance(pattern, Constant) for pattern in patterns)
     try:
         with session.body(perhaps=not is_first) as body:
-            if last is not None:
-                # What the iteration before may have written is lost in this one.
-                session.remember(last.body.remembered)
-                session.lose(last.body.remembered.lost)
             index = recorder.fresh_scalar(torch.SymInt)
             session.env.set_range(index.node.expr, 0, None)
             session.env.counters.add(index.node.expr)
@@ -125,18 +143,27 @@ def record_iteration(
                 return tensors.wrap(value) if isinstance(value, torch.Tensor) else value
 
             starts = []
+            since = known.since
+            places = [(known.location, slot.name) for slot in slots]
             for slot, pattern in zip(slots, patterns, strict=True):
                 session.journal.touch(slot)
                 start = make(session, pattern, carried)
                 if isinstance(pattern, ListOf):
                     _begin_run(session, start, before[slot.key])
                 if varies(slot, pattern, before[slot.key]):
-                    may_share(session, start, before[slot.key], strict=True)
+                    place, old = (known.location, slot.name), before[slot.key]
+                    alone = any(old is one for one in known.alone)
+                    may_share(session, start, old, since, place, strict=True, alone=alone)
                     session.lose_as(tensors_in(start), _in_place(start, lost_before[slot.key]))
                     slot.set(start)
                 starts.append(start)
             if last is not None:
+                # What the iteration before may have written is lost in this one.
+                session.remember(last.body.remembered)
+                session.lose(last.body.remembered.lost)
+                hold_again(session, starts, last)
                 share(session, starts, last)
+                share_objects(session, starts, last)
                 spoil_carried(session, starts, last)
             session.tries.none_raised()
 
@@ -148,17 +175,19 @@ def record_iteration(
                     return cast("torch.SymBool", more.item())
                 return more
 
-            found = Iteration(body, inputs, starts)
+            # The iteration may change an object that it starts with where it is.
+            starts = [_as_it_is(session, start, since) for start in starts]
+            found = Iteration(body, inputs, starts, places, known.alone, since)
             more = run_to_its_end(session, run, slots, False)
             found.condition = condition_of(session, more)
-            found.ends = [slot.get() for slot in slots]
+            found.ends = [fewer_alternatives(session, slot.get(), since) for slot in slots]
             _refuse_rewritten_items(session, patterns, found.ends, body.writes)
             session.settle()
             found.shared = _check_runs(session, patterns, starts, found.ends)
             found.held = {id(t): tensors.inner(t) for end in found.ends for t in tensors_in(end)}
-            known = {slot.key for slot in slots}
-            found.new_slots = [slot for slot in body.writes.slots() if slot.key not in known]
-            found.shares = _shares(session, found.ends, body.writes.serial)
+            keys = {slot.key for slot in slots}
+            found.new_slots = [slot for slot in body.writes.slots() if slot.key not in keys]
+            found.shares = [*shares(session, found.ends, since), *one_object(found.ends)]
     except Exception as error:
         note = note_of(error)
         if note is not None and note.raised:
@@ -170,6 +199,18 @@ def record_iteration(
     if is_first:
         found.needed = relations_among(session.env, session.example_sizes, body.learnt.values())
     return found
+
+
+def _as_it_is(session: Session, start: Value, since: int) -> Value:
+    """What an iteration starts with, in objects of its own where those were made for it."""
+    parts = parts_of(start)
+    if parts is None or (is_mutable(start) and not made_since(session, start, since)):
+        return start
+    items = [_as_it_is(session, part, since) for part in parts]
+    if isinstance(start, Choice):
+        return Choice(session, items[: len(items) // 2], items[len(items) // 2 :])
+    same = not is_mutable(start) and all(map(operator.is_, items, parts))
+    return start if same else rebuild_like(start, items)
 
 
 def varies(slot: Slot, pattern: Pattern, initial: Value) -> bool:
@@ -249,102 +290,9 @@ def _check_runs(
     return found
 
 
-def _shares(session: Session, ends: Sequence[Value], since: int) -> list[Share]:
-    """Which tensors are lost at the end of an iteration, and what each may share memory with."""
-    return [
-        (
-            bool(session.is_lost(tensor)),
-            {
-                id(source)
-                for source in session.outer_sources(session.tensors.base_of(tensor), since)
-            },
-        )
-        for end in ends
-        for tensor in tensors_in(end)
-        if isinstance(tensor, compat.FunctionalTensor)
-    ]
-
-
-def share(session: Session, values: Sequence[Value], iteration: Iteration) -> None:
-    """Notes that values left by an iteration may be one tensor, or views of one from outside."""
-    pairs = [
-        pair
-        for value, end in zip(values, iteration.ends, strict=False)
-        for pair in _tensor_pairs(value, end)
-    ]
-    session.share_as(
-        [new for new, _ in pairs],
-        [old for _, old in pairs],
-        iteration.body.writes.serial,
-        iteration.body.remembered.lost,
-    )
-
-
-def _tensor_pairs(value: Value, end: Value) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
-    """The tensors of a carried value, each beside what it stands for; more where that varies."""
-    if holds_choice(value) or holds_choice(end):
-        return itertools.product(tensors_in(value), list(tensors_in(end)))
-    return zip(tensors_in(value), tensors_in(end), strict=False)
-
-
 def _in_place(start: Value, notes: list[Lost | None]) -> list[Lost | None]:
     """Notes about the tensors of a value, for those that begin an iteration in its place."""
     if not holds_choice(start):
         return notes
     worst = next((note for note in notes if note is not None), None)
     return [worst for _ in tensors_in(start)]
-
-
-def spoil_carried(session: Session, values: Sequence[Value], iteration: Iteration) -> None:
-    """Lists that are out of date at the end of an iteration are so where they are carried to."""
-    spoilt = iteration.body.remembered.spoilt()
-    for value, end in zip(values, iteration.ends, strict=False) if spoilt else ():
-        _spoil_runs(session, value, end, spoilt)
-
-
-def _spoil_runs(session: Session, value: Value, end: Value, spoilt: set[int]) -> None:
-    if is_open(value) and isinstance(end, (list, tuple, deque)) and is_spoilt(end, spoilt):
-        for run in value:
-            if isinstance(run, Spread):
-                session.spoil(run, user_location())
-        return
-    for part, old in zip(parts_of(value) or [], parts_of(end) or [], strict=False):
-        _spoil_runs(session, part, old, spoilt)
-
-
-def may_share(session: Session, start: Value, initial: Value, strict: bool = False) -> None:
-    """Notes that in the first iteration a carried tensor is the one from before the loop."""
-    if isinstance(start, torch.Tensor):
-        session.merged_from(start, initial)
-        if isinstance(initial, torch.Tensor) and start is not initial:
-            session.held_as(start, initial)
-        return
-    if start is initial or start is HOLE or initial is HOLE:
-        return
-    if isinstance(start, Maybe):
-        may_share(session, start.value, lifted(initial, start.absent)[1], strict)
-        return
-    if isinstance(start, Choice):
-        for one in start.values:
-            for _, old in cases_of(initial):
-                if same_sort(one, old):
-                    may_share(session, one, old, strict)
-        return
-    if not same_kind(start, initial):
-        return
-    if has_identity(start):
-        session.aliases.note(start, [initial], strict)
-    if is_mutable(start):
-        session.frozen_as(start, initial)
-    if is_open(start):
-        for run in start:
-            if isinstance(run, Spread):
-                hold(session, list(cast("Sequence[Value]", initial)), run)
-        return
-    keys = keys_of(start)
-    if keys is None:
-        pairs = zip(parts_of(start) or [], parts_of(initial) or [], strict=False)
-    else:
-        pairs = zip(aligned(start, keys), aligned(initial, keys), strict=True)
-    for part, old in pairs:
-        may_share(session, part, old, strict)

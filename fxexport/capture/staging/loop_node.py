@@ -12,13 +12,13 @@ from fxexport.capture.recording.types import Condition, Operand, Size, Value, nu
 from fxexport.capture.session.journal import UNSET, Slot
 from fxexport.capture.session.list_runs import Spread, length_of, only_run
 from fxexport.capture.session.session import Session
-from fxexport.capture.staging.loop_body import (
-    Iteration,
+from fxexport.capture.staging.carried_sharing import (
     may_share,
     share,
+    share_objects,
     spoil_carried,
-    varies,
 )
+from fxexport.capture.staging.loop_body import Iteration, varies
 from fxexport.capture.staging.patterns import (
     Constant,
     ListOf,
@@ -107,10 +107,16 @@ def write_loop(
     share(session, finals, recorded)
     session.lose(remembered.lost)
     spoil_carried(session, finals, recorded)
-    for slot, pattern, value, end in zip(slots, patterns, finals, recorded.ends, strict=True):
+    share_objects(session, finals, recorded)
+    since = recorded.since
+    for slot, pattern, value, end, place in zip(
+        slots, patterns, finals, recorded.ends, recorded.places, strict=True
+    ):
         if varies(slot, pattern, slot.get()):
-            may_share(session, value, slot.get())
-            may_share(session, value, end)
+            old = slot.get()
+            alone = any(old is one for one in recorded.alone)
+            may_share(session, value, old, since, place, alone=alone)
+            may_share(session, value, end, since, place)
             session.journal.touch(slot)
             slot.set(value)
     return node

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence, Set
-from types import FunctionType
+from types import BuiltinMethodType, FunctionType, MethodType
 from typing import cast
 
 import sympy
@@ -59,8 +59,12 @@ from fxexport.capture.values.kinds import (
 from fxexport.capture.values.maybe import HOLE, Maybe
 from fxexport.capture.values.uncertain_keys import aligned, joined_keys, name_of_key
 from fxexport.source.frames import user_location
+from fxexport.source.location import SourceLocation
 
 __all__ = ["Merge"]
+
+
+_METHODS = (MethodType, BuiltinMethodType)
 
 
 class Merge:
@@ -72,6 +76,9 @@ class Merge:
         scopes: Sequence[Writes] = (),
         takes_rank: Callable[[Side, torch.Tensor, torch.Tensor], bool] = lambda *_: False,
         learnt: Sequence[Set[sympy.Basic]] = (),
+        location: SourceLocation | None = None,
+        *,
+        copies: bool = False,
     ) -> None:
         """Begins a merge.
 
@@ -81,8 +88,14 @@ class Merge:
             takes_rank: ``takes_rank(side, tensor, other)``: is it empty, and may it take the
                 other's rank?
             learnt: the facts about sizes that each path needs.
+            location: the line of the branch.
+            copies: whether objects and tensors are merged whatever the place.
         """
+        self._location, self._copies = location, copies
+        # Whether objects, and tensors, that were there before stay what they are.
+        self._apart = self._tensors_apart = False
         self.session = session
+        self.branch = session.fresh_branch()
         self.outputs = BranchOutputs(session, learnt)
         self._takes_rank = takes_rank
         # identity -> container that was built here, of parts that may be leaves
@@ -92,12 +105,14 @@ class Merge:
         self._made: dict[tuple[int, int], Value] = {}
         self._open: set[tuple[int, int]] = set()
         self._keep: list[Value] = []
-        # identity of a container -> what was built from it
-        self._uses: dict[int, list[Value]] = {}
+        # identity of a container, and its path -> what was built from it
+        self._uses: dict[tuple[int, str], list[Value]] = {}
         self._slot_name = ""
         self._closures = ClosurePlans(session.journal, self._since)
 
-    def plan(self, then: Value, other: Value, name: str, *, contents: bool = False) -> Value:
+    def plan(
+        self, then: Value, other: Value, name: str, *, contents: bool = False, apart: bool = False
+    ) -> Value:
         """Merges two values; leaves in the result stand for outputs. Poison where it cannot be.
 
         Args:
@@ -105,8 +120,13 @@ class Merge:
             other: the value on the other.
             name: what holds it, for messages.
             contents: whether they are what a container holds, which cannot be one of several.
+            apart: whether objects that were there before stay what they are, whatever the place.
         """
         self._slot_name = name
+        place = (self._location, name)
+        self.outputs.place = None if self._copies else place
+        self._tensors_apart = not self._copies and place in self.session.apart
+        self._apart = apart or self._tensors_apart
         if name.startswith("_fx_") and then is not other:
             # Variables of our own are read only where they were bound.
             then, other = (HOLE if value is UNSET else value for value in (then, other))
@@ -144,6 +164,8 @@ class Merge:
     def _merged_or_choice(self, then: Value, other: Value) -> Value:
         """One value for both, or a choice between what cannot be merged."""
         try:
+            if self._stay_apart(then, other):
+                raise Mismatch("one object against another one")
             return self._merged(then, other)
         except Mismatch as reason:
             # Where there is an alternative to staging, that is better than a choice.
@@ -156,18 +178,26 @@ class Merge:
         """A choice between all that two values may be; alternatives of one sort are merged."""
         left, right = cases_of(then), cases_of(other)
         flags, values = [], []
+        own = {id(value) for _, value in left}
         for flag, value in left:
-            k = next((k for k, (_, mate) in enumerate(right) if self._mates(value, mate)), None)
+            # An object that may be the one on both paths is one alternative.
+            same = (k for k, (_, mate) in enumerate(right) if value is mate)
+            alike = (
+                k
+                for k, (_, mate) in enumerate(right)
+                if id(mate) not in own and self._mates(value, mate)
+            )
+            k = next(itertools.chain(same, alike), None)
             if k is None:
                 flags.append(self.merged(flag, False))
-                values.append(self.merged(value, HOLE))
+                values.append(self._alone(value, then=True))
             else:
                 its_flag, mate = right.pop(k)
                 flags.append(self.merged(flag, its_flag))
-                values.append(self._merged(value, mate))
+                values.append(value if value is mate else self._merged(value, mate))
         for flag, value in right:
             flags.append(self.merged(False, flag))
-            values.append(self.merged(HOLE, value))
+            values.append(self._alone(value, then=False))
         if len(values) > MOST_ALTERNATIVES:
             raise Mismatch(f"more than {MOST_ALTERNATIVES} things that it may be", final=True)
         for value in values:
@@ -175,11 +205,28 @@ class Merge:
                 raise Mismatch(reason, final=True)
         return self._built(Choice(self.session, flags, values))
 
+    def _alone(self, value: Value, *, then: bool) -> Value:
+        """An alternative of one path; an object that was there before stays what it is."""
+        if (isinstance(value, torch.Tensor) or is_mutable(value)) and self._existed(value):
+            return value
+        return self.merged(value, HOLE) if then else self.merged(HOLE, value)
+
     def _mates(self, value: Value, other: Value) -> bool:
-        """Whether two alternatives are merged into one."""
-        if not same_sort(value, other):
+        """Whether two different alternatives are merged into one."""
+        if not same_sort(value, other) or self._stay_apart(value, other):
             return False
-        return value is other or not (self._changed(value) or self._changed(other))
+        return not (self._changed(value) or self._changed(other))
+
+    def _stay_apart(self, then: Value, other: Value) -> bool:
+        """Whether two values stay the objects or tensors that they are."""
+        if not self._apart or then is other:
+            return False
+        if isinstance(then, _METHODS) and isinstance(other, _METHODS):
+            then, other = then.__self__, other.__self__
+        tensors = self._tensors_apart and all(isinstance(v, torch.Tensor) for v in (then, other))
+        if not tensors and not (is_mutable(then) and is_mutable(other)):
+            return False
+        return self._existed(then) or self._existed(other)
 
     def _merged(self, then: Value, other: Value) -> Value:
         for value in (then, other):
@@ -197,10 +244,12 @@ class Merge:
             return self._leaf(then, other, (kinds[0], kinds[1]))
         if same_kind(then, other) and lengths_differ(then, other):
             return self._merged_lists(then, other)
+        if equal_sets(then, other):
+            return then
         items = parts_of(then), parts_of(other)
         if items[0] is not None and items[1] is not None and same_kind(then, other):
             return self._containers(then, other, (items[0], items[1]))
-        if same_constant(then, other) or equal_sets(then, other):
+        if same_constant(then, other):
             return then
         if type(then) is FunctionType and type(other) is FunctionType:
             return self._closures.merged(then, other, self.merged)
@@ -249,6 +298,8 @@ class Merge:
                 f"a {type(then).__name__} of {len(items[0])} against {len(items[1])} items"
             )
         merged = [self.merged(a, b) for a, b in zip(*items, strict=True)]
+        if isinstance(then, _METHODS) and isinstance(merged[0], Choice):
+            raise Mismatch("methods of two objects")
         return self._rebuilt(rebuild_like(then, merged), then, other)
 
     def _merged_lists(self, then: Value, other: Value, *, mixed: bool = False) -> Value:
@@ -286,12 +337,14 @@ class Merge:
         """Notes a container that was built here, and what it may be in Python."""
         if isinstance(value, Maybe):
             return self._built(value)
-        sources = tuple(source for source in sources if has_identity(source))
-        # What is one object on this path may be merged into several.
-        twins = [twin for source in sources for twin in self._uses.setdefault(id(source), [])]
-        self.session.aliases.note(value, [*sources, *twins])
-        for source in sources:
-            self._uses[id(source)].append(value)
+        place = self.outputs.place
+        for source, side in zip(sources, ("then", "other"), strict=True):
+            if not has_identity(source):
+                continue
+            # What is one object on this path may be merged into several.
+            uses = self._uses.setdefault((id(source), side), [])
+            self.session.aliases.note(value, [source, *uses], place=place, way=(self.branch, side))
+            uses.append(value)
             if is_mutable(source):
                 self.session.frozen_as(value, source)
         return self._built(self.session.journal.made(value))
@@ -344,7 +397,8 @@ class Merge:
         if parts is None or not parts or self._existed(value):
             return value
         merged = [self.merged(HOLE, p) if missing_then else self.merged(p, HOLE) for p in parts]
-        return self._rebuilt(rebuild_like(value, merged), value)
+        sides = (HOLE, value) if missing_then else (value, HOLE)
+        return self._rebuilt(rebuild_like(value, merged), *sides)
 
     def _leaf(self, then: Value, other: Value, kinds: tuple[type, type]) -> Value:
         session = self.session

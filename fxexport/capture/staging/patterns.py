@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -22,6 +22,7 @@ from fxexport.graph.sequences import SequenceVal
 __all__ = [
     "DTYPE_OF",
     "Constant",
+    "Itself",
     "ListOf",
     "Number",
     "Packed",
@@ -35,6 +36,7 @@ __all__ = [
     "leaves_of",
     "make",
     "parts_for",
+    "place_of",
     "same_alternative",
     "same_layout",
     "sequence_like",
@@ -56,6 +58,11 @@ class Constant(Pattern):
     def holds(self, kind: type) -> bool:
         """Whether such a value is, or has in it, an object of a class, or a tensor."""
         return isinstance(self.value, kind)
+
+
+@dataclass
+class Itself(Constant):
+    """An alternative of a choice that is this very object or tensor, which is not merged."""
 
 
 @dataclass
@@ -213,6 +220,8 @@ def same_alternative(a: Pattern, b: Pattern) -> bool:
 
 def takes(pattern: Pattern, value: Value) -> bool:
     """Whether a value is of the sort of an alternative of a choice."""
+    if isinstance(pattern, Itself):
+        return value is pattern.value
     if isinstance(pattern, Constant):
         return same_sort(pattern.value, value)
     if isinstance(pattern, TensorOf):
@@ -226,6 +235,13 @@ def takes(pattern: Pattern, value: Value) -> bool:
     if isinstance(pattern, (ListOf, Packed)):
         return same_kind(pattern.like, value)
     return isinstance(pattern, Parts) and same_sort(pattern.like, value)
+
+
+def place_of(alternatives: Sequence[Pattern], value: Value) -> int | None:
+    """Which of the alternatives of a choice a value is; None for a new one."""
+    places = [k for k, pattern in enumerate(alternatives) if takes(pattern, value)]
+    itself = (k for k in places if isinstance(alternatives[k], Itself))
+    return next(itself, places[0] if places else None)
 
 
 def same_layout(a: Pattern, b: Pattern) -> bool:
@@ -259,12 +275,13 @@ def parts_for(pattern: Parts, value: Value) -> list[Value]:
     return (parts_of(value) or []) if keys is None else aligned(value, keys)
 
 
-def _placed(alternatives: list[Pattern], value: Value) -> list[Value]:
+def _placed(alternatives: Sequence[Pattern], value: Value) -> list[Value]:
     """The flags and alternatives of a value, in the order of a pattern that holds for it."""
     flags: list[Value] = [False for _ in alternatives]
     values: list[Value] = [HOLE for _ in alternatives]
     for flag, one in cases_of(value):
-        k = next(k for k, pattern in enumerate(alternatives) if takes(pattern, one))
+        k = place_of(alternatives, one)
+        assert k is not None
         flags[k], values[k] = flag, one
     return [*flags, *values]
 

@@ -15,10 +15,12 @@ import torch
 
 from fxexport.capture.recording.types import Value
 from fxexport.capture.session.journal import UNSET
+from fxexport.capture.session.refusals import AliasRefused
 from fxexport.capture.session.session import Poison, Session, sym_type
 from fxexport.capture.staging.list_elements import Elements
 from fxexport.capture.staging.patterns import (
     Constant,
+    Itself,
     ListOf,
     Number,
     Parts,
@@ -26,11 +28,12 @@ from fxexport.capture.staging.patterns import (
     Ran,
     TensorOf,
     alternatives_of,
-    takes,
+    place_of,
 )
 from fxexport.capture.values import maybe as optional
 from fxexport.capture.values.choice import MOST_ALTERNATIVES, Choice, cases_of
 from fxexport.capture.values.containers import (
+    is_mutable,
     keyed_like,
     keys_of,
     parts_of,
@@ -47,6 +50,7 @@ from fxexport.capture.values.kinds import (
 from fxexport.capture.values.maybe import HOLE, Maybe
 from fxexport.capture.values.uncertain_keys import aligned, joined_keys
 from fxexport.source.frames import user_location
+from fxexport.source.location import SourceLocation
 
 __all__ = ["NeedsFirstIteration", "Widening"]
 
@@ -55,19 +59,32 @@ class NeedsFirstIteration(Exception):
     """The slot holds another kind of value before the first iteration than after it."""
 
 
+def _is_list_like(pattern: Pattern, value: Value) -> bool:
+    """Whether a pattern is that of lists, perhaps of another length, as a value is."""
+    lists = isinstance(value, (list, deque)) and not isinstance(pattern, Itself)
+    return lists and isinstance(pattern, Parts) and same_kind(pattern.like, value)
+
+
 class Widening:
     """Compares what an iteration starts with and what it leaves."""
 
-    def __init__(self, session: Session, *, peels: bool = True) -> None:
+    def __init__(
+        self, session: Session, location: SourceLocation | None = None, *, peels: bool = True
+    ) -> None:
         """Begins with nothing seen.
 
         Args:
             session: the capture.
+            location: the line of the loop.
             peels: whether the first iteration may be taken out of the loop; if not, what it starts
                 with is one of several values.
         """
         self.session = session
         self._peels = peels
+        self._location = location
+        # The journal's number when the loop began, and whether objects stay what they are.
+        self._since = session.journal.now
+        self._apart = False
         self._slot_name = ""
         # What the tensors that the last iteration has left hold, by their identity: a tensor from
         # outside that the iteration has written in place has been restored.
@@ -89,6 +106,7 @@ class Widening:
             NeedsFirstIteration: only the value before the loop does not fit; peel an iteration.
         """
         self._slot_name = name
+        self._apart = (self._location, name) in self.session.apart
         if name.startswith("_fx_"):
             # Variables of our own are read only where they were bound.
             start, end = (HOLE if value is UNSET else value for value in (start, end))
@@ -120,13 +138,15 @@ class Widening:
         if end is HOLE:
             return pattern
         if isinstance(pattern, Constant) and pattern.value is HOLE:
-            return self._elements.of_value(end)
+            return self._first_pattern(pattern, start, end)
         absent = optional.absence_of(start, end)
         if not optional.is_certain(absent):
             return self._widen_optional(pattern, start, end, absent)
         if isinstance(start, Choice) or isinstance(end, Choice):
             return self._widen_choice(pattern, start, end)
         if isinstance(pattern, Constant):
+            if self._is_itself(pattern.value) and self._apart:
+                raise Mismatch("one object before an iteration, another one after it")
             return self._widen_constant(pattern, end)
         if isinstance(pattern, TensorOf):
             return self._widen_tensor(pattern, end)
@@ -148,9 +168,17 @@ class Widening:
             raise Mismatch(f"{describe(start)} before an iteration, {describe(end)} after it")
         return self._widen_parts(pattern, start, end)
 
+    def _first_pattern(self, pattern: Constant, start: Value, end: Value) -> Pattern:
+        """The pattern of what is there after an iteration, and is not before the loop."""
+        if isinstance(end, Choice) and self.session.apart:
+            return self._widen_choice(pattern, start, end)
+        if self._apart and self._is_itself(end):
+            return Itself(end)
+        return self._elements.of_value(end)
+
     def _widen_parts(self, pattern: Parts, start: Value, end: Value) -> Pattern:
         keys = keys_of(start)
-        if keys != keys_of(end):
+        if keys != keys_of(end) or isinstance(start, (set, frozenset)):
             return self._widen_keys(pattern, start, end)
         starts, ends = parts_of(start) or [], parts_of(end) or []
         if len(starts) != len(ends):
@@ -163,14 +191,17 @@ class Widening:
         joined = joined_keys(start, end)
         if joined is None:
             raise Mismatch(f"{describe(start)}, then with its keys in another order")
+        nothing = False if isinstance(start, (set, frozenset)) else UNSET
         old = dict(zip(keys_of(pattern.like) or [], pattern.items, strict=True))
         name, items = self._slot_name, []
         for key, before, after in zip(
             joined, aligned(start, joined), aligned(end, joined), strict=True
         ):
             self._slot_name = f"the key {key!r}" if isinstance(start, dict) else f"{name}.{key}"
-            items.append(self._widen(old.get(key, Constant(UNSET)), before, after))
+            items.append(self._widen(old.get(key, Constant(nothing)), before, after))
         self._slot_name = name
+        if isinstance(start, (set, frozenset)):
+            return Parts(keyed_like(pattern.like, joined, [None for _ in joined]), items)
         return Parts(keyed_like(pattern.like, joined, aligned(pattern.like, joined)), items)
 
     def _widen_optional(self, pattern: Pattern, start: Value, end: Value, absent: Value) -> Pattern:
@@ -196,13 +227,24 @@ class Widening:
 
     def _widen_choice(self, pattern: Pattern, start: Value, end: Value) -> Pattern:
         """A value that is one of several things in some iterations."""
-        values = alternatives_of(pattern)
+        bound = not isinstance(pattern, Constant) or pattern.value is not HOLE
+        values = alternatives_of(pattern) if bound else []
+        apart = bool(self.session.apart)
+        if apart:
+            values = [self._as_itself(known) for known in values]
         starts = [value for _, value in cases_of(start)]
+        taken: set[int] = set()
         for _, value in cases_of(end):
-            k = next((k for k, known in enumerate(values) if takes(known, value)), None)
+            k = place_of(values, value)
+            if k is None or (apart and self._is_itself(value)):
+                k = self._other_place(values, value)
+            if k in taken:
+                raise self._two_alike(value)
+            taken.add(len(values) if k is None else k)
             if k is None:
-                values.append(self._elements.of_value(value))
-            else:
+                itself = apart and self._is_itself(value)
+                values.append(Itself(value) if itself else self._elements.of_value(value))
+            elif not isinstance(values[k], Itself):
                 known = starts[k] if k < len(starts) else value
                 values[k] = self._widen_as_one(values[k], known, value)
         if len(values) > MOST_ALTERNATIVES:
@@ -210,6 +252,34 @@ class Widening:
         flags: list[Pattern] = [Number(bool) for _ in values]
         like = Choice(self.session, [None for _ in values], [None for _ in values])
         return Parts(like, [*flags, *values])
+
+    def _other_place(self, values: Sequence[Pattern], value: Value) -> int | None:
+        """The place of an object that stays what it is, or of a list of another length."""
+        if self._is_itself(value) and self.session.apart:
+            same = (isinstance(known, Itself) and known.value is value for known in values)
+        else:
+            same = (bool(self.session.apart) and _is_list_like(known, value) for known in values)
+        return next((k for k, it_is in enumerate(same) if it_is), None)
+
+    def _two_alike(self, value: Value) -> Exception:
+        """An iteration leaves one of two values, which are one alternative of the pattern."""
+        text = f"{describe(value)} that is one of two in an iteration"
+        place = (self._location, self._slot_name)
+        if not self._is_itself(value) or place in self.session.apart:
+            return Mismatch(text, final=True)
+        return AliasRefused(text, frozenset([place]), self._location, "make a copy in the loop")
+
+    def _as_itself(self, pattern: Pattern) -> Pattern:
+        """The pattern of an alternative that stays the object that it is."""
+        if isinstance(pattern, Constant) and self._is_itself(pattern.value):
+            return Itself(pattern.value)
+        return pattern
+
+    def _is_itself(self, value: Value) -> bool:
+        """Whether a value is an object or tensor from before the loop, which can change."""
+        if isinstance(value, torch.Tensor):
+            return self.session.tensors.born(value) <= self._since
+        return is_mutable(value) and self.session.journal.born(value) <= self._since
 
     def _widen_flag(self, pattern: Pattern, start: Value, end: Value) -> Pattern:
         if isinstance(pattern, Constant) and pattern.value is False and end is True:
@@ -249,6 +319,8 @@ class Widening:
         return NeedsFirstIteration(text) if self._peels else Mismatch(text)
 
     def _widen_object(self, pattern: Constant, value: Value, end: Value) -> Pattern:
+        if isinstance(value, frozenset) and value == end:
+            return pattern
         if same_kind(value, end) and lengths_differ(value, end):
             lists = (cast("Sequence[Value]", each) for each in (value, end))
             items = [item for each in lists for item in each]
@@ -256,7 +328,7 @@ class Widening:
         if parts_of(value) is not None and same_kind(value, end):
             constants: list[Pattern] = [Constant(part) for part in parts_of(value) or []]
             return self._widen_parts(Parts(value, constants), value, end)
-        if same_constant(value, end) or (isinstance(value, (set, frozenset)) and value == end):
+        if same_constant(value, end):
             return pattern
         raise Mismatch(f"{describe(value)} before an iteration, {describe(end)} after it")
 

@@ -202,7 +202,11 @@ def _get_attr(call: Call) -> object:
 
 @TABLE.add("prim::SetAttr")
 def _set_attr(call: Call) -> None:
-    owner, value = force(call.args[0]), call.args[1]
+    value = call.args[1]
+    call.ops.session.each(force(call.args[0]), lambda owner: _put_attr(call, owner, value))
+
+
+def _put_attr(call: Call, owner: Any, value: object) -> None:
     node = call.instruction.node
     name = node.s("name")
     if owner._fx_source is not None:  # what it was is noted before it is written over

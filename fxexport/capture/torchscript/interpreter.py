@@ -46,7 +46,8 @@ __all__ = ["Interpreter"]
 _OF_THE_MODEL = (RuntimeError, ValueError, IndexError, KeyError, ArithmeticError)
 # Instructions that take one value where they are given one of several, by how their kind begins;
 # and those that need all keys of a dict.
-_OF_ONE_VALUE = ("aten::", "prim::TupleUnpack", "prim::TupleIndex", "prim::dtype", "prim::device")
+_OF_ONE_VALUE = ("aten::", "prim::TupleUnpack", "prim::TupleIndex", "prim::dtype", "prim::device",
+                 "prim::GetAttr")  # fmt: skip
 _GOING_THROUGH = frozenset({"aten::keys", "aten::values", "aten::items", "aten::list", "aten::eq"})
 
 
@@ -257,7 +258,7 @@ class Interpreter:
     ) -> object:
         """What an instruction gives, once for each value that an argument may be."""
         if instruction.kind in _GOING_THROUGH:
-            args = [with_and_without(arg) for arg in args]
+            args = [with_and_without(self.ops.session, arg) for arg in args]
         several = next((k for k, arg in enumerate(args) if is_one_of_several(arg)), None)
         if several is None or not instruction.kind.startswith(_OF_ONE_VALUE):
             return handler(Call(self, frame, instruction, args))

@@ -7,7 +7,7 @@ import enum
 import functools
 from collections import defaultdict, deque
 from types import BuiltinMethodType, FunctionType, MethodType, SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -22,6 +22,7 @@ from fxexport.capture.values.exceptions import (
 )
 from fxexport.capture.values.functions import function_alike, function_like, function_parts
 from fxexport.capture.values.maybe import Maybe
+from fxexport.capture.values.uncertain_sets import elements_of, group_like, is_of_constants
 
 __all__ = [
     "has_identity",
@@ -95,6 +96,8 @@ def parts_of(value: Any) -> list[object] | None:
         return list(value)
     if isinstance(value, BaseException):
         return exception_parts(value)
+    if is_of_constants(value):
+        return list(elements_of(value).values())
     if _by_fields(value):
         return [getattr(value, field.name, UNSET) for field in dataclasses.fields(value)]
     if type(value) is functools.partial:
@@ -121,9 +124,15 @@ def holds_choice(value: object) -> bool:
 
 
 def keys_of(value: object) -> list[object] | None:
-    """The keys of a dict, or the names of an object's attributes; None for a sequence."""
+    """The keys of a dict, the elements of a set, or the names of an object's attributes.
+
+    Returns:
+        None for a sequence.
+    """
     if isinstance(value, dict):
         return list(value)
+    if is_of_constants(value):
+        return list(elements_of(value))
     if isinstance(value, (Maybe, Choice)) or not is_plain_object(value):
         return None
     return list(vars(value))
@@ -181,6 +190,8 @@ def rebuild_like(value: Any, items: list[Any]) -> object:
         return keyed_like(value, list(value), items)
     if isinstance(value, BaseException):
         return exception_like(value, items)
+    if isinstance(value, (set, frozenset)):
+        return keyed_like(value, list(elements_of(value)), items)
     if type(value) is functools.partial:
         called, *items = items if _made_in(value) else [value.func, *items]
         count = len(value.args)
@@ -213,7 +224,9 @@ def _bare(kind: Any) -> Any:
 
 
 def keyed_like(value: object, keys: list[Any], items: list[object]) -> object:
-    """A dict or object like `value` with other keys or attributes."""
+    """A dict, set or object like `value` with other keys, elements or attributes."""
+    if isinstance(value, (set, frozenset)):
+        return group_like(value, dict(zip(keys, items, strict=True)))
     if not isinstance(value, dict):
         clone: object = _bare(type(value))
         clone.__dict__.update(zip(keys, items, strict=True))
@@ -253,6 +266,10 @@ def refill(container: Any, items: list[object], like: Any = None) -> None:
     elif isinstance(container, dict):
         for key, item in zip(list(container), items, strict=True):
             container[key] = item
+    elif isinstance(container, set):
+        filled = keyed_like(container, list(elements_of(container)), items)
+        container.clear()
+        container.update(cast("set[Any]", filled))
     elif isinstance(container, deque):
         container.clear()
         container.extend(items)

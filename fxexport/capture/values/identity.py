@@ -7,9 +7,9 @@ from types import FunctionType
 
 import torch
 
+from fxexport.capture.session.refusals import AliasRefused
 from fxexport.capture.session.session import Session
 from fxexport.capture.values.containers import is_plain_object
-from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
 __all__ = ["is_found_by_identity", "keep_apart", "refuse_merged"]
@@ -29,8 +29,9 @@ def refuse_merged(session: Session, a: object, b: object) -> None:
     base_of = session.tensors.base_of
     if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) and base_of(a) is base_of(b):
         return  # two views of one tensor are two objects
-    raise UnsupportedError(
+    raise AliasRefused(
         "whether these two are one object depends on the path through a branch or loop",
+        session.places_about(a, b),
         location=user_location(),
         hint="compare what they hold, or keep a flag",
     )

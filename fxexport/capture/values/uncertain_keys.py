@@ -9,9 +9,17 @@ import torch
 
 from fxexport.capture.recording.types import Value
 from fxexport.capture.session.journal import UNSET
+from fxexport.capture.session.session import Session
 from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.containers import keyed_like, keys_of
 from fxexport.capture.values.maybe import Maybe, narrowed
+from fxexport.capture.values.uncertain_sets import (
+    Group,
+    elements_of,
+    group_like,
+    holds_perhaps,
+    in_order,
+)
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -48,6 +56,8 @@ def joined_keys(a: object, b: object) -> list[object] | None:
     """
     first, second = keys_of(a) or [], keys_of(b) or []
     common = set(first) & set(second)
+    if isinstance(a, (set, frozenset)):
+        return in_order({*first, *second})
     if not isinstance(a, dict):
         return first + [key for key in second if key not in common]
     if [k for k in first if k in common] != [k for k in second if k in common]:
@@ -64,7 +74,13 @@ def joined_keys(a: object, b: object) -> list[object] | None:
 
 
 def aligned(value: object, keys: list[Any]) -> list[object]:
-    """The items of a dict, or the attributes of an object, for some keys; UNSET for none."""
+    """The items of a dict, or the attributes of an object, for some keys; UNSET for none.
+
+    Of a set, whether it has each of these elements.
+    """
+    if isinstance(value, (set, frozenset)):
+        there = elements_of(value)
+        return [there.get(key, False) for key in keys]
     items = value if isinstance(value, dict) else vars(value)
     return [items.get(key, UNSET) for key in keys]
 
@@ -88,6 +104,13 @@ def settled(value: Any) -> object:
     items = value
     if isinstance(value, (Maybe, Choice)):
         return value
+    if holds_perhaps(value):
+        raise UnsupportedError(
+            "all elements of a set are needed here, and which those are is known only when the "
+            "model runs",
+            location=user_location(),
+            hint="ask for each of them: `if element in elements`",
+        )
     if isinstance(value, VIEWS):
         items = getattr(value, "mapping", None)
     if not hasattr(items, "values") or isinstance(items, torch.Tensor):
@@ -104,13 +127,15 @@ def settled(value: Any) -> object:
     return value
 
 
-def with_and_without(value: Any) -> Value:
-    """A dict, or a view of one, as a choice: with its first uncertain key, and without it.
+def with_and_without(session: Session, value: Any) -> Value:
+    """A dict, a view of one, or a set as a choice: with its first uncertain key, and without it.
 
     Returns:
         The value itself where all keys are known, or where the place of one depends on more than
         whether it is there.
     """
+    if holds_perhaps(value):
+        return _set_with_and_without(session, value)
     if not isinstance(value, (dict, *VIEWS)):
         return value
     owner = value if isinstance(value, dict) else dict(getattr(value, "mapping", {}))
@@ -129,6 +154,21 @@ def with_and_without(value: Any) -> Value:
     return Choice(
         item.fx_session, flags, [_seen_alike(value, owner, each) for each in (there, certain)]
     )
+
+
+def _set_with_and_without(session: Session, group: Group) -> Value:
+    there = elements_of(group)
+    known = {
+        key: present if present is True else session.known(present)
+        for key, present in there.items()
+    }
+    first = next((key for key, present in known.items() if present is None), None)
+    certain = {key: there[key] if present is None else present for key, present in known.items()}
+    if first is None:
+        return group_like(group, certain)
+    flags = [there[first], torch.sym_not(there[first])]
+    both = [group_like(group, {**certain, first: present}) for present in (True, False)]
+    return Choice(session, flags, both)
 
 
 def _seen_alike(value: object, owner: dict[Any, Any], items: dict[Any, Any]) -> object:
@@ -154,11 +194,14 @@ def presence(container: dict[object, object], key: object) -> bool | torch.SymBo
     return item.present if is_uncertain(item) else item is not UNSET
 
 
-def count_of(container: dict[object, object]) -> Any:
-    """The number of keys that are there."""
+def count_of(container: dict[object, object] | Group) -> Any:
+    """The number of keys or elements that are there."""
     total: Any = 0
-    for key in container:
-        here = presence(container, key)
+    if isinstance(container, dict):
+        there = [presence(container, key) for key in container]
+    else:
+        there = list(elements_of(container).values())
+    for here in there:
         total = total + (here if isinstance(here, bool) else torch.sym_ite(here, 1, 0))
     return total
 
