@@ -720,15 +720,15 @@ for program in (
     early_return,
     inner_loop,
     kwonly,
+    buffer_of_a_branch,
+    write_through,
+    write_through_list,
+    write_through_in_loop,
 ):
     PROGRAMS.add(program, *ROWS, dynamic={"x": {0: "n"}})
 for program, text in (
     (shared_list, "is an item of a list"),
     (shared_buffer_in_list, "is an item of a list"),
-    (buffer_of_a_branch, "shares memory"),
-    (write_through, "shares memory"),
-    (write_through_list, "another name"),
-    (write_through_in_loop, "another name"),
     (two_names, "another name"),
     (class_made, "made inside a branch or a loop"),
 ):

@@ -353,6 +353,7 @@ for program in (
     int_and_tensor,
     reverse_sorted,
     stack_plain,
+    kinds_over_time,
 ):
     PROGRAMS.add(program, *ROWS, dynamic={"x": {0: "n"}}, scripted=False)
 for program, text in (
@@ -360,7 +361,6 @@ for program, text in (
     (changed_object, "is an item of a list"),
     (stacked, "joined, and"),
     (returned, "None or of several kinds"),
-    (kinds_over_time, "also changed on that path"),
     (optional_returned, "None or of several kinds"),
 ):
     PROGRAMS.add(
