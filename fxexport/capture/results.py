@@ -18,11 +18,11 @@ from fxexport.capture.result_forms import (
     named,
     of_form,
 )
+from fxexport.capture.results_of_any_rank import of_any_rank
 from fxexport.capture.returned_text import written_text
 from fxexport.capture.session.list_runs import is_open
 from fxexport.capture.session.session import Poison, Session, expression, is_symbolic, sym_type
 from fxexport.capture.staging.alternatives import merged_copy
-from fxexport.capture.results_of_any_rank import of_any_rank
 from fxexport.capture.staging.runs import every
 from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.kinds import describe
