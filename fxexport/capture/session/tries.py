@@ -211,11 +211,12 @@ class Tries:
 
     # -- statements --------------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def around(self, statement: OpenTry) -> Iterator[None]:
+    def around(self, statement: OpenTry) -> contextlib.AbstractContextManager[None]:
         """Around the body of a statement."""
-        catches = bool(_classes(statement.catching))
-        handles = catches or bool(_classes(statement.raising))
+        return _Around(self, statement)
+
+    def begin(self, statement: OpenTry, catches: bool) -> None:
+        """The body of a statement begins; `catches`: it has handlers that go on."""
         watched = self._journal.watched
         self._catching += catches
         if watched is None and catches:
@@ -223,17 +224,13 @@ class Tries:
         if watched is not None:
             statement.began = watched.counts
         self._open.append(statement)
-        try:
-            yield
-        except Exception as error:
-            if handles:
-                self.keep(error)
-            raise
-        finally:
-            self._open.remove(statement)
-            self._catching -= catches
-            if not self._catching:
-                self._journal.watched = None
+
+    def end(self, statement: OpenTry, catches: bool) -> None:
+        """It ends."""
+        self._open.remove(statement)
+        self._catching -= catches
+        if not self._catching:
+            self._journal.watched = None
 
     def catching(self, *kinds: Kind) -> contextlib.AbstractContextManager[None]:
         """Around what may raise, in code of ours that catches some classes."""
@@ -391,3 +388,22 @@ def _is_of_program(error: BaseException) -> bool:
         and next(iter(frames_of_traceback(error.__traceback__)), None) is not None
         and not (last is not None and is_torch_internal(last.tb_frame.f_code.co_filename))
     )
+
+
+class _Around:
+    """Around a statement. No generator: contextlib sets attributes of the exception."""
+
+    def __init__(self, tries: Tries, statement: OpenTry) -> None:
+        self._tries, self._statement = tries, statement
+        self._catches = bool(_classes(statement.catching))
+        self._handles = self._catches or bool(_classes(statement.raising))
+
+    def __enter__(self) -> None:
+        self._tries.begin(self._statement, self._catches)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            if self._handles and isinstance(error, Exception):
+                self._tries.keep(error)
+        finally:
+            self._tries.end(self._statement, self._catches)

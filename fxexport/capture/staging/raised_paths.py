@@ -132,7 +132,8 @@ def _without_frames(error: Exception) -> Exception:
         note_raised(error, line_of(error), stated=note is not None and note.stated)
     held: BaseException | None = error
     while held is not None:
-        held.__traceback__, held = None, held.__context__
+        held.with_traceback(None)  # also of one that takes no attributes
+        held = held.__context__
     return error
 
 
