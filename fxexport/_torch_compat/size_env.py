@@ -157,7 +157,7 @@ class SizeEnv(ShapeEnv):
         # Broadcasting asks whether a size is 1 and takes "not provable" for no; x[:1] may be 1, and
         # so may a size that the program makes.
         unproven = fallback_value is False and self._may_be_one_after_all(orig_expr)
-        if unproven and not self.certain(orig_expr):
+        if unproven and not self.certain(orig_expr) and not self.certain(sympy.Not(orig_expr)):
             return sympy.sympify(self._policy(orig_expr, False))
         # Where "not provable" has an answer, a proof is worth its time for ends of slices alone.
         before, self._thorough = self._thorough, fallback_value is None or asked_for_a_slice()

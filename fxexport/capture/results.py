@@ -122,7 +122,7 @@ class Results:
         if isinstance(value, Maybe):
             return self._of_optional(path, value)
         if isinstance(value, Choice):
-            merged = merged_copy(self._session, value)
+            merged = merged_copy(self._session, value) if self._session.apart else value
             if isinstance(merged, Choice):
                 return self._of_several(path, merged)
             return self._inside(path, merged, texts=True)

@@ -264,14 +264,6 @@ REFUSED = {
             rows.append(x[i] if i > 1 else x)
         return rows
     """,
-    "try around what may raise": """
-        try:
-            if x.shape[0] % 2:
-                raise ValueError("odd")
-        except ValueError:
-            return x
-        return x * 2
-    """,
     "match takes a dynamic value apart": """
         match (x.shape[0], x.shape[1]):
             case (2, n):
@@ -284,19 +276,6 @@ REFUSED = {
         return x * items[x.shape[0]]
     """,
     "reading values out": "return x + torch.from_numpy(x.numpy())",
-    "a write to one of two tensors": """
-        a, b = x.clone(), x * 2
-        c = a if x.sum() > 0 else b
-        c.add_(1)
-        return a, b
-    """,
-    "buffers swapped each trip": """
-        now, after = x.clone(), torch.empty_like(x)
-        for _ in range(x.shape[0]):
-            after.copy_(now * 0.5)
-            now, after = after, now
-        return now
-    """,
     "a copy that is a view at size 1": """
         y = x.clone()
         z = y.t().contiguous()
@@ -316,6 +295,27 @@ REFUSED = {
 }
 
 KEPT = {
+    "try around what may raise": """
+        try:
+            if x.shape[0] % 2:
+                raise ValueError("odd")
+        except ValueError:
+            return x
+        return x * 2
+    """,
+    "a write to one of two tensors": """
+        a, b = x.clone(), x * 2
+        c = a if x.sum() > 0 else b
+        c.add_(1)
+        return a, b
+    """,
+    "buffers swapped each trip": """
+        now, after = x.clone(), torch.empty_like(x)
+        for _ in range(x.shape[0]):
+            after.copy_(now * 0.5)
+            now, after = after, now
+        return now
+    """,
     "text is returned": 'return x, "many" if x.shape[0] > 2 else "few"',
     "tuples of unequal length are returned": "return (x, x.sum()) if x.sum() > 0 else (x,)",
     "items of unequal rank": """

@@ -100,9 +100,11 @@ class _Questions:
         """Whether "not provable" is no answer: what asks would take it for a fact.
 
         On the way to a kernel PyTorch asks of sizes that the program makes as well, only to compare
-        them; the kernel that expands asks again.
+        them; the kernel that expands asks again. What meets element by element has its own answer.
         """
-        return kernel and (self._session.recorder.both_ways.asking or self._short(expr))
+        recorder = self._session.recorder
+        expands = recorder.both_ways.asking and not recorder.meeting
+        return kernel and (expands or self._short(expr))
 
     def _number(self, expr: sympy.Expr) -> sympy.Basic:
         """The value of a number, where a fact leaves only one."""

@@ -55,7 +55,7 @@ class SetMethods:
     def find(self, name: str, owner: Group) -> Callable[..., object] | None:
         """What to call instead of a set's method; None for the method itself."""
         if name in _IN_PLACE:
-            return lambda *others: self._combine_in_place(_IN_PLACE[name], owner, others)
+            return lambda *others: self._combine_in_place(name, owner, others)
         if name in _COMBINED:
             return lambda *others: self._combined_with(_COMBINED[name], owner, others)
         if name in ("issubset", "issuperset", "isdisjoint"):
@@ -110,7 +110,16 @@ class SetMethods:
         return made
 
     def _combine_in_place(self, name: str, owner: Any, others: tuple[object, ...]) -> None:
-        self.refill(owner, self._combined_with(name, owner, others))
+        if not any(map(holds_perhaps, (owner, *others))):
+            getattr(owner, name)(*others)
+            return
+        change = {"update": self._added, "difference_update": self._removed}.get(name)
+        for other in others:
+            if change is None or isinstance(other, (set, frozenset)):
+                self.refill(owner, self._combined_with(_IN_PLACE[name], owner, (other,)))
+                continue
+            for element in self._iterate(other):  # a generator may look at what it fills
+                change(owner, element, "discard")
 
     def _related(self, name: str, owner: Group, other: object) -> Any:
         if not holds_perhaps(owner) and not holds_perhaps(other):
