@@ -108,8 +108,11 @@ def fits_as_it_is(env: compat.SizeEnv, target: torch.Tensor, source: torch.Tenso
 
     It takes a size that the program makes for that of the target, where it may be 1 as well.
     """
-    made = any(not isinstance(size, int) and env.is_made(expression(size)) for size in source.shape)
-    return source.dim() > target.dim() or not made
+    pairs = zip(source.shape[::-1], target.shape[::-1], strict=False)
+    return source.dim() > target.dim() or all(
+        not env.is_made(own) or env.certain(sympy.Eq(own, other))
+        for own, other in (map(expression, pair) for pair in pairs)
+    )
 
 
 def elementwise(func: torch._ops.OpOverload) -> bool:
