@@ -157,7 +157,7 @@ class SizeEnv(ShapeEnv):
         # Broadcasting asks whether a size is 1 and takes "not provable" for no; x[:1] may be 1, and
         # so may a size that the program makes.
         unproven = fallback_value is False and self._may_be_one_after_all(orig_expr)
-        if unproven and not self.certain(orig_expr) and not self.certain(sympy.Not(orig_expr)):
+        if unproven and self.proved(orig_expr) is None:
             return sympy.sympify(self._policy(orig_expr, False))
         # Where "not provable" has an answer, a proof is worth its time for ends of slices alone.
         before, self._thorough = self._thorough, fallback_value is None or asked_for_a_slice()
@@ -319,10 +319,14 @@ class SizeEnv(ShapeEnv):
 
     def certain(self, fact: sympy.Basic) -> bool:
         """Whether a relation between sizes is known to hold; nothing is decided or learnt."""
+        return self.proved(fact) is True
+
+    def proved(self, fact: sympy.Basic) -> bool | None:
+        """Whether a relation between sizes holds; None where neither is known."""
         # What statically_known_true asks, without the SymBool that it takes.
         with self.thorough():
             found = self._maybe_evaluate_static(fact)
-        return found is not None and bool(found)
+        return None if found is None else bool(found)
 
     def only_value(self, number: sympy.Expr) -> sympy.Integer | None:
         """The value of an integer that can have no other, by what is known; None if there may be.

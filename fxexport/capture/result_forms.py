@@ -23,6 +23,7 @@ __all__ = [
     "form_of",
     "in_one_order",
     "item_leaves",
+    "joined_path",
     "named",
     "of_form",
 ]
@@ -60,6 +61,11 @@ def in_one_order(items: Sequence[dict[str, object]]) -> list[str] | None:
             return None
         names = cast("list[str]", joined)
     return names
+
+
+def joined_path(path: str, part: str) -> str:
+    """The path of a part of what is at a path; of the whole it is empty."""
+    return f"{path}_{part}" if path and part else path or part
 
 
 @dataclass
@@ -112,7 +118,7 @@ def _leaves(pattern: Pattern, path: str, location: SourceLocation | None) -> Ite
         if len(names) != len(pattern.items):
             names = [""] * len(pattern.items)
         for name, item in zip(names, pattern.items, strict=True):
-            yield from _leaves(item, f"{path}_{name}" if path else name, location)
+            yield from _leaves(item, joined_path(path, name), location)
     else:
         for leaf in leaves_of(pattern):
             kind = leaf.kind.__name__ if isinstance(leaf, Number) else "tensor"

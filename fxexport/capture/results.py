@@ -15,6 +15,7 @@ from fxexport.capture.result_forms import (
     form_of,
     in_one_order,
     item_leaves,
+    joined_path,
     named,
     of_form,
 )
@@ -112,7 +113,7 @@ class Results:
         return [
             output
             for sub, leaf in leaves
-            for output in self._of_one(_joined(path, sub), narrowed(leaf))
+            for output in self._of_one(joined_path(path, sub), narrowed(leaf))
         ]
 
     def _of_one(self, path: str, value: object) -> list[Output]:
@@ -157,7 +158,7 @@ class Results:
         columns = [pair for pair in columns if not pair[0].tells]
         return [
             Output(
-                path if len(columns) == 1 else f"{path}_{k}" if path else str(k),
+                path if len(columns) == 1 else joined_path(path, str(k)),
                 column,
                 "sequence",
                 leaf.kind,
@@ -232,7 +233,7 @@ class Results:
         return [
             output
             for name in names
-            for output in self._part(_joined(path, name), value, named(name))
+            for output in self._part(joined_path(path, name), value, named(name))
         ]
 
     def _part(self, path: str, value: Choice, part: Callable[[Value], Value]) -> list[Output]:
@@ -294,10 +295,6 @@ def _as_dtype(value: object, dtype: torch.dtype) -> object:
     if isinstance(value, torch.Tensor):
         return value.to(dtype)
     return torch.scalar_tensor(value, dtype=dtype)  # type: ignore[arg-type]
-
-
-def _joined(path: str, sub: str) -> str:
-    return f"{path}_{sub}" if path and sub else path or sub
 
 
 def output_specs(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import CodeType
 from typing import TypeVar
 
 from fxexport.source.frames import user_location
@@ -20,6 +21,7 @@ __all__ = [
     "note_of",
     "note_raised",
     "raised_by_fxexport",
+    "raising_code",
 ]
 
 _NOTE = "__fxexport_note__"
@@ -92,7 +94,13 @@ def raised_by_fxexport(error: BaseException) -> bool:
     """Whether an exception comes from a line of ours: a bug of fxexport, not of the model."""
     if note_of(error) is not None:
         return False
+    code = raising_code(error)
+    return code is not None and is_of_fxexport(code.co_filename)
+
+
+def raising_code(error: BaseException) -> CodeType | None:
+    """The code whose line has raised an exception; None where it was not raised."""
     last, traceback = None, error.__traceback__
     while traceback is not None:
         last, traceback = traceback, traceback.tb_next
-    return last is not None and is_of_fxexport(last.tb_frame.f_code.co_filename)
+    return None if last is None else last.tb_frame.f_code

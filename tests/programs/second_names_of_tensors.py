@@ -6,52 +6,11 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
 
-from tests.programs.program import Programs, vec
+from tests.programs.program import Programs
+from tests.programs.second_names import INPUTS, Box, TwoBuffers
 
 PROGRAMS = Programs("second_names_of_tensors")
-X3 = vec(1.0, 2.0, 3.0, -4.0, -1.0, 5.0).reshape(3, 2)
-INPUTS = (
-    X3,
-    -torch.ones(4, 2),
-    torch.arange(10.0).reshape(5, 2) - 4,
-    X3[:1].clone(),
-    X3[:0].clone(),
-)
-
-
-class Box:
-    def __init__(self, v):
-        self.v = v
-        self.n = 0
-        self.items = [v]
-
-    def bump(self, d):
-        self.n = self.n + 1
-        self.v = self.v + d
-
-    def add(self, v):
-        self.items.append(v)
-        return self
-
-    @property
-    def total(self):
-        return sum(self.items) + self.v
-
-    @total.setter
-    def total(self, t):
-        self.v = t
-
-
-class TwoBuffers(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("a", torch.zeros(2))
-        self.register_buffer("b", torch.ones(2))
-        self.n = 0
-        self.l1, self.l2 = (nn.Linear(2, 2), nn.Linear(2, 2))
-        self.hist = []
 
 
 def add_to_one_of_two_tensors(x):

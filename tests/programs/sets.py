@@ -4,19 +4,10 @@
 
 from __future__ import annotations
 
-import torch
-
-from tests.programs.program import Programs, vec
+from tests.programs.program import Programs
+from tests.programs.second_names import INPUTS
 
 PROGRAMS = Programs("sets")
-X3 = vec(1.0, 2.0, 3.0, -4.0, -1.0, 5.0).reshape(3, 2)
-INPUTS = (
-    X3,
-    -torch.ones(4, 2),
-    torch.arange(10.0).reshape(5, 2) - 4,
-    X3[:1].clone(),
-    X3[:0].clone(),
-)
 
 
 def set_with_uncertain_elements(x):

@@ -8,7 +8,7 @@ from types import CellType, FunctionType
 from typing import Any
 
 from fxexport.capture.session.journal import CellSlot, GlobalSlot, Slot
-from fxexport.source.exceptions import copy_note
+from fxexport.source.exceptions import copy_note, raising_code
 
 __all__ = ["cells_of", "flag_of", "local_names", "slots_of"]
 
@@ -49,10 +49,8 @@ def local_names() -> Iterator[None]:
     try:
         yield
     except NameError as error:
-        last = error.__traceback__
-        while last is not None and last.tb_next is not None:
-            last = last.tb_next
-        ours = last is not None and last.tb_frame.f_code.co_name.startswith("_fx_")
+        code = raising_code(error)
+        ours = code is not None and code.co_name.startswith("_fx_")
         if type(error) is not NameError or not ours:
             raise
         text = (

@@ -28,7 +28,7 @@ import ast
 import copy
 from collections.abc import Sequence
 
-from fxexport.capture.python.new_nodes import function, load, operator_call
+from fxexport.capture.python.new_nodes import OwnStatements, function, load, operator_call
 from fxexport.capture.python.scoping import FunctionScope, argument_names, contains
 
 __all__ = ["both_forms", "is_producible"]
@@ -95,7 +95,7 @@ def _definition(
     return template
 
 
-class _Handing(ast.NodeTransformer):
+class _Handing(OwnStatements):
     """Makes calls of the consumer of the yields of one function."""
 
     def of(self, statement: ast.stmt) -> list[ast.stmt]:
@@ -122,15 +122,6 @@ class _Handing(ast.NodeTransformer):
             ast.copy_location(ast.Expr(call), like),
             ast.copy_location(leave, like),
         ]
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        return node
-
-    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
-        return node
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        return node
 
     def visit_Return(self, node: ast.Return) -> ast.AST:
         # The value of a generator's return is that of the StopIteration.

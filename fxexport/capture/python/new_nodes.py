@@ -5,7 +5,17 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 
-__all__ = ["RUNTIME", "assignment", "constant", "function", "load", "names_tuple", "operator_call"]
+__all__ = [
+    "RUNTIME",
+    "OwnStatements",
+    "assignment",
+    "constant",
+    "function",
+    "last_call",
+    "load",
+    "names_tuple",
+    "operator_call",
+]
 
 RUNTIME = "_fx_"
 """The variable that holds the operators in rewritten code."""
@@ -53,3 +63,18 @@ def function(arguments: str, body: ast.expr, like: ast.AST) -> ast.expr:
     for inner in (template, template.args, *template.args.args):
         ast.copy_location(inner, like)
     return template
+
+
+def last_call(call: ast.expr, returns: bool, like: ast.AST) -> ast.stmt:
+    """A call as a statement, which returns what it gives where it `returns`."""
+    made: ast.stmt = ast.Return(call) if returns else ast.Expr(call)
+    return ast.copy_location(made, like)
+
+
+class OwnStatements(ast.NodeTransformer):
+    """Goes through the statements of a function, and not into what is defined inside of it."""
+
+    def _stays(self, node: ast.AST) -> ast.AST:
+        return node
+
+    visit_FunctionDef = visit_Lambda = visit_ClassDef = _stays

@@ -25,6 +25,7 @@ from fxexport.capture.python.new_nodes import (
     RUNTIME,
     assignment,
     constant,
+    last_call,
     load,
     names_tuple,
     operator_call,
@@ -232,8 +233,7 @@ class _FunctionRewriter(TryRewriter):
             ],
             node,
         )
-        last: ast.stmt = ast.Return(call) if returns else ast.Expr(call)
-        return [then, other, ast.copy_location(last, node)]
+        return [then, other, last_call(call, returns, node)]
 
     def visit_While(self, node: ast.While) -> _Rewritten:
         if self.stays(node):

@@ -27,7 +27,14 @@ from collections.abc import Sequence
 
 from fxexport.capture.python.expressions import ExpressionRewriter
 from fxexport.capture.python.jumps import always_raises
-from fxexport.capture.python.new_nodes import load, names_tuple, operator_call
+from fxexport.capture.python.new_nodes import (
+    OwnStatements,
+    assignment,
+    last_call,
+    load,
+    names_tuple,
+    operator_call,
+)
 from fxexport.capture.python.scoping import contains
 
 __all__ = ["TryRewriter", "with_named_exceptions"]
@@ -43,7 +50,7 @@ def with_named_exceptions(body: list[ast.stmt]) -> list[ast.stmt]:
     return [_Handled().visit(statement) for statement in body]
 
 
-class _Handled(ast.NodeTransformer):
+class _Handled(OwnStatements):
     """Names the exceptions of handlers in which there is a bare `raise`."""
 
     def __init__(self) -> None:
@@ -58,24 +65,13 @@ class _Handled(ast.NodeTransformer):
         node.body = [self.visit(statement) for statement in node.body]
         self._handler.pop()
         if ast.dump(ast.Module(node.body, [])) != before:
-            held = operator_call("handled", [], node)
-            target = ast.copy_location(ast.Name(name, ast.Store()), node)
-            node.body.insert(0, ast.copy_location(ast.Assign([target], held), node))
+            node.body.insert(0, assignment(name, operator_call("handled", [], node), node))
         return node
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         name = self._handler[-1]
         if node.exc is None and name is not None:
             node.exc = load(name, node)
-        return node
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        return node
-
-    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
-        return node
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         return node
 
 
@@ -114,7 +110,8 @@ class TryRewriter(ExpressionRewriter):
         returns = self.returns(node)
         body = self.closure(self.scope.fresh("body"), self.block(node.body), node)
         run = self.scope.fresh("run")
-        node.body = [self._called(run, node, returns)]
+        called = ast.copy_location(ast.Call(load(run, node), [], []), node)
+        node.body = [last_call(called, returns, node)]
         statement = self.closure(self.scope.fresh("try"), [self._clauses(node)], node, argument=run)
         call = operator_call(
             "try_stmt",
@@ -128,7 +125,7 @@ class TryRewriter(ExpressionRewriter):
             ],
             node,
         )
-        return [body, statement, self._done(call, node, returns)]
+        return [body, statement, last_call(call, returns, node)]
 
     def _clauses(self, node: ast.Try) -> ast.Try:
         """The statement with all but its body rewritten."""
@@ -139,7 +136,7 @@ class TryRewriter(ExpressionRewriter):
 
     def _caught(self, node: ast.Try) -> list[ast.expr]:
         """Thunks for what its handlers catch, and for what those catch that raise another one."""
-        every = ast.copy_location(ast.Name("BaseException", ast.Load()), node)
+        every = load("BaseException", node)
         thunks = []
         for raises in (False, True):
             kinds = [
@@ -150,17 +147,6 @@ class TryRewriter(ExpressionRewriter):
             given = ast.copy_location(ast.Tuple(kinds, ast.Load()), node)
             thunks.append(self.thunk(given, node))
         return thunks
-
-    @staticmethod
-    def _called(run: str, like: ast.stmt, returns: bool) -> ast.stmt:
-        call = ast.copy_location(ast.Call(load(run, like), [], []), like)
-        made: ast.stmt = ast.Return(call) if returns else ast.Expr(call)
-        return ast.copy_location(made, like)
-
-    @staticmethod
-    def _done(call: ast.expr, like: ast.stmt, returns: bool) -> ast.stmt:
-        made: ast.stmt = ast.Return(call) if returns else ast.Expr(call)
-        return ast.copy_location(made, like)
 
     def _staying(self, node: ast.Try) -> ast.Try:
         """A statement of a generator that yields: nothing in it can be run again."""
@@ -188,8 +174,8 @@ class TryRewriter(ExpressionRewriter):
         given = self.scope.fresh("entered")
         begin: list[ast.stmt] = []
         if item.optional_vars is not None:
-            value = ast.copy_location(ast.Name(given, ast.Load()), node)
-            begin.append(ast.copy_location(ast.Assign([item.optional_vars], value), node))
+            entered = ast.Assign([item.optional_vars], load(given, node))
+            begin.append(ast.copy_location(entered, node))
         body = self.closure(
             self.scope.fresh("body"), self.block([*begin, *node.body]), node, argument=given
         )
@@ -203,7 +189,7 @@ class TryRewriter(ExpressionRewriter):
             ],
             node,
         )
-        return [body, self._done(call, node, returns)]
+        return [body, last_call(call, returns, node)]
 
 
 def _passes_on(handler: ast.ExceptHandler) -> bool:

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import CellType
-from typing import Any
 
 import torch
 
@@ -19,7 +18,7 @@ from fxexport.capture.session.refusals import PinNeeded
 from fxexport.capture.session.transaction import Body
 from fxexport.capture.session.watched import Watched
 from fxexport.errors import FxExportError, UnsupportedError
-from fxexport.source.exceptions import note_of, raised_by_fxexport
+from fxexport.source.exceptions import note_of, raised_by_fxexport, raising_code
 from fxexport.source.frames import frames_of_traceback, user_location
 from fxexport.source.location import SourceLocation
 from fxexport.source.ownership import is_torch_internal
@@ -380,13 +379,11 @@ def _is_of_program(error: BaseException) -> bool:
     """Whether PyTorch's kernels, which are fake here, have no part in an exception."""
     if note_of(error) is not None:
         return True
-    last: Any = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
+    code = raising_code(error)
     return (
         not raised_by_fxexport(error)
         and next(iter(frames_of_traceback(error.__traceback__)), None) is not None
-        and not (last is not None and is_torch_internal(last.tb_frame.f_code.co_filename))
+        and not (code is not None and is_torch_internal(code.co_filename))
     )
 
 
