@@ -11,6 +11,7 @@ from types import CellType
 
 import torch
 
+from fxexport.capture.recording.kernel_errors import kinds_raised_by
 from fxexport.capture.recording.types import Operand, Undecided, Value
 from fxexport.capture.session.capture_errors import line_of, refusal_of
 from fxexport.capture.session.journal import CellSlot, Journal, Slot, SlotKey
@@ -139,30 +140,6 @@ class Site:
     kept: Sequence[tuple[Slot, Value]]
     location: SourceLocation | None
     source: Sequence[SourceLocation]
-
-
-# Operators whose kernels raise no ValueError for sizes.
-_NO_VALUE_ERROR = frozenset({
-    "_log_softmax", "_softmax", "_unsafe_view", "addmm", "amax", "amin", "baddbmm", "bmm",
-    "broadcast_to", "cat", "chunk", "conv1d", "conv2d", "conv3d", "convolution", "cumsum",
-    "embedding", "expand", "flatten", "flip", "gather", "index", "index_put", "index_select",
-    "layer_norm", "linear", "matmul", "max", "mean", "min", "mm", "native_layer_norm", "narrow",
-    "new_zeros", "norm", "ones", "permute", "pow", "prod", "reshape", "roll",
-    "scaled_dot_product_attention", "scatter", "scatter_add", "select", "select_scatter",
-    "slice", "slice_scatter", "softmax", "sort", "split", "split_with_sizes", "squeeze",
-    "stack", "std", "sum", "t", "topk", "transpose", "tril", "triu", "unbind", "unflatten",
-    "unsqueeze", "var", "view", "zeros",
-})  # fmt: skip
-
-
-def _kinds_raised_by(kernel: torch._ops.OpOverload | None) -> tuple[Kind, ...]:
-    """The classes of what PyTorch raises for sizes that do not fit."""
-    if kernel is None:
-        return (RuntimeError, IndexError, ValueError, TypeError)
-    name = kernel._schema.name.removeprefix("aten::").rstrip("_")
-    if name in _NO_VALUE_ERROR or torch.Tag.pointwise in kernel.tags:
-        return (RuntimeError, IndexError)
-    return (RuntimeError, IndexError, ValueError)
 
 
 class _Dropped(Exception):
@@ -299,7 +276,7 @@ class Tries:
 
     def note_needed(self, kernel: torch._ops.OpOverload | None) -> None:
         """Notes that PyTorch may raise here for sizes: an operator, or code of PyTorch's."""
-        self.needed.update(self._kinds or _kinds_raised_by(kernel))
+        self.needed.update(self._kinds or kinds_raised_by(kernel))
 
     @contextlib.contextmanager
     def raising_only(self, *kinds: Kind) -> Iterator[None]:
