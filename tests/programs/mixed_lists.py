@@ -269,7 +269,7 @@ def stacked(x):
     out = []
     for row in x:
         out.append(row if row.sum() > 0 else row.sum())
-    return torch.stack(out) if len(out) > 1 else x
+    return torch.stack(out) if len(out) == 1 else x
 
 
 def returned(x):

@@ -24,9 +24,11 @@ def test_corpus_is_large() -> None:
 
 @pytest.mark.parametrize("program", all_programs(), ids=lambda program: program.name)
 def test_program_runs_in_eager_and_repeats(program: Program) -> None:
+    compared = False
     for row in program.inputs:
         with torch.no_grad():
             first = flatten(program.make()(*copy.deepcopy(row)))
             second = flatten(program.make()(*copy.deepcopy(row)))
-        assert first, "the program returns nothing to compare"
+        compared = compared or bool(first)  # a list of no items is a result as well
         assert compare(first, second) == ""
+    assert compared, "the program returns nothing to compare"
