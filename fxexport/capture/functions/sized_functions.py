@@ -176,6 +176,13 @@ def _diagonal(x: torch.Tensor, offset: Any = 0, dim1: int = 0, dim2: int = 1) ->
     return x.diagonal(0, dim1, dim2)
 
 
+def _whole_diagonal(x: torch.Tensor, offset: Any, length: Any) -> torch.Tensor:
+    """As `_diagonal` of the last two dimensions; nobody asks whether its length is this one."""
+    for dim, skipped in ((-2, -offset), (-1, offset)):
+        x = x.narrow(dim, torch.sym_max(skipped, 0), length)
+    return x.diagonal(0, -2, -1)
+
+
 def _linalg_diagonal(
     x: torch.Tensor, *, offset: Any = 0, dim1: int = -2, dim2: int = -1
 ) -> torch.Tensor:
@@ -197,7 +204,7 @@ def _diagonal_scatter(
 def _diag_embed(x: torch.Tensor, offset: Any = 0, dim1: int = -2, dim2: int = -1) -> torch.Tensor:
     size = x.shape[-1] + torch.sym_max(offset, -offset)
     out = x.new_zeros([*x.shape[:-1], size, size])
-    _diagonal(out, offset, -2, -1).copy_(x)
+    _whole_diagonal(out, offset, x.shape[-1]).copy_(x)
     return torch.movedim(out, (-2, -1), (dim1, dim2))
 
 

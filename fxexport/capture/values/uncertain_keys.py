@@ -202,7 +202,8 @@ def count_of(container: dict[object, object] | Group) -> Any:
     else:
         there = list(elements_of(container).values())
     for here in there:
-        total = total + (here if isinstance(here, bool) else torch.sym_ite(here, 1, 0))
+        # As an int: PyTorch 2.11 adds a bool to a SymInt as a truth value, and fails.
+        total = total + (int(here) if isinstance(here, bool) else torch.sym_ite(here, 1, 0))
     return total
 
 
