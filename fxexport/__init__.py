@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from fxexport.version import VERSION
+
 if TYPE_CHECKING:
     from fxexport.errors import (
         FxExportError,
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from fxexport.report import Report
     from fxexport.targets.onnxruntime.provider_options import provider_options
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "Dim",

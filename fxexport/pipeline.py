@@ -24,6 +24,7 @@ from fxexport.capture import (
 from fxexport.capture.state.policy import StatePolicy
 from fxexport.errors import UsageError
 from fxexport.exported import Exported
+from fxexport.file_keys import PROFILES
 from fxexport.files.companions import STATE
 from fxexport.files.contract import describe_contract
 from fxexport.files.left_out import describe_weights, weights_text
@@ -50,7 +51,7 @@ from fxexport.passes import (
     sizes_alone,
 )
 from fxexport.passes.complex_numbers import write_as_real
-from fxexport.profiles import METADATA_KEY, StoredProfiles, as_profiles
+from fxexport.profiles import StoredProfiles, as_profiles
 from fxexport.progress import NullProgress, Progress
 from fxexport.report import Report
 from fxexport.report.stages import Stages
@@ -59,6 +60,7 @@ from fxexport.targets import check_max_trips, target_named
 from fxexport.targets.target import Target
 from fxexport.verify.disagreement import disagreement
 from fxexport.verify.reference import Reference
+from fxexport.version import VERSION
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -333,13 +335,13 @@ def _lower(
     graph: CapturedGraph, target: Target, stored: StoredProfiles, report: Report
 ) -> ir.Model:
     """The ONNX model, checked for the target, with what it has to remember."""
-    ir_model = lower(graph, opset=report.opset, dialect=target.dialect)
+    ir_model = lower(graph, opset=report.opset, dialect=target.dialect, producer_version=VERSION)
     for note in target.check(graph, ir_model):
         report.add("note", note)
     describe_state(ir_model, graph)
     describe_contract(ir_model, graph, report.of_kind("pinned"))
     if stored.worth_keeping:
-        ir_model.metadata_props[METADATA_KEY] = stored.to_text()
+        ir_model.metadata_props[PROFILES] = stored.to_text()
     return ir_model
 
 

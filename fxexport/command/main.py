@@ -84,7 +84,12 @@ def _run_arguments(arguments: list[str]) -> int:
 
 # Sub-command -> module with `run(arguments)`, which returns an exit code. They are read before
 # MODEL is: a model's file that is called like one of them is ./profile.
-_SUBCOMMANDS = {"check": "fxexport.command.check", "profile": "fxexport.command.profile"}
+_SUBCOMMANDS = {
+    "check": "fxexport.command.check",
+    "diff": "fxexport.command.diff",
+    "profile": "fxexport.command.profile",
+    "show": "fxexport.command.show",
+}
 
 
 def _run_subcommand(name: str, arguments: list[str]) -> int:

@@ -35,7 +35,9 @@ _EPILOG = (
     "2 wrong usage; 3 exported, but the check disagrees; "
     "4 exported, but the engine was not built. "
     "The model's file is run: do not export what you would not run. "
-    "Further commands: fxexport profile FILE.onnx (its profiles: print, replace); "
+    "Further commands: fxexport show FILE.onnx (its ifs and loops as a tree, its contract); "
+    "fxexport diff A.onnx B.onnx (what changed); "
+    "fxexport profile FILE.onnx (its profiles: print, replace); "
     "fxexport check FILE.onnx (what TensorRT will refuse in it)."
 )
 

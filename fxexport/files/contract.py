@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from fxexport.file_keys import CONTRACT
 from fxexport.graph import CapturedGraph, DimRange
 from fxexport.graph.guards import own_guards, text_and_place
 from fxexport.profiles import compact_json
@@ -14,15 +15,14 @@ from fxexport.source.location import SourceLocation
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-__all__ = ["CONTRACT_KEY", "contract_of", "describe_contract"]
+__all__ = ["contract_of", "describe_contract"]
 
-CONTRACT_KEY = "pkg.fxexport.contract"
 _VERSION = 1
 
 
 def describe_contract(model: ir.Model, graph: CapturedGraph, pins: Iterable[Finding]) -> None:
     """Writes the contract into a model's metadata."""
-    model.metadata_props[CONTRACT_KEY] = compact_json(contract_of(graph, pins))
+    model.metadata_props[CONTRACT] = compact_json(contract_of(graph, pins))
 
 
 def contract_of(graph: CapturedGraph, pins: Iterable[Finding]) -> dict[str, Any]:

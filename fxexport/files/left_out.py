@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from fxexport.file_keys import WEIGHTS
 from fxexport.profiles import compact_json
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-__all__ = ["WEIGHTS_KEY", "describe_weights", "weights_text"]
-
-WEIGHTS_KEY = "pkg.fxexport.weights"
+__all__ = ["describe_weights", "weights_text"]
 
 
 def describe_weights(model: ir.Model, left_out: Collection[str]) -> None:
     """Writes into a model's metadata which weights it is to be given, in order."""
     names = [name for name in model.graph.initializers if name in left_out]
-    model.metadata_props[WEIGHTS_KEY] = compact_json({"version": 1, "left_out": names})
+    model.metadata_props[WEIGHTS] = compact_json({"version": 1, "left_out": names})
 
 
 def weights_text(model: ir.Model, left_out: Collection[str]) -> str:

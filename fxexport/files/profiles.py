@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fxexport.errors import UsageError
+from fxexport.file_keys import PROFILES as PROFILES_KEY
 from fxexport.files.atomic import check_writable, file_group
 from fxexport.files.companions import PROFILES
 from fxexport.profiles import (
-    METADATA_KEY,
     Dim,
     FileInput,
     Profile,
@@ -71,9 +71,9 @@ def replace_profiles(
             f"{os.fspath(path)} takes no profile: all of its sizes are fixed",
             hint="export it with --dynamic",
         )
-    entry = next((prop for prop in model.metadata_props if prop.key == METADATA_KEY), None)
+    entry = next((prop for prop in model.metadata_props if prop.key == PROFILES_KEY), None)
     if entry is None:
-        entry = model.metadata_props.add(key=METADATA_KEY)
+        entry = model.metadata_props.add(key=PROFILES_KEY)
     entry.value = new.to_text()
     target = os.path.realpath(path)
     check_writable(os.fspath(path), target)
@@ -110,7 +110,7 @@ def load_message(path: str | os.PathLike[str]) -> onnx.ModelProto:
 def _stored_in(model: onnx.ModelProto, where: str) -> StoredProfiles:
     inputs = _inputs_of(model.graph)
     for entry in model.metadata_props:
-        if entry.key == METADATA_KEY:
+        if entry.key == PROFILES_KEY:
             stored = StoredProfiles.from_text(entry.value, where)
             _check_same(stored.inputs, inputs, where)
             return stored
@@ -129,7 +129,7 @@ def _check_same(remembered: Sequence[FileInput], inputs: Sequence[FileInput], wh
             f"{where} was changed after it was exported: its profiles know "
             f"{'no ' + name if before is None else before.describe()}, and its inputs are "
             f"{', '.join(target.describe() for target in inputs) or 'none'}",
-            hint=f"export it again, or remove the entry {METADATA_KEY!r} from its metadata",
+            hint=f"export it again, or remove the entry {PROFILES_KEY!r} from its metadata",
         )
 
 

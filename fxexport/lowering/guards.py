@@ -15,13 +15,11 @@ from collections.abc import Callable, Sequence
 
 import onnx_ir as ir
 
+from fxexport.file_keys import GUARD
 from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Operand, Value
 
-__all__ = ["GUARD", "Ends", "is_guard", "scalar_flag", "write_guard"]
-
-# Metadata of a node that is a guard: its message.
-GUARD = "pkg.fxexport.guard"
+__all__ = ["Ends", "is_guard", "scalar_flag", "write_guard"]
 
 
 def is_guard(node: ir.Node) -> bool:

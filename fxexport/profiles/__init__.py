@@ -10,11 +10,10 @@ from fxexport.profiles.forms import as_profiles, parse_profiles
 from fxexport.profiles.printing import FORMS, as_text, compact_json, ort_options
 from fxexport.profiles.profile import POINTS, Bounds, Point, Profile
 from fxexport.profiles.relations import Relation
-from fxexport.profiles.stored import METADATA_KEY, StoredProfiles, profiles_file_name
+from fxexport.profiles.stored import StoredProfiles, profiles_file_name
 
 __all__ = [
     "FORMS",
-    "METADATA_KEY",
     "POINTS",
     "Bounds",
     "Dim",

@@ -15,9 +15,8 @@ from fxexport.profiles.printing import compact_json
 from fxexport.profiles.profile import Profile
 from fxexport.profiles.relations import Relation
 
-__all__ = ["METADATA_KEY", "StoredProfiles", "profiles_file_name"]
+__all__ = ["StoredProfiles", "profiles_file_name"]
 
-METADATA_KEY = "pkg.fxexport.profiles"
 _VERSION = 1
 
 

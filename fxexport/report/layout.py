@@ -1,13 +1,14 @@
-"""Rows, sections and lines of what is printed for people."""
+"""Rows, sections, lines, paths and sizes of what is printed for people."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ["line", "print_rows", "section"]
+__all__ = ["line", "print_rows", "relative_path", "section", "size_text"]
 
 
 def print_rows(console: Console, rows: Iterable[Sequence[Text | str]], indent: str = "  ") -> None:
@@ -36,3 +37,22 @@ def section(console: Console, title: str) -> None:
 def line(console: Console, text: str, style: str = "") -> None:
     """Prints one line, however long it is."""
     console.print(Text(text, style), soft_wrap=True)
+
+
+def relative_path(path: str) -> str:
+    """A path below the current directory in its short form; any other as it is."""
+    try:
+        short = os.path.relpath(path)
+    except ValueError:  # another drive
+        return path
+    return path if short.startswith(os.pardir) else short
+
+
+def size_text(size: int) -> str:
+    """A number of bytes for people, for example ``2.8 KB``."""
+    amount = float(size)
+    for unit in ("bytes", "KB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -13,14 +13,14 @@ from fxexport.profiles.profile import sizes_text
 from fxexport.report.layout import line, print_rows, section
 from fxexport.report.model import Report
 
-__all__ = ["print_profiles", "print_stored"]
+__all__ = ["print_profile_table", "print_profiles", "print_stored"]
 
 
 def print_profiles(console: Console, report: Report, *, verbose: bool = False) -> None:
     """Prints the profiles of an export; or why there are none, where that may surprise."""
     if report.profiles:
         section(console, "Profiles")
-        print_rows(console, _rows(report.profiles))
+        print_profile_table(console, report.profiles)
     elif report.no_profile and (verbose or _some_bounded(report) or "tensorrt" in report.target):
         section(console, "Profiles")
         line(console, f"  {report.no_profile}", "yellow")
@@ -42,7 +42,7 @@ def print_stored(console: Console, file: str, stored: StoredProfiles) -> None:
     print_rows(console, rows)
     section(console, "Profiles")
     if stored.profiles:
-        print_rows(console, _rows([profile.to_dict() for profile in stored.profiles]))
+        print_profile_table(console, [profile.to_dict() for profile in stored.profiles])
     elif why_no_profile(stored.inputs):
         dims = {d.name: d for one in stored.inputs for d in one.shape if not isinstance(d, int)}
         example = ",".join(f"{dim.name}[1..8]" for dim in dims.values() if dim.max is None)
@@ -67,8 +67,11 @@ def _ranges_of(target: FileInput) -> str:
     return ", ".join(ranges)
 
 
-def _rows(profiles: Sequence[dict[str, Any]]) -> list[list[Text | str]]:
-    """A table: one row an input, the profile's number where there are several."""
+def print_profile_table(console: Console, profiles: Sequence[Mapping[str, Any]]) -> None:
+    """Prints profiles, each in the form that `Profile.to_dict` gives: a row an input.
+
+    Where there are several, each begins with its number.
+    """
     head: list[Text | str] = [Text(title, "dim") for title in ("", "input", *POINTS)]
     rows = [head]
     for number, profile in enumerate(profiles):
@@ -78,6 +81,4 @@ def _rows(profiles: Sequence[dict[str, Any]]) -> list[list[Text | str]]:
             sizes = [sizes_text(bounds[point]) for point in POINTS]
             kind = "values" if name in profile["values"] else ""
             rows.append([label, Text(name, "cyan"), *sizes, Text(kind, "dim")])
-    if len(profiles) == 1:
-        return [row[1:] for row in rows]
-    return rows
+    print_rows(console, [row[1:] for row in rows] if len(profiles) == 1 else rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -101,11 +101,12 @@ def padding_text(name: str, padding: Padding) -> str:
     )
 
 
-def type_text(entry: dict[str, Any]) -> str:
+def type_text(entry: Mapping[str, Any]) -> str:
     """What an input or output is, for example ``float32[batch, 3, height]`` or ``int``."""
     kind = str(entry.get("kind", "tensor"))
-    if kind == "sequence":
-        return f"list of {type_text({**entry, 'kind': 'tensor'})}"
+    if kind in ("sequence", "optional"):
+        of = "list of" if kind == "sequence" else "optional"
+        return f"{of} {type_text({**entry, 'kind': 'tensor'})}"
     if kind != "tensor":
         return kind
     dtype = str(entry.get("dtype", "tensor"))
@@ -116,7 +117,7 @@ def type_text(entry: dict[str, Any]) -> str:
     return f"complex as {text}" if entry.get("complex") else text
 
 
-def dimension_ranges(entries: Sequence[dict[str, Any]]) -> dict[str, str]:
+def dimension_ranges(entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """The sizes that each named dimension may take, for example ``{"batch": "1..8"}``.
 
     A Python int with a range is in it too, under its own name.

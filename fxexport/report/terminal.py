@@ -6,7 +6,6 @@ Nothing is wrapped here, so that ``file:line`` stays in one piece whatever the w
 from __future__ import annotations
 
 import linecache
-import os
 from collections.abc import Sequence
 
 from rich.cells import cell_len
@@ -18,6 +17,7 @@ from fxexport.report.build import BuildResult
 from fxexport.report.json import file_size
 from fxexport.report.layout import line as _line
 from fxexport.report.layout import print_rows as _print_rows
+from fxexport.report.layout import relative_path, size_text
 from fxexport.report.layout import section as _section
 from fxexport.report.model import (
     Finding,
@@ -29,7 +29,7 @@ from fxexport.report.model import (
     VerifiedCase,
 )
 from fxexport.report.profiles import print_profiles
-from fxexport.report.signature import dimension_ranges, type_text
+from fxexport.report.signature_table import print_signature
 from fxexport.source.location import SourceLocation
 
 __all__ = ["print_error", "print_report"]
@@ -72,7 +72,7 @@ def print_report(console: Console, report: Report, *, verbose: bool = False) -> 
         verbose: show every entry and the time that each stage took.
     """
     _print_header(console, report)
-    _print_signature(console, report)
+    print_signature(console, report.inputs, report.outputs)
     if not report.of_kind("branch", "loop", "selected"):
         why = "" if report.of_kind("unused") else " depends on the inputs"
         _section(console, f"Kept in the file: no if or loop{why}")
@@ -109,33 +109,17 @@ def print_error(console: Console, error: BaseException, *, verbose: bool = False
 
 
 def _print_header(console: Console, report: Report) -> None:
-    _line(console, f"{report.model} -> {_relative(report.path)}" if report.path else report.model)
+    _line(
+        console, f"{report.model} -> {relative_path(report.path)}" if report.path else report.model
+    )
     facts = [f"ONNX opset {report.opset}"] if report.opset else []
     if report.target:
         facts.append(f"for {report.target}")
     size = file_size(report.path)
     if size is not None:
-        facts.append(_size_text(size))
+        facts.append(size_text(size))
     if facts:
         _line(console, ", ".join(facts), "dim")
-
-
-def _print_signature(console: Console, report: Report) -> None:
-    rows: list[list[Text | str]] = []
-    for title, entries in (("inputs", report.inputs), ("outputs", report.outputs)):
-        for k, entry in enumerate(entries):
-            ranges = dimension_ranges([entry])
-            rows.append(
-                [
-                    Text(title if k == 0 else "", "bold"),
-                    Text(str(entry.get("name", "")), "cyan"),
-                    type_text(entry),
-                    Text(", ".join(f"{name}: {sizes}" for name, sizes in ranges.items()), "dim"),
-                ]
-            )
-    if rows:
-        console.print()
-        _print_rows(console, rows, indent="")
 
 
 def _print_findings(
@@ -246,7 +230,7 @@ def _verdict(ok: bool, message: str) -> Text:
 
 def _print_verdict(console: Console, report: Report) -> None:
     console.print()
-    path = _relative(report.path) if report.path else "the model"
+    path = relative_path(report.path) if report.path else "the model"
     verification = report.verification
     if verification is None:
         _line(console, f"Exported {path}; not compared with PyTorch.", "bold yellow")
@@ -324,26 +308,8 @@ def _rest(text: str, left_out: int) -> str:
 
 
 def _file_and_line(location: SourceLocation) -> str:
-    return f"{_relative(location.file)}:{location.line}"
-
-
-def _relative(path: str) -> str:
-    """A path below the current directory in its short form; any other as it is."""
-    try:
-        short = os.path.relpath(path)
-    except ValueError:  # another drive
-        return path
-    return path if short.startswith(os.pardir) else short
+    return f"{relative_path(location.file)}:{location.line}"
 
 
 def _hanging(text: str, indent: str) -> str:
     return text.replace("\n", "\n" + indent)
-
-
-def _size_text(size: int) -> str:
-    amount = float(size)
-    for unit in ("bytes", "KB", "MB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} GB"

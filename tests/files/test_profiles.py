@@ -16,8 +16,8 @@ import fxexport
 import fxexport.tensorrt
 from fxexport.command.main import main
 from fxexport.errors import UsageError
+from fxexport.file_keys import PROFILES
 from fxexport.files.profiles import read_profiles
-from fxexport.profiles import METADATA_KEY
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _with_metadata(folder: Path, change: Callable[[str], str], to: Path) -> Path:
     model = onnx.load(folder / "model.onnx", load_external_data=False)
-    (entry,) = [entry for entry in model.metadata_props if entry.key == METADATA_KEY]
+    (entry,) = [entry for entry in model.metadata_props if entry.key == PROFILES]
     entry.value = change(entry.value)
     to.write_bytes(model.SerializeToString())
     shutil.copy(folder / "model.onnx.data", to.parent)

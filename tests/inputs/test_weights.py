@@ -14,7 +14,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import fxexport
-from fxexport.files.left_out import WEIGHTS_KEY
+from fxexport.file_keys import WEIGHTS
 
 X = torch.ones(3, 4)
 
@@ -151,7 +151,7 @@ def test_a_file_without_weights_says_so(tmp_path: Path) -> None:
         found for found in exported.report.of_kind("note") if "not in the file" in found.message
     )
     assert note.message.startswith(f"{len(outside(path))} weights")
-    (said,) = (item for item in exported.model.metadata_props if item.key == WEIGHTS_KEY)
+    (said,) = (item for item in exported.model.metadata_props if item.key == WEIGHTS)
     assert json.loads(said.value)["left_out"] == outside(path)
 
 

@@ -13,8 +13,8 @@ import torch
 
 import fxexport
 from fxexport import Dim, Profile
+from fxexport.file_keys import PROFILES
 from fxexport.graph.signature import DimRange
-from fxexport.profiles import METADATA_KEY
 
 
 def export(model: Callable[..., Any], *inputs: Any, **options: Any) -> fxexport.Exported:
@@ -283,7 +283,7 @@ def test_a_profile_is_derived_where_all_dimensions_have_ranges(dims: Any, expect
 
 def read(folder: Path) -> dict[str, Any]:
     model = onnx.load(str(folder / "net.onnx"), load_external_data=False)
-    (entry,) = (prop.value for prop in model.metadata_props if prop.key == METADATA_KEY)
+    (entry,) = (prop.value for prop in model.metadata_props if prop.key == PROFILES)
     beside = folder / "net.profiles.json"
     if beside.exists():
         assert beside.read_text() == entry

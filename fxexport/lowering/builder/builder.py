@@ -12,6 +12,7 @@ import torch
 from torch import fx
 
 from fxexport.errors import UnsupportedError
+from fxexport.file_keys import MODULE, SOURCE
 from fxexport.graph.arguments import used_results
 from fxexport.graph.values import NodeVal
 from fxexport.lowering.builder import dtypes
@@ -188,12 +189,12 @@ class OpBuilder:
             op_type, inputs, attributes, values, domain=domain, name=label
         )
         if self.sources:
-            node.metadata_props["pkg.fxexport.source"] = self.sources[0].describe()
+            node.metadata_props[SOURCE] = self.sources[0].describe()
             node.metadata_props["pkg.torch.onnx.stack_trace"] = "\n".join(
                 source.describe() for source in reversed(self.sources)
             )
         if self.module:
-            node.metadata_props["pkg.fxexport.module"] = self.module
+            node.metadata_props[MODULE] = self.module
         return values
 
     def body(

@@ -1,0 +1,65 @@
+"""``fxexport diff A.onnx B.onnx``: what changed between two files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+__all__ = ["run"]
+
+EXIT_DIFFERENT = 1
+
+
+def run(arguments: list[str]) -> int:
+    """Runs ``fxexport diff ...``.
+
+    Args:
+        arguments: what follows ``diff``.
+
+    Returns:
+        0 where the outlines of both files are equal, 1 where they differ.
+
+    Raises:
+        UsageError: no such file, or no ONNX file.
+    """
+    app = typer.Typer(
+        add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
+    )
+    app.command()(_command)
+    command = typer.main.get_command(app)
+    return command.main(arguments, prog_name="fxexport diff", standalone_mode=False) or 0
+
+
+def _command(
+    first: Annotated[str, typer.Argument(metavar="A.onnx", help="A file of any exporter.")],
+    second: Annotated[str, typer.Argument(metavar="B.onnx", help="The one to compare with.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> int:
+    """Compares two files: inputs, outputs, contract, profiles, control flow, operators.
+
+    Exit codes: 0 nothing differs, 1 something does, 2 wrong usage. The values of weights are not
+    compared.
+    """
+    from fxexport.outline.differences import differences
+    from fxexport.outline.read import outline_of
+
+    found = differences(outline_of(first), outline_of(second))
+    if as_json:
+        changes = {one.subject: list(one.lines) for one in found}
+        print(json.dumps({"schema": 1, "differences": changes}, indent=2))
+    else:
+        from rich.console import Console
+
+        from fxexport.report.layout import line
+
+        console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+        for one in found:
+            line(console, one.subject, "bold")
+            for text in one.lines:
+                line(console, f"  {text}", {"-": "red", "+": "green"}.get(text[0], "dim"))
+        if not found:
+            line(console, f"{first} and {second} have the same outline.")
+    return EXIT_DIFFERENT if found else 0

@@ -1,0 +1,71 @@
+"""``fxexport show FILE.onnx``: the control flow of any ONNX file, and what it promises."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+__all__ = ["run"]
+
+
+class _Form(StrEnum):
+    """How an outline is printed."""
+
+    text = "text"
+    json = "json"
+    dot = "dot"
+
+
+def run(arguments: list[str]) -> int:
+    """Runs ``fxexport show ...``.
+
+    Args:
+        arguments: what follows ``show``.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        UsageError: no such file, or no ONNX file.
+    """
+    app = typer.Typer(
+        add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
+    )
+    app.command()(_command)
+    command = typer.main.get_command(app)
+    return command.main(arguments, prog_name="fxexport show", standalone_mode=False) or 0
+
+
+def _command(
+    file: Annotated[str, typer.Argument(metavar="FILE.onnx", help="A file of any exporter.")],
+    everything: Annotated[
+        bool, typer.Option("--all", help="Name every operator; long rows are counted without it.")
+    ] = False,
+    form: Annotated[
+        _Form, typer.Option("--as", help="text; json, for programs; dot, for Graphviz.")
+    ] = _Form.text,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --as json.")] = False,
+) -> int:
+    """Shows a file's inputs, its ifs and loops as a tree with their lines, and its contract."""
+    from fxexport.outline.read import outline_of
+
+    outline = outline_of(file)
+    if as_json or form is _Form.json:
+        from fxexport.outline.data import outline_as_json
+
+        print(outline_as_json(outline))
+    elif form is _Form.dot:
+        from fxexport.outline.dot import outline_as_dot
+
+        print(outline_as_dot(outline), end="")
+    else:
+        from rich.console import Console
+
+        from fxexport.outline.text import print_outline
+
+        console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+        print_outline(console, outline, full=everything)
+    return 0

@@ -1,0 +1,15 @@
+"""The names under which a file holds what fxexport says of it, in its metadata and its nodes'."""
+
+from __future__ import annotations
+
+__all__ = ["CONTRACT", "GUARD", "MODULE", "PROFILES", "SOURCE", "WEIGHTS"]
+
+# Of a file: docs/contract.md, its optimization profiles, and the weights that were left out.
+CONTRACT = "pkg.fxexport.contract"
+PROFILES = "pkg.fxexport.profiles"
+WEIGHTS = "pkg.fxexport.weights"
+
+# Of a node: the message of a guard, the path of the module that it is of, the user's line.
+GUARD = "pkg.fxexport.guard"
+MODULE = "pkg.fxexport.module"
+SOURCE = "pkg.fxexport.source"
