@@ -15,6 +15,7 @@ from fxexport.files.state import initial_state, state_file
 from fxexport.graph import CapturedGraph
 from fxexport.inputs import PreparedInputs
 from fxexport.inputs.weights import have_values
+from fxexport.page.save import save_report
 from fxexport.profiles import Profile, StoredProfiles
 from fxexport.report import Report
 from fxexport.report.model import Verification
@@ -116,6 +117,18 @@ class Exported:
         if self.initial_state:
             companions[STATE] = state_file(self.graph)
         return companions
+
+    def save_report(self, path: str | os.PathLike[str]) -> None:
+        """Writes the report.
+
+        Args:
+            path: where to; its ending says how: ``.html`` for one page that needs nothing beside
+                it, ``.json`` for programs, anything else for text.
+
+        Raises:
+            OutputError: when it cannot be written.
+        """
+        save_report(path, self.report)
 
     def provider_options(self, *providers: str) -> dict[str, dict[str, str]]:
         """Options for ONNX Runtime's GPU providers; see `fxexport.provider_options`.

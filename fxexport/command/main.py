@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from typer.exceptions import TyperException
 
 from fxexport.command.options import Options, parse_options, parse_state_option
+from fxexport.command.reports import default_stem, write_report
 from fxexport.errors import FxExportError, OutputError, UsageError, VerificationError
 from fxexport.files.model import check_target
 
@@ -121,11 +122,28 @@ def _run(options: Options) -> int:
     except FxExportError as error:
         unverified: Exported | None = getattr(error, "exported", None)
         report = None if unverified is None else unverified.report
-        return _show_failure(options, error, report, error.exit_code)
+        code = _show_failure(options, error, report, error.exit_code)
+        return _reported(options, report, error, code)
     except Exception as error:
-        return _show_failure(options, error, None, EXIT_BUG)
+        code = _show_failure(options, error, None, EXIT_BUG)
+        return _reported(options, None, _bug(error, code), code)
     _show_success(options, exported.report)
-    return _verdict(exported.report)
+    return _reported(options, exported.report, None, _verdict(exported.report))
+
+
+def _reported(
+    options: Options, report: Report | None, error: FxExportError | None, code: int
+) -> int:
+    """Writes the reports that go to files; returns the exit code."""
+    stem = default_stem(options.output, options.model)
+    for wanted in options.reports:
+        try:
+            path = write_report(wanted, stem, report, error, options.model)
+        except FxExportError as failure:
+            return _show_failure(Options(model=""), failure, None, code or failure.exit_code)
+        if not options.quiet:
+            print(f"Report: {path}", file=sys.stderr)
+    return code
 
 
 def _verdict(report: Report) -> int:

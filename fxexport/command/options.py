@@ -23,6 +23,7 @@ from fxexport.command.engine import (
     VersionCompatible,
     Workspace,
 )
+from fxexport.command.reports import ReportFile, parse_report_option
 from fxexport.profiles.tool_options import ShapesOption, sections
 
 __all__ = ["Options", "parse_options", "parse_state_option"]
@@ -65,13 +66,6 @@ class Outputs(StrEnum):
     strict = "strict"
 
 
-class ReportFormat(StrEnum):
-    """How the report is printed."""
-
-    text = "text"
-    json = "json"
-
-
 class Switch(StrEnum):
     """An option that is on unless it is switched off."""
 
@@ -104,6 +98,7 @@ class Options:
     sequences: list[str] = field(default_factory=list)
     symbolic: list[str] = field(default_factory=list)
     json: bool = False
+    reports: list[ReportFile] = field(default_factory=list)
     quiet: bool = False
     verbose: bool = False
     engine: EngineSettings = field(default_factory=EngineSettings)
@@ -287,8 +282,15 @@ def _command(
         ),
     ] = None,
     report: Annotated[
-        ReportFormat, typer.Option("--report", help="How the report is printed.")
-    ] = ReportFormat.text,
+        list[str] | None,
+        typer.Option(
+            "--report",
+            metavar="FORM[=FILE]",
+            help="text or json are printed, html is written beside the exported file; with a file "
+            "each goes there. Repeatable.",
+            show_default="text",
+        ),
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print only the file's path, or the error.")
     ] = False,
@@ -313,6 +315,7 @@ def _command(
     """Exports a PyTorch model to ONNX with its ifs and loops intact, and checks the result."""
     # The order of options that give shapes matters, and is unknown here: `sections` has taken them.
     del trtexec_shapes, profile, polygraphy_shapes
+    printed, reports = parse_report_option(report or [])
     return Options(
         model=model,
         output=output,
@@ -333,7 +336,8 @@ def _command(
         state=state or [],
         sequences=sequence or [],
         symbolic=symbolic or [],
-        json=report is ReportFormat.json,
+        json=printed == "json",
+        reports=reports,
         quiet=quiet,
         verbose=verbose,
         engine=EngineSettings(

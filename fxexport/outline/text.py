@@ -33,6 +33,7 @@ __all__ = [
     "place_text",
     "print_outline",
     "row_text",
+    "short_file",
     "summary_of",
     "tree_lines",
 ]

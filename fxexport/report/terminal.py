@@ -32,7 +32,7 @@ from fxexport.report.profiles import print_profiles
 from fxexport.report.signature_table import print_signature
 from fxexport.source.location import SourceLocation
 
-__all__ = ["print_error", "print_report"]
+__all__ = ["GOAL_TEXTS", "print_error", "print_report"]
 
 _CAP = 12
 """Entries shown of each section unless everything is asked for."""
@@ -53,7 +53,7 @@ _SECTIONS: tuple[tuple[str, tuple[FindingKind, ...], str], ...] = (
 
 _KIND_NAMES = {"branch": "If", "loop": "Loop", "selected": "Where", "folded": "decided"}
 
-_GOALS = {
+GOAL_TEXTS = {
     "then": "was never true",
     "else": "was never false",
     "no trip": "never with 0 iterations",
@@ -187,7 +187,7 @@ def _print_uncovered(console: Console, uncovered: list[Uncovered], verbose: bool
         return
     goals: dict[tuple[str, SourceLocation | None], list[str]] = {}
     for one in uncovered:
-        goals.setdefault((one.kind, one.location), []).append(_GOALS.get(one.goal, one.goal))
+        goals.setdefault((one.kind, one.location), []).append(GOAL_TEXTS.get(one.goal, one.goal))
     shown = list(goals.items())[: None if verbose else _CAP]
     _section(console, "Not reached by any comparison")
     rows: list[list[Text | str]] = []

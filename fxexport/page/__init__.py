@@ -1,0 +1,1 @@
+"""The report of an export as one HTML page that needs nothing beside it."""

@@ -1,0 +1,83 @@
+"""Writes a report into a file, in the form that is asked for."""
+
+from __future__ import annotations
+
+import os
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fxexport.errors import FxExportError, OutputError
+
+if TYPE_CHECKING:
+    from fxexport.outline.model import Outline
+    from fxexport.report.model import Report
+
+__all__ = ["save_report"]
+
+
+def save_report(
+    path: str | os.PathLike[str],
+    report: Report | None,
+    error: BaseException | None = None,
+    model: str = "",
+    *,
+    form: str = "",
+) -> None:
+    """Writes a report.
+
+    Args:
+        path: where to.
+        report: of the export; None where it was refused.
+        error: why it failed; None where it did not.
+        model: what the model is called where there is no report.
+        form: "text", "json" or "html"; by default what the ending of `path` says.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    path = Path(path)
+    form = form or {".html": "html", ".htm": "html", ".json": "json"}.get(path.suffix, "text")
+    text = _text_of(form, report, error, model)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as failure:
+        raise OutputError(
+            f"the report {os.fspath(path)!r} could not be written: {failure.strerror}",
+            hint="give another file",
+        ) from failure
+
+
+def _text_of(form: str, report: Report | None, error: BaseException | None, model: str) -> str:
+    if form == "json":
+        from fxexport.report.json import as_json_text
+
+        return as_json_text(report, error) + "\n"
+    if form == "html":
+        from fxexport.page.render import report_page
+
+        return report_page(report, _outline_of(report), error, model)
+    return _plain_text(report, error)
+
+
+def _outline_of(report: Report | None) -> Outline | None:
+    """The outline of the file that was written; None where there is none."""
+    from fxexport.outline.read import outline_of
+
+    if report is None or not os.path.isfile(report.path):
+        return None
+    return outline_of(report.path)
+
+
+def _plain_text(report: Report | None, error: BaseException | None) -> str:
+    from rich.console import Console
+
+    from fxexport.report.terminal import print_error, print_report
+
+    console = Console(file=StringIO(), highlight=False, markup=False, emoji=False, no_color=True)
+    with console.capture() as capture:
+        if report is not None:
+            print_report(console, report, verbose=True)
+        if isinstance(error, FxExportError):
+            print_error(console, error, verbose=True)
+    return capture.get()
