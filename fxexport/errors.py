@@ -7,7 +7,9 @@ that leaves fxexport is a bug of ours.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from fxexport.codes.ids import Code
 
 if TYPE_CHECKING:
     from fxexport.source.location import SourceLocation
@@ -37,20 +39,28 @@ class FxExportError(Exception):
         message: what was expected and what came, in the user's terms.
         location: the user's line that it is about, or None if no line is to blame.
         hint: the change that would make it work, or an empty string.
+        code: the kind of refusal, which stays when texts change.
         others: further refusals met in the same run, each with its own location.
     """
 
     exit_code = 1
+    kind: ClassVar[Code] = Code.UNSUPPORTED  # the code of those that have none of their own
     others: tuple[FxExportError, ...] = ()
 
     def __init__(
-        self, message: str, *, location: SourceLocation | None = None, hint: str = ""
+        self,
+        message: str,
+        *,
+        location: SourceLocation | None = None,
+        hint: str = "",
+        code: Code | None = None,
     ) -> None:
         message = message.replace(INVISIBLE, "")
         super().__init__(message)
         self.message = message
         self.location = location
         self.hint = hint
+        self.code = code or self.kind
 
     def __str__(self) -> str:
         parts = [self.message]
@@ -78,10 +88,11 @@ class UnsupportedError(FxExportError):
         *,
         location: SourceLocation | None = None,
         hint: str = "",
+        code: Code | None = None,
         secondary: bool = False,
         final: bool = False,
     ) -> None:
-        super().__init__(message, location=location, hint=hint)
+        super().__init__(message, location=location, hint=hint, code=code)
         self.secondary = secondary
         self.final = final
 
@@ -93,6 +104,8 @@ class MissingLoweringError(UnsupportedError):
         operator: the operator's full name, for example ``aten::svd``.
     """
 
+    kind = Code.NO_ONNX_FORM
+
     def __init__(
         self, message: str, *, operator: str, location: SourceLocation | None = None, hint: str = ""
     ) -> None:
@@ -103,6 +116,8 @@ class MissingLoweringError(UnsupportedError):
 class ModelError(FxExportError):
     """The user's model itself raised while it was captured (exit code 1)."""
 
+    kind = Code.MODEL_RAISES
+
 
 class GuardError(FxExportError):
     """A graph was run on what is outside of its contract, where the model raises too (exit code 1).
@@ -110,17 +125,21 @@ class GuardError(FxExportError):
     A file raises an error of its runtime there, which has the same message in it.
     """
 
+    kind = Code.OUTSIDE_CONTRACT
+
 
 class UsageError(FxExportError):
     """The call or the command line is wrong (exit code 2)."""
 
     exit_code = 2
+    kind = Code.USAGE
 
 
 class OutputError(FxExportError):
     """The file could not be written (exit code 2)."""
 
     exit_code = 2
+    kind = Code.NOT_WRITTEN
 
 
 class VerificationError(FxExportError):
@@ -133,4 +152,5 @@ class VerificationError(FxExportError):
     """
 
     exit_code = 3
+    kind = Code.DISAGREES
     exported: Any = None

@@ -9,6 +9,7 @@ from fxexport.capture.cases import Case
 from fxexport.capture.one_attempt import Attempt, Found
 from fxexport.capture.request import CaptureRequest, Pins, pinned, refuse_pinned_state
 from fxexport.capture.session.refusals import AliasRefused, EnoughRefused, Place
+from fxexport.codes.ids import Code
 from fxexport.errors import FxExportError, ModelError, UnsupportedError
 from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.signature import DimRange, InputSpec, StateSpec
@@ -59,7 +60,9 @@ def capture(request: CaptureRequest, report: Report) -> CapturedGraph:
                 report.add(finding.kind, finding.message, finding.location)
             report_captured(report, found.graph)
             return found.graph
-    raise UnsupportedError("the dimensions that must be static, and the state, do not settle")
+    raise UnsupportedError(
+        "the dimensions that must be static, and the state, do not settle", code=Code.SIZE_DECIDES
+    )
 
 
 def _attempted(

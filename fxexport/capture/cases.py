@@ -18,6 +18,7 @@ from fxexport.capture.recording.types import Value
 from fxexport.capture.session.refusals import CaseNeeded
 from fxexport.capture.session.session import Session
 from fxexport.capture.staging.branch import stage_branch
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_of, note_raised, raised_by_fxexport
 from fxexport.source.frames import call_model, frames_of_traceback, standing_at
@@ -61,6 +62,7 @@ def case_of(
     if len(known) >= _MOST:
         raise UnsupportedError(
             f"more than {_MOST} sizes may be 1 where squeeze takes dimensions away",
+            code=Code.OPEN_RANK,
             location=need.location,
             hint="give the dimensions to take away (squeeze(1)), or ranges with min=2",
         )

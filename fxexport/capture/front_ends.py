@@ -13,6 +13,7 @@ import torch
 from fxexport._torch_compat import torchscript
 from fxexport.capture.attempts import CaptureRequest, capture
 from fxexport.capture.session.module_names import ScriptedMethod
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError, UsageError
 from fxexport.graph.captured import CapturedGraph
 from fxexport.report.model import Report
@@ -65,6 +66,7 @@ def scripted(model: Callable[..., object]) -> Callable[..., object]:
         # Of nn.LSTM and its like the compiler makes one method for each form of its arguments.
         raise UnsupportedError(
             f"TorchScript has several forms of {type(model).__name__}.forward, and no single one",
+            code=Code.TORCHSCRIPT,
             hint="export a module that calls it, or leave --capture script out",
         )
     return made  # type: ignore[no-any-return]
@@ -78,6 +80,7 @@ def _refused(error: Exception) -> UnsupportedError:
     location = SourceLocation(lines_named[0][0], int(lines_named[0][1])) if lines_named else None
     return UnsupportedError(
         "TorchScript's compiler refuses this: " + (lines[0] if lines else type(error).__name__),
+        code=Code.TORCHSCRIPT,
         location=location,
         hint="leave --capture script out, so that the Python source is read",
     )

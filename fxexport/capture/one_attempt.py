@@ -38,6 +38,7 @@ from fxexport.capture.staging.patterns import TensorOf
 from fxexport.capture.state.keeper import StateKeeper
 from fxexport.capture.state.leaves import kept
 from fxexport.capture.torchscript import Interpreter
+from fxexport.codes.ids import Code
 from fxexport.errors import FxExportError, UnsupportedError
 from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.sequences import SequenceVal
@@ -336,7 +337,10 @@ class Attempt:
         names = {self._dimensions[symbol] for symbol in need.symbols}
         if not names <= self._request.pinnable:
             raise UnsupportedError(
-                need.reason, location=need.location, hint="leave that dimension out of `dynamic`"
+                need.reason,
+                code=Code.NAMED_SIZE_IS_FIXED,
+                location=need.location,
+                hint="leave that dimension out of `dynamic`",
             ) from None
         return dict.fromkeys(names, (None, need.location))
 

@@ -9,6 +9,7 @@ import torch
 
 from fxexport.capture.recording.recorder import Decomposer
 from fxexport.capture.state.policy import StateChoice
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.graph.library_functions import LibraryFunction
 from fxexport.graph.signature import DimRange, InputSpec, StateSpec
@@ -75,6 +76,7 @@ def refuse_pinned_state(state: Sequence[StateSpec], pins: Pins) -> None:
                 raise UnsupportedError(
                     f"dimension {k} of the state {entry.path!r} changes from call to call, but "
                     f"this line needs it to be of {wanted}",
+                    code=Code.STATE,
                     location=location,
                 )
 
@@ -98,6 +100,7 @@ def pinned(
             if dim.name not in request.pinnable:
                 raise UnsupportedError(
                     f"{where} was asked to be dynamic, but this line needs it to be {size}",
+                    code=Code.NAMED_SIZE_IS_FIXED,
                     location=location,
                     hint="leave that dimension out of `dynamic`",
                 )

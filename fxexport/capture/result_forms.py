@@ -14,6 +14,7 @@ from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.kinds import leaf_kind
 from fxexport.capture.values.maybe import Maybe
 from fxexport.capture.values.uncertain_keys import joined_keys
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.graph.outputs import item_names, items_of
 from fxexport.source.location import SourceLocation
@@ -100,6 +101,7 @@ def _leaves(pattern: Pattern, path: str, location: SourceLocation | None) -> Ite
             raise UnsupportedError(
                 "the model returns a list whose length is known only when the model runs, and "
                 "whose items may be None or of several kinds",
+                code=Code.RESULT,
                 location=location,
                 hint="return a list for each kind, or tensors of one dtype and rank",
             )
@@ -110,6 +112,7 @@ def _leaves(pattern: Pattern, path: str, location: SourceLocation | None) -> Ite
         raise UnsupportedError(
             "the model returns a list of lists of tensors or of other things than numbers, and how "
             "many items they have is known only when the model runs",
+            code=Code.RESULT,
             location=location,
             hint="return one list for all items, or a tensor (torch.tensor(lists))",
         )

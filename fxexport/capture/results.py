@@ -29,6 +29,7 @@ from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.kinds import describe
 from fxexport.capture.values.maybe import Maybe, narrowed
 from fxexport.capture.values.symbolic_text import is_open_text
+from fxexport.codes.ids import Code
 from fxexport.errors import ModelError, UnsupportedError, UsageError
 from fxexport.graph import scalars
 from fxexport.graph.outputs import items_of, named_leaves
@@ -180,6 +181,7 @@ class Results:
             raise UnsupportedError(
                 f"{name} is {missing} on some paths, and there is no tensor, number or text in it "
                 "on the others",
+                code=Code.RESULT,
                 location=location,
                 hint="return a flag (True or False) that says which it is",
             )
@@ -209,6 +211,7 @@ class Results:
             kinds = " or ".join(dict.fromkeys(map(describe, value.values)))
             raise UnsupportedError(
                 f"the model returns {kinds}: an output of a file is of one kind",
+                code=Code.RESULT,
                 location=value.fx_location,
                 hint="return tensors, numbers, text, or fixed numbers of them, on every path",
             )
@@ -227,6 +230,7 @@ class Results:
         if names is None or forms[0] == "list":
             raise UnsupportedError(
                 f"{_base_name(path)} is one of several containers, which have no order in common",
+                code=Code.RESULT,
                 location=value.fx_location,
                 hint="return the same keys in the same order on every path",
             )
@@ -273,6 +277,7 @@ class Results:
         if self._strict:
             raise UnsupportedError(
                 f"{text}, and outputs are strict",
+                code=Code.RESULT,
                 location=location,
                 hint="return the same kind of value on every path, or export with outputs='merge'",
             )

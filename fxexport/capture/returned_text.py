@@ -10,6 +10,7 @@ from torch import fx
 from fxexport.capture.session.session import Session
 from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.symbolic_text import OpenText, is_open_text
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.graph.texts import TextVal, text_at, text_of
 from fxexport.source.location import SourceLocation
@@ -63,6 +64,7 @@ def _parts(text: Any, name: str, location: SourceLocation | None) -> list[Any]:
         raise UnsupportedError(
             f"{name} is text that is made of something that is known only when the model runs, "
             "and that ONNX does not write as Python does",
+            code=Code.TEXT,
             location=location,
             hint="return the number itself, and make text of it outside of the model; text of "
             "ints and bools alone can be returned",

@@ -72,7 +72,7 @@ def _run_arguments(arguments: list[str]) -> int:
         return EXIT_USAGE
     if arguments[0] in _SUBCOMMANDS:
         return _run_subcommand(arguments[0], arguments[1:])
-    plain = Options(model="", json=_wants_json(arguments))
+    plain = Options(model="", printed="json" if _wants_json(arguments) else "text")
     try:
         options = parse_options(arguments)
     except TyperException as error:
@@ -88,6 +88,7 @@ def _run_arguments(arguments: list[str]) -> int:
 _SUBCOMMANDS = {
     "check": "fxexport.command.check",
     "diff": "fxexport.command.diff",
+    "explain": "fxexport.command.explain",
     "profile": "fxexport.command.profile",
     "show": "fxexport.command.show",
 }
@@ -95,7 +96,7 @@ _SUBCOMMANDS = {
 
 def _run_subcommand(name: str, arguments: list[str]) -> int:
     """Runs ``fxexport NAME ...``; what it refuses is shown like a refusal of an export."""
-    plain = Options(model="", json=_wants_json(arguments))
+    plain = Options(model="", printed="json" if _wants_json(arguments) else "text")
     try:
         code: int = importlib.import_module(_SUBCOMMANDS[name]).run(arguments)
         return code
@@ -157,7 +158,7 @@ def _export_with_progress(options: Options) -> Exported:
     from fxexport.command.progress import ConsoleProgress
     from fxexport.progress import NullProgress
 
-    if options.quiet or options.json:
+    if options.quiet or options.for_programs:
         return _export(options, NullProgress())
     with ConsoleProgress(_console(sys.stderr)) as progress:
         return _export(options, progress)
@@ -167,7 +168,7 @@ def _built(options: Options, exported: Exported) -> Exported:
     """Builds the engine of what was exported."""
     from fxexport.command.engine import build_engine_for
 
-    quiet = options.quiet or options.json
+    quiet = options.quiet or options.for_programs
     try:
         build_engine_for(exported, options.engine, None if quiet else _console(sys.stderr))
     except FxExportError as error:
@@ -276,8 +277,8 @@ def _complete(report: Report, loaded: LoadedModel, switched: bool) -> None:
 def _show_success(options: Options, report: Report) -> None:
     if options.quiet:
         print(report.path)
-    elif options.json:
-        _print_json(report, None)
+    elif options.for_programs:
+        _print_for_programs(options, report, None)
     else:
         from fxexport.report.terminal import print_report
 
@@ -294,8 +295,8 @@ def _show_failure(
         _print_traceback(error.__cause__)
     if not isinstance(error, FxExportError):
         error = _bug(error, exit_code)
-    if options.json:
-        _print_json(report, error)
+    if options.for_programs:
+        _print_for_programs(options, report, error)
         return exit_code
     from fxexport.report.terminal import print_error, print_report
 
@@ -315,7 +316,14 @@ def _bug(error: BaseException, exit_code: int) -> FxExportError:
     return shown
 
 
-def _print_json(report: Report | None, error: BaseException | None) -> None:
+def _print_for_programs(
+    options: Options, report: Report | None, error: BaseException | None
+) -> None:
+    if options.printed == "github":
+        from fxexport.report.annotations import as_github
+
+        print(as_github(report, error), end="")
+        return
     from fxexport.report.json import as_json_text
 
     print(as_json_text(report, error))

@@ -38,6 +38,7 @@ _EPILOG = (
     "The model's file is run: do not export what you would not run. "
     "Further commands: fxexport show FILE.onnx (its ifs and loops as a tree, its contract); "
     "fxexport diff A.onnx B.onnx (what changed); "
+    "fxexport explain FX101 (what a code means); "
     "fxexport profile FILE.onnx (its profiles: print, replace); "
     "fxexport check FILE.onnx (what TensorRT will refuse in it)."
 )
@@ -97,11 +98,16 @@ class Options:
     state: list[str] = field(default_factory=list)
     sequences: list[str] = field(default_factory=list)
     symbolic: list[str] = field(default_factory=list)
-    json: bool = False
+    printed: str = "text"
     reports: list[ReportFile] = field(default_factory=list)
     quiet: bool = False
     verbose: bool = False
     engine: EngineSettings = field(default_factory=EngineSettings)
+
+    @property
+    def for_programs(self) -> bool:
+        """Whether what is printed is not for people."""
+        return self.printed != "text"
 
 
 def parse_options(arguments: list[str]) -> Options | int:
@@ -286,8 +292,9 @@ def _command(
         typer.Option(
             "--report",
             metavar="FORM[=FILE]",
-            help="text or json are printed, html is written beside the exported file; with a file "
-            "each goes there. Repeatable.",
+            help="text, json or github (commands that GitHub shows beside the lines) are printed; "
+            "html and sarif are written beside the exported file; with a file each goes there. "
+            "Repeatable.",
             show_default="text",
         ),
     ] = None,
@@ -336,7 +343,7 @@ def _command(
         state=state or [],
         sequences=sequence or [],
         symbolic=symbolic or [],
-        json=printed == "json",
+        printed=printed,
         reports=reports,
         quiet=quiet,
         verbose=verbose,

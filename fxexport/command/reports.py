@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMS", "ReportFile", "default_stem", "parse_report_option", "write_report"]
 
-FORMS = ("text", "json", "html")
+FORMS = ("text", "json", "html", "sarif", "github")
+
+# What is not printed, and the names of such files.
+_ENDINGS = {"html": ".report.html", "sarif": ".sarif"}
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class ReportFile:
 
     Attributes:
         form: one of `FORMS`.
-        path: where to; None for ``MODEL.report.html`` beside the file that is exported.
+        path: where to; None for ``MODEL.report.html`` or ``MODEL.sarif`` beside the file that is
+            exported.
     """
 
     form: str
@@ -31,7 +35,7 @@ class ReportFile:
 
 
 def parse_report_option(values: Sequence[str]) -> tuple[str, list[ReportFile]]:
-    """``["json", "html=out.html"]``: what is printed, "text" or "json", and what goes to files.
+    """``["json", "html=out.html"]``: the form that is printed, and what goes to files.
 
     Raises:
         UsageError: there is no such form, or two are to be printed.
@@ -45,14 +49,14 @@ def parse_report_option(values: Sequence[str]) -> tuple[str, list[ReportFile]]:
                 f"--report {value!r}: expected a form, or FORM=FILE",
                 hint=f"forms are {', '.join(FORMS)}; for example --report html=out/model.html",
             )
-        if equals or form == "html":
+        if equals or form in _ENDINGS:
             files.append(ReportFile(form, Path(path) if path else None))
         else:
             printed.append(form)
     if len(set(printed)) > 1:
         raise UsageError(
-            "--report text and --report json cannot both be printed",
-            hint="give one of them a file, for example --report json=report.json",
+            f"--report {printed[0]} and --report {printed[1]} cannot both be printed",
+            hint=f"give one of them a file, for example --report {printed[1]}=FILE",
         )
     return (printed[0] if printed else "text"), files
 
@@ -85,6 +89,6 @@ def write_report(
     """
     from fxexport.page.save import save_report
 
-    path = wanted.path or stem.with_name(f"{stem.name}.report.html")
+    path = wanted.path or stem.with_name(stem.name + _ENDINGS[wanted.form])
     save_report(path, report, error, model, form=wanted.form)
     return path

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import onnx_ir as ir
 
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.ops import branch, loop
@@ -42,6 +43,7 @@ def lower(
     if not 18 <= opset <= newest:
         raise UnsupportedError(
             f"expected an ONNX opset from 18 to {newest}, got {opset}",
+            code=Code.USAGE,
             hint="leave the opset out to get the one that the target takes best",
         )
     root = ir.Graph([], [], nodes=[], opset_imports={"": opset}, name="main")

@@ -125,6 +125,7 @@ def _notes(report: Report) -> list[str]:
 def _refusal(error: BaseException, links: Links) -> dict[str, str]:
     location = error.location if isinstance(error, FxExportError) else None
     return {
+        "kind": error.code.value if isinstance(error, FxExportError) else "",
         "text": error.message if isinstance(error, FxExportError) else str(error),
         "hint": error.hint if isinstance(error, FxExportError) else "",
         "place": "" if location is None else location.short,

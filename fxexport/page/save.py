@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["save_report"]
 
+_BY_ENDING = {".html": "html", ".htm": "html", ".json": "json", ".sarif": "sarif"}
+
 
 def save_report(
     path: str | os.PathLike[str],
@@ -31,13 +33,14 @@ def save_report(
         report: of the export; None where it was refused.
         error: why it failed; None where it did not.
         model: what the model is called where there is no report.
-        form: "text", "json" or "html"; by default what the ending of `path` says.
+        form: "text", "json", "html", "sarif" or "github"; by default what the ending of `path`
+            says.
 
     Raises:
         OutputError: it cannot be written.
     """
     path = Path(path)
-    form = form or {".html": "html", ".htm": "html", ".json": "json"}.get(path.suffix, "text")
+    form = form or _BY_ENDING.get(path.suffix, "text")
     text = _text_of(form, report, error, model)
     try:
         path.write_text(text, encoding="utf-8")
@@ -53,6 +56,10 @@ def _text_of(form: str, report: Report | None, error: BaseException | None, mode
         from fxexport.report.json import as_json_text
 
         return as_json_text(report, error) + "\n"
+    if form in ("sarif", "github"):
+        from fxexport.report.annotations import as_github, as_sarif
+
+        return as_github(report, error) if form == "github" else as_sarif(report, error) + "\n"
     if form == "html":
         from fxexport.page.render import report_page
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from fxexport.errors import FxExportError
 from fxexport.outline.text import short_file
+from fxexport.report.goals import GOAL_TEXTS
 from fxexport.report.model import Report
-from fxexport.report.terminal import GOAL_TEXTS
 from fxexport.source.location import SourceLocation
 
 __all__ = ["Mark", "Part", "ShownLine", "SourceFile", "errors_in", "files_of"]

@@ -57,6 +57,7 @@ def error_as_json(error: BaseException) -> dict[str, Any]:
     location = error.location if isinstance(error, FxExportError) else None
     return {
         "type": type(error).__name__,
+        "code": error.code.value if isinstance(error, FxExportError) else None,
         "message": error.message if isinstance(error, FxExportError) else str(error),
         "location": _location(location),
         "within": _location(None if location is None else location.within),

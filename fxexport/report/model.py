@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from fxexport.codes.ids import FINDING_CODES, Code
 from fxexport.errors import INVISIBLE, FxExportError
 from fxexport.report.build import BuildResult
 from fxexport.source.location import SourceLocation
@@ -43,10 +44,16 @@ class Finding:
     message: str
     location: SourceLocation | None = None
 
+    @property
+    def code(self) -> Code:
+        """The code of its kind."""
+        return FINDING_CODES[self.kind]
+
     def to_dict(self) -> dict[str, Any]:
         """The finding as plain JSON data."""
         return {
             "kind": self.kind,
+            "code": self.code.value,
             "message": self.message,
             "location": None if self.location is None else self.location.to_dict(),
         }

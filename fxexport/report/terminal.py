@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from fxexport.codes.ids import Code
 from fxexport.errors import FxExportError
 from fxexport.report.build import BuildResult
+from fxexport.report.goals import GOAL_TEXTS
 from fxexport.report.json import file_size
 from fxexport.report.layout import line as _line
 from fxexport.report.layout import print_rows as _print_rows
@@ -32,7 +35,7 @@ from fxexport.report.profiles import print_profiles
 from fxexport.report.signature_table import print_signature
 from fxexport.source.location import SourceLocation
 
-__all__ = ["GOAL_TEXTS", "print_error", "print_report"]
+__all__ = ["print_error", "print_report"]
 
 _CAP = 12
 """Entries shown of each section unless everything is asked for."""
@@ -52,15 +55,6 @@ _SECTIONS: tuple[tuple[str, tuple[FindingKind, ...], str], ...] = (
 )
 
 _KIND_NAMES = {"branch": "If", "loop": "Loop", "selected": "Where", "folded": "decided"}
-
-GOAL_TEXTS = {
-    "then": "was never true",
-    "else": "was never false",
-    "no trip": "never with 0 iterations",
-    "one trip": "never with 1 iteration",
-    "several trips": "never with several iterations",
-    "any trip": "never with any iteration",
-}
 
 
 def print_report(console: Console, report: Report, *, verbose: bool = False) -> None:
@@ -106,6 +100,9 @@ def print_error(console: Console, error: BaseException, *, verbose: bool = False
     if others:
         console.print()
         _line(console, _rest(f"{len(others) + 1} errors", len(others) - len(shown)), "bold")
+    codes = dict.fromkeys(one.code for one in (error, *shown) if _is_explained(one))
+    if codes:
+        _line(console, f"fxexport explain {' '.join(codes)} says more", "dim")
 
 
 def _print_header(console: Console, report: Report) -> None:
@@ -255,7 +252,7 @@ def _print_build(console: Console, result: BuildResult) -> None:
 
 def _print_one_error(console: Console, error: BaseException) -> None:
     message = error.message if isinstance(error, FxExportError) else str(error)
-    head = Text().append("error: ", "bold red").append(message, "bold")
+    head = Text().append(_heading(error), "bold red").append(message, "bold")
     console.print(head, soft_wrap=True)
     if not isinstance(error, FxExportError):
         return
@@ -267,6 +264,16 @@ def _print_one_error(console: Console, error: BaseException) -> None:
     if error.hint:
         text = Text().append("  hint: ", "bold green").append(_hanging(error.hint, " " * 8))
         console.print(text, soft_wrap=True)
+
+
+def _heading(error: BaseException) -> str:
+    """``error[FX101]: ``, where the code tells more than the message."""
+    return f"error[{error.code}]: " if _is_explained(error) else "error: "
+
+
+def _is_explained(error: BaseException) -> TypeGuard[FxExportError]:
+    """Whether the code of an error says more than the error itself."""
+    return isinstance(error, FxExportError) and Code.UNSUPPORTED < error.code < Code.USAGE
 
 
 def _print_code(console: Console, location: SourceLocation, whose: str = "") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fxexport.codes.ids import Code
 from fxexport.errors import FxExportError, ModelError, UsageError
 from fxexport.graph.captured import CapturedGraph
 from fxexport.source.frames import frames_of_traceback
@@ -34,6 +35,8 @@ def model_error(case: Case, error: Exception) -> FxExportError:
 
 class TripsExceeded(FxExportError):
     """A loop was cut short at `max_trips`: what the file gives are not the model's results."""
+
+    kind = Code.RUNTIME_FAILS
 
 
 def exceeded_text(graph: CapturedGraph) -> str:

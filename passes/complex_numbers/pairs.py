@@ -11,6 +11,7 @@ import torch
 from torch import fx
 
 from fxexport._torch_compat import empty_beside
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.graph.arguments import Size
 from fxexport.graph.captured import source_of
@@ -257,6 +258,7 @@ class PairWriter:
         """The error for something that complex numbers have no form for."""
         return UnsupportedError(
             f"{what} is not supported on complex numbers",
+            code=Code.COMPLEX,
             location=source_of(self.node),
             hint="compute with real numbers there, for example on torch.view_as_real(x)",
         )

@@ -55,10 +55,11 @@ def test_a_report_survives_the_way_through_json() -> None:
     assert shown["findings"] == [
         {
             "kind": "branch",
+            "code": "FX001",
             "message": "kept",
             "location": {"file": "m.py", "line": 3, "function": "forward", "code": ""},
         },
-        {"kind": "note", "message": "no place", "location": None},
+        {"kind": "note", "code": "FX012", "message": "no place", "location": None},
     ]
     assert shown["stages"] == [{"name": "capture", "seconds": 0.5}]
     assert shown["verification"]["ok"] is True
@@ -84,6 +85,7 @@ def test_an_error_carries_all_that_is_known() -> None:
     shown = as_json(error=error)
     assert shown["ok"] is False
     assert shown["error"]["type"] == "MissingLoweringError"
+    assert shown["error"]["code"] == "FX601"
     assert shown["error"]["operator"] == "aten::svd"
     assert shown["error"]["location"]["line"] == 3
     assert (shown["error"]["hint"], shown["error"]["exit_code"]) == ("add one", 1)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -182,6 +183,7 @@ def grouped_mm(
     if bias is not None or weight.dim() != 3 or x.dim() != (3 if offs is None else 2):
         raise UnsupportedError(
             "grouped_mm takes rows and one matrix for each group here, without a bias",
+            code=Code.NO_ONNX_FORM,
             location=user_location(),
         )
     dtype = out_dtype or x.dtype

@@ -15,6 +15,7 @@ import torch
 from fxexport import _torch_compat as compat
 from fxexport.capture.functions import torch_control_flow as control_flow
 from fxexport.capture.recording.types import Value
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -66,6 +67,7 @@ class HigherOrder:
             if found is None:
                 raise UnsupportedError(
                     f"the operator torch.ops.higher_order.{function.name()} has no ONNX form",
+                    code=Code.NO_ONNX_FORM,
                     location=user_location(),
                 )
             return found

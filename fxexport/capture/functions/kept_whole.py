@@ -14,6 +14,7 @@ from fxexport.capture.operators.operators import Operators
 from fxexport.capture.operators.reading import whole_all
 from fxexport.capture.recording.types import SYM, Function, OpArgs, OpKwargs
 from fxexport.capture.values.maybe import uncertain_in
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.graph.library_functions import LibraryFunction
 from fxexport.graph.user_functions import UserFunction
@@ -84,6 +85,7 @@ class UserFunctions:
                 raise UnsupportedError(
                     f"{function} was registered as one node, which takes tensors, numbers, text "
                     f"and lists, tuples and dicts of them; it got a {type(value).__name__}",
+                    code=Code.NO_ONNX_FORM,
                     location=user_location(),
                     hint="register a function inside of it that takes these",
                 )

@@ -11,6 +11,7 @@ import torch
 from fxexport.capture.operators.operators import Operators
 from fxexport.capture.recording.types import Function
 from fxexport.capture.session.session import is_symbolic
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -49,6 +50,7 @@ def nonempty_functions(
             raise UnsupportedError(
                 f"sum_to_size of {x.dtype}: PyTorch keeps the dtype where there is nothing to sum, "
                 "and gives int64 elsewhere",
+                code=Code.DTYPE,
                 location=user_location(),
                 hint="sum the dimensions with sum(), or convert to int64 first",
             )

@@ -20,6 +20,7 @@ from fxexport.capture.session.session import Poison, is_symbolic, sym_type
 from fxexport.capture.staging.raised_paths import run_with_default
 from fxexport.capture.values.maybe import Maybe
 from fxexport.capture.values.symbolic_text import OpenText
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_raised
 from fxexport.source.frames import user_location
@@ -100,6 +101,7 @@ class ObjectFunctions:
             if isinstance(args[0], Maybe):
                 raise UnsupportedError(
                     "the type of a value that may be None",
+                    code=Code.DECISION_IN_UNREAD_CODE,
                     location=user_location(),
                     hint="test it with `is None` or isinstance()",
                 )

@@ -33,6 +33,7 @@ from fxexport.capture.session.list_runs import Spread, is_open, length_of
 from fxexport.capture.session.session import PinNeeded, expression, is_symbolic
 from fxexport.capture.staging.patterns import TensorOf
 from fxexport.capture.values.maybe import uncertain_in
+from fxexport.codes.ids import Code
 from fxexport.graph.sequences import SequenceVal
 from fxexport.source.frames import user_location
 
@@ -127,6 +128,7 @@ class PieceFunctions:
             raise self._session.unread(
                 f"how many pieces {name} gives is known only when the model runs",
                 "call it in code that fxexport can read",
+                code=Code.OPEN_LIST,
             )
         return found if isinstance(function, _OPERATORS) else tuple(found)
 

@@ -10,6 +10,7 @@ import torch
 
 from fxexport.capture.recording.types import Function
 from fxexport.capture.session.session import Session
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -95,6 +96,7 @@ def drawing_replacement(session: Session, function: object) -> Function | None:
         raise UnsupportedError(
             f"{type(owner).__module__.partition('.')[0]}'s {name}() draws when the model is "
             "exported, and would be the same in each run of the file",
+            code=Code.RANDOM_AT_EXPORT,
             location=user_location(),
             hint="draw with PyTorch instead (torch.rand, torch.randint, torch.randperm)",
         )

@@ -23,6 +23,7 @@ from fxexport.capture.operators.dynamic_iterables import Dynamic, rows
 from fxexport.capture.operators.operators import Operators
 from fxexport.capture.recording.types import Function, OpArgs, OpKwargs
 from fxexport.capture.session.session import SYM, is_symbolic, sym_type
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -239,6 +240,7 @@ class FunctionMode(TorchFunctionMode):
     def _set_data(self, tensor: torch.Tensor, value: torch.Tensor) -> None:
         raise UnsupportedError(
             "`.data` is assigned, which gives a tensor other memory",
+            code=Code.MEMORY,
             location=user_location(),
             hint="copy into it (y.copy_(x)), or assign the new tensor to the name",
         )
@@ -337,6 +339,7 @@ class FunctionMode(TorchFunctionMode):
         if isinstance(items, Dynamic):
             raise UnsupportedError(
                 "tolist() of a tensor whose size is known only when the model runs",
+                code=Code.VALUE_NEEDED,
                 location=user_location(),
                 hint="keep it a tensor",
             )
@@ -351,6 +354,7 @@ class FunctionMode(TorchFunctionMode):
             raise UnsupportedError(
                 f"the value of a tensor is read here ({name.strip('_')}); it is known only when "
                 "the model runs",
+                code=Code.VALUE_NEEDED,
                 location=user_location(),
                 hint="compute with the tensor itself, or use .item() in a condition or a size",
             )
@@ -364,6 +368,7 @@ class FunctionMode(TorchFunctionMode):
         if tensor.is_complex():
             raise UnsupportedError(
                 "a complex number is read out of a tensor; Python has it only when the model runs",
+                code=Code.COMPLEX,
                 location=user_location(),
                 hint="leave it in the tensor: one without dimensions computes the same",
             )

@@ -23,6 +23,7 @@ from fxexport.capture.recording.types import Function, OpArgs, OpKwargs, Value
 from fxexport.capture.session.session import PinNeeded, Session
 from fxexport.capture.session.transaction import Body
 from fxexport.capture.staging.branch import stage_branch
+from fxexport.codes.ids import Code
 from fxexport.errors import FxExportError, UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -96,6 +97,7 @@ class UndecidedCalls:
         if self._recordings > _MOST_RECORDINGS:
             raise UnsupportedError(
                 "this call asks about so many sizes that it cannot be recorded for every answer",
+                code=Code.SIZE_DECIDES,
                 location=user_location(),
                 hint="make some of its dimensions static, or write it with plainer functions",
             )

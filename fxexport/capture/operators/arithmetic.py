@@ -27,6 +27,7 @@ from fxexport.capture.values.set_methods import SetMethods, are_uncertain
 from fxexport.capture.values.symbolic_text import joined_text
 from fxexport.capture.values.uncertain_keys import settled
 from fxexport.capture.values.uncertain_sets import Group
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.graph import scalars
 from fxexport.source.exceptions import errors_of_the_program
@@ -267,6 +268,7 @@ def _shifted(name: str, number: Any, places: torch.SymInt) -> object:
         # Before 2.13 PyTorch asks whether the places are below 0, and cannot say.
         raise UnsupportedError(
             "a shift by a number that is known only when the model runs, with this PyTorch",
+            code=Code.NO_ONNX_FORM,
             location=user_location(),
             hint="multiply by 2 ** n, divide by it with //, or install PyTorch 2.13 or newer",
         ) from error

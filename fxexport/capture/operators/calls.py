@@ -36,6 +36,7 @@ from fxexport.capture.staging.raised_paths import run_statement
 from fxexport.capture.values.choice import Choice, settled_to
 from fxexport.capture.values.maybe import Maybe, force, narrowed, uncertain_in
 from fxexport.capture.values.uncertain_keys import is_uncertain
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_raised
 from fxexport.source.frames import user_location
@@ -189,6 +190,7 @@ class Calls:
             raise UnsupportedError(
                 "the manager of this with statement is one of several, which one is known only "
                 "when the model runs",
+                code=Code.ONE_OF_SEVERAL,
                 location=user_location(),
                 hint="write the with statement in both branches",
             )

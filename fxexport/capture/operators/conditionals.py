@@ -14,6 +14,7 @@ from fxexport.capture.staging.branch import stage_branch
 from fxexport.capture.staging.conditions import condition_of
 from fxexport.capture.staging.raised_paths import run_statement
 from fxexport.capture.values.maybe import dynamic_inside, is_dynamic, narrowed
+from fxexport.codes.ids import Code
 from fxexport.errors import FxExportError, UnsupportedError
 from fxexport.source.exceptions import note_raised
 from fxexport.source.frames import user_location
@@ -76,6 +77,7 @@ class Conditionals:
             "a condition that is known only when the model runs, in a comprehension, a generator, "
             "a match statement or code that runs as it is",
             "write it as an if statement in a for loop or function",
+            code=Code.DECISION_IN_UNREAD_CODE,
         )
 
     def match_subject(self, value: object) -> object:
@@ -90,6 +92,7 @@ class Conditionals:
         if is_dynamic(value) or (isinstance(value, (tuple, list)) and dynamic_inside(value)):
             raise UnsupportedError(
                 "a match statement on a value that is known only when the model runs",
+                code=Code.DECISION_IN_UNREAD_CODE,
                 location=user_location(),
                 hint="write it as if/elif",
             )
@@ -159,6 +162,7 @@ class Conditionals:
         if any(map(around.may_meet, tries.needed - before)):
             raise UnsupportedError(
                 "whether this raises depends on the input's sizes; a try around it may catch it",
+                code=Code.EXCEPTION,
                 location=user_location(),
                 hint="test the sizes with an if instead of catching the exception",
             )

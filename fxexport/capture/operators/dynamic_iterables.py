@@ -14,6 +14,7 @@ import torch
 from fxexport.capture.recording.types import Function, Size
 from fxexport.capture.session.list_runs import Views
 from fxexport.capture.session.session import Session
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -75,6 +76,7 @@ class Dynamic:
         if self.used is not False:
             raise UnsupportedError(
                 f"{self.text} may have been used up before this line; it then has no items left",
+                code=Code.USED_ITERATOR,
                 location=user_location(),
                 hint="create it again for each loop",
             )
@@ -82,6 +84,7 @@ class Dynamic:
             if len(items) != len(found) or any(map(operator.is_not, items, found)):
                 raise UnsupportedError(
                     f"a list changes after {self.text} was created from it, but before the loop",
+                    code=Code.CHANGED_WHILE_READ,
                     location=user_location(),
                     hint="create it in the line of the loop",
                 )
@@ -100,6 +103,7 @@ class Dynamic:
         raise UnsupportedError(
             f"{self.text} has a length that is known only when the model runs, and it is used "
             "where Python needs all its items at once",
+            code=Code.OPEN_LIST,
             location=user_location(),
             hint="use a for statement over it, or make that dimension static",
         )
@@ -141,6 +145,7 @@ class Filtered:
             raise UnsupportedError(
                 "a filter or generator may have been used up before this line; it then has no "
                 "items left",
+                code=Code.USED_ITERATOR,
                 location=user_location(),
                 hint="create it again for each loop",
             )
@@ -199,6 +204,7 @@ class Generated:
             raise UnsupportedError(
                 "a generator may have been used before this line, up to an item that only the run "
                 "knows",
+                code=Code.USED_ITERATOR,
                 location=user_location(),
                 hint="create it again for each loop",
             )
@@ -354,6 +360,7 @@ def _stacked(items: list[Any]) -> Dynamic:
         return Dynamic(len(items), lambda k: table.select(0, k).item(), "a list")
     raise UnsupportedError(
         "zip() of something of dynamic length with a list whose items cannot be stacked",
+        code=Code.ITEMS_DIFFER,
         location=user_location(),
         hint="loop over an index and take the items from tensors",
     )

@@ -27,6 +27,7 @@ from fxexport.capture.staging.alternatives import (
 from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.maybe import narrowed
 from fxexport.capture.values.uncertain_keys import with_and_without
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_raised
 from fxexport.source.frames import user_location
@@ -78,6 +79,7 @@ class Iteration:
             raise UnsupportedError(
                 "what is gone through here is one of several values, which one is known only when "
                 "the model runs",
+                code=Code.ONE_OF_SEVERAL,
                 location=user_location(),
                 hint="write it as a for loop",
             )

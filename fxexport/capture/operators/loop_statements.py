@@ -32,6 +32,7 @@ from fxexport.capture.staging.conditions import condition_of
 from fxexport.capture.staging.loop import stage_loop
 from fxexport.capture.staging.widening import NeedsFirstIteration
 from fxexport.capture.values.uncertain_keys import is_iterator, with_and_without
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -98,6 +99,7 @@ class LoopStatements:
                 if iterations > ITERATION_LIMIT:
                     raise UnsupportedError(
                         f"this loop made {ITERATION_LIMIT} iterations at export and did not end",
+                        code=Code.ENDLESS,
                         location=user_location(),
                     )
             else:
@@ -388,6 +390,7 @@ class LoopStatements:
             raise UnsupportedError(
                 "a loop that may have been left goes on with an iterator, and making its next "
                 "item changes something",
+                code=Code.USED_ITERATOR,
                 location=user_location(),
                 hint="loop over a list or a range, and change things in the loop's body",
             )

@@ -19,6 +19,7 @@ from fxexport.capture.staging.patterns import DTYPE_OF, Number, Packed, Parts, P
 from fxexport.capture.staging.runs import single
 from fxexport.capture.staging.sequence_items import PackedRun, item_of, item_tensors
 from fxexport.capture.values.kinds import Mismatch
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -183,6 +184,7 @@ def _sorted_as(numbers: torch.Tensor) -> torch.dtype:
 def _unsorted(reason: str) -> UnsupportedError:
     return UnsupportedError(
         f"a list is sorted by values that are known only when the model runs, and {reason}",
+        code=Code.OPEN_LIST,
         location=user_location(),
         hint="give sorted() a key that is a number, or a tuple of numbers",
     )

@@ -46,6 +46,7 @@ from fxexport.capture.staging.sequence_nodes import join
 from fxexport.capture.values.containers import rebuild_like
 from fxexport.capture.values.kinds import Mismatch
 from fxexport.capture.values.maybe import Maybe, is_dynamic
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -371,6 +372,7 @@ class OpenLists:
 def _differing(reason: Mismatch) -> UnsupportedError:
     return UnsupportedError(
         f"the items of a list of varying length differ: {reason}",
+        code=Code.ITEMS_DIFFER,
         location=user_location(),
         hint="keep values of one kind, dtype and rank in it",
     )

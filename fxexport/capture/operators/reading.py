@@ -10,6 +10,7 @@ from fxexport.capture.session.session import Poison, Session
 from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.maybe import Maybe, force, narrowed
 from fxexport.capture.values.uncertain_keys import is_iterator, settled
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -41,6 +42,7 @@ def whole(session: Session, value: object) -> Any:
     if is_iterator(value) and not session.journal.advance(value):
         raise UnsupportedError(
             "an iterator is advanced here and also in a branch or loop that may not be taken",
+            code=Code.USED_ITERATOR,
             location=user_location(),
             hint="take the items into a list before, and index it",
         )

@@ -29,6 +29,7 @@ from fxexport.capture.values.kinds import leaf_kind, same_constant
 from fxexport.capture.values.maybe import Maybe, force, narrowed, uncertain_in
 from fxexport.capture.values.symbolic_text import refuse_open_text
 from fxexport.capture.values.uncertain_keys import place_key
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.graph import scalars
 from fxexport.source.exceptions import errors_of_the_program, note_raised
@@ -166,6 +167,7 @@ class Subscripts:
             raise UnsupportedError(
                 f"a Python sequence of {count} items is read at an index that is known only when "
                 "the model runs",
+                code=Code.ITEM_AT_OPEN_INDEX,
                 location=user_location(),
                 hint="stack the items into a tensor and index that",
             )
@@ -252,6 +254,7 @@ class Subscripts:
             raise UnsupportedError(
                 f"an item of a Python list of {count} items is set at an index that is known only "
                 "when the model runs",
+                code=Code.ITEM_AT_OPEN_INDEX,
                 location=user_location(),
                 hint="keep the items in a tensor",
             )

@@ -12,6 +12,7 @@ import numpy as np
 
 from fxexport.capture.session.journal import ContainerSlot
 from fxexport.capture.session.session import Session
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -86,6 +87,7 @@ def _refuse_outer(session: Session, buffer: object) -> None:
     if session.journal.born(buffer) < session.journal.opened:
         raise UnsupportedError(
             f"a branch or loop changes a {type(buffer).__name__} from outside of it",
+            code=Code.MEMORY,
             location=user_location(),
             hint="use a tensor or a list",
         )

@@ -27,6 +27,7 @@ import torch
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.types import SYM, OpResult, Value
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import raised_by_fxexport
 from fxexport.source.location import SourceLocation
@@ -65,6 +66,7 @@ def refusal_of_undecided(location: SourceLocation | None) -> UnsupportedError:
     return UnsupportedError(
         "what this line gives depends on a size that is known only when the model runs, in a way "
         "that cannot be kept",
+        code=Code.SIZE_DECIDES,
         location=location,
         hint="make that dimension static, or decide with an if on the size before this line",
     )

@@ -24,6 +24,7 @@ from fxexport.capture.recording.types import (
     Value,
     python_type,
 )
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.graph import scalars
 from fxexport.graph.sequences import SequenceVal, sequence_length
@@ -181,6 +182,7 @@ class FrameWriter:
             raise UnsupportedError(
                 "a tensor that was made inside a branch or a loop is used outside it, through a "
                 "function or object that does not say so",
+                code=Code.INNER_VALUE,
                 location=user_location(),
                 hint="bind the tensor itself to a variable, and use that afterwards",
             )
@@ -245,6 +247,7 @@ class FrameWriter:
             if isinstance(expr, sympy.Symbol):
                 raise UnsupportedError(
                     "a number that was computed inside a branch or a loop is used outside it",
+                    code=Code.INNER_VALUE,
                     location=user_location(),
                     hint="return it from the branch, or compute it before",
                 )
@@ -284,6 +287,7 @@ class FrameWriter:
         except NotImplementedError as error:
             raise UnsupportedError(
                 f"fxexport cannot write {error} into the file",
+                code=Code.NO_ONNX_FORM,
                 location=user_location(),
             ) from None
         if isinstance(node, fx.Node):

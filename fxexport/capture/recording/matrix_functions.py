@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from fxexport import _torch_compat as compat
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -102,6 +103,7 @@ def _of_full_rank(residuals: Tensor, full: Tensor) -> Tensor:
     if residuals.dim() > 1:
         raise UnsupportedError(
             "whether there are residuals is decided by the ranks of all matrices with this driver",
+            code=Code.NO_ONNX_FORM,
             location=user_location(),
             hint="use the driver gelsy, or gels where the ranks are full",
         )

@@ -19,6 +19,7 @@ from fxexport.capture.recording.layout_origins import origin_of
 from fxexport.capture.recording.layouts import is_contiguous
 from fxexport.capture.recording.recorder import Recorder
 from fxexport.capture.recording.types import OpArgs, OpKwargs, Size, expression
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.report.model import FindingKind
 from fxexport.source.frames import user_location
@@ -115,6 +116,7 @@ class MemoryViews:
         if base is not x and name in ("aten::as_strided_", "aten::as_strided_scatter"):
             raise UnsupportedError(
                 f"{name.removeprefix('aten::')} of a view looks into the memory of another tensor",
+                code=Code.MEMORY,
                 location=user_location(),
                 hint="clone() it first",
             )
@@ -134,6 +136,7 @@ class MemoryViews:
             raise UnsupportedError(
                 "the memory of a tensor is read by strides, and how it lies there is not known: "
                 f"it depends on {unknown}",
+                code=Code.MEMORY,
                 location=user_location(),
                 hint="call contiguous() before it, or write it with slicing, unfold or reshape",
             )
@@ -151,6 +154,7 @@ class MemoryViews:
         if kwargs.get("memory_format") not in (None, torch.contiguous_format):
             raise UnsupportedError(
                 "resize_ to another memory format gives elements that PyTorch does not define",
+                code=Code.MEMORY,
                 location=user_location(),
             )
         fake = self._inner(x)
@@ -158,6 +162,7 @@ class MemoryViews:
         if self._recorder.env.certain(sympy.Gt(expression(after), expression(before))):
             raise UnsupportedError(
                 "resize_ to more elements leaves the new ones undefined",
+                code=Code.MEMORY,
                 location=user_location(),
                 hint="make a new tensor, with torch.nn.functional.pad for example",
             )

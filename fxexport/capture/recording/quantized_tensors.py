@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -35,6 +36,7 @@ def refuse_quantized_tensor(tensor: torch.Tensor) -> None:
 def _refusal(what: str) -> UnsupportedError:
     return UnsupportedError(
         f"{what} has no ONNX form",
+        code=Code.NO_ONNX_FORM,
         location=user_location(),
         hint="export the model before it is quantized, and quantize the file "
         "(onnxruntime.quantization); or quantize it with pt2e (torchao), whose operators become "

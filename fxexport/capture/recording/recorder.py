@@ -34,6 +34,7 @@ from fxexport.capture.recording.types import (
     expression,
     python_type,
 )
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.graph import scalars
 from fxexport.graph.marks import CHECKS
@@ -94,6 +95,7 @@ def _check_dtypes(func: torch._ops.OpOverload, args: Sequence[Value]) -> None:
     if len(dtypes) > 1:
         raise UnsupportedError(
             f"this needs tensors of one dtype, and got {' and '.join(map(str, dtypes))}",
+            code=Code.DTYPE,
             location=user_location(),
             hint="convert one of them, or give the input in the model's dtype",
         )
@@ -331,6 +333,7 @@ class Recorder(FrameWriter, compat.ProxySlotMode):
                 raise UnsupportedError(
                     "round(x, n) of a number that is known only when the model runs, in code that "
                     "runs as it is",
+                    code=Code.NO_ONNX_FORM,
                     location=user_location(),
                     hint="use torch.round(x, decimals=n) on a tensor",
                 )
@@ -356,6 +359,7 @@ class Recorder(FrameWriter, compat.ProxySlotMode):
             raise UnsupportedError(
                 f"fxexport has no way to write {getattr(func, '__name__', func)} of a number "
                 "that is known only when the model runs",
+                code=Code.NO_ONNX_FORM,
                 location=user_location(),
                 hint="compute it on a tensor (torch." + getattr(func, "__name__", "") + ")",
             )

@@ -14,6 +14,7 @@ import torch
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.layouts import apart, dense_order
 from fxexport.capture.recording.types import Size, expression
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -56,6 +57,7 @@ def written(
         raise UnsupportedError(
             "as_strided gives a tensor that is written to, and two of its elements may lie in one "
             "place: what PyTorch leaves there is not defined",
+            code=Code.MEMORY,
             location=user_location(),
             hint="write to the tensor itself, or clone() what as_strided gives",
         )
@@ -72,6 +74,7 @@ def _order(x: torch.Tensor) -> list[int]:
     if order is None or expression(start) != 0:
         raise UnsupportedError(
             "as_strided reads the memory of a tensor that does not fill it",
+            code=Code.MEMORY,
             location=user_location(),
             hint="call contiguous() before it",
         )

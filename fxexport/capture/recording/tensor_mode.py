@@ -30,6 +30,7 @@ from fxexport.capture.recording.recorder import Recorder
 from fxexport.capture.recording.requirements import requirements_of
 from fxexport.capture.recording.stale_views import StaleViews
 from fxexport.capture.recording.types import OpArgs, OpKwargs, OpResult, Size, Value
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.graph.user_functions import UserFunction
 from fxexport.report.model import FindingKind
@@ -104,6 +105,7 @@ def _refuse_batched(tensor: torch.Tensor) -> None:
     if compat.is_batched(tensor):
         raise UnsupportedError(
             "an if or a loop that only the run decides, inside of torch.vmap",
+            code=Code.INSIDE_TRANSFORM,
             location=user_location(),
             hint="use torch.where, or a loop over the rows",
         )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fxexport import _torch_compat as compat
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_of
 from fxexport.source.frames import frames_of_traceback, user_location
@@ -36,6 +37,7 @@ class Unsaid:
     def _read(self, *args: object) -> Any:
         raise UnsupportedError(
             f"the text of an exception that Python raises is read here ({self.fx_text})",
+            code=Code.EXCEPTION,
             location=user_location(),
             hint="test the condition with an if, and raise the exception there",
         )
@@ -81,6 +83,7 @@ def refusal_of(
     if isinstance(error, RecursionError):
         return UnsupportedError(
             "a recursion whose end is known only when the model runs",
+            code=Code.RECURSION,
             location=location,
             hint="write it as a loop",
         )
@@ -91,6 +94,7 @@ def refusal_of(
     ):
         return UnsupportedError(
             "a number that is known only when the model runs is used as a key",
+            code=Code.VALUE_NEEDED,
             location=location,
             hint="decide with if, or index a tensor",
         )
@@ -101,6 +105,7 @@ def refusal_of(
     ):
         return UnsupportedError(
             "PyTorch cannot work this out for sizes known only when the model runs",
+            code=Code.SIZE_DECIDES,
             location=location,
             hint="make the dimensions static, or write the line with other operators",
         )
@@ -108,6 +113,7 @@ def refusal_of(
         return UnsupportedError(
             f"PyTorch cannot say what {error} gives here without the values of the tensors, which "
             "are known only when the model runs",
+            code=Code.SIZE_DECIDES,
             location=location,
             hint="write the line with other operators",
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from types import FunctionType, MethodType
 
 from fxexport import _torch_compat as compat
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.graph.user_functions import name_of_function
 from fxexport.source.frames import user_location
@@ -32,6 +33,7 @@ def refuse_compiled(function: object, given: Iterable[object]) -> None:
         name = name_of_function(function)
         raise UnsupportedError(
             f"{name} is compiled code, which fxexport cannot read",
+            code=Code.COMPILED_CODE,
             location=user_location(),
             hint=f"say what it is with fxexport.register_function({name}, lowering, fake)",
         )

@@ -11,6 +11,7 @@ import torch
 
 from fxexport.capture.recording.types import Size, Value
 from fxexport.capture.session.refusals import Poison
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.graph.sequences import SequenceVal
 from fxexport.source.frames import user_location
@@ -196,6 +197,7 @@ def refuse_open(what: str) -> UnsupportedError:
     """The refusal for a use that an open list does not support."""
     return UnsupportedError(
         f"a list whose length is known only when the model runs is {what}",
+        code=Code.OPEN_LIST,
         location=user_location(),
         hint="loop over it, index it, or join it with torch.stack or torch.cat first",
     )

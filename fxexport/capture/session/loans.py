@@ -23,6 +23,7 @@ from fxexport.capture.session.list_runs import Spread
 from fxexport.capture.session.memory import Sharing, item_changed
 from fxexport.capture.session.refusals import Poison
 from fxexport.capture.session.sharing_notes import Lost, Remembered
+from fxexport.codes.ids import Code
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
 
@@ -161,7 +162,7 @@ class Lending(Sharing):
         if isinstance(thing, torch.Tensor):
             self._lose(thing, location)
             return
-        poison = Poison("an item of a list", _OUT_OF_DATE, location)
+        poison = Poison("an item of a list", _OUT_OF_DATE, location, code=Code.ITEM_CHANGES)
         if isinstance(thing, Spread):
             before, thing.stale = thing.stale, poison
             restore = functools.partial(setattr, thing, "stale", before)

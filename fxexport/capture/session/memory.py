@@ -34,6 +34,7 @@ from fxexport.capture.session.sharing_notes import (
     alive,
     there,
 )
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
@@ -137,11 +138,15 @@ class Sharing:
         if plain == "set":
             hint = "assign a new tensor to the name instead"
             raise UnsupportedError(
-                f"{name} gives a tensor other memory in place", location=user_location(), hint=hint
+                f"{name} gives a tensor other memory in place",
+                code=Code.MEMORY,
+                location=user_location(),
+                hint=hint,
             )
         if self.tensors.born(tensor) < self.journal.opened:
             raise UnsupportedError(
                 f"{name} changes the sizes of a tensor from outside a branch or loop in place",
+                code=Code.MEMORY,
                 location=user_location(),
                 hint=f"write y = y.{plain}(...) instead",
             )
@@ -165,6 +170,7 @@ class Sharing:
             raise UnsupportedError(
                 f"a tensor is written in place in a branch or loop after {name} has changed its "
                 "sizes in place",
+                code=Code.MEMORY,
                 location=user_location(),
                 hint=f"write y = y.{name.rstrip('_')}(...) instead",
             )
@@ -244,6 +250,7 @@ class Sharing:
         if any(value is iterated for iterated in self._iterated):
             raise UnsupportedError(
                 "a list changes while a loop of unknown length goes over it",
+                code=Code.CHANGED_WHILE_READ,
                 location=user_location(),
                 hint="loop over a copy of it",
             )
@@ -296,6 +303,7 @@ class Sharing:
         raise UnsupportedError(
             "a tensor that the model keeps is written in place, and another one that it keeps is a "
             "view of it, or shares its memory otherwise",
+            code=Code.MEMORY,
             location=user_location(),
             hint="keep one of them, and make the view in forward",
         )
@@ -446,6 +454,7 @@ def item_changed(what: str) -> UnsupportedError:
     """The refusal of a change to an item of a list that the list would not see."""
     return UnsupportedError(
         f"{what} that is an item of a list whose length is known only when the model runs",
+        code=Code.ITEM_CHANGES,
         location=user_location(),
         hint="make a new one and put it into the list: items[i] = items[i] + 1; "
         "or append a clone()",

@@ -10,6 +10,7 @@ import torch
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.types import Size, Value, expression
 from fxexport.capture.session.refusals import CaseNeeded, PinNeeded
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -61,6 +62,7 @@ def settle_one(session: _Capture, size: Size) -> None:
         raise UnsupportedError(
             "squeezing takes a dimension away if its size is 1, and its size is known only when "
             "the model runs",
+            code=Code.OPEN_RANK,
             location=user_location(),
             hint="name a dimension that is always 1 (squeeze(1)), or use reshape or flatten",
         )

@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import sympy
 
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
@@ -39,7 +40,7 @@ class AliasRefused(UnsupportedError):
     def __init__(
         self, message: str, places: frozenset[Place], location: SourceLocation | None, hint: str
     ) -> None:
-        super().__init__(message, location=location, hint=hint)
+        super().__init__(message, location=location, hint=hint, code=Code.OTHER_NAME)
         self.places = places
 
 
@@ -86,15 +87,24 @@ class Poison:
     """A variable that has no single value after a branch or loop; reading it is refused."""
 
     def __init__(
-        self, name: str, reason: str, location: SourceLocation | None, *, secondary: bool = False
+        self,
+        name: str,
+        reason: str,
+        location: SourceLocation | None,
+        *,
+        code: Code = Code.DIFFERENT_KINDS,
+        secondary: bool = False,
     ) -> None:
         self.name, self.reason, self.location = name, reason, location
-        self.secondary = secondary
+        self.code, self.secondary = code, secondary
 
     def refuse(self) -> UnsupportedError:
         """The refusal for a read of the variable."""
         return UnsupportedError(
-            self.reason, location=self.location or user_location(), secondary=self.secondary
+            self.reason,
+            location=self.location or user_location(),
+            code=self.code,
+            secondary=self.secondary,
         )
 
     def __iter__(self) -> NoReturn:

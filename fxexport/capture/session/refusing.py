@@ -14,6 +14,7 @@ from fxexport.capture.session.journal import Journal, Slot
 from fxexport.capture.session.refusals import EnoughRefused, Poison
 from fxexport.capture.session.tries import Tries
 from fxexport.capture.session.unread_functions import UnreadFunctions
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_raised
 from fxexport.source.frames import user_location
@@ -47,11 +48,14 @@ class Refusing(Identities):
         # An exception may be raised at the present line; what follows is where it is not.
         self.raise_where: Callable[..., None] = lambda *_: None
 
-    def unread(self, message: str, hint: str) -> UnsupportedError:
+    def unread(
+        self, message: str, hint: str, code: Code = Code.DECISION_IN_UNREAD_CODE
+    ) -> UnsupportedError:
         """The refusal for a value that code asks for which was not rewritten.
 
         Args:
             message: what is refused.
+            code: its kind.
             hint: what to do, where nothing is known of why the code runs as it is.
         """
         frame: FrameType | None = sys._getframe(1)
@@ -62,10 +66,11 @@ class Refusing(Identities):
                     message,
                     location=user_location(),
                     hint=f"{frame.f_code.co_name}() runs as it is, because {why.reason}",
+                    code=code,
                     final=why.final,
                 )
             frame = frame.f_back
-        return UnsupportedError(message, location=user_location(), hint=hint)
+        return UnsupportedError(message, location=user_location(), hint=hint, code=code)
 
     def collect(self, error: UnsupportedError, slots: Iterable[Slot] = ()) -> Poison:
         """Notes a refusal and goes on without what it was about.
@@ -83,7 +88,7 @@ class Refusing(Identities):
         self._collected += 1
         if self.going_on and self._collected > _MOST_REFUSED:
             raise EnoughRefused
-        missing = Poison("", error.message, error.location, secondary=True)
+        missing = Poison("", error.message, error.location, code=error.code, secondary=True)
         for slot in slots:
             if slot.key[0] == "cell":
                 slot.set(missing)

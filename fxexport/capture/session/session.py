@@ -39,6 +39,7 @@ from fxexport.capture.session.refusals import PinNeeded, Place, Poison
 from fxexport.capture.session.refusing import Refusing
 from fxexport.capture.session.transaction import Body, Ledger, Transaction
 from fxexport.capture.session.tries import OpenTry
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.graph.guards import message_at
 from fxexport.graph.ops import guard
@@ -225,6 +226,7 @@ class Session(Refusing):
                 raise UnsupportedError(
                     f"{name}() calls itself as often as the data says, and a file has no calls: "
                     f"{count} of them are inside each other here",
+                    code=Code.RECURSION,
                     location=user_location(),
                     hint="write it as a loop, or declare how deep it goes at most: max_depth=8, "
                     "--max-depth 8",
@@ -233,6 +235,7 @@ class Session(Refusing):
                 f"more than {_DEEPEST} ifs and loops inside each other; ONNX Runtime reads no such "
                 "file (each elif is inside the one before it, and so is what follows an early "
                 "return)",
+                code=Code.TOO_MANY_NESTED,
                 location=user_location(),
                 hint="write the ifs one after the other, or look the result up in a tensor",
             )

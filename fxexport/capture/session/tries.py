@@ -18,6 +18,7 @@ from fxexport.capture.session.journal import CellSlot, Journal, Slot, SlotKey
 from fxexport.capture.session.refusals import PinNeeded
 from fxexport.capture.session.transaction import Body
 from fxexport.capture.session.watched import Watched
+from fxexport.codes.ids import Code
 from fxexport.errors import FxExportError, UnsupportedError
 from fxexport.source.exceptions import note_of, raised_by_fxexport, raising_code
 from fxexport.source.frames import frames_of_traceback, user_location
@@ -336,6 +337,7 @@ class Tries:
         """The refusal where the input decides whether an exception is raised."""
         return UnsupportedError(
             "whether this raises depends on the input, and a `try` around it may catch it",
+            code=Code.EXCEPTION,
             location=location or user_location(),
             hint="test the condition with an if instead of catching the exception",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.graph.signature import Constraint, DimRange, InputSpec
 
@@ -37,6 +38,7 @@ def check_declared(
                 shown = ", ".join(f"{name} = {size}" for name, size in sizes.items())
                 raise UnsupportedError(
                     f"this line needs {constraint.text}, but the declared ranges allow {shown}",
+                    code=Code.RANGE_BROKEN,
                     location=constraint.location,
                     hint="narrow the range, or give dimensions that must agree one name",
                 )

@@ -21,6 +21,7 @@ import sympy
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.both_ways import Undecided
 from fxexport.capture.session.session import PinNeeded, Session, SizePolicy
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -125,6 +126,7 @@ class _Questions:
         refusal = self._session.unread(
             "Python needs the value of a number here that is known only when the model runs",
             "decide it with an if in code that fxexport can read, or compute it on tensors",
+            code=Code.VALUE_NEEDED,
         )
         if expr.free_symbols <= self._dimensions.keys() and not refusal.final:
             return PinNeeded(set(expr.free_symbols), location)

@@ -30,6 +30,7 @@ from fxexport.capture.staging.patterns import (
 from fxexport.capture.staging.raise_sites import raise_left_over
 from fxexport.capture.staging.widening import NeedsFirstIteration, Widening
 from fxexport.capture.values.kinds import Mismatch
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.graph.marks import BOUND
 from fxexport.source.frames import user_location
@@ -123,6 +124,7 @@ def stage_loop(
         raise UnsupportedError(
             f"what this loop carries between iterations does not settle: {', '.join(moving)} is "
             "another kind of value each time that the body is read",
+            code=Code.LOOP_DOES_NOT_SETTLE,
             location=location,
             hint="start the variable with a value of the kind, dtype and rank that it has later",
         )

@@ -46,6 +46,7 @@ from fxexport.capture.values.containers import (
     rebuild_like,
 )
 from fxexport.capture.values.maybe import HOLE
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_of
 from fxexport.source.frames import user_location
@@ -193,6 +194,7 @@ def record_iteration(
         if note is not None and note.raised:
             raise UnsupportedError(
                 f"every iteration of this loop raises {type(error).__name__}: {words_of(error)}",
+                code=Code.ALWAYS_RAISES,
                 location=note.location,
             ) from error
         raise
@@ -235,6 +237,7 @@ def _refuse_rewritten_items(
                     raise UnsupportedError(
                         f"a {type(value).__name__} that this loop changes is put into a list of "
                         "varying length; all items would be that one object",
+                        code=Code.ITEM_CHANGES,
                         location=user_location(),
                         hint="put a copy of it into the list",
                     )
@@ -244,6 +247,7 @@ def _refuse_rewritten_items(
                     raise UnsupportedError(
                         "a tensor that this loop writes to in place is put into a list of varying "
                         "length; all items would be that one tensor",
+                        code=Code.ITEM_CHANGES,
                         location=user_location(),
                         hint="put a clone() of it into the list",
                     )

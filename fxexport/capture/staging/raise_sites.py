@@ -27,6 +27,7 @@ from fxexport.capture.session.tries import MOST_SITES, Site
 from fxexport.capture.staging.join import assume_outcome
 from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.maybe import Maybe, narrowed
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_of
 from fxexport.source.frames import user_frames, user_location
@@ -67,6 +68,7 @@ def raise_where(
         raise UnsupportedError(
             f"more than {MOST_SITES} lines of one `try` statement may raise, each as the input "
             "says",
+            code=Code.EXCEPTION,
             location=location or user_location(),
             hint="test the conditions with one if",
         )

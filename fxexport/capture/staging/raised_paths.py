@@ -26,6 +26,7 @@ from fxexport.capture.staging.join import Path, assume_outcome, join
 from fxexport.capture.staging.raise_sites import raise_left_over
 from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.maybe import HOLE, narrowed
+from fxexport.codes.ids import Code
 from fxexport.errors import FxExportError, UnsupportedError
 from fxexport.source.exceptions import note_of, note_raised
 
@@ -312,6 +313,7 @@ def _raising_path(session: Session, site: Site, again: Callable[[Run], Value] | 
         site.throw()
         raise UnsupportedError(
             "whether this raises is decided otherwise when it is run once more",
+            code=Code.EXCEPTION,
             location=site.location,
             hint="make it depend on tensors, numbers and the model alone",
         )

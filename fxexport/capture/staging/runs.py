@@ -22,6 +22,7 @@ from fxexport.capture.staging.sequence_items import (
 )
 from fxexport.capture.staging.sequence_nodes import emit_sequence
 from fxexport.capture.values.kinds import Mismatch
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.graph import sequences
 from fxexport.graph.sequences import SequenceVal
@@ -168,6 +169,7 @@ class Changed(Spread):
             except Mismatch as reason:
                 raise UnsupportedError(
                     f"an item of a list of varying length changes: {reason}",
+                    code=Code.ITEM_CHANGES,
                     location=self._location,
                     hint="keep values of one kind, dtype and rank in it",
                 ) from None

@@ -21,6 +21,7 @@ from fxexport.capture.session.session import Poison, Session, sym_type
 from fxexport.capture.state.leaves import StateLeaf, aliases_of, replace_leaves, state_leaves
 from fxexport.capture.state.policy import StateChoice
 from fxexport.capture.values.kinds import as_kind
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.graph.signature import DimRange, InputSpec, StateSpec
 from fxexport.source.location import SourceLocation
@@ -97,6 +98,7 @@ class StateKeeper:
             elif choice == "refuse":
                 raise UnsupportedError(
                     f"forward changes {path!r}, which survives the call",
+                    code=Code.STATE,
                     location=location,
                     hint="make it an input and an output (state='io'), or let the file forget it "
                     "(state='drop')",
@@ -189,6 +191,7 @@ class StateKeeper:
         raise UnsupportedError(
             f"the state {path!r} is {_described(old)} before the call and {_described(new)} after "
             "it, so it cannot be an input of the file",
+            code=Code.STATE,
             location=location,
             hint=_hint(path, old),
         )
@@ -200,6 +203,7 @@ class StateKeeper:
             raise UnsupportedError(
                 f"the state {path!r} is {_described(old)} before the call and {_described(new)} "
                 "after it, so it cannot be an input of the file",
+                code=Code.STATE,
                 location=location,
                 hint="start with a tensor of that dtype and as many dimensions (of size 0, maybe)",
             )
@@ -229,6 +233,7 @@ class StateKeeper:
             if other != path and not self._session.tensors.is_same(after[other].value, new):
                 raise UnsupportedError(
                     f"{path!r} and {other!r} are one tensor before the call and two after it",
+                    code=Code.STATE,
                     location=location,
                     hint="give each a tensor of its own (clone())",
                 )
@@ -261,6 +266,7 @@ class StateKeeper:
                 raise UnsupportedError(
                     f"after the call {path!r} shares memory with {shared}, and forward writes into "
                     "it in place: the next call would write into both",
+                    code=Code.STATE,
                     location=self._location(path, after),
                     hint="keep a copy (clone())",
                 )
@@ -296,6 +302,7 @@ class StateKeeper:
             return
         raise UnsupportedError(
             f"{name} {verb} in forward and survives the call, but is no attribute of the model",
+            code=Code.STATE,
             location=location,
             hint=f"keep it on the module, or let the file forget it: state={{{name!r}: 'drop'}}",
         )

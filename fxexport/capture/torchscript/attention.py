@@ -13,6 +13,7 @@ import torch
 from fxexport._torch_compat import torchscript as ir
 from fxexport.capture.session.session import Session
 from fxexport.capture.torchscript.objects import Instance
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -51,6 +52,7 @@ def check_fast_path(session: Session, owner: Instance, method: str, args: Sequen
         raise UnsupportedError(
             "in TorchScript, whether nn.TransformerEncoder computes its padded rows depends on "
             "the values of src_key_padding_mask",
+            code=Code.TORCHSCRIPT,
             location=user_location(),
             hint="export the module itself, which fxexport reads in Python",
         )

@@ -12,6 +12,7 @@ from fxexport.capture.recording.types import Function
 from fxexport.capture.session.session import Session
 from fxexport.capture.torchscript.objects import Instance, Objects
 from fxexport.capture.torchscript.program import Block, CallFrame, Instruction, Program
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -133,6 +134,7 @@ def refuse(call: Call, reason: str, hint: str = "") -> NoReturn:
     """Refuses an instruction by its name."""
     raise UnsupportedError(
         f"{call.instruction.operator}: {reason}",
+        code=Code.TORCHSCRIPT,
         location=user_location(),
         hint=hint,
     )

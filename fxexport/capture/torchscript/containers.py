@@ -17,6 +17,7 @@ from fxexport.capture.torchscript.call import Call, HandlerTable, refuse
 from fxexport.capture.torchscript.objects import named_tuple_of
 from fxexport.capture.values.maybe import dynamic_inside
 from fxexport.capture.values.symbolic_text import refuse_open_text, text_of
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -273,6 +274,7 @@ _known("aten::bin", bin)
 def _hash(call: Call) -> object:
     raise UnsupportedError(
         f"{call.instruction.operator}: its result differs from run to run",
+        code=Code.TORCHSCRIPT,
         location=user_location(),
         hint="compare the values themselves",
     )

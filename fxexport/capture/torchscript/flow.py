@@ -21,6 +21,7 @@ from fxexport.capture.torchscript.call import Call, HandlerTable, refuse
 from fxexport.capture.torchscript.objects import EnumMember, Instance
 from fxexport.capture.torchscript.program import FOREVER, Block, picks_items, true_after, uses
 from fxexport.capture.values.maybe import Maybe, force
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -289,6 +290,7 @@ def _is_of_type(call: Call, value: object) -> bool:
     if None in found and True not in found:
         raise UnsupportedError(
             "isinstance() of a list or dict whose items do not tell its type: it may be empty",
+            code=Code.TORCHSCRIPT,
             location=user_location(),
             hint="annotate the value instead of asking for its type",
         )

@@ -36,6 +36,7 @@ from fxexport.capture.torchscript.program import (
 from fxexport.capture.torchscript.table import handler_of
 from fxexport.capture.values.maybe import Maybe
 from fxexport.capture.values.uncertain_keys import with_and_without
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_location
 from fxexport.source.frames import user_location
@@ -109,6 +110,7 @@ class Interpreter:
         if name == "forward" and (module._forward_hooks or module._forward_pre_hooks):
             raise UnsupportedError(
                 "a scripted module with hooks of its own on forward",
+                code=Code.TORCHSCRIPT,
                 location=user_location(),
                 hint="call the hooks in forward",
             )
@@ -280,6 +282,7 @@ class Interpreter:
         if value is UNSET:
             raise UnsupportedError(
                 "a variable is read that is not set on this path through the program",
+                code=Code.NOT_SET,
                 location=user_location(),
                 hint="give it a value before the branch",
             )

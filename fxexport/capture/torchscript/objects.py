@@ -14,6 +14,7 @@ import torch
 
 from fxexport._torch_compat import torchscript as ir
 from fxexport.capture.session.journal import Mirrored
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 
 __all__ = ["EnumMember", "Instance", "Objects", "named_tuple_of"]
@@ -136,6 +137,7 @@ class Objects:
                 raise UnsupportedError(
                     f"the attribute {name!r} of {type(owner).__name__} is a {kind}, which Python "
                     "cannot read from the archive",
+                    code=Code.TORCHSCRIPT,
                     hint="import the module that defines the class, or keep tensors and numbers",
                 ) from error
             return Instance.made(class_name(kind), source.below(name, kind), kind)

@@ -17,6 +17,7 @@ import torch
 from fxexport.capture.recording.types import Function, OpArgs, OpKwargs, Value
 from fxexport.capture.session.session import Session
 from fxexport.capture.values.symbolic_text import text_of
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_raised
 from fxexport.source.frames import user_location
@@ -166,6 +167,7 @@ def _refused(function: Callable[..., Any]) -> Function:
             raise UnsupportedError(
                 "which of several values this is is known only when the model runs, and code that "
                 "fxexport cannot read decides something on it",
+                code=Code.DECISION_IN_UNREAD_CODE,
                 location=user_location(),
                 hint="decide it in the model's own code, with an if statement",
             )

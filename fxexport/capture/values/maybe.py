@@ -19,6 +19,7 @@ from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.session import Session, is_symbolic
 from fxexport.capture.values.choice import Choice, decided, first_in
 from fxexport.capture.values.symbolic_text import text_of
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_raised
 from fxexport.source.frames import user_location
@@ -113,6 +114,7 @@ def _certain(value: object) -> object:
     if isinstance(value, Maybe):
         raise UnsupportedError(
             "whether a value is None decides something here, in code that fxexport cannot read",
+            code=Code.DECISION_IN_UNREAD_CODE,
             location=user_location(),
             hint="test it with `is None` in the model's own code",
         )

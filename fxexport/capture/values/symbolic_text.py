@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import torch
 
+from fxexport.codes.ids import Code
 from fxexport.errors import INVISIBLE, UnsupportedError
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
@@ -204,6 +205,7 @@ def refuse_deciding(method: str, args: Iterable[object]) -> None:
 def _refused() -> UnsupportedError:
     return UnsupportedError(
         "text made of a number that is known only when the model runs decides something",
+        code=Code.TEXT,
         location=user_location(),
         hint="compare the number itself",
     )

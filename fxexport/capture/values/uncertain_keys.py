@@ -20,6 +20,7 @@ from fxexport.capture.values.uncertain_sets import (
     holds_perhaps,
     in_order,
 )
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
 
@@ -108,6 +109,7 @@ def settled(value: Any) -> object:
         raise UnsupportedError(
             "all elements of a set are needed here, and which those are is known only when the "
             "model runs",
+            code=Code.UNKNOWN_KEYS,
             location=user_location(),
             hint="ask for each of them: `if element in elements`",
         )
@@ -121,6 +123,7 @@ def settled(value: Any) -> object:
                 raise UnsupportedError(
                     f"all keys of a dict are needed here, and whether {key!r} is among them (or "
                     "where) is known only when the model runs",
+                    code=Code.UNKNOWN_KEYS,
                     location=user_location(),
                     hint="give the key a value on every path, None for example",
                 )

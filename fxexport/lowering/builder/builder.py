@@ -11,6 +11,7 @@ import onnx_ir as ir
 import torch
 from torch import fx
 
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.file_keys import MODULE, SOURCE
 from fxexport.graph.arguments import used_results
@@ -372,7 +373,10 @@ class OpBuilder:
     def refuse(self, message: str, hint: str = "") -> UnsupportedError:
         """The error for something that cannot be kept, at the user's line."""
         return UnsupportedError(
-            message, location=self.sources[0] if self.sources else None, hint=hint
+            message,
+            code=Code.NO_ONNX_FORM,
+            location=self.sources[0] if self.sources else None,
+            hint=hint,
         )
 
     # Inside

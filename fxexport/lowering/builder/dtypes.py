@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import onnx_ir as ir
 import torch
 
+from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.graph.sequences import SequenceVal
 from fxexport.graph.texts import TextVal
@@ -70,6 +71,7 @@ def from_torch(dtype: torch.dtype) -> ir.DataType:
     if found is None:
         raise UnsupportedError(
             f"a tensor of {dtype} cannot be kept in an ONNX file",
+            code=Code.DTYPE,
             hint="compute with real numbers, for example on torch.view_as_real(x)"
             if dtype.is_complex
             else "convert it to a float or an integer dtype first",
@@ -112,7 +114,9 @@ def kind_dtype(val: object) -> ir.DataType:
         return ir.DataType.INT64
     if isinstance(val, (float, torch.SymFloat)):
         return ir.DataType.DOUBLE
-    raise UnsupportedError(f"a value of type {type(val).__name__} cannot be kept in an ONNX file")
+    raise UnsupportedError(
+        f"a value of type {type(val).__name__} cannot be kept in an ONNX file", code=Code.DTYPE
+    )
 
 
 def of_val(val: object) -> ir.DataType:

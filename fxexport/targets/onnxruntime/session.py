@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.utils.dlpack
 
+from fxexport.codes.ids import Code
 from fxexport.errors import FxExportError
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class RuntimeFailure(FxExportError):
         lacking: whether that says nothing of the file: ONNX Runtime does not start here, or has no
             kernel on the CPU for an operator in this dtype.
     """
+
+    kind = Code.RUNTIME_FAILS
 
     def __init__(self, message: str, *, hint: str = "", lacking: bool = False) -> None:
         super().__init__(message, hint=hint)

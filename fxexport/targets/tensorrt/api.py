@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fxexport.codes.ids import Code
 from fxexport.errors import FxExportError, UsageError
 from fxexport.report.build import BuildResult, Problem
 from fxexport.targets.tensorrt.build.build import BuildError, build_engine
@@ -42,6 +43,7 @@ class RefusedError(FxExportError):
         problems: all that was found, warnings included.
     """
 
+    kind = Code.TARGET_REFUSES
     problems: tuple[Problem, ...] = ()
 
 

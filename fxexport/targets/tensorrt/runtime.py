@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from fxexport.codes.ids import Code
 from fxexport.errors import FxExportError, UsageError
 from fxexport.profiles import Profile
 from fxexport.profiles.profile import sizes_text
@@ -25,6 +26,8 @@ _DEVICE = "cuda"
 
 class EngineFailure(FxExportError):
     """TensorRT would not load or run an engine."""
+
+    kind = Code.RUNTIME_FAILS
 
 
 class Engine:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fxexport.codes.ids import Code
 from fxexport.errors import FxExportError
 from fxexport.files.atomic import check_writable, new_file, writing
 from fxexport.report.build import BuildResult, Problem
@@ -32,6 +33,7 @@ class BuildError(FxExportError):
         result: what was found.
     """
 
+    kind = Code.NOT_BUILT
     exit_code = 4
 
     def __init__(self, result: BuildResult, message: str = "") -> None:
