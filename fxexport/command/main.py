@@ -90,6 +90,7 @@ _SUBCOMMANDS = {
     "diff": "fxexport.command.diff",
     "explain": "fxexport.command.explain",
     "profile": "fxexport.command.profile",
+    "scan": "fxexport.command.scan",
     "show": "fxexport.command.show",
 }
 

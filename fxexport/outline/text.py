@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,7 +22,8 @@ from fxexport.outline.model import (
     constructs_in,
     depth_of,
 )
-from fxexport.report.layout import line, print_rows, relative_path, section, size_text
+from fxexport.report import layout
+from fxexport.report.layout import line, print_rows, print_tree, relative_path, section, size_text
 from fxexport.report.profiles import print_profile_table
 from fxexport.report.signature_table import print_signature
 
@@ -44,9 +44,6 @@ _CHAIN = 8
 _COUNTED = 4
 """Types of operators that are named where they are counted."""
 
-_WIDE = 100_000
-"""Columns of lines that are not to be wrapped."""
-
 
 def print_outline(console: Console, outline: Outline, *, full: bool = False) -> None:
     """Prints an outline.
@@ -60,11 +57,7 @@ def print_outline(console: Console, outline: Outline, *, full: bool = False) -> 
     line(console, header_of(outline), "dim")
     print_signature(console, outline.inputs, outline.outputs)
     section(console, f"Control flow: {summary_of(outline.steps)}")
-    if console.is_terminal:
-        console.print(_tree(outline.steps, full))
-    else:
-        for text in tree_lines(outline.steps, full=full):
-            line(console, text)
+    print_tree(console, _tree(outline.steps, full))
     _print_contract(console, outline.contract)
     if outline.profiles:
         section(console, "Profiles")
@@ -111,11 +104,7 @@ def tree_lines(steps: Sequence[Step], *, full: bool = False, numbers: bool = Tru
         full: name all operators.
         numbers: give line numbers; without them code that only moved is the same.
     """
-    # A tree cuts what is longer than the console is wide, also where nothing is to be wrapped.
-    console = Console(file=io.StringIO(), color_system=None, width=_WIDE, legacy_windows=False)
-    with console.capture() as capture:
-        console.print(_tree(steps, full, numbers))
-    return [text.rstrip() for text in capture.get().splitlines()]
+    return layout.tree_lines(_tree(steps, full, numbers))
 
 
 def _tree(steps: Sequence[Step], full: bool, numbers: bool = True) -> Tree:

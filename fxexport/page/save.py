@@ -59,7 +59,7 @@ def _text_of(form: str, report: Report | None, error: BaseException | None, mode
     if form in ("sarif", "github"):
         from fxexport.report.annotations import as_github, as_sarif
 
-        return as_github(report, error) if form == "github" else as_sarif(report, error) + "\n"
+        return as_github(report, error) if form == "github" else as_sarif(report, error)
     if form == "html":
         from fxexport.page.render import report_page
 

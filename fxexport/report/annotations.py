@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,14 @@ from fxexport.report.model import Report
 from fxexport.source.location import SourceLocation
 from fxexport.version import VERSION
 
-__all__ = ["Annotation", "annotations_of", "as_github", "as_sarif"]
+__all__ = [
+    "Annotation",
+    "annotations_of",
+    "as_github",
+    "as_sarif",
+    "github_text",
+    "sarif_text",
+]
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _HOME = "https://pypi.org/project/fxexport"
@@ -74,11 +81,15 @@ def _of_report(report: Report | None) -> Iterator[Annotation]:
 
 
 def as_sarif(report: Report | None, error: BaseException | None = None) -> str:
-    """A report as SARIF 2.1.0, the form that code scanning takes.
+    """A report as SARIF 2.1.0, the form that code scanning takes."""
+    return sarif_text(annotations_of(report, error))
+
+
+def sarif_text(found: Sequence[Annotation]) -> str:
+    """Annotations as SARIF 2.1.0.
 
     Paths are relative to the current folder where they are below it.
     """
-    found = annotations_of(report, error)
     used = list(dict.fromkeys(one.code for one in found))
     texts = explained()
     rules = [
@@ -96,7 +107,7 @@ def as_sarif(report: Report | None, error: BaseException | None = None) -> str:
         "tool": {"driver": driver},
         "results": [_result(one, used.index(one.code)) for one in found],
     }
-    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
+    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
 
 def _result(one: Annotation, rule: int) -> dict[str, Any]:
@@ -132,7 +143,12 @@ def _uri(file: str) -> str:
 
 def as_github(report: Report | None, error: BaseException | None = None) -> str:
     """A report as commands that GitHub's runners show beside the lines, one a line."""
-    return "".join(f"{_command(one)}\n" for one in annotations_of(report, error))
+    return github_text(annotations_of(report, error))
+
+
+def github_text(found: Sequence[Annotation]) -> str:
+    """Annotations as such commands."""
+    return "".join(f"{_command(one)}\n" for one in found)
 
 
 def _command(one: Annotation) -> str:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.text import Text
+from rich.tree import Tree
 
-__all__ = ["line", "print_rows", "relative_path", "section", "size_text"]
+__all__ = [
+    "line",
+    "print_rows",
+    "print_tree",
+    "relative_path",
+    "section",
+    "size_text",
+    "tree_lines",
+]
+
+# Columns of lines that are not to be wrapped.
+_WIDE = 100_000
 
 
 def print_rows(console: Console, rows: Iterable[Sequence[Text | str]], indent: str = "  ") -> None:
@@ -37,6 +50,24 @@ def section(console: Console, title: str) -> None:
 def line(console: Console, text: str, style: str = "") -> None:
     """Prints one line, however long it is."""
     console.print(Text(text, style), soft_wrap=True)
+
+
+def print_tree(console: Console, tree: Tree) -> None:
+    """Prints a tree: within the width of a terminal, with whole lines elsewhere."""
+    if console.is_terminal:
+        console.print(tree)
+        return
+    for text in tree_lines(tree):
+        line(console, text)
+
+
+def tree_lines(tree: Tree) -> list[str]:
+    """A tree as plain lines, however long they are."""
+    # A tree cuts what is longer than the console is wide, also where nothing is to be wrapped.
+    console = Console(file=io.StringIO(), color_system=None, width=_WIDE, legacy_windows=False)
+    with console.capture() as capture:
+        console.print(tree)
+    return [text.rstrip() for text in capture.get().splitlines()]
 
 
 def relative_path(path: str) -> str:
