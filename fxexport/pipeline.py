@@ -57,6 +57,7 @@ from fxexport.report import Report
 from fxexport.report.stages import Stages
 from fxexport.summary import summarize
 from fxexport.targets import check_max_trips, target_named
+from fxexport.targets.onnxruntime.session import start_early
 from fxexport.targets.target import Target
 from fxexport.verify.disagreement import disagreement
 from fxexport.verify.reference import Reference
@@ -189,6 +190,8 @@ def run(options: ExportOptions) -> Exported:
     target = _checked(options, report)
     front_end = chosen_front_end(options.capture)
     model = _model_of(options, front_end)
+    if options.verify:
+        start_early()
     with stage("inputs"):
         prepared = _prepare(options, model, report)
     with stage("capture"):

@@ -14,11 +14,18 @@ from fxexport.graph.values import Eager
 from fxexport.inputs import PreparedInputs
 from fxexport.inputs.checking import check_shape
 from fxexport.report.model import OutputDifference, Verification, VerifiedCase
-from fxexport.targets.onnxruntime.session import INSTALL_HINT, OrtSession, RuntimeFailure, available
+from fxexport.targets.onnxruntime.session import (
+    INSTALL_HINT,
+    OrtSession,
+    RuntimeCrash,
+    RuntimeFailure,
+    available,
+)
 from fxexport.verify.calls import StepByStep, step_inputs
 from fxexport.verify.cases import Case, CaseMaker, effort_for
 from fxexport.verify.compare import compare_outputs, largest
 from fxexport.verify.coverage import Coverage, Reached, TooManyIterations, observe
+from fxexport.verify.crashes import crash_text, where_it_crashes
 from fxexport.verify.diagnosis import diagnose
 from fxexport.verify.excuses import Excuses, draws_numbers
 from fxexport.verify.failures import TripsExceeded, exceeded_text, model_error
@@ -158,6 +165,9 @@ class _Verifier:
             try:
                 expected = self._eager(case.inputs)
                 got = self._run_file([*inputs, *state.file])
+            except RuntimeCrash as crash:
+                self._crashed(case, crash)
+                return
             except RuntimeFailure as failure:
                 self._add(VerifiedCase(case.label, False, message=failure.message))
                 return
@@ -280,6 +290,8 @@ class _Verifier:
                 return False
             self._add(VerifiedCase(case.label, False, message=failure.message))
             return True
+        except RuntimeCrash as crash:
+            return self._crashed(case, crash)
         except RuntimeFailure as failure:
             guard = self._guards.failed(failure)
             if guard and case.made and not says_it_raises(guard):
@@ -306,6 +318,20 @@ class _Verifier:
             self._explain(case, expected)
         return True
 
+    def _crashed(self, case: Case, crash: RuntimeCrash) -> bool:
+        """A crash is a disagreement, unless the machine is too small for inputs that were made."""
+        text = crash_text(crash, case, self._graph)
+        if crash.from_outside and case.made:
+            self._note(f"{case.label}: nothing was compared: {text}")
+            return False
+        self._add(VerifiedCase(case.label, False, message=text))
+        if sum(not c.ok for c in self._result.cases) == 1 and not crash.from_outside:
+            found = where_it_crashes(self._graph, self._path, copies(case.inputs))
+            if found is not None:
+                self._result.message += f"; {found.text}"
+                self._result.location = found.location
+        return True
+
     def _hold_to_guard(self, case: Case, max_trips: int, error: str) -> None:
         """Where PyTorch raises, and the contract says so, the file must raise too."""
         if not self._guards.may_ask():
@@ -325,6 +351,10 @@ class _Verifier:
         """Whether the file gives anything for these inputs."""
         try:
             self._run_file(case.inputs)
+        except RuntimeCrash as crash:
+            text = crash_text(crash, case, self._graph)
+            self._note(f"{case.label}: {text}, outside of what the file takes for granted")
+            return False
         except (RuntimeFailure, TripsExceeded):
             return False
         return True
