@@ -203,3 +203,22 @@ def test_a_process_that_cannot_be_started_leaves_the_file_uncompared(
     assert not exported.report.verification.ran
     assert "no process could be started" in exported.report.verification.message
     assert target.available()
+
+
+@pytest.mark.parametrize("target_name", ["onnxruntime", "tensorrt"])
+@pytest.mark.parametrize("equation", [EQUATION, "bhqd,bhkd->bqk", "bhqd,bhkd->qbhk"])
+def test_products_of_batches_of_any_size_are_matrix_products(
+    target_name: str, equation: str
+) -> None:
+    def model(q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+        return torch.einsum(equation, q, k)
+
+    inputs = (torch.randn(2, 3, 4, 5), torch.randn(2, 3, 6, 5))
+    dynamic = {"q": {0: "batch"}, "k": {0: "batch"}}
+    exported = fxexport.export(model, inputs, dynamic=dynamic, target=target_name)
+    assert exported.report.verification is not None
+    assert exported.report.verification.ok
+    assert "batch=0" in [case.label for case in exported.report.verification.cases]
+    operators = [node.op_type for node in exported.model.graph.node]
+    assert "MatMul" in operators
+    assert "Einsum" not in operators

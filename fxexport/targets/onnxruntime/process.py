@@ -30,8 +30,8 @@ __all__ = ["Message", "ProcessDied", "RuntimeProcess"]
 
 Message = dict[str, Any]
 _WORKER = Path(__file__).with_name("worker.py")
-# glibc gives large blocks back at once then. Loading ResNet-50 leaves 1.2 times its weights, and not
-# 2.4 times: what was read, what was laid out anew and what was parsed are gone.
+# glibc gives large blocks back at once then: of loading ResNet-50 1.2 times its weights stay, and
+# not 2.4 times.
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "131072"}
 
 
