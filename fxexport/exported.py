@@ -22,6 +22,7 @@ from fxexport.report.model import Verification
 from fxexport.targets.onnxruntime.provider_options import provider_options
 from fxexport.verify import verify
 from fxexport.verify.reference import Reference
+from fxexport.verify.tolerance import USUAL, Asked
 
 if TYPE_CHECKING:
     import onnx
@@ -51,8 +52,21 @@ class Exported:
         reference: Reference,
         stored: StoredProfiles,
         left_out: Collection[str] = (),
+        asked: Asked = USUAL,
     ) -> None:
-        """`left_out`: weights that its file does not hold."""
+        """Takes the parts of an export.
+
+        Args:
+            graph: the graph.
+            ir_model: what it was written as.
+            report: what was decided.
+            prepared: the inputs.
+            reference: the model in PyTorch.
+            stored: the profiles.
+            left_out: weights that its file does not hold.
+            asked: the tolerances that it is compared by.
+        """
+        self._asked = asked
         self._left_out = frozenset(left_out)
         self.graph = graph
         self.report = report
@@ -138,17 +152,27 @@ class Exported:
         """
         return provider_options(self, providers) if providers else provider_options(self)
 
-    def verify(self, *check_inputs: Any) -> Verification:
+    def verify(
+        self, *check_inputs: Any, rtol: float | None = None, atol: float | None = None
+    ) -> Verification:
         """Compares the model in ONNX Runtime with PyTorch on the export's inputs and these.
 
         Weights that its file leaves out take part; where they have no values nothing is compared.
 
         Args:
             check_inputs: further inputs, each in the form of the export's `inputs`.
+            rtol: what floats may be off by, as a part of PyTorch's result; by default as at export.
+            atol: what they may be off by besides; by default as at export.
 
         Returns:
             All comparisons; `report.verification` is set to them too.
+
+        Raises:
+            UsageError: `check_inputs` do not fit, or a tolerance is none.
         """
+        asked = Asked(
+            self._asked.rtol if rtol is None else rtol, self._asked.atol if atol is None else atol
+        )
         if not have_values([*self.graph.weights.values(), *self._state_tensors()]):
             why = "its weights have no values"
             self.report.verification = Verification(ran=False, message=why)
@@ -156,11 +180,18 @@ class Exported:
         with tempfile.TemporaryDirectory(prefix="fxexport-") as folder:
             path = os.path.join(folder, "model.onnx")
             self._write(path, None, ())
-            return self.verify_file(path, check_inputs)
+            return self.verify_file(path, check_inputs, asked)
 
-    def verify_file(self, path: str, check_inputs: Iterable[Any] = ()) -> Verification:
+    def verify_file(
+        self, path: str, check_inputs: Iterable[Any] = (), asked: Asked | None = None
+    ) -> Verification:
         """Compares a file that `save` has written, as `verify` does."""
         self.report.verification = verify(
-            self.graph, path, self.reference, self.prepared, list(check_inputs)
+            self.graph,
+            path,
+            self.reference,
+            self.prepared,
+            list(check_inputs),
+            asked=self._asked if asked is None else asked,
         )
         return self.report.verification

@@ -183,6 +183,7 @@ def _export(options: Options, progress: Progress) -> Exported:
 
     if options.quiet and options.verbose:
         raise UsageError("-q and -v exclude each other.")
+    _check_comparison(options)
     options.engine.check_with(options.target)
     if options.engine.build and options.weights == "none":
         raise UsageError("--build needs the weights, which --weights none leaves out")
@@ -192,13 +193,14 @@ def _export(options: Options, progress: Progress) -> Exported:
         with progress("load"):
             from fxexport.capture import method_of
             from fxexport.command.example_inputs import merge_inputs
-            from fxexport.inputs import parse_dynamic_option, parse_input_option
+            from fxexport.inputs import parse_dynamic_option, parse_input_option, read_inputs
             from fxexport.pipeline import export
             from fxexport.profiles.tool_options import parse_shapes_options
 
             dynamic = parse_dynamic_option(options.dynamic)
             profiles = parse_shapes_options(options.shapes)
             given = dict(parse_input_option(text) for text in options.inputs)
+            further = [read_inputs(path) for path in options.check_inputs]
             loaded = stack.enter_context(loaded_model(reference))
             call = method_of(loaded.model, options.method)
             args, kwargs = merge_inputs(call, loaded.args, loaded.kwargs, given)
@@ -217,7 +219,9 @@ def _export(options: Options, progress: Progress) -> Exported:
                 max_depth=options.max_depth,
                 guards=options.guards,
                 verify=options.verify,
-                check_inputs=loaded.check_inputs,
+                check_inputs=[*loaded.check_inputs, *further],
+                rtol=options.rtol,
+                atol=options.atol,
                 external_data=options.external_data,
                 weights=options.weights,
                 outputs=options.outputs,
@@ -240,6 +244,18 @@ def _export(options: Options, progress: Progress) -> Exported:
             ) from error
         _complete(exported.report, loaded, switched)
         return exported
+
+
+def _check_comparison(options: Options) -> None:
+    """Refuses what says how to compare where nothing is compared."""
+    given = {
+        "--check-inputs": bool(options.check_inputs),
+        "--rtol": options.rtol is not None,
+        "--atol": options.atol is not None,
+    }
+    for name, is_given in given.items():
+        if is_given and not options.verify:
+            raise UsageError(f"{name} and --no-verify exclude each other")
 
 
 def _output_path(wanted: Path | None, reference: ModelReference) -> Path:

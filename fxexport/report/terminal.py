@@ -162,7 +162,8 @@ def _print_verification(console: Console, verification: Verification, verbose: b
     if not verification.ran:
         return
     agreed = sum(case.ok for case in verification.cases)
-    _section(console, f"Compared with PyTorch: {agreed} of {len(verification.cases)} agree")
+    asked = f" by {verification.tolerances}" if verification.tolerances else ""
+    _section(console, f"Compared with PyTorch{asked}: {agreed} of {len(verification.cases)} agree")
     # Disagreements first: they must not be what a cap leaves out.
     cases = sorted(verification.cases, key=lambda case: case.ok)
     shown = cases if verbose else cases[:_CAP]

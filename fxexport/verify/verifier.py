@@ -22,7 +22,7 @@ from fxexport.targets.onnxruntime.session import (
     available,
 )
 from fxexport.verify.calls import StepByStep, step_inputs
-from fxexport.verify.cases import Case, CaseMaker, effort_for
+from fxexport.verify.cases import EXAMPLE_LABEL, Case, CaseMaker, effort_for, user_cases
 from fxexport.verify.compare import compare_outputs, largest
 from fxexport.verify.coverage import Coverage, Reached, TooManyIterations, observe
 from fxexport.verify.crashes import crash_text, where_it_crashes
@@ -32,7 +32,7 @@ from fxexport.verify.failures import TripsExceeded, exceeded_text, model_error
 from fxexport.verify.other_sizes import TriedSizes, broken_constraint
 from fxexport.verify.outside import GuardCheck, says_it_raises
 from fxexport.verify.reference import EagerModel, copies
-from fxexport.verify.tolerance import working_dtype
+from fxexport.verify.tolerance import USUAL, Asked, working_dtype
 from fxexport.verify.unchecked import ReferenceChecks, checked
 from fxexport.verify.vectors import UNDEFINED_SIGNS, vector_nodes, with_file_vectors
 
@@ -40,8 +40,6 @@ __all__ = ["verify"]
 
 # The user's own inputs may loop for long; beyond this, what they reach is not followed.
 _USER_ITERATIONS = 100_000
-
-_EXAMPLE = "example inputs"
 
 
 def verify(
@@ -53,6 +51,7 @@ def verify(
     *,
     seed: int = 0,
     budget_cases: int = 8,
+    asked: Asked = USUAL,
 ) -> Verification:
     """Compares a file in ONNX Runtime with eager PyTorch.
 
@@ -64,6 +63,7 @@ def verify(
         check_inputs: further inputs, each in the form of the export's `inputs`.
         seed: for the inputs that are made.
         budget_cases: how many sets of inputs to make at least, for a small model.
+        asked: the tolerances that the user asked for.
 
     Returns:
         Every comparison, and what no comparison reached.
@@ -73,43 +73,36 @@ def verify(
             raises on it.
         ModelError: when the model raises on the example inputs.
     """
-    user_cases = list(_user_cases(prepared, check_inputs))
+    cases = list(user_cases(prepared, check_inputs))
     if not available():
         return Verification(
             ran=False,
             message=f"ONNX Runtime is not installed; {INSTALL_HINT}",
         )
-    return _Verifier(graph, model_path, reference).run(user_cases, prepared, seed, budget_cases)
-
-
-def _user_cases(prepared: PreparedInputs, check_inputs: Sequence[Eager]) -> Iterator[Case]:
-    """The example, where it has data, and what the user gave to check."""
-    examples = [value for value in prepared.examples if value is not None]
-    if len(examples) == len(prepared.examples):
-        yield Case(_EXAMPLE, examples, made=False)
-    for k, inputs in enumerate(check_inputs, 1):
-        try:
-            values = prepared.flatten(inputs)
-        except UsageError as error:
-            raise UsageError(f"check_inputs, entry {k}: {error.message}", hint=error.hint) from None
-        yield Case(f"check inputs {k}", values, made=False, check_entry=k)
+    verifier = _Verifier(graph, model_path, reference, asked)
+    return verifier.run(cases, prepared, seed, budget_cases)
 
 
 class _Verifier:
     """The comparisons of one file."""
 
     def __init__(
-        self, graph: CapturedGraph, model_path: str | os.PathLike[str], reference: EagerModel
+        self,
+        graph: CapturedGraph,
+        model_path: str | os.PathLike[str],
+        reference: EagerModel,
+        asked: Asked,
     ) -> None:
         self._graph = graph
         self._path = model_path
         self._reference = reference
         self._specs = [spec for spec in graph.outputs if spec.of_model]
         self._working = working_dtype(graph)
+        self._asked = asked
         self._random = draws_numbers(graph)
         self._vectors = bool(vector_nodes(graph))
         self._coverage = Coverage.of(graph)
-        self._result = Verification(ran=True)
+        self._result = Verification(ran=True, tolerances=str(asked))
         self._refusal = ""
         self._checks = ReferenceChecks(graph)
         self._excuses = Excuses(graph, self._eager, self._note)
@@ -134,7 +127,7 @@ class _Verifier:
         elements = sum(torch.Size(hint).numel() for hint in prepared.hints)
         effort = effort_for(self._graph, elements, budget)
         maker = CaseMaker(self._graph, prepared, seed, effort)
-        if any(case.label == _EXAMPLE for case in user_cases):
+        if any(case.label == EXAMPLE_LABEL for case in user_cases):
             self._sizes.compared.append(maker.example_sizes)
         if self._graph.state:
             self._compare_calls(user_cases, maker)
@@ -181,7 +174,7 @@ class _Verifier:
                 continue
             self._add(VerifiedCase(case.label, ok, differences, _first_message(differences)))
             if not ok:
-                self._explain(case, expected)
+                self._explain(case, expected, got)
                 return
             self._coverage.seen |= self._observed(case, _USER_ITERATIONS) or set()
             state.keep(expected, got)
@@ -210,7 +203,7 @@ class _Verifier:
         return others
 
     def _as_they_are(
-        self, case: Case, expected: list[Eager], got: list[Eager]
+        self, case: Case, expected: list[Eager], got: list[Eager], asked: Asked | None = None
     ) -> tuple[OutputDifference, ...]:
         return compare_outputs(
             self._specs,
@@ -219,6 +212,7 @@ class _Verifier:
             self._working,
             largest(case.inputs),
             values=not self._random,
+            asked=self._asked if asked is None else asked,
         )
 
     def _why_not(self, case: Case) -> str:
@@ -315,7 +309,7 @@ class _Verifier:
             return bool(agreed)
         self._add(VerifiedCase(case.label, ok, differences, _first_message(differences)))
         if not ok:
-            self._explain(case, expected)
+            self._explain(case, expected, got)
         return True
 
     def _crashed(self, case: Case, crash: RuntimeCrash) -> bool:
@@ -397,12 +391,18 @@ class _Verifier:
         if not case.ok and not self._result.message:
             self._result.message = f"{case.label}: {case.message}"
 
-    def _explain(self, case: Case, expected: list[Eager]) -> None:
+    def _explain(self, case: Case, expected: list[Eager], got: list[Eager] | None = None) -> None:
         """Says once where the first disagreement starts."""
         wrong = [c for c in self._result.cases if not c.ok]
         if len(wrong) > 1:
             return
-        found = diagnose(self._graph, self._path, copies(case.inputs), expected, self._working)
+        usual = got and self._asked and self._as_they_are(case, expected, got, USUAL)
+        if usual and all(difference.ok for difference in usual):
+            self._result.message += f"; they agree but for what was asked: {self._asked}"
+            return
+        found = diagnose(
+            self._graph, self._path, copies(case.inputs), expected, self._working, self._asked
+        )
         self._result.message += f"; {found.text}"
         self._result.location = found.location
 

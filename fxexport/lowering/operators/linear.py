@@ -122,7 +122,7 @@ def bilinear(op: OpBuilder, a: Value, b: Value, weight: Value, bias: Value | Non
 def sum_of_products(op: OpBuilder, equation: str, tensors: Sequence[Value]) -> Value:
     """Einsum, or products of matrices where a dimension may have no element.
 
-    ONNX Runtime's Einsum ends the process where it transposes a tensor without elements, and refuses
+    ONNX Runtime ends the process where its Einsum transposes a tensor without elements, and refuses
     an ellipsis that the result does not have.
     """
     terms, wanted = _parsed(equation, [x.rank for x in tensors])
