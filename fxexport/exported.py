@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,10 @@ class Exported:
         """
         return message_of(self._ir_model, self._left_out, "model.onnx.data")
 
+    def operators(self) -> Counter[str]:
+        """How often each ONNX operator is in the model, in bodies too."""
+        return Counter(node.op_type for node in self._ir_model.graph.all_nodes())
+
     def save(self, path: str | os.PathLike[str], *, external_data: bool | None = None) -> None:
         """Writes the model and what stands beside it: all of these files, or none.
 
@@ -183,9 +188,23 @@ class Exported:
             return self.verify_file(path, check_inputs, asked)
 
     def verify_file(
-        self, path: str, check_inputs: Iterable[Any] = (), asked: Asked | None = None
+        self,
+        path: str,
+        check_inputs: Iterable[Any] = (),
+        asked: Asked | None = None,
+        *,
+        explain: bool = True,
     ) -> Verification:
-        """Compares a file that `save` has written, as `verify` does."""
+        """Compares a file with PyTorch, as `verify` does.
+
+        Args:
+            path: the file; one that `save` has written, or another one with these inputs and
+                outputs.
+            check_inputs: further inputs.
+            asked: the tolerances; by default as at export.
+            explain: whether values in the file have the names of those in the graph, so that the
+                first one that is wrong can be looked for.
+        """
         self.report.verification = verify(
             self.graph,
             path,
@@ -193,5 +212,6 @@ class Exported:
             self.prepared,
             list(check_inputs),
             asked=self._asked if asked is None else asked,
+            explain=explain,
         )
         return self.report.verification

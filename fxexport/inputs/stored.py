@@ -58,7 +58,7 @@ class StoredInputs:
 
     def _taken(self, spec: InputSpec, left: dict[str, torch.Tensor]) -> Any:
         if spec.kind == "sequence":
-            items = []
+            items: list[torch.Tensor] = []
             while f"{spec.name}.{len(items)}" in left:
                 items.append(left.pop(f"{spec.name}.{len(items)}"))
             return items

@@ -52,6 +52,7 @@ def verify(
     seed: int = 0,
     budget_cases: int = 8,
     asked: Asked = USUAL,
+    explain: bool = True,
 ) -> Verification:
     """Compares a file in ONNX Runtime with eager PyTorch.
 
@@ -64,6 +65,8 @@ def verify(
         seed: for the inputs that are made.
         budget_cases: how many sets of inputs to make at least, for a small model.
         asked: the tolerances that the user asked for.
+        explain: whether values in the file have the names of those in the graph, so that the first
+            one that is wrong can be looked for.
 
     Returns:
         Every comparison, and what no comparison reached.
@@ -79,7 +82,7 @@ def verify(
             ran=False,
             message=f"ONNX Runtime is not installed; {INSTALL_HINT}",
         )
-    verifier = _Verifier(graph, model_path, reference, asked)
+    verifier = _Verifier(graph, model_path, reference, asked, explain)
     return verifier.run(cases, prepared, seed, budget_cases)
 
 
@@ -92,6 +95,7 @@ class _Verifier:
         model_path: str | os.PathLike[str],
         reference: EagerModel,
         asked: Asked,
+        explain: bool,
     ) -> None:
         self._graph = graph
         self._path = model_path
@@ -99,6 +103,7 @@ class _Verifier:
         self._specs = [spec for spec in graph.outputs if spec.of_model]
         self._working = working_dtype(graph)
         self._asked = asked
+        self._explains = explain
         self._random = draws_numbers(graph)
         self._vectors = bool(vector_nodes(graph))
         self._coverage = Coverage.of(graph)
@@ -399,6 +404,8 @@ class _Verifier:
         usual = got and self._asked and self._as_they_are(case, expected, got, USUAL)
         if usual and all(difference.ok for difference in usual):
             self._result.message += f"; they agree but for what was asked: {self._asked}"
+            return
+        if not self._explains:
             return
         found = diagnose(
             self._graph, self._path, copies(case.inputs), expected, self._working, self._asked
