@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from fxexport.errors import GuardError, UsageError
+from fxexport.errors import GuardError
 from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.outputs import without_padding
 from fxexport.graph.values import Eager
 from fxexport.inputs import PreparedInputs
-from fxexport.inputs.checking import check_shape
 from fxexport.report.model import OutputDifference, Verification, VerifiedCase
 from fxexport.targets.onnxruntime.session import (
     INSTALL_HINT,
@@ -29,8 +28,8 @@ from fxexport.verify.crashes import crash_text, where_it_crashes
 from fxexport.verify.diagnosis import diagnose
 from fxexport.verify.excuses import Excuses, draws_numbers
 from fxexport.verify.failures import TripsExceeded, exceeded_text, model_error
-from fxexport.verify.other_sizes import TriedSizes, broken_constraint
-from fxexport.verify.outside import GuardCheck, says_it_raises
+from fxexport.verify.other_sizes import TriedSizes
+from fxexport.verify.outside import GuardCheck, refused, says_it_raises
 from fxexport.verify.reference import EagerModel, copies
 from fxexport.verify.tolerance import USUAL, Asked, working_dtype
 from fxexport.verify.unchecked import ReferenceChecks, checked
@@ -157,7 +156,7 @@ class _Verifier:
         steps = step_inputs(user_cases, maker.other_values(), own)
         for k, inputs in enumerate(steps, 1):
             case = Case(f"call {k} of {len(steps)} in a row", [*inputs, *state.eager])
-            if self._refused(case):
+            if refused(self._graph, case.inputs):
                 self._note(f"{case.label} was left out: its sizes do not fit the state by then")
                 continue
             try:
@@ -269,7 +268,7 @@ class _Verifier:
             self._sizes.raised.append(case.sizes)
             self._hold_to_guard(case, max_trips, type(error).__name__)
             return False
-        refusal = "" if case.made else self._refused(case)
+        refusal = "" if case.made else refused(self._graph, case.inputs)
         if refusal:
             self._add(VerifiedCase(case.label, False, message=refusal))
             return True
@@ -378,18 +377,6 @@ class _Verifier:
         """PyTorch's outputs; inputs and the random state are left as they are."""
         with torch.random.fork_rng(devices=[]), torch.no_grad(), self._checks():
             return list(self._reference(copies(inputs)))
-
-    def _refused(self, case: Case) -> str:
-        """Why the file does not take the user's inputs; empty when it does."""
-        sizes: dict[str, int] = {}
-        for spec, value in zip(self._graph.inputs, case.inputs, strict=True):
-            if isinstance(value, torch.Tensor):
-                try:
-                    check_shape(spec, tuple(value.shape), sizes)
-                except UsageError as error:
-                    return f"the file does not take these inputs: {error.message}"
-        broken = broken_constraint(self._graph.constraints, sizes)
-        return f"the file does not take these sizes: it needs {broken}" if broken else ""
 
     def _add(self, case: VerifiedCase) -> None:
         self._result.cases.append(case)

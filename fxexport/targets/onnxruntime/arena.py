@@ -44,8 +44,7 @@ class Arena:
         Returns:
             Where each part begins, and where the last one ends.
         """
-        if self._file.seek(0, os.SEEK_END) > _KEPT:
-            self._file.truncate(0)
+        self.trim()
         places: list[int] = []
         end = 0
         for part in parts:
@@ -68,6 +67,11 @@ class Arena:
             if not count:
                 raise EOFError("the arena ends before the array does")
             part = part[count:]
+
+    def trim(self) -> None:
+        """Gives large memory back to the system; what was there is not needed any more."""
+        if self._file.seek(0, os.SEEK_END) > _KEPT:
+            self._file.truncate(0)
 
     def close(self) -> None:
         """Lets go of it."""

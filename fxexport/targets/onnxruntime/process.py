@@ -145,7 +145,9 @@ class RuntimeProcess:
             except BaseException:  # Ctrl-C as well: nobody would take the answer
                 self.end()
                 raise
-            return answer, None if into is None or "error" in answer else into(self._arena, answer)
+            found = None if into is None or "error" in answer else into(self._arena, answer)
+            self._arena.trim()
+            return answer, found
 
     def _asked(self, request: Message, parts: Sequence[memoryview]) -> Message:
         if not self._started:
