@@ -39,7 +39,7 @@ _EPILOG = (
     "Further commands: fxexport show FILE.onnx (its ifs and loops as a tree, its contract); "
     "fxexport diff A.onnx B.onnx (what changed); "
     "fxexport explain FX101 (what a code means); "
-    "fxexport verify FILE.onnx --model MODEL (a file that was written before, against the model); "
+    "fxexport verify FILE.onnx (a file that was written before, against the model); "
     "fxexport profile FILE.onnx (its profiles: print, replace); "
     "fxexport check FILE.onnx (what TensorRT will refuse in it)."
 )

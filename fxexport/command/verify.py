@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from fxexport.command.options import Atol, Capture, Rtol
-from fxexport.errors import FxExportError, VerificationError
+from fxexport.errors import FxExportError, UsageError, VerificationError
 
 if TYPE_CHECKING:
     from fxexport.progress import Progress
@@ -51,7 +52,19 @@ def run(arguments: list[str]) -> int:
 
     Raises:
         FxExportError: the call is wrong, the model is refused, or nothing could be compared.
+        TyperException: the command line cannot be read.
     """
+    try:
+        return _run(arguments)
+    except TyperException as error:
+        if "--json" not in arguments:
+            raise
+        usage = UsageError(error.format_message())
+        _print_json(None, usage)
+        return usage.exit_code
+
+
+def _run(arguments: list[str]) -> int:
     app = typer.Typer(
         add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
     )
@@ -221,15 +234,19 @@ def _fault(report: Report, file: str) -> FxExportError | None:
     )
 
 
+def _print_json(report: Report | None, error: FxExportError | None) -> None:
+    from fxexport.report.json import as_json_text
+
+    print(as_json_text(report, error))
+
+
 def _show(options: _Options, report: Report | None, error: FxExportError | None) -> None:
     from rich.console import Console
 
     from fxexport.report.terminal import print_comparison, print_error
 
     if options.json:
-        from fxexport.report.json import as_json_text
-
-        print(as_json_text(report, error))
+        _print_json(report, error)
         return
     if report is not None and not options.quiet:
         console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)

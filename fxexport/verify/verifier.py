@@ -123,6 +123,8 @@ class _Verifier:
             if failure.lacking:
                 return Verification(ran=False, message=failure.message)
             self._add(VerifiedCase("loading the file", False, message=failure.message))
+            if isinstance(failure, RuntimeCrash):
+                self._say_where(user_cases[0].inputs if user_cases else [])
             return self._result
         if self._random:
             self._note("the model draws random numbers: only dtypes and ranks were compared")
@@ -324,11 +326,15 @@ class _Verifier:
             return False
         self._add(VerifiedCase(case.label, False, message=text))
         if sum(not c.ok for c in self._result.cases) == 1 and not crash.from_outside:
-            found = where_it_crashes(self._graph, self._path, copies(case.inputs))
-            if found is not None:
-                self._result.message += f"; {found.text}"
-                self._result.location = found.location
+            self._say_where(copies(case.inputs))
         return True
+
+    def _say_where(self, inputs: Sequence[Eager]) -> None:
+        """Says of the first disagreement, a crash, in which operator it is."""
+        found = where_it_crashes(self._graph, self._path, inputs)
+        if found is not None:
+            self._result.message += f"; {found.text}"
+            self._result.location = found.location
 
     def _hold_to_guard(self, case: Case, max_trips: int, error: str) -> None:
         """Where PyTorch raises, and the contract says so, the file must raise too."""

@@ -101,6 +101,12 @@ def test_json(
         assert printed["verification"]["ok"] is ok
 
 
+def test_wrong_usage_is_json_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["verify", "net.onnx", "--json", "--bogus"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["exit_code"] == 2
+
+
 def test_nothing_compared_is_no_success(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
