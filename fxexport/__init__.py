@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fxexport.version import VERSION
 
 if TYPE_CHECKING:
+    from fxexport.comparison import verify_file
     from fxexport.errors import (
         FxExportError,
         MissingLoweringError,
@@ -49,6 +50,7 @@ __all__ = [
     "provider_options",
     "register_function",
     "register_lowering",
+    "verify_file",
 ]
 
 _HOME_OF = {
@@ -68,6 +70,7 @@ _HOME_OF = {
     "provider_options": "fxexport.targets.onnxruntime.provider_options",
     "register_function": "fxexport.lowering",
     "register_lowering": "fxexport.lowering",
+    "verify_file": "fxexport.comparison",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from fxexport.report.model import Verification
 from fxexport.targets.onnxruntime.provider_options import provider_options
 from fxexport.verify import verify
 from fxexport.verify.reference import Reference
+from fxexport.verify.tolerance import USUAL, Asked
 
 if TYPE_CHECKING:
     import onnx
@@ -51,8 +53,21 @@ class Exported:
         reference: Reference,
         stored: StoredProfiles,
         left_out: Collection[str] = (),
+        asked: Asked = USUAL,
     ) -> None:
-        """`left_out`: weights that its file does not hold."""
+        """Takes the parts of an export.
+
+        Args:
+            graph: the graph.
+            ir_model: what it was written as.
+            report: what was decided.
+            prepared: the inputs.
+            reference: the model in PyTorch.
+            stored: the profiles.
+            left_out: weights that its file does not hold.
+            asked: the tolerances that it is compared by.
+        """
+        self._asked = asked
         self._left_out = frozenset(left_out)
         self.graph = graph
         self.report = report
@@ -81,6 +96,10 @@ class Exported:
         The weights are in it, but for those that its file leaves out.
         """
         return message_of(self._ir_model, self._left_out, "model.onnx.data")
+
+    def operators(self) -> Counter[str]:
+        """How often each ONNX operator is in the model, in bodies too."""
+        return Counter(node.op_type for node in self._ir_model.graph.all_nodes())
 
     def save(self, path: str | os.PathLike[str], *, external_data: bool | None = None) -> None:
         """Writes the model and what stands beside it: all of these files, or none.
@@ -138,17 +157,27 @@ class Exported:
         """
         return provider_options(self, providers) if providers else provider_options(self)
 
-    def verify(self, *check_inputs: Any) -> Verification:
+    def verify(
+        self, *check_inputs: Any, rtol: float | None = None, atol: float | None = None
+    ) -> Verification:
         """Compares the model in ONNX Runtime with PyTorch on the export's inputs and these.
 
         Weights that its file leaves out take part; where they have no values nothing is compared.
 
         Args:
             check_inputs: further inputs, each in the form of the export's `inputs`.
+            rtol: what floats may be off by, as a part of PyTorch's result; by default as at export.
+            atol: what they may be off by besides; by default as at export.
 
         Returns:
             All comparisons; `report.verification` is set to them too.
+
+        Raises:
+            UsageError: `check_inputs` do not fit, or a tolerance is none.
         """
+        asked = Asked(
+            self._asked.rtol if rtol is None else rtol, self._asked.atol if atol is None else atol
+        )
         if not have_values([*self.graph.weights.values(), *self._state_tensors()]):
             why = "its weights have no values"
             self.report.verification = Verification(ran=False, message=why)
@@ -156,11 +185,33 @@ class Exported:
         with tempfile.TemporaryDirectory(prefix="fxexport-") as folder:
             path = os.path.join(folder, "model.onnx")
             self._write(path, None, ())
-            return self.verify_file(path, check_inputs)
+            return self.verify_file(path, check_inputs, asked)
 
-    def verify_file(self, path: str, check_inputs: Iterable[Any] = ()) -> Verification:
-        """Compares a file that `save` has written, as `verify` does."""
+    def verify_file(
+        self,
+        path: str,
+        check_inputs: Iterable[Any] = (),
+        asked: Asked | None = None,
+        *,
+        explain: bool = True,
+    ) -> Verification:
+        """Compares a file with PyTorch, as `verify` does.
+
+        Args:
+            path: the file; one that `save` has written, or another one with these inputs and
+                outputs.
+            check_inputs: further inputs.
+            asked: the tolerances; by default as at export.
+            explain: whether values in the file have the names of those in the graph, so that the
+                first one that is wrong can be looked for.
+        """
         self.report.verification = verify(
-            self.graph, path, self.reference, self.prepared, list(check_inputs)
+            self.graph,
+            path,
+            self.reference,
+            self.prepared,
+            list(check_inputs),
+            asked=self._asked if asked is None else asked,
+            explain=explain,
         )
         return self.report.verification

@@ -50,6 +50,8 @@ class ExportOptions:
     max_depth: int | None = None
     guards: bool = True
     symbolic: bool | Collection[str] = False
+    rtol: float | None = None
+    atol: float | None = None
     progress: Progress = field(default_factory=NullProgress)
 
     def check_weights(self) -> None:

@@ -57,9 +57,11 @@ from fxexport.report import Report
 from fxexport.report.stages import Stages
 from fxexport.summary import summarize
 from fxexport.targets import check_max_trips, target_named
+from fxexport.targets.onnxruntime.session import start_early
 from fxexport.targets.target import Target
 from fxexport.verify.disagreement import disagreement
 from fxexport.verify.reference import Reference
+from fxexport.verify.tolerance import Asked
 from fxexport.version import VERSION
 
 if TYPE_CHECKING:
@@ -93,6 +95,8 @@ def export(
     max_depth: int | None = None,
     guards: bool = True,
     symbolic: bool | Collection[str] = False,
+    rtol: float | None = None,
+    atol: float | None = None,
     progress: Progress | None = None,
 ) -> Exported:
     """Exports a model to ONNX with its ifs and loops intact.
@@ -141,6 +145,9 @@ def export(
             of it as the model does. Files for TensorRT do not: there a profile is the guard.
         symbolic: whether each `torch.autograd.Function` with a ``symbolic(g, ...)`` method is
             written by that, as one node; or the names of those that are. Of others forward is read.
+        rtol: what floats may be off by in the comparison, as a part of PyTorch's result; by default
+            what two right implementations of a network differ by in its dtype.
+        atol: what they may be off by besides.
         progress: told about the stages.
 
     Returns:
@@ -177,6 +184,8 @@ def export(
         max_depth=max_depth,
         guards=guards,
         symbolic=symbolic,
+        rtol=rtol,
+        atol=atol,
         progress=progress or NullProgress(),
     )
     return run(options)
@@ -187,8 +196,11 @@ def run(options: ExportOptions) -> Exported:
     report = Report(model=_name_of(options.model), target=options.target)
     stage = Stages(report, options.progress)
     target = _checked(options, report)
+    asked = Asked(options.rtol, options.atol)
     front_end = chosen_front_end(options.capture)
     model = _model_of(options, front_end)
+    if options.verify:
+        start_early()
     with stage("inputs"):
         prepared = _prepare(options, model, report)
     with stage("capture"):
@@ -204,7 +216,7 @@ def run(options: ExportOptions) -> Exported:
     summarize(report, graph, ir_model, stored, target.keeps_ranges)
     reference = Reference(model.called, prepared, graph)
     without = _leave_out(options, model, graph, ir_model, report)
-    exported = Exported(graph, ir_model, report, prepared, reference, stored, without)
+    exported = Exported(graph, ir_model, report, prepared, reference, stored, without, asked)
     if options.path is not None:
         _write(exported, options, os.fspath(options.path), stage)
     elif options.verify:

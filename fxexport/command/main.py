@@ -22,7 +22,6 @@ from fxexport.files.model import check_target
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fxexport.command.loader import LoadedModel
     from fxexport.command.model_reference import ModelReference
     from fxexport.exported import Exported
     from fxexport.progress import Progress
@@ -92,6 +91,7 @@ _SUBCOMMANDS = {
     "profile": "fxexport.command.profile",
     "scan": "fxexport.command.scan",
     "show": "fxexport.command.show",
+    "verify": "fxexport.command.verify",
 }
 
 
@@ -179,11 +179,11 @@ def _built(options: Options, exported: Exported) -> Exported:
 
 
 def _export(options: Options, progress: Progress) -> Exported:
-    from fxexport.command.loader import loaded_model
     from fxexport.command.model_reference import parse_reference
 
     if options.quiet and options.verbose:
         raise UsageError("-q and -v exclude each other.")
+    _check_comparison(options)
     options.engine.check_with(options.target)
     if options.engine.build and options.weights == "none":
         raise UsageError("--build needs the weights, which --weights none leaves out")
@@ -191,25 +191,28 @@ def _export(options: Options, progress: Progress) -> Exported:
     path = _output_path(options.output, reference)
     with ExitStack() as stack:
         with progress("load"):
-            from fxexport.capture import method_of
-            from fxexport.command.example_inputs import merge_inputs
-            from fxexport.inputs import parse_dynamic_option, parse_input_option
+            from fxexport.command.model_call import model_call
+            from fxexport.inputs import parse_dynamic_option
             from fxexport.pipeline import export
             from fxexport.profiles.tool_options import parse_shapes_options
 
             dynamic = parse_dynamic_option(options.dynamic)
             profiles = parse_shapes_options(options.shapes)
-            given = dict(parse_input_option(text) for text in options.inputs)
-            loaded = stack.enter_context(loaded_model(reference))
-            call = method_of(loaded.model, options.method)
-            args, kwargs = merge_inputs(call, loaded.args, loaded.kwargs, given)
-            switched = not options.train and _to_eval_mode(loaded)
+            call = stack.enter_context(
+                model_call(
+                    reference,
+                    options.inputs,
+                    options.check_inputs,
+                    options.method,
+                    train=options.train,
+                )
+            )
         try:
             exported = export(
-                loaded.model,
-                args,
+                call.loaded.model,
+                call.args,
                 path,
-                kwargs=kwargs,
+                kwargs=call.kwargs,
                 dynamic=dynamic,
                 profiles=profiles,
                 target=options.target,
@@ -218,7 +221,9 @@ def _export(options: Options, progress: Progress) -> Exported:
                 max_depth=options.max_depth,
                 guards=options.guards,
                 verify=options.verify,
-                check_inputs=loaded.check_inputs,
+                check_inputs=call.check_inputs,
+                rtol=options.rtol,
+                atol=options.atol,
                 external_data=options.external_data,
                 weights=options.weights,
                 outputs=options.outputs,
@@ -231,7 +236,7 @@ def _export(options: Options, progress: Progress) -> Exported:
             )
         except VerificationError as error:
             if error.exported is not None:
-                _complete(error.exported.report, loaded, switched)
+                call.complete(error.exported.report)
             raise
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -239,8 +244,20 @@ def _export(options: Options, progress: Progress) -> Exported:
             raise OutputError(
                 f"{path} could not be written: {error.strerror}.", hint="Free some space."
             ) from error
-        _complete(exported.report, loaded, switched)
+        call.complete(exported.report)
         return exported
+
+
+def _check_comparison(options: Options) -> None:
+    """Refuses what says how to compare where nothing is compared."""
+    given = {
+        "--check-inputs": bool(options.check_inputs),
+        "--rtol": options.rtol is not None,
+        "--atol": options.atol is not None,
+    }
+    for name, is_given in given.items():
+        if is_given and not options.verify:
+            raise UsageError(f"{name} and --no-verify exclude each other")
 
 
 def _output_path(wanted: Path | None, reference: ModelReference) -> Path:
@@ -253,26 +270,6 @@ def _output_path(wanted: Path | None, reference: ModelReference) -> Path:
     if reference.file is not None and path.exists() and path.samefile(reference.file):
         raise UsageError(f"{path} is the model's own file.", hint="Give another one with -o.")
     return path
-
-
-def _to_eval_mode(loaded: LoadedModel) -> bool:
-    """Puts a module into eval mode; tells whether it was not."""
-    from torch import nn
-
-    if not isinstance(loaded.model, nn.Module) or not loaded.model.training:
-        return False
-    loaded.model.eval()
-    return True
-
-
-def _complete(report: Report, loaded: LoadedModel, switched: bool) -> None:
-    """Adds to a report what only the command knows."""
-    report.model = loaded.name
-    if switched:
-        report.add(
-            "note",
-            "the model was in training mode; it was exported in eval mode (--train keeps it)",
-        )
 
 
 def _show_success(options: Options, report: Report) -> None:

@@ -40,9 +40,28 @@ _EPILOG = (
     "fxexport diff A.onnx B.onnx (what changed); "
     "fxexport explain FX101 (what a code means); "
     "fxexport scan PATH (the ifs and loops in source, without running it); "
+    "fxexport verify FILE.onnx (a file that was written before, against the model); "
     "fxexport profile FILE.onnx (its profiles: print, replace); "
     "fxexport check FILE.onnx (what TensorRT will refuse in it)."
 )
+
+
+Rtol = Annotated[
+    float | None,
+    typer.Option(
+        "--rtol",
+        help="What floats may be off by in the comparison, as a part of PyTorch's result.",
+        show_default="by dtype, 1e-4 for float32",
+    ),
+]
+Atol = Annotated[
+    float | None,
+    typer.Option(
+        "--atol",
+        help="What they may be off by besides.",
+        show_default="by dtype and the largest numbers",
+    ),
+]
 
 
 class Capture(StrEnum):
@@ -90,6 +109,9 @@ class Options:
     max_depth: int | None = None
     guards: bool = True
     verify: bool = True
+    check_inputs: list[str] = field(default_factory=list)
+    rtol: float | None = None
+    atol: float | None = None
     external_data: bool | None = None
     weights: str = "file"
     outputs: str = "merge"
@@ -153,7 +175,7 @@ def _command(
         typer.Option(
             "--input",
             metavar="NAME=DTYPE[SIZES]",
-            help="An input, for example x=float32[1,3,224,224] or n=3. Repeatable.",
+            help="An input, for example x=float32[1,3,224,224], n=3 or x=@x.npy. Repeatable.",
         ),
     ] = None,
     dynamic: Annotated[
@@ -231,6 +253,17 @@ def _command(
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not compare the file with PyTorch.")
     ] = False,
+    check_inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--check-inputs",
+            metavar="FILE",
+            help="Further inputs to compare on: an .npz with an array for each input, an .npy with "
+            "the only one, or a .pt. Repeatable.",
+        ),
+    ] = None,
+    rtol: Rtol = None,
+    atol: Atol = None,
     external_data: Annotated[
         bool,
         typer.Option("--external-data", help="Weights in a .data file, whatever their size."),
@@ -335,6 +368,9 @@ def _command(
         max_depth=max_depth,
         guards=guards is Switch.on,
         verify=not no_verify,
+        check_inputs=check_inputs or [],
+        rtol=rtol,
+        atol=atol,
         external_data=True if external_data else None,
         weights=weights.value,
         outputs=outputs.value,

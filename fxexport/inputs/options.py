@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from fxexport.errors import UsageError
 from fxexport.inputs.specs import DTYPES, TensorSpec
 from fxexport.profiles.dims import Dim, parse_dim
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["parse_dynamic_option", "parse_input_option"]
 
@@ -15,7 +19,7 @@ _TENSOR = re.compile(r"(?P<dtype>(torch\.)?[A-Za-z]\w*)\s*\[(?P<shape>.*)\]", re
 _INT = re.compile(r"[+-]?\d+")
 _INPUT_HINT = (
     "write name=dtype[sizes] or name=value, for example x=float32[1,3,224,224], "
-    "ids=int64[batch,16], n=5, scale=0.5, flag=true"
+    "ids=int64[batch,16], n=5, scale=0.5, flag=true, image=@image.npy"
 )
 _DYNAMIC_HINT = (
     "write input:axis=name, for example x:0=batch,2=height, x:0=batch[1..8] or "
@@ -23,12 +27,12 @@ _DYNAMIC_HINT = (
 )
 
 
-def parse_input_option(text: str) -> tuple[str, TensorSpec | int | float | bool]:
+def parse_input_option(text: str) -> tuple[str, TensorSpec | torch.Tensor | int | float | bool]:
     """Reads one ``--input``.
 
     Args:
         text: for example ``x=float32[1,3,224,224]``, ``ids=int64[batch,16]``, ``n=5``,
-            ``scale=0.5`` or ``flag=true``.
+            ``scale=0.5``, ``flag=true``, or ``x=@x.npy`` for the tensor in a file.
 
     Returns:
         The input's name and its spec or value.
@@ -42,6 +46,8 @@ def parse_input_option(text: str) -> tuple[str, TensorSpec | int | float | bool]
         raise UsageError(
             f"--input {text!r}: expected name=dtype[sizes] or name=value", hint=_INPUT_HINT
         )
+    if value.startswith("@"):
+        return name, _tensor_in(text, value[1:])
     match = _TENSOR.fullmatch(value)
     if match is None:
         return name, _parse_scalar(text, value)
@@ -53,6 +59,15 @@ def parse_input_option(text: str) -> tuple[str, TensorSpec | int | float | bool]
         )
     shape = tuple(_parse_size(text, size) for size in _split(match["shape"]))
     return name, TensorSpec(dtype, shape)
+
+
+def _tensor_in(text: str, path: str) -> torch.Tensor:
+    from fxexport.inputs.stored import read_tensor
+
+    try:
+        return read_tensor(path)
+    except UsageError as error:
+        raise UsageError(f"--input {text!r}: {error.message}", hint=error.hint) from error
 
 
 def parse_dynamic_option(texts: Sequence[str]) -> bool | dict[str, dict[int, Dim] | bool]:

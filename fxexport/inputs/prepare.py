@@ -20,6 +20,7 @@ from fxexport.inputs.flatten import Leaf, Node, leaves_of, map_leaves, matching_
 from fxexport.inputs.lists import TensorList, as_sequences, item_sizes
 from fxexport.inputs.profile_ranges import add_profiles, with_names
 from fxexport.inputs.specs import TensorSpec, check_tensor, is_fake
+from fxexport.inputs.stored import StoredInputs
 from fxexport.profiles import Profile
 
 __all__ = ["PreparedInputs", "prepare_inputs"]
@@ -128,13 +129,16 @@ class PreparedInputs:
         """The file inputs of another call.
 
         Args:
-            args: positional arguments; or a dict by name, or one tensor, as for an export.
+            args: positional arguments; or a dict by name, or one tensor, as for an export; or what
+                a file holds.
             kwargs: keyword arguments.
 
         Raises:
             UsageError: for another structure, dtype, rank, fixed size or constant than at export,
                 and for sizes outside the declared ranges.
         """
+        if isinstance(args, StoredInputs):
+            return self._flatten_stored(args)
         args, keywords = normalise_call(args, kwargs)
         given = self._binder.bind(args, keywords).values
         self._check_names(given)
@@ -145,9 +149,7 @@ class PreparedInputs:
         sizes: dict[str, int] = {}
         flat = []
         for spec, leaf in zip(self.specs, self._file_leaves, strict=False):
-            value = by_leaf.pop(leaf)
-            check_complex(spec, value)
-            flat.append(check_value(spec, as_real(value) if spec.is_complex else value, sizes))
+            flat.append(_checked(spec, by_leaf.pop(leaf), sizes))
         for leaf, value in by_leaf.items():
             if not equal_constants(leaf.value, value):
                 raise UsageError(
@@ -161,6 +163,18 @@ class PreparedInputs:
                     ),
                 )
         return [*flat, *self._state]
+
+    def _flatten_stored(self, stored: StoredInputs) -> list[Any]:
+        """By the names of the file's inputs, or of the call's arguments."""
+        own = self.specs[: len(self._file_leaves)]
+        if stored.named is None:
+            return self.flatten(stored.call)
+        names = {spec.name for spec in own}
+        if not names & stored.named.keys() and stored.named.keys() <= self._roots.keys():
+            return self.flatten(dict(stored.named))
+        sizes: dict[str, int] = {}
+        values = zip(own, stored.in_order(own), strict=True)
+        return [*(_checked(spec, value, sizes) for spec, value in values), *self._state]
 
     def _check_names(self, given: Mapping[str, Any]) -> None:
         """Constants may be left out; arguments may be added where the default says the same."""
@@ -177,6 +191,12 @@ class PreparedInputs:
                     f"{name!r} was not given when the model was exported",
                     hint="export again with it",
                 )
+
+
+def _checked(spec: InputSpec, value: Any, sizes: dict[str, int]) -> Any:
+    """A value as an input of the file takes it."""
+    check_complex(spec, value)
+    return check_value(spec, as_real(value) if spec.is_complex else value, sizes)
 
 
 def prepare_inputs(

@@ -96,6 +96,7 @@ def _verification(verification: Verification | None) -> dict[str, Any] | None:
             for one in verification.uncovered
         ],
         "notes": list(verification.notes),
+        "tolerances": verification.tolerances,
     }
 
 

@@ -115,6 +115,8 @@ class Verification:
         location: the user's line where the first disagreement starts, where it could be found.
         uncovered: paths of branches and trip counts of loops that no comparison reached.
         notes: what could not be compared, and why.
+        tolerances: those that were asked for, as in "rtol=0.001, atol=1e-05"; empty for the usual
+            ones.
     """
 
     ran: bool
@@ -123,6 +125,7 @@ class Verification:
     location: SourceLocation | None = None
     uncovered: list[Uncovered] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    tolerances: str = ""
 
     @property
     def ok(self) -> bool:

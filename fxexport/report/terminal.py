@@ -83,6 +83,27 @@ def print_report(console: Console, report: Report, *, verbose: bool = False) -> 
         _print_build(console, report.build)
 
 
+def print_comparison(console: Console, report: Report, *, verbose: bool = False) -> None:
+    """Prints how a file that was written before compares with the model.
+
+    Args:
+        console: where to.
+        report: what was compared.
+        verbose: show every comparison.
+    """
+    verification = report.verification
+    assert verification is not None
+    _line(console, f"{relative_path(report.path)} against {report.model}", "bold")
+    print_signature(console, report.inputs, report.outputs)
+    _print_findings(console, "Notes", report.of_kind("note"), "cyan", verbose)
+    _print_verification(console, verification, verbose)
+    if verification.ok:
+        limit = " wherever it was compared" if verification.uncovered else ""
+        console.print()
+        path = relative_path(report.path)
+        _line(console, f"{path} agrees with PyTorch{limit}.", "bold green")
+
+
 def print_error(console: Console, error: BaseException, *, verbose: bool = False) -> None:
     """Prints a refusal: what, where with the code around it, and what to do.
 
@@ -162,7 +183,8 @@ def _print_verification(console: Console, verification: Verification, verbose: b
     if not verification.ran:
         return
     agreed = sum(case.ok for case in verification.cases)
-    _section(console, f"Compared with PyTorch: {agreed} of {len(verification.cases)} agree")
+    asked = f" by {verification.tolerances}" if verification.tolerances else ""
+    _section(console, f"Compared with PyTorch{asked}: {agreed} of {len(verification.cases)} agree")
     # Disagreements first: they must not be what a cap leaves out.
     cases = sorted(verification.cases, key=lambda case: case.ok)
     shown = cases if verbose else cases[:_CAP]

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
+from fxexport.errors import UsageError
 from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.values import Eager
-from fxexport.inputs import PreparedInputs
+from fxexport.inputs import PreparedInputs, StoredInputs
 from fxexport.profiles.profile import sizes_text
 from fxexport.verify.made_values import EXAMPLE, REGIMES, ValueMaker, numbers_in
 from fxexport.verify.other_sizes import SizeMaker, Sizes
 from fxexport.verify.outside import excluded_sizes, moved_alone
 
-__all__ = ["MOST_ELEMENTS", "Case", "CaseMaker", "Effort", "effort_for"]
+__all__ = [
+    "EXAMPLE_LABEL",
+    "MOST_ELEMENTS",
+    "Case",
+    "CaseMaker",
+    "Effort",
+    "effort_for",
+    "user_cases",
+]
 
 # Inputs of a profile with more elements than this are not made: running a model on them could
 # take all of the memory.
 MOST_ELEMENTS = 2**25
+EXAMPLE_LABEL = "example inputs"
 
 
 @dataclass(frozen=True)
@@ -31,7 +42,7 @@ class Case:
         inputs: flat values, in the order of the file's inputs.
         made: whether we made it up (then the model may refuse it).
         empty: whether some dimension has size zero.
-        check_entry: number of the entry in the user's check_inputs that it is, from 1; else 0.
+        check_entry: which entry of the user's check_inputs it is: its number from 1, or its file.
         sizes: the size of every dynamic dimension, where the inputs were made.
     """
 
@@ -39,8 +50,27 @@ class Case:
     inputs: list[Eager]
     made: bool = True
     empty: bool = False
-    check_entry: int = 0
+    check_entry: str = ""
     sizes: Mapping[str, int] = field(default_factory=dict)
+
+
+def user_cases(prepared: PreparedInputs, check_inputs: Sequence[Any]) -> Iterator[Case]:
+    """The example, where it has data, and what the user gave to check.
+
+    Raises:
+        UsageError: when one of `check_inputs` does not fit the model's inputs.
+    """
+    examples = [value for value in prepared.examples if value is not None]
+    if len(examples) == len(prepared.examples):
+        yield Case(EXAMPLE_LABEL, examples, made=False)
+    for k, inputs in enumerate(check_inputs, 1):
+        entry = inputs.source if isinstance(inputs, StoredInputs) else f"check_inputs, entry {k}"
+        try:
+            values = prepared.flatten(inputs)
+        except UsageError as error:
+            raise UsageError(f"{entry}: {error.message}", hint=error.hint) from None
+        label = entry if isinstance(inputs, StoredInputs) else f"check inputs {k}"
+        yield Case(label, values, made=False, check_entry=entry)
 
 
 @dataclass(frozen=True)

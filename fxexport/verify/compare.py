@@ -9,7 +9,7 @@ import torch
 from fxexport.graph.signature import OutputSpec
 from fxexport.graph.values import Eager
 from fxexport.report.model import OutputDifference
-from fxexport.verify.tolerance import Tolerance, tolerance_for
+from fxexport.verify.tolerance import USUAL, Asked, Tolerance, tolerance_for
 
 __all__ = ["as_tensor", "compare_outputs", "compare_values", "largest", "mismatches"]
 
@@ -24,6 +24,7 @@ def compare_outputs(
     input_scale: float,
     *,
     values: bool = True,
+    asked: Asked = USUAL,
 ) -> tuple[OutputDifference, ...]:
     """Compares all outputs of one run.
 
@@ -34,12 +35,13 @@ def compare_outputs(
         working: the coarsest float dtype in the model.
         input_scale: magnitude of the largest input.
         values: False compares dtypes and ranks only (for models that draw random numbers).
+        asked: the tolerances that the user asked for.
     """
     if len(expected) != len(specs):
         message = f"PyTorch returns {len(expected)} values here, the file {len(specs)}"
         return tuple(OutputDifference(spec.name, False, message=message) for spec in specs)
     return tuple(
-        _compare_output(spec, want, have, working, input_scale, values)
+        _compare_output(spec, want, have, working, input_scale, values, asked)
         for spec, want, have in zip(specs, expected, got, strict=True)
     )
 
@@ -119,6 +121,7 @@ def _compare_sequence(
     working: torch.dtype | None,
     input_scale: float,
     values: bool,
+    asked: Asked,
 ) -> OutputDifference:
     """Compares the items of a list one by one; the differences are the largest among them."""
     if not isinstance(expected, list) or not isinstance(got, list) or len(expected) != len(got):
@@ -131,7 +134,7 @@ def _compare_sequence(
     kind = spec.kind if spec.kind != "sequence" else spec.items
     item = OutputSpec(spec.name, kind, promoted=spec.promoted)
     found = [
-        _compare_output(item, want, have, working, input_scale, values)
+        _compare_output(item, want, have, working, input_scale, values, asked)
         for want, have in zip(expected, got, strict=True)
     ]
     wrong = next((k for k, difference in enumerate(found) if not difference.ok), None)
@@ -150,9 +153,10 @@ def _compare_output(
     working: torch.dtype | None,
     input_scale: float,
     values: bool,
+    asked: Asked,
 ) -> OutputDifference:
     if spec.kind == "sequence" or spec.presence:
-        return _compare_sequence(spec, expected, got, working, input_scale, values)
+        return _compare_sequence(spec, expected, got, working, input_scale, values, asked)
     if spec.kind == "text" or not isinstance(got, torch.Tensor):
         message = "" if expected == got else f"PyTorch gives {expected!r}, the file {got!r}"
         return OutputDifference(spec.name, not message, message=message)
@@ -174,7 +178,7 @@ def _compare_output(
             f"the file {got.dtype} of rank {got.dim()}"
         )
         return OutputDifference(spec.name, right, message="" if right else message)
-    tolerance = tolerance_for(want.dtype, working)
+    tolerance = asked.of(tolerance_for(want.dtype, working))
     return compare_values(spec.name, want, got, tolerance, input_scale)
 
 

@@ -17,7 +17,7 @@ from fxexport.graph.values import Eager
 from fxexport.source.location import SourceLocation
 from fxexport.targets.onnxruntime.session import OrtSession, RuntimeFailure
 from fxexport.verify.compare import compare_outputs, compare_values, largest
-from fxexport.verify.tolerance import tolerance_for
+from fxexport.verify.tolerance import USUAL, Asked, tolerance_for
 from fxexport.verify.unchecked import checked
 
 __all__ = ["Diagnosis", "diagnose"]
@@ -45,6 +45,7 @@ def diagnose(
     inputs: Sequence[Eager],
     expected: Sequence[Eager],
     working: torch.dtype | None,
+    asked: Asked = USUAL,
 ) -> Diagnosis:
     """Finds where PyTorch and the file part.
 
@@ -54,6 +55,7 @@ def diagnose(
         inputs: inputs on which they differ.
         expected: PyTorch's results for them.
         working: the coarsest float dtype in the model.
+        asked: the tolerances that the user asked for.
     """
     try:
         values, outputs = _run_recording(graph, inputs)
@@ -70,7 +72,7 @@ def diagnose(
             "the captured graph differs from PyTorch as well, so the model was not captured right"
         )
     try:
-        found = _first_difference(graph, model_path, inputs, values, working)
+        found = _first_difference(graph, model_path, inputs, values, working, asked)
         plain = None if found else _without_optimization(graph, model_path, inputs)
     except RuntimeFailure as error:
         return Diagnosis(f"the captured graph is right, the file is not ({error.message})")
@@ -131,6 +133,7 @@ def _first_difference(
     inputs: Sequence[Eager],
     values: dict[fx.Node, torch.Tensor],
     working: torch.dtype | None,
+    asked: Asked,
 ) -> Diagnosis | None:
     """The first value in the order of the graph that is not the same in the file."""
     named = {spec.name: value for spec, value in zip(graph.inputs, inputs, strict=True)}
@@ -138,7 +141,7 @@ def _first_difference(
     for nodes, got in _values_in_file(model_path, named, list(values)):
         for node, value in zip(nodes, got, strict=True):
             want = values[node]
-            tolerance = tolerance_for(want.dtype, working)
+            tolerance = asked.at_least(tolerance_for(want.dtype, working))
             difference = compare_values(node.name, want, value, tolerance, scale)
             if not difference.ok:
                 return Diagnosis(

@@ -25,6 +25,13 @@ def disagreement(
     """
     if "does not take these sizes" in verification.message:
         hint = "the relations in the report say what the file takes for granted"
+    elif "ONNX Runtime crashed (" in verification.message:
+        hint = (
+            "whoever runs the file so loses the process; a range keeps sizes out, as in "
+            '--dynamic "x:0=batch[1..64]"; please report it with the model'
+        )
+    elif "ONNX Runtime's process was ended (" in verification.message:
+        hint = "free some memory, or export with --no-verify (verify=False)"
     elif by_user := _forms_by_the_user(graph):
         hint = f"check the ONNX forms that were given for {', '.join(by_user)}"
     else:

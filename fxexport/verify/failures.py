@@ -22,7 +22,7 @@ def model_error(case: Case, error: Exception) -> FxExportError:
     raised = type(error).__name__ + (f": {error}" if str(error) else "")
     if case.check_entry:
         return UsageError(
-            f"check_inputs, entry {case.check_entry}: the model raises {raised}",
+            f"{case.check_entry}: the model raises {raised}",
             location=location,
             hint="give inputs to check that the model takes in PyTorch",
         )

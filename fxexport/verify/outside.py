@@ -6,13 +6,18 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+import torch
+
+from fxexport.errors import UsageError
 from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.guards import message_at
 from fxexport.graph.ops import guard
 from fxexport.graph.signature import Constraint
+from fxexport.graph.values import Eager
+from fxexport.inputs.checking import check_shape
 from fxexport.verify.other_sizes import SizeMaker, Sizes, broken_constraint
 
-__all__ = ["GuardCheck", "excluded_sizes", "moved_alone", "says_it_raises"]
+__all__ = ["GuardCheck", "excluded_sizes", "moved_alone", "refused", "says_it_raises"]
 
 _MOST = 6
 _NODE_NAME = re.compile(r"Name:'(.+?)' Status Message")
@@ -48,6 +53,19 @@ class GuardCheck:
                 if said in self._messages:
                     return said
         return ""
+
+
+def refused(graph: CapturedGraph, inputs: Sequence[Eager]) -> str:
+    """Why the file does not take the user's inputs; empty when it does."""
+    sizes: dict[str, int] = {}
+    for spec, value in zip(graph.inputs, inputs, strict=True):
+        if isinstance(value, torch.Tensor):
+            try:
+                check_shape(spec, tuple(value.shape), sizes)
+            except UsageError as error:
+                return f"the file does not take these inputs: {error.message}"
+    broken = broken_constraint(graph.constraints, sizes)
+    return f"the file does not take these sizes: it needs {broken}" if broken else ""
 
 
 def says_it_raises(message: str) -> bool:

@@ -7,25 +7,31 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from fxexport.errors import GuardError, UsageError
+from fxexport.errors import GuardError
 from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.outputs import without_padding
 from fxexport.graph.values import Eager
 from fxexport.inputs import PreparedInputs
-from fxexport.inputs.checking import check_shape
 from fxexport.report.model import OutputDifference, Verification, VerifiedCase
-from fxexport.targets.onnxruntime.session import INSTALL_HINT, OrtSession, RuntimeFailure, available
+from fxexport.targets.onnxruntime.session import (
+    INSTALL_HINT,
+    OrtSession,
+    RuntimeCrash,
+    RuntimeFailure,
+    available,
+)
 from fxexport.verify.calls import StepByStep, step_inputs
-from fxexport.verify.cases import Case, CaseMaker, effort_for
+from fxexport.verify.cases import EXAMPLE_LABEL, Case, CaseMaker, effort_for, user_cases
 from fxexport.verify.compare import compare_outputs, largest
 from fxexport.verify.coverage import Coverage, Reached, TooManyIterations, observe
+from fxexport.verify.crashes import crash_text, where_it_crashes
 from fxexport.verify.diagnosis import diagnose
 from fxexport.verify.excuses import Excuses, draws_numbers
 from fxexport.verify.failures import TripsExceeded, exceeded_text, model_error
-from fxexport.verify.other_sizes import TriedSizes, broken_constraint
-from fxexport.verify.outside import GuardCheck, says_it_raises
+from fxexport.verify.other_sizes import TriedSizes
+from fxexport.verify.outside import GuardCheck, refused, says_it_raises
 from fxexport.verify.reference import EagerModel, copies
-from fxexport.verify.tolerance import working_dtype
+from fxexport.verify.tolerance import USUAL, Asked, working_dtype
 from fxexport.verify.unchecked import ReferenceChecks, checked
 from fxexport.verify.vectors import UNDEFINED_SIGNS, vector_nodes, with_file_vectors
 
@@ -33,8 +39,6 @@ __all__ = ["verify"]
 
 # The user's own inputs may loop for long; beyond this, what they reach is not followed.
 _USER_ITERATIONS = 100_000
-
-_EXAMPLE = "example inputs"
 
 
 def verify(
@@ -46,6 +50,8 @@ def verify(
     *,
     seed: int = 0,
     budget_cases: int = 8,
+    asked: Asked = USUAL,
+    explain: bool = True,
 ) -> Verification:
     """Compares a file in ONNX Runtime with eager PyTorch.
 
@@ -57,6 +63,9 @@ def verify(
         check_inputs: further inputs, each in the form of the export's `inputs`.
         seed: for the inputs that are made.
         budget_cases: how many sets of inputs to make at least, for a small model.
+        asked: the tolerances that the user asked for.
+        explain: whether values in the file have the names of those in the graph, so that the first
+            one that is wrong can be looked for.
 
     Returns:
         Every comparison, and what no comparison reached.
@@ -66,43 +75,38 @@ def verify(
             raises on it.
         ModelError: when the model raises on the example inputs.
     """
-    user_cases = list(_user_cases(prepared, check_inputs))
+    cases = list(user_cases(prepared, check_inputs))
     if not available():
         return Verification(
             ran=False,
             message=f"ONNX Runtime is not installed; {INSTALL_HINT}",
         )
-    return _Verifier(graph, model_path, reference).run(user_cases, prepared, seed, budget_cases)
-
-
-def _user_cases(prepared: PreparedInputs, check_inputs: Sequence[Eager]) -> Iterator[Case]:
-    """The example, where it has data, and what the user gave to check."""
-    examples = [value for value in prepared.examples if value is not None]
-    if len(examples) == len(prepared.examples):
-        yield Case(_EXAMPLE, examples, made=False)
-    for k, inputs in enumerate(check_inputs, 1):
-        try:
-            values = prepared.flatten(inputs)
-        except UsageError as error:
-            raise UsageError(f"check_inputs, entry {k}: {error.message}", hint=error.hint) from None
-        yield Case(f"check inputs {k}", values, made=False, check_entry=k)
+    verifier = _Verifier(graph, model_path, reference, asked, explain)
+    return verifier.run(cases, prepared, seed, budget_cases)
 
 
 class _Verifier:
     """The comparisons of one file."""
 
     def __init__(
-        self, graph: CapturedGraph, model_path: str | os.PathLike[str], reference: EagerModel
+        self,
+        graph: CapturedGraph,
+        model_path: str | os.PathLike[str],
+        reference: EagerModel,
+        asked: Asked,
+        explain: bool,
     ) -> None:
         self._graph = graph
         self._path = model_path
         self._reference = reference
         self._specs = [spec for spec in graph.outputs if spec.of_model]
         self._working = working_dtype(graph)
+        self._asked = asked
+        self._explains = explain
         self._random = draws_numbers(graph)
         self._vectors = bool(vector_nodes(graph))
         self._coverage = Coverage.of(graph)
-        self._result = Verification(ran=True)
+        self._result = Verification(ran=True, tolerances=str(asked))
         self._refusal = ""
         self._checks = ReferenceChecks(graph)
         self._excuses = Excuses(graph, self._eager, self._note)
@@ -119,6 +123,8 @@ class _Verifier:
             if failure.lacking:
                 return Verification(ran=False, message=failure.message)
             self._add(VerifiedCase("loading the file", False, message=failure.message))
+            if isinstance(failure, RuntimeCrash):
+                self._say_where(user_cases[0].inputs if user_cases else [])
             return self._result
         if self._random:
             self._note("the model draws random numbers: only dtypes and ranks were compared")
@@ -127,7 +133,7 @@ class _Verifier:
         elements = sum(torch.Size(hint).numel() for hint in prepared.hints)
         effort = effort_for(self._graph, elements, budget)
         maker = CaseMaker(self._graph, prepared, seed, effort)
-        if any(case.label == _EXAMPLE for case in user_cases):
+        if any(case.label == EXAMPLE_LABEL for case in user_cases):
             self._sizes.compared.append(maker.example_sizes)
         if self._graph.state:
             self._compare_calls(user_cases, maker)
@@ -152,12 +158,15 @@ class _Verifier:
         steps = step_inputs(user_cases, maker.other_values(), own)
         for k, inputs in enumerate(steps, 1):
             case = Case(f"call {k} of {len(steps)} in a row", [*inputs, *state.eager])
-            if self._refused(case):
+            if refused(self._graph, case.inputs):
                 self._note(f"{case.label} was left out: its sizes do not fit the state by then")
                 continue
             try:
                 expected = self._eager(case.inputs)
                 got = self._run_file([*inputs, *state.file])
+            except RuntimeCrash as crash:
+                self._crashed(case, crash)
+                return
             except RuntimeFailure as failure:
                 self._add(VerifiedCase(case.label, False, message=failure.message))
                 return
@@ -171,7 +180,7 @@ class _Verifier:
                 continue
             self._add(VerifiedCase(case.label, ok, differences, _first_message(differences)))
             if not ok:
-                self._explain(case, expected)
+                self._explain(case, expected, got)
                 return
             self._coverage.seen |= self._observed(case, _USER_ITERATIONS) or set()
             state.keep(expected, got)
@@ -200,7 +209,7 @@ class _Verifier:
         return others
 
     def _as_they_are(
-        self, case: Case, expected: list[Eager], got: list[Eager]
+        self, case: Case, expected: list[Eager], got: list[Eager], asked: Asked | None = None
     ) -> tuple[OutputDifference, ...]:
         return compare_outputs(
             self._specs,
@@ -209,6 +218,7 @@ class _Verifier:
             self._working,
             largest(case.inputs),
             values=not self._random,
+            asked=self._asked if asked is None else asked,
         )
 
     def _why_not(self, case: Case) -> str:
@@ -260,7 +270,7 @@ class _Verifier:
             self._sizes.raised.append(case.sizes)
             self._hold_to_guard(case, max_trips, type(error).__name__)
             return False
-        refusal = "" if case.made else self._refused(case)
+        refusal = "" if case.made else refused(self._graph, case.inputs)
         if refusal:
             self._add(VerifiedCase(case.label, False, message=refusal))
             return True
@@ -280,6 +290,8 @@ class _Verifier:
                 return False
             self._add(VerifiedCase(case.label, False, message=failure.message))
             return True
+        except RuntimeCrash as crash:
+            return self._crashed(case, crash)
         except RuntimeFailure as failure:
             guard = self._guards.failed(failure)
             if guard and case.made and not says_it_raises(guard):
@@ -303,8 +315,26 @@ class _Verifier:
             return bool(agreed)
         self._add(VerifiedCase(case.label, ok, differences, _first_message(differences)))
         if not ok:
-            self._explain(case, expected)
+            self._explain(case, expected, got)
         return True
+
+    def _crashed(self, case: Case, crash: RuntimeCrash) -> bool:
+        """A crash is a disagreement, unless the machine is too small for inputs that were made."""
+        text = crash_text(crash, case, self._graph)
+        if crash.from_outside and case.made:
+            self._note(f"{case.label}: nothing was compared: {text}")
+            return False
+        self._add(VerifiedCase(case.label, False, message=text))
+        if sum(not c.ok for c in self._result.cases) == 1 and not crash.from_outside:
+            self._say_where(copies(case.inputs))
+        return True
+
+    def _say_where(self, inputs: Sequence[Eager]) -> None:
+        """Says of the first disagreement, a crash, in which operator it is."""
+        found = where_it_crashes(self._graph, self._path, inputs)
+        if found is not None:
+            self._result.message += f"; {found.text}"
+            self._result.location = found.location
 
     def _hold_to_guard(self, case: Case, max_trips: int, error: str) -> None:
         """Where PyTorch raises, and the contract says so, the file must raise too."""
@@ -325,6 +355,10 @@ class _Verifier:
         """Whether the file gives anything for these inputs."""
         try:
             self._run_file(case.inputs)
+        except RuntimeCrash as crash:
+            text = crash_text(crash, case, self._graph)
+            self._note(f"{case.label}: {text}, outside of what the file takes for granted")
+            return False
         except (RuntimeFailure, TripsExceeded):
             return False
         return True
@@ -350,29 +384,25 @@ class _Verifier:
         with torch.random.fork_rng(devices=[]), torch.no_grad(), self._checks():
             return list(self._reference(copies(inputs)))
 
-    def _refused(self, case: Case) -> str:
-        """Why the file does not take the user's inputs; empty when it does."""
-        sizes: dict[str, int] = {}
-        for spec, value in zip(self._graph.inputs, case.inputs, strict=True):
-            if isinstance(value, torch.Tensor):
-                try:
-                    check_shape(spec, tuple(value.shape), sizes)
-                except UsageError as error:
-                    return f"the file does not take these inputs: {error.message}"
-        broken = broken_constraint(self._graph.constraints, sizes)
-        return f"the file does not take these sizes: it needs {broken}" if broken else ""
-
     def _add(self, case: VerifiedCase) -> None:
         self._result.cases.append(case)
         if not case.ok and not self._result.message:
             self._result.message = f"{case.label}: {case.message}"
 
-    def _explain(self, case: Case, expected: list[Eager]) -> None:
+    def _explain(self, case: Case, expected: list[Eager], got: list[Eager] | None = None) -> None:
         """Says once where the first disagreement starts."""
         wrong = [c for c in self._result.cases if not c.ok]
         if len(wrong) > 1:
             return
-        found = diagnose(self._graph, self._path, copies(case.inputs), expected, self._working)
+        usual = got and self._asked and self._as_they_are(case, expected, got, USUAL)
+        if usual and all(difference.ok for difference in usual):
+            self._result.message += f"; they agree but for what was asked: {self._asked}"
+            return
+        if not self._explains:
+            return
+        found = diagnose(
+            self._graph, self._path, copies(case.inputs), expected, self._working, self._asked
+        )
         self._result.message += f"; {found.text}"
         self._result.location = found.location
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy
 import pytest
 import torch
 
@@ -111,6 +112,9 @@ def test_what_is_not_asked_for_is_left_to_the_export(export: Recorder) -> None:
         (["--external-data"], "external_data", True),
         (["--weights", "none"], "weights", "none"),
         ([], "weights", "file"),
+        (["--rtol", "1e-3"], "rtol", 1e-3),
+        (["--atol=0"], "atol", 0.0),
+        ([], "rtol", None),
         (["-o", "other.onnx"], "path", Path("other.onnx")),
         (["--output", "folder"], "path", Path("folder/net.onnx")),
     ],
@@ -164,6 +168,11 @@ def test_dynamic_takes_an_axis_without_a_name(export: Recorder) -> None:
         ["--opset", "new"],
         ["--report", "xml"],
         ["--weights", "some"],
+        ["--rtol", "little"],
+        ["--rtol", "1e-3", "--no-verify"],
+        ["--check-inputs", "none.npz"],
+        ["--check-inputs", "net.py"],
+        ["--input", "x=@none.npy"],
         ["--bogus"],
         ["-q", "-v"],
         ["second.py"],
@@ -211,6 +220,20 @@ def test_a_bad_model_file_exits_with_2(
 def test_inputs_from_the_command_line_replace_and_add(export: Recorder) -> None:
     assert main(["net.py", "--input", "x=int64[4,5]", "--input", "n=7"]) == 0
     assert export.call["inputs"] == (TensorSpec(torch.int64, (4, 5)), 7)
+
+
+def test_inputs_come_from_files(export: Recorder, tmp_path: Path) -> None:
+    numpy.save(tmp_path / "x.npy", numpy.ones((4, 3), "float32"))
+    numpy.savez(tmp_path / "more.npz", x=numpy.zeros((5, 3), "float32"))
+    arguments = ["--input", "x=@x.npy", "--check-inputs", "more.npz", "--check-inputs", "x.npy"]
+    assert main(["net.py", *arguments]) == 0
+    (x,) = export.call["inputs"]
+    assert x.tolist() == [[1.0] * 3] * 4
+    own, named, one = export.call["check_inputs"]
+    assert tuple(own[0].shape) == (2, 3)
+    assert named.source == "more.npz"
+    assert list(named.named) == ["x"]
+    assert one.call.shape == (4, 3)
 
 
 def test_a_model_is_exported_in_eval_mode_and_the_report_says_so(

@@ -14,7 +14,7 @@ from fxexport.lowering.builder.builder import OpBuilder
 from fxexport.lowering.builder.values import Operand, Value
 from fxexport.lowering.operators.arithmetic import compute, is_one
 from fxexport.lowering.operators.reduce import sum_
-from fxexport.lowering.operators.shape import transpose_to
+from fxexport.lowering.operators.shape import diagonal, transpose_to
 from fxexport.lowering.registry import LoweringTable
 
 LOWERINGS = LoweringTable()
@@ -122,16 +122,15 @@ def bilinear(op: OpBuilder, a: Value, b: Value, weight: Value, bias: Value | Non
 def sum_of_products(op: OpBuilder, equation: str, tensors: Sequence[Value]) -> Value:
     """Einsum, or products of matrices where a dimension may have no element.
 
-    ONNX Runtime's Einsum ends the process where it transposes a tensor without elements.
+    ONNX Runtime ends the process where its Einsum transposes a tensor without elements, and refuses
+    an ellipsis that the result does not have.
     """
     terms, wanted = _parsed(equation, [x.rank for x in tensors])
     filled = all(dim for x in tensors for dim in x.dims)
-    repeats = any(len(set(term)) < len(term) for term in terms)
-    # Numbers of an ellipsis that is summed may be 1 in one operand: MatMul does not broadcast them.
     lost = any(letter.isdigit() and letter not in wanted for term in terms for letter in term)
-    if filled or repeats or lost or not op.exact:
+    if filled and not lost:
         return op.one("Einsum", *tensors, equation=equation)
-    parts = [_Part(x, term) for x, term in zip(tensors, terms, strict=True)]
+    parts = [_on_diagonals(op, _Part(x, term)) for x, term in zip(tensors, terms, strict=True)]
     found, *rest = parts
     for k, part in enumerate(rest):
         later = {letter for other in rest[k + 1 :] for letter in other.letters}
@@ -170,6 +169,18 @@ def _parsed(equation: str, ranks: Sequence[int]) -> tuple[list[list[str]], list[
     return found, counted + sorted(letter for letter in set(every) if every.count(letter) == 1)
 
 
+def _on_diagonals(op: OpBuilder, part: _Part) -> _Part:
+    """A part with one dimension a letter: what has two is read along its diagonal."""
+    value, letters = part.value, list(part.letters)
+    for letter in dict.fromkeys(letters):
+        while letters.count(letter) > 1:
+            first = letters.index(letter)
+            second = letters.index(letter, first + 1)
+            value = diagonal(op, value, 0, first, second)
+            letters = [one for k, one in enumerate(letters) if k not in (first, second)] + [letter]
+    return _Part(value, letters)
+
+
 def _summed(op: OpBuilder, part: _Part, kept: Collection[str]) -> _Part:
     """A part without the dimensions that nothing else needs."""
     axes = [k for k, letter in enumerate(part.letters) if letter not in kept]
@@ -204,6 +215,9 @@ def _multiplied(op: OpBuilder, a: _Part, b: _Part, kept: Collection[str]) -> _Pa
     left = [letter for letter in a.letters if letter not in shared]
     right = [letter for letter in b.letters if letter not in shared]
     letters = [*batch, *left, *right]
+    # Those of an ellipsis may be 1 in one of them: MatMul does not broadcast what it sums.
+    loose = [letter for letter in over if letter.isdigit()]
+    a, b = _as_wide(op, a, b, loose), _as_wide(op, b, a, loose)
     first = transpose_to(op, a.value, a.axes([*batch, *left, *over]))
     second = transpose_to(op, b.value, b.axes([*batch, *over, *right]))
     if not over:
@@ -226,6 +240,20 @@ def _multiplied(op: OpBuilder, a: _Part, b: _Part, kept: Collection[str]) -> _Pa
     result = op.reshape(found, sizes)
     result.shape = ir.Shape([size if isinstance(size, int) else None for size in sizes])
     return _Part(result, letters)
+
+
+def _as_wide(op: OpBuilder, part: _Part, other: _Part, letters: Sequence[str]) -> _Part:
+    """A part whose dimensions of some letters are as large as the other's, where they are 1."""
+
+    def size(letter: str) -> int | Value:
+        if letter not in letters:
+            return 1  # in Expand, the larger of both
+        return op.size(other.value, other.letters.index(letter))
+
+    sizes = [size(letter) for letter in part.letters]
+    if all(x == 1 or x == own for x, own in zip(sizes, part.value.dims, strict=True)):
+        return part
+    return _Part(op.one("Expand", part.value, op.sizes(sizes)), part.letters)
 
 
 def _as_matrices(op: OpBuilder, x: Value, batch: int, rows: int) -> Value:

@@ -1,22 +1,28 @@
-"""Running files in ONNX Runtime: the one place that imports it, and only when it is needed."""
+"""Running files in ONNX Runtime, which a process of its own imports."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-import torch.utils.dlpack
 
 from fxexport.codes.ids import Code
 from fxexport.errors import FxExportError
+from fxexport.targets.onnxruntime.arena import Arena
+from fxexport.targets.onnxruntime.process import Message, ProcessDied, RuntimeProcess
 
-if TYPE_CHECKING:
-    import onnxruntime
-
-__all__ = ["INSTALL_HINT", "OrtSession", "RuntimeFailure", "available"]
+__all__ = [
+    "INSTALL_HINT",
+    "OrtSession",
+    "RuntimeCrash",
+    "RuntimeFailure",
+    "available",
+    "start_early",
+]
 
 INSTALL_HINT = "install it with pip install onnxruntime (or onnxruntime-gpu)"
 
@@ -65,16 +71,41 @@ class RuntimeFailure(FxExportError):
         self.lacking = lacking
 
 
+class RuntimeCrash(RuntimeFailure):
+    """ONNX Runtime's process died on a file.
+
+    Attributes:
+        from_outside: whether the system or somebody ended it, for want of memory for example.
+    """
+
+    def __init__(self, message: str, *, from_outside: bool) -> None:
+        super().__init__(message, lacking=from_outside)
+        self.from_outside = from_outside
+
+
 def available() -> bool:
     """Whether ONNX Runtime is installed (nothing is imported)."""
     return importlib.util.find_spec("onnxruntime") is not None
 
 
 _UNKNOWN_OPERATOR = "is not a registered function/op"
+_DATA_FOLDER = "session.model_external_initializers_file_folder_path"
+
+
+def start_early() -> None:
+    """Starts ONNX Runtime's process now, beside what else there is to do before there is a file.
+
+    What goes wrong is told when it is needed.
+    """
+    if available():
+        with contextlib.suppress(OSError, ProcessDied):
+            RuntimeProcess.shared()
 
 
 class OrtSession:
-    """A file, loaded into ONNX Runtime on the CPU.
+    """A file, loaded into ONNX Runtime on the CPU, in a process of its own.
+
+    Where that process is gone, the file is loaded again into the next one.
 
     Attributes:
         input_names: names of the inputs, in order.
@@ -98,39 +129,31 @@ class OrtSession:
             data_folder: where weights outside of `model` lie when it is given as bytes.
 
         Raises:
+            RuntimeCrash: when ONNX Runtime dies of the file.
             RuntimeFailure: when ONNX Runtime is missing, or refuses the file.
         """
         if not available():
             raise RuntimeFailure("ONNX Runtime is not installed", hint=INSTALL_HINT, lacking=True)
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise RuntimeFailure(
-                f"ONNX Runtime is installed but does not start: {error}",
-                hint=INSTALL_HINT,
-                lacking=True,
-            ) from error
-        options = _options(onnxruntime, optimize, data_folder)
-        source = model if isinstance(model, bytes) else os.fspath(model)
-        try:
-            self._session = onnxruntime.InferenceSession(
-                source, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:
-            said = _said(error).removeprefix("NOT_IMPLEMENTED : ")
-            lacking, fault = True, "has no kernel on the CPU"
-            if _UNKNOWN_OPERATOR in said:  # of a user's own lowering
-                fault, said = "lacks an operator", said.partition("Fatal error: ")[2]
-            elif type(error).__name__ != "NotImplemented":
-                lacking, fault = False, "does not load the file"
-            raise RuntimeFailure(
-                f"ONNX Runtime {onnxruntime.__version__} {fault}: {said}", lacking=lacking
-            ) from error
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        self.input_names: list[str] = [value.name for value in inputs]
-        self.output_names: list[str] = [value.name for value in outputs]
-        self.input_types: list[str] = [value.type for value in inputs]
-        self.output_types: list[str] = [value.type for value in outputs]
+        self._parts = [memoryview(model)] if isinstance(model, bytes) else []
+        config = {} if data_folder is None else {_DATA_FOLDER: os.path.abspath(data_folder)}
+        self._request: Message = {
+            "do": "load",
+            "file": None if isinstance(model, bytes) else os.path.abspath(model),
+            "optimize": optimize,
+            "config": config,
+        }
+        self._process: RuntimeProcess | None = None
+        self._number = -1
+        loaded = self._load()
+        self.input_names: list[str] = [name for name, _ in loaded["inputs"]]
+        self.output_names: list[str] = [name for name, _ in loaded["outputs"]]
+        self.input_types: list[str] = [kind for _, kind in loaded["inputs"]]
+        self.output_types: list[str] = [kind for _, kind in loaded["outputs"]]
+
+    def __del__(self) -> None:
+        process = getattr(self, "_process", None)
+        if process is not None:
+            process.drop(self._number)
 
     def run(self, inputs: Mapping[str, Any]) -> list[Any]:
         """Runs the file.
@@ -144,89 +167,151 @@ class OrtSession:
             a list of tensors for a sequence, or text.
 
         Raises:
+            RuntimeCrash: when ONNX Runtime dies.
             RuntimeFailure: when ONNX Runtime fails.
         """
-        feed = {
-            name: self._value(name, kind, inputs)
-            for name, kind in zip(self.input_names, self.input_types, strict=True)
+        parts: list[memoryview] = []
+        kinds = zip(self.input_names, self.input_types, strict=True)
+        request = {
+            "do": "run",
+            "feed": [[name, _described(name, kind, inputs, parts)] for name, kind in kinds],
+            "sequences": any(k.startswith("seq(") for k in (*self.input_types, *self.output_types)),
         }
-        try:
-            values = {name: value for name, (value, _) in feed.items()}
-            if any(kind.startswith("seq(") for kind in (*self.input_types, *self.output_types)):
-                # The items of a sequence can be had from an OrtValue only as NumPy arrays.
-                return [_from_numpy(result) for result in self._session.run(None, values)]
-            results = self._session.run_with_ort_values(None, values)
-        except Exception as error:
-            raise RuntimeFailure(f"ONNX Runtime fails on the file: {_said(error)}") from error
-        return [self._tensor(name, r) for name, r in zip(self.output_names, results, strict=True)]
 
-    def _value(self, name: str, kind: str, inputs: Mapping[str, Any]) -> tuple[Any, Any]:
-        """An input for ONNX Runtime, and the array that owns its memory."""
-        import onnxruntime
+        def results(arena: Arena, answer: Message) -> list[Any]:
+            named = zip(self.output_names, answer["results"], strict=True)
+            return [_result(name, spec, arena) for name, spec in named]
 
-        if name not in inputs:
-            raise RuntimeFailure(f"the file's input {name!r} is not given")
-        if kind.startswith("seq(") and isinstance(inputs[name], (list, tuple)):
-            items = [self._value(name, kind[4:-1], {name: item}) for item in inputs[name]]
-            return [array for _, array in items], None
-        if kind not in _DTYPES:
-            raise RuntimeFailure(f"the file's input {name!r} is a {kind}, not a tensor of numbers")
-        dtype, number = _DTYPES[kind]
-        tensor = inputs[name]
-        if not isinstance(tensor, torch.Tensor):
-            tensor = torch.tensor(tensor, dtype=dtype)
-        if tensor.dtype != dtype:
-            raise RuntimeFailure(f"the file's input {name!r} is a {kind}, got {tensor.dtype}")
-        tensor = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous()
-        bits = _BITS.get(dtype)
-        array = (tensor if bits is None else tensor.view(bits)).numpy()
-        value = onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(array, number)
-        return value, array
+        answer, found = self._asked(request, parts, results)
+        if "error" in answer:
+            raise RuntimeFailure(f"ONNX Runtime fails on the file: {_said(answer)}")
+        return found  # type: ignore[no-any-return]
 
-    def _tensor(self, name: str, value: onnxruntime.OrtValue) -> torch.Tensor | str:
-        """An output as a tensor of its own, or as text."""
-        if value.is_tensor() and value.data_type() == "tensor(string)":
-            return _from_numpy(value.numpy())
-        if not value.is_tensor() or value.data_type() not in _DTYPES:
-            raise RuntimeFailure(
-                f"the file's output {name!r} is a {value.data_type()}, not a tensor of numbers"
-            )
-        dtype, _ = _DTYPES[value.data_type()]
-        if 0 in value.shape():
-            return torch.empty(value.shape(), dtype=dtype)
-        tensor = torch.utils.dlpack.from_dlpack(value).clone()
-        return tensor if tensor.dtype == dtype else tensor.view(dtype)
+    def _asked(
+        self, request: Message, parts: Sequence[memoryview], into: Any
+    ) -> tuple[Message, Any]:
+        """The answer to a request about this file; a process that is gone is replaced before."""
+        for last in (False, True):
+            try:
+                process = self._here()
+                return process.ask({**request, "session": self._number}, parts, into)
+            except ProcessDied as death:
+                # It may have left for want of work just now, without a look at the request.
+                if last or death.how:
+                    raise _crash(death) from None
+        raise AssertionError
 
+    def _here(self) -> RuntimeProcess:
+        """The process that has the file."""
+        if self._process is None or not self._process.alive:
+            self._load()
+        assert self._process is not None
+        return self._process
 
-def _from_numpy(value: Any) -> Any:
-    """A tensor for an array, a list of them for a list, text for text."""
-    if isinstance(value, list):
-        return [_from_numpy(item) for item in value]
-    if isinstance(value, str):
-        return value
-    if value.dtype == object:
-        return str(value.item())
-    return torch.tensor(value)
+    def _load(self) -> Message:
+        for last in (False, True):
+            try:
+                process = RuntimeProcess.shared()
+                number = process.new_session()
+                request = {**self._request, "session": number}
+                answer, _ = process.ask(request, self._parts)
+            except ProcessDied as death:
+                if last or death.how:
+                    raise _crash(death, " while it loaded the file") from None
+            except OSError as error:
+                raise RuntimeFailure(
+                    f"no process could be started for ONNX Runtime: {error}", lacking=True
+                ) from error
+            else:
+                break
+        if "error" in answer:
+            raise _load_failure(answer, process)
+        self._process, self._number = process, number
+        return answer
 
 
-def _options(
-    ort: Any, optimize: bool, data_folder: str | os.PathLike[str] | None
-) -> onnxruntime.SessionOptions:
-    options = ort.SessionOptions()
-    # Failures are raised; what it prints beside them would only repeat them.
-    options.log_severity_level = 4
-    levels = ort.GraphOptimizationLevel
-    options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimize else levels.ORT_DISABLE_ALL
-    if data_folder is not None:
-        options.add_session_config_entry(
-            "session.model_external_initializers_file_folder_path", os.fspath(data_folder)
+def _crash(death: ProcessDied, when: str = "") -> RuntimeCrash:
+    """What is said of a process that is gone."""
+    how = death.how or "it left"
+    if death.from_outside:
+        text = f"ONNX Runtime's process was ended ({how}){when}, for want of memory perhaps"
+    else:
+        text = f"ONNX Runtime crashed ({how}){when}"
+    return RuntimeCrash(text, from_outside=death.from_outside)
+
+
+def _load_failure(answer: Message, process: RuntimeProcess) -> RuntimeFailure:
+    """Why a file was not loaded."""
+    if process.failure:
+        return RuntimeFailure(
+            f"ONNX Runtime is installed but does not start: {process.failure}",
+            hint=INSTALL_HINT,
+            lacking=True,
         )
-    return options
+    said = _said(answer).removeprefix("NOT_IMPLEMENTED : ")
+    lacking, fault = True, "has no kernel on the CPU"
+    if _UNKNOWN_OPERATOR in said:  # of a user's own lowering
+        fault, said = "lacks an operator", said.partition("Fatal error: ")[2]
+    elif answer["class"] != "NotImplemented":
+        lacking, fault = False, "does not load the file"
+    return RuntimeFailure(f"ONNX Runtime {process.version} {fault}: {said}", lacking=lacking)
 
 
-def _said(error: Exception) -> str:
+def _described(name: str, kind: str, inputs: Mapping[str, Any], parts: list[memoryview]) -> Any:
+    """An input as the process takes it; its bytes become a part."""
+    if name not in inputs:
+        raise RuntimeFailure(f"the file's input {name!r} is not given")
+    if kind.startswith("seq(") and isinstance(inputs[name], (list, tuple)):
+        return [_described(name, kind[4:-1], {name: item}, parts) for item in inputs[name]]
+    if kind not in _DTYPES:
+        raise RuntimeFailure(f"the file's input {name!r} is a {kind}, not a tensor of numbers")
+    dtype, number = _DTYPES[kind]
+    tensor = inputs[name]
+    if not isinstance(tensor, torch.Tensor):
+        tensor = torch.tensor(tensor, dtype=dtype)
+    if tensor.dtype != dtype:
+        raise RuntimeFailure(f"the file's input {name!r} is a {kind}, got {tensor.dtype}")
+    tensor = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous()
+    parts.append(_bytes_of(tensor))
+    named = str(_BITS.get(dtype, dtype)).removeprefix("torch.")
+    return {
+        "onnx": number,
+        "numpy": named,
+        "shape": list(tensor.shape),
+        "part": len(parts) - 1,
+    }
+
+
+def _result(name: str, spec: Message, arena: Arena) -> Any:
+    """An output as a tensor of its own, as text, or as a list of tensors."""
+    if "text" in spec:
+        return spec["text"]
+    if "items" in spec:
+        return [_result(name, item, arena) for item in spec["items"]]
+    if "numpy" in spec:
+        dtype = getattr(torch, spec["numpy"])
+    elif spec["shape"] is not None and spec["type"] in _DTYPES:
+        dtype, _ = _DTYPES[spec["type"]]
+    else:
+        raise RuntimeFailure(
+            f"the file's output {name!r} is a {spec['type']}, not a tensor of numbers"
+        )
+    tensor = torch.empty(spec["shape"], dtype=dtype)
+    if tensor.numel():
+        arena.read_into(spec["at"], _bytes_of(tensor))
+    return tensor
+
+
+def _bytes_of(tensor: torch.Tensor) -> memoryview:
+    """The memory of a tensor that lies in order."""
+    if not tensor.numel():
+        return memoryview(b"")
+    return memoryview(tensor.reshape(-1).view(torch.uint8).numpy()).cast("B")
+
+
+def _said(answer: Message) -> str:
     """ONNX Runtime's message without its numbering."""
-    parts: Sequence[str] = str(error).split(" : ")
+    parts: Sequence[str] = answer["error"].split(" : ")
     if parts and parts[0].startswith("[ONNXRuntimeError]"):
         parts = parts[2:]
-    return " : ".join(parts).strip() or type(error).__name__
+    return " : ".join(parts).strip() or answer["class"]

@@ -6,13 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import onnx
 import pytest
 import torch
 
 pytest.importorskip("onnxruntime")
 
 from fxexport.targets.onnxruntime.session import OrtSession, RuntimeFailure
+from tests.support.onnx_bytes import identity
 
 DTYPES = {
     torch.float32: 1, torch.uint8: 2, torch.int8: 3, torch.uint16: 4, torch.int16: 5,
@@ -20,19 +20,6 @@ DTYPES = {
     torch.uint32: 12, torch.uint64: 13, torch.bfloat16: 16, torch.float8_e4m3fn: 17,
     torch.float8_e5m2: 19,
 }  # fmt: skip
-
-
-def identity(number: int, shape: list[str | int]) -> bytes:
-    info = onnx.helper.make_tensor_value_info
-    graph = onnx.helper.make_graph(
-        [onnx.helper.make_node("Identity", ["x"], ["y"])],
-        "g",
-        [info("x", number, shape)],
-        [info("y", number, shape)],
-    )
-    opset = onnx.helper.make_opsetid("", 20)
-    model = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=10)
-    return bytes(model.SerializeToString())
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -81,9 +68,9 @@ def test_file_that_is_none(tmp_path: Path) -> None:
         OrtSession(tmp_path / "none.onnx")
 
 
-def test_onnx_runtime_is_imported_only_when_a_file_is_loaded() -> None:
+def test_onnx_runtime_is_never_imported_by_the_program_itself() -> None:
     code = (
-        "import sys, fxexport.targets.onnxruntime.session as t, fxexport.verify; "
-        "assert t.available(); assert 'onnxruntime' not in sys.modules"
+        "import sys, torch, fxexport; assert fxexport.export(torch.relu, (torch.ones(2),))"
+        ".report.verification.ok; assert 'onnxruntime' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
