@@ -40,6 +40,7 @@ from fxexport.capture.state.leaves import kept
 from fxexport.capture.torchscript import Interpreter
 from fxexport.errors import FxExportError, UnsupportedError
 from fxexport.graph.captured import CapturedGraph
+from fxexport.graph.decisions import ProgramRead
 from fxexport.graph.sequences import SequenceVal
 from fxexport.graph.signature import DimRange, InputSpec, OutputSpec, StateSpec
 from fxexport.report.model import Report
@@ -208,11 +209,19 @@ class Attempt:
             constraints,
             state,
             written,
+            program=self._program_read(),
         )
         pins = self._pins_found()
         if not pins:
             check_declared(self._inputs[:own], constraints, self._request.profiled)
         return Found(graph, pins, state, unread=self._read_and_written())
+
+    def _program_read(self) -> ProgramRead:
+        folded = self.session.decisions.folded
+        return ProgramRead(
+            self._operators.converter.read_functions,
+            {decision: frozenset(outcomes) for decision, outcomes in folded.items()},
+        )
 
     def _read_and_written(self) -> frozenset[str]:
         """The weights that a call changes, and whose values have decided something here."""

@@ -50,12 +50,14 @@ class Effort:
     Attributes:
         cases: made inputs to compare on.
         tries: made inputs to look for untaken branches with.
+        forced: sets of inputs to force untaken branches on.
         growth: how much larger than the example inputs may get.
         max_trips: loop trips in all that made inputs may cause.
     """
 
     cases: int
     tries: int
+    forced: int
     growth: int
     max_trips: int
 
@@ -70,10 +72,10 @@ def effort_for(graph: CapturedGraph, elements: int, budget: int) -> Effort:
     """
     size = sum(weight.numel() for weight in graph.weights.values()) + 10 * elements
     if size < 2_000_000:
-        return Effort(budget, 96, 16, 10_000)
+        return Effort(budget, 96, 96, 16, 10_000)
     if size < 10_000_000:
-        return Effort(min(budget, 5), 24, 4, 5_000)
-    return Effort(min(budget, 3), 6, 3, 2_000)
+        return Effort(min(budget, 5), 24, 24, 4, 5_000)
+    return Effort(min(budget, 3), 6, 12, 3, 2_000)
 
 
 class CaseMaker:

@@ -13,7 +13,7 @@ from fxexport.graph.outputs import without_padding
 from fxexport.graph.values import Eager
 from fxexport.inputs import PreparedInputs
 from fxexport.inputs.checking import check_shape
-from fxexport.report.model import OutputDifference, Verification, VerifiedCase
+from fxexport.report.model import Goal, OutputDifference, Verification, VerifiedCase
 from fxexport.targets.onnxruntime.session import INSTALL_HINT, OrtSession, RuntimeFailure, available
 from fxexport.verify.calls import StepByStep, step_inputs
 from fxexport.verify.cases import Case, CaseMaker, effort_for
@@ -22,6 +22,7 @@ from fxexport.verify.coverage import Coverage, Reached, TooManyIterations, obser
 from fxexport.verify.diagnosis import diagnose
 from fxexport.verify.excuses import Excuses, draws_numbers
 from fxexport.verify.failures import TripsExceeded, exceeded_text, model_error
+from fxexport.verify.forced_ways import ForcedWays, Outcome, Starts
 from fxexport.verify.other_sizes import TriedSizes, broken_constraint
 from fxexport.verify.outside import GuardCheck, says_it_raises
 from fxexport.verify.reference import EagerModel, copies
@@ -108,6 +109,10 @@ class _Verifier:
         self._excuses = Excuses(graph, self._eager, self._note)
         self._guards = GuardCheck(graph)
         self._sizes = TriedSizes()
+        self._starts = Starts()
+        self._ways = ForcedWays(
+            graph, model_path, self._eager, self._add, self._note, values=not self._random
+        )
 
     def run(
         self, user_cases: Sequence[Case], prepared: PreparedInputs, seed: int, budget: int
@@ -143,6 +148,7 @@ class _Verifier:
         if self._guards.checked:
             self._compare_outside(maker)
         self._search(maker.searching(effort.tries), effort.max_trips)
+        self._ways.run(self._coverage, self._starts, effort.forced, effort.max_trips)
         return self._summed_up()
 
     def _compare_calls(self, user_cases: Sequence[Case], maker: CaseMaker) -> None:
@@ -266,6 +272,7 @@ class _Verifier:
             return True
         if self._compare_with(case, expected):
             self._coverage.seen |= seen
+            self._starts.add(case, seen)
             self._sizes.compared.append(case.sizes)
             return True
         return False
@@ -387,8 +394,20 @@ class _Verifier:
             result.message = self._refusal or "no inputs could be made"
             result.notes.append("give example inputs that the model accepts, or check_inputs")
             return result
+        result.goals = list(self._goals())
+        self._coverage.seen |= self._ways.compared()
         result.uncovered = self._coverage.uncovered()
         return result
+
+    def _goals(self) -> Iterator[Goal]:
+        """Every path and trip count, and how it was reached."""
+        for site in self._coverage.sites:
+            for goal in site.goals:
+                key = (site.path, goal)
+                reached, reason = self._ways.outcomes.get(key, Outcome("not reached"))
+                if key in self._coverage.seen:
+                    reached, reason = "input", ""
+                yield Goal(site.kind, goal, site.location, reached, reason)
 
 
 def _first_message(differences: Sequence[OutputDifference]) -> str:

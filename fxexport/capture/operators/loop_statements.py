@@ -33,6 +33,8 @@ from fxexport.capture.staging.loop import stage_loop
 from fxexport.capture.staging.widening import NeedsFirstIteration
 from fxexport.capture.values.uncertain_keys import is_iterator, with_and_without
 from fxexport.errors import UnsupportedError
+from fxexport.graph.decisions import Decides
+from fxexport.source.decisions import Decision, Place
 from fxexport.source.frames import user_location
 
 __all__ = ["LoopStatements"]
@@ -61,8 +63,18 @@ class LoopStatements:
         names: tuple[str, ...],
         globals_: tuple[str, ...],
         break_name: str | None,
+        place: Place | None = None,
     ) -> None:
-        """A while statement; `break_name` is the variable that a break sets."""
+        """A while statement.
+
+        Args:
+            test: its condition.
+            body: its body.
+            names: the variables that it binds.
+            globals_: the global ones.
+            break_name: the variable that a break sets.
+            place: where the program has it.
+        """
         slots = slots_of((test, body), names, globals_)
         broken = flag_of(body, break_name)
 
@@ -71,16 +83,25 @@ class LoopStatements:
                 return test()
             return self._logic.and_(lambda: self._logic.not_(broken.get()), test)
 
-        self.repeat_while(going, body, slots)
+        self.repeat_while(going, body, slots, self._session.decisions.at(place, "while"))
 
-    def repeat_while(self, going: _Thunk, body: _Thunk, slots: list[Slot]) -> None:
+    def repeat_while(
+        self, going: _Thunk, body: _Thunk, slots: list[Slot], decision: Decision | None = None
+    ) -> None:
         """A while loop; `slots` are the variables that it may bind."""
         try:
-            self._while(going, body, slots, may_stage=True)
+            self._while(going, body, slots, decision, may_stage=True)
         except UnsupportedError as error:
             self._session.collect(error, slots)
 
-    def _while(self, going: _Thunk, body: _Thunk, slots: list[Slot], may_stage: bool) -> None:
+    def _while(
+        self,
+        going: _Thunk,
+        body: _Thunk,
+        slots: list[Slot],
+        decision: Decision | None,
+        may_stage: bool,
+    ) -> None:
         """Python's while as long as the condition is known; otherwise a Loop from the start."""
         session = self._session
         iterations = 0
@@ -91,7 +112,7 @@ class LoopStatements:
                     attempt.roll_back()
                     break
                 if not isinstance(condition, bool):
-                    self._staged_while(condition, body, going, slots)
+                    self._staged_while(condition, body, going, slots, decision, iterations)
                     return
                 body()
                 iterations += 1
@@ -106,31 +127,70 @@ class LoopStatements:
                 return
         try:
             with session.trial():
+                first = condition_of(session, going())
                 stage_loop(
-                    session, lambda _: body(), going, slots, None, condition_of(session, going())
+                    session,
+                    lambda _: body(),
+                    going,
+                    slots,
+                    None,
+                    first,
+                    decides=_after(decision, 0),
                 )
         except (UnsupportedError, NeedsFirstIteration):
-            self._while(going, body, slots, may_stage=False)
+            self._while(going, body, slots, decision, may_stage=False)
 
     def _staged_while(
-        self, condition: Undecided, body: _Thunk, going: _Thunk, slots: list[Slot]
+        self,
+        condition: Undecided,
+        body: _Thunk,
+        going: _Thunk,
+        slots: list[Slot],
+        decision: Decision | None,
+        made: int,
     ) -> None:
+        """A loop from here on; `made` iterations are written out before it."""
         try:
-            stage_loop(self._session, lambda _: body(), going, slots, None, condition)
+            stage_loop(
+                self._session,
+                lambda _: body(),
+                going,
+                slots,
+                None,
+                condition,
+                decides=_after(decision, made),
+            )
         except NeedsFirstIteration:
-            self._peeled_while(condition, body, going, slots)
+            self._peeled_while(condition, body, going, slots, decision, made)
 
     def _peeled_while(
-        self, condition: Undecided, body: _Thunk, going: _Thunk, slots: list[Slot]
+        self,
+        condition: Undecided,
+        body: _Thunk,
+        going: _Thunk,
+        slots: list[Slot],
+        decision: Decision | None,
+        made: int,
     ) -> None:
         """The first iteration in a branch of its own, then the loop inside that branch."""
 
         def once() -> None:
             body()
             more = condition_of(self._session, going())
-            stage_loop(self._session, lambda _: body(), going, slots, None, more, peels=False)
+            stage_loop(
+                self._session,
+                lambda _: body(),
+                going,
+                slots,
+                None,
+                more,
+                peels=False,
+                decides=_after(decision, made + 1),
+            )
 
-        stage_branch(self._session, condition, once, lambda: None, slots)
+        stage_branch(
+            self._session, condition, once, lambda: None, slots, decides=_after(decision, made)
+        )
 
     def for_stmt(
         self,
@@ -139,22 +199,34 @@ class LoopStatements:
         names: tuple[str, ...],
         globals_: tuple[str, ...],
         break_name: str | None,
+        place: Place | None = None,
     ) -> None:
-        """A for statement; `break_name` is the variable that a break sets."""
+        """A for statement; see `while_stmt`."""
         slots = slots_of((body,), names, globals_)
-        self.repeat_for(iterable, body, slots, flag_of(body, break_name))
+        decision = self._session.decisions.at(place, "for")
+        self.repeat_for(iterable, body, slots, flag_of(body, break_name), decision)
 
     def repeat_for(
-        self, iterable: object, body: _Body, slots: list[Slot], broken: Slot | None
+        self,
+        iterable: object,
+        body: _Body,
+        slots: list[Slot],
+        broken: Slot | None,
+        decision: Decision | None = None,
     ) -> None:
         """A for loop; `broken` holds whether it has been left."""
         try:
-            self.run_for(iterable, body, slots, broken)
+            self.run_for(iterable, body, slots, broken, decision)
         except UnsupportedError as error:
             self._session.collect(error, slots)
 
     def run_for(
-        self, iterable: object, body: _Body, slots: list[Slot], broken: Slot | None
+        self,
+        iterable: object,
+        body: _Body,
+        slots: list[Slot],
+        broken: Slot | None,
+        decision: Decision | None = None,
     ) -> None:
         """A for loop whose refusals are raised at once: see `repeat_for`."""
         iterable = with_and_without(self._session, iterable)
@@ -162,15 +234,21 @@ class LoopStatements:
             each_alternative(
                 self._session,
                 iterable,
-                lambda one: self.run_for(one, body, slots, broken),
+                lambda one: self.run_for(one, body, slots, broken, decision),
                 slots,
             )
             return
-        self._over(
-            self._iteration.consumed(self._iteration.source_of(iterable)), body, slots, broken
-        )
+        source = self._iteration.consumed(self._iteration.source_of(iterable))
+        self._over(source, body, slots, broken, decision)
 
-    def _over(self, source: Any, body: _Body, slots: list[Slot], broken: Slot | None) -> None:
+    def _over(
+        self,
+        source: Any,
+        body: _Body,
+        slots: list[Slot],
+        broken: Slot | None,
+        decision: Decision | None = None,
+    ) -> None:
         """A for loop over what nobody else goes through."""
         if isinstance(source, Generated) and source.used is True:
             return  # Python finds no more items
@@ -180,9 +258,9 @@ class LoopStatements:
             self._for_filtered(source, body, slots, broken)
         elif isinstance(source, Dynamic):
             with self._session.iterating(source.lists):
-                self._for_dynamic(source, body, slots, broken)
+                self._for_dynamic(source, body, slots, broken, decision)
         else:
-            self._python_for(source, body, slots, broken)
+            self._python_for(source, body, slots, broken, decision)
 
     def _for_generated(
         self, source: Generated, body: _Body, slots: list[Slot], broken: Slot | None
@@ -213,7 +291,12 @@ class LoopStatements:
         self._over(source.items, where_it_holds, slots, broken)
 
     def _for_dynamic(
-        self, iterable: Dynamic, body: _Body, slots: list[Slot], broken: Slot | None
+        self,
+        iterable: Dynamic,
+        body: _Body,
+        slots: list[Slot],
+        broken: Slot | None,
+        decision: Decision | None,
     ) -> None:
         length = iterable.length
         if is_symbolic(length):
@@ -222,7 +305,7 @@ class LoopStatements:
                 reason = proof(self._session, none_at_all, True)
                 self._session.note("folded", f"this loop makes no iteration: {reason}")
                 return
-            self._staged_for(iterable, length, 0, body, slots, broken)
+            self._staged_for(iterable, length, 0, body, slots, broken, decision)
         else:
             self._python_for(
                 range(length), lambda k: body(iterable.item(k)), slots, broken, may_stage=False
@@ -236,8 +319,10 @@ class LoopStatements:
         body: _Body,
         slots: list[Slot],
         broken: Slot | None,
+        decision: Decision | None,
     ) -> None:
         session = self._session
+        decides = _after(decision, start)
         count = length - start if start else length
 
         def run_iteration(k: Size) -> None:
@@ -251,7 +336,16 @@ class LoopStatements:
             return
         with session.transaction() as attempt:
             try:
-                stage_loop(session, run_iteration, going, slots, count, first, peels=start < 2)
+                stage_loop(
+                    session,
+                    run_iteration,
+                    going,
+                    slots,
+                    count,
+                    first,
+                    peels=start < 2,
+                    decides=decides,
+                )
                 return
             except NeedsFirstIteration as error:
                 attempt.roll_back()
@@ -259,13 +353,13 @@ class LoopStatements:
 
         def one_more() -> None:
             run_iteration(0)
-            self._staged_for(source, length, start + 1, body, slots, broken)
+            self._staged_for(source, length, start + 1, body, slots, broken, decision)
 
         some: Any = length > start
         if first is not True or self._is_asked(some):
             # Without the iteration, variables stay what they were: kinds of values may differ.
             more = condition_of(session, self._logic.and_(lambda: some, lambda: first))
-            self._if(more, one_more, slots)
+            self._if(more, one_more, slots, decides)
             return
         known = session.known(some)
         if known is None:
@@ -280,12 +374,18 @@ class LoopStatements:
         symbols = expression(condition).free_symbols if is_symbolic(condition) else set()
         return bool(symbols & self._session.asked)
 
-    def _if(self, condition: Condition, then: _Thunk, slots: list[Slot]) -> None:
+    def _if(
+        self,
+        condition: Condition,
+        then: _Thunk,
+        slots: list[Slot],
+        decides: Decides | None = None,
+    ) -> None:
         if isinstance(condition, bool):
             if condition:
                 then()
         else:
-            stage_branch(self._session, condition, then, lambda: None, slots)
+            stage_branch(self._session, condition, then, lambda: None, slots, decides=decides)
 
     def _python_for(
         self,
@@ -293,6 +393,7 @@ class LoopStatements:
         body: _Body,
         slots: list[Slot],
         broken: Slot | None,
+        decision: Decision | None = None,
         may_stage: bool = True,
     ) -> None:
         """A loop over known items: written out, unless it is long or left early at run time.
@@ -322,7 +423,7 @@ class LoopStatements:
                     break
                 iterations += 1
         if long and staged is not None:
-            self._long_for(staged, body, slots, broken)
+            self._long_for(staged, body, slots, broken, decision)
             return
         if iterations > 1 and attempt.recorded:
             session.note("unrolled", f"this loop is written out: {iterations} iterations")
@@ -395,7 +496,14 @@ class LoopStatements:
         session.journal.out_of_step(iterable)
         return item
 
-    def _long_for(self, items: range, body: _Body, slots: list[Slot], broken: Slot | None) -> None:
+    def _long_for(
+        self,
+        items: range,
+        body: _Body,
+        slots: list[Slot],
+        broken: Slot | None,
+        decision: Decision | None,
+    ) -> None:
         """A loop of known length as a Loop; written out if it cannot be one."""
         source = Dynamic(len(items), lambda k: items.start + k * items.step, "range(...)")
 
@@ -411,6 +519,12 @@ class LoopStatements:
                     slots,
                     len(items),
                     condition_of(self._session, going()),
+                    decides=_after(decision, 0),
                 )
         except (UnsupportedError, NeedsFirstIteration):
             self._python_for(items, body, slots, broken, may_stage=False)
+
+
+def _after(decision: Decision | None, made: int) -> Decides | None:
+    """What the rest of a loop decides, behind iterations that are written out."""
+    return None if decision is None else Decides(decision, made)

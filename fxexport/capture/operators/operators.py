@@ -104,6 +104,7 @@ class Operators:
         comprehensions = Comprehensions(session, conditionals, self.iteration, loops)
 
         self.convert = converter.callable_for
+        self.converter = converter
         self.with_certain = calls.with_certain
         self.repeat_for = loops.repeat_for
         self.repeat_while = loops.repeat_while

@@ -30,6 +30,7 @@ from fxexport.capture.recording.types import (
 )
 from fxexport.capture.session.aliases import Aliases
 from fxexport.capture.session.chosen_numbers import ChosenNumbers
+from fxexport.capture.session.decisions import Decisions
 from fxexport.capture.session.example_sizes import hold_to_example
 from fxexport.capture.session.implications import Facts
 from fxexport.capture.session.journal import Journal, Slot
@@ -126,6 +127,7 @@ class Session(Refusing):
             Constants(self.recorder, name_of, unread),
         )
         self.aliases = Aliases(self.journal)
+        self.decisions = Decisions()
         self.facts = Facts(self.tensors.inner)
         self.chosen_numbers = ChosenNumbers(self.recorder, self.facts)
         # What a class of the program says about the truth of its objects; others as they are.

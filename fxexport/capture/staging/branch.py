@@ -11,6 +11,7 @@ from fxexport.capture.staging.join import Path, join
 from fxexport.capture.staging.raise_sites import assume_not_raised, raise_left_over, raise_where
 from fxexport.capture.staging.raised_paths import record_path
 from fxexport.capture.values.maybe import narrowed
+from fxexport.graph.decisions import Decides
 from fxexport.source.exceptions import note_of
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
@@ -27,6 +28,7 @@ def stage_branch(
     *,
     apart: bool = False,
     copies: bool = False,
+    decides: Decides | None = None,
 ) -> Value:
     """Records both paths of a branch on a symbolic condition and merges them.
 
@@ -38,6 +40,7 @@ def stage_branch(
         slots: variables that either path may bind.
         apart: whether an object that was there before stays what it is in the result: a choice.
         copies: whether objects and tensors are merged whatever the place.
+        decides: the decision of the program that it stands for, where it does.
 
     Returns:
         The merged result of the two callables.
@@ -64,6 +67,7 @@ def stage_branch(
         apart=apart,
         copies=copies,
         location=location,
+        decides=decides,
     )
     if session.tries.raised.get() is None:
         return result

@@ -13,6 +13,7 @@ import torch.utils.dlpack
 from fxexport.errors import FxExportError
 
 if TYPE_CHECKING:
+    import numpy as np
     import onnxruntime
 
 __all__ = ["INSTALL_HINT", "OrtSession", "RuntimeFailure", "available"]
@@ -86,6 +87,7 @@ class OrtSession:
         *,
         optimize: bool = True,
         data_folder: str | os.PathLike[str] | None = None,
+        initializers: Mapping[str, np.ndarray[Any, Any]] | None = None,
     ) -> None:
         """Loads a file.
 
@@ -93,6 +95,8 @@ class OrtSession:
             model: its path, or its bytes.
             optimize: whether ONNX Runtime may rewrite the graph before it runs it.
             data_folder: where weights outside of `model` lie when it is given as bytes.
+            initializers: weights that `model` says are outside of it, and that are nowhere: ONNX
+                Runtime uses their memory, and copies none of it.
 
         Raises:
             RuntimeFailure: when ONNX Runtime is missing, or refuses the file.
@@ -108,6 +112,10 @@ class OrtSession:
                 lacking=True,
             ) from error
         options = _options(onnxruntime, optimize, data_folder)
+        if initializers:
+            values = list(map(onnxruntime.OrtValue.ortvalue_from_numpy, initializers.values()))
+            options.add_external_initializers(list(initializers), values)
+            self._kept = initializers, values
         source = model if isinstance(model, bytes) else os.fspath(model)
         try:
             self._session = onnxruntime.InferenceSession(
