@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fxexport.errors import (
+        CoverageError,
         FxExportError,
         MissingLoweringError,
         ModelError,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "CoverageError",
     "Dim",
     "Exported",
     "FxExportError",
@@ -50,6 +52,7 @@ __all__ = [
 ]
 
 _HOME_OF = {
+    "CoverageError": "fxexport.errors",
     "Dim": "fxexport.profiles",
     "Exported": "fxexport.exported",
     "FxExportError": "fxexport.errors",

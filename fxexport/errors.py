@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "INVISIBLE",
+    "CoverageError",
     "FxExportError",
     "GuardError",
     "MissingLoweringError",
@@ -134,3 +135,7 @@ class VerificationError(FxExportError):
 
     exit_code = 3
     exported: Any = None
+
+
+class CoverageError(VerificationError):
+    """Less of the control flow was compared than was asked for (exit code 3)."""

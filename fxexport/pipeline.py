@@ -57,7 +57,7 @@ from fxexport.report.stages import Stages
 from fxexport.summary import summarize
 from fxexport.targets import check_max_trips, target_named
 from fxexport.targets.target import Target
-from fxexport.verify.disagreement import disagreement
+from fxexport.verify.disagreement import disagreement, too_little_compared
 from fxexport.verify.reference import Reference
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def export(
     max_depth: int | None = None,
     guards: bool = True,
     symbolic: bool | Collection[str] = False,
+    require_coverage: float | None = None,
     progress: Progress | None = None,
 ) -> Exported:
     """Exports a model to ONNX with its ifs and loops intact.
@@ -139,6 +140,8 @@ def export(
             of it as the model does. Files for TensorRT do not: there a profile is the guard.
         symbolic: whether each `torch.autograd.Function` with a ``symbolic(g, ...)`` method is
             written by that, as one node; or the names of those that are. Of others forward is read.
+        require_coverage: how much of the control flow must have been compared with PyTorch, in
+            percent of all paths of branches and trip counts of loops.
         progress: told about the stages.
 
     Returns:
@@ -149,7 +152,8 @@ def export(
         UnsupportedError: something in the model cannot be kept; it names the line.
         ModelError: the model itself raised.
         OutputError: the file cannot be written.
-        VerificationError: the file does not agree with PyTorch; it was kept under another name.
+        VerificationError: the file does not agree with PyTorch, or (CoverageError) less was
+            compared than `require_coverage`; it was kept under another name.
     """
     options = ExportOptions(
         model=model,
@@ -175,6 +179,7 @@ def export(
         max_depth=max_depth,
         guards=guards,
         symbolic=symbolic,
+        require_coverage=require_coverage,
         progress=progress or NullProgress(),
     )
     return run(options)
@@ -208,7 +213,7 @@ def run(options: ExportOptions) -> Exported:
     elif options.verify:
         with stage("verify"):
             exported.verify(*options.check_inputs)
-        _raise_on_disagreement(exported)
+        _raise_on_disagreement(exported, options)
     return exported
 
 
@@ -236,6 +241,7 @@ def _checked(options: ExportOptions, report: Report) -> Target:
     target = target_named(options.target)
     check_max_trips(options.max_trips, target)
     options.check_max_depth()
+    options.check_coverage()
     if options.path is not None:
         check_target(options.path)
     report.opset = target.checked_opset(options.opset)
@@ -367,14 +373,14 @@ def _write(exported: Exported, options: ExportOptions, path: str, stage: Stages)
         beside = target
         with stage("verify"):
             exported.verify(*options.check_inputs)
-        _raise_on_disagreement(exported)
+        _raise_on_disagreement(exported, options)
     with stage("write"):
         save(beside)
     report.path = beside
     if options.verify and with_weights:
         with stage("verify"), removed_on_failure(beside):
             exported.verify_file(beside, options.check_inputs)
-        _raise_on_disagreement(exported, beside)
+        _raise_on_disagreement(exported, options, beside)
         with removed_on_failure(beside):
             move_verified(beside, target, save)
     report.path = path
@@ -392,9 +398,15 @@ def _name_of(model: Callable[..., Any] | ExportedProgram) -> str:
     return getattr(model, "__name__", type(model).__name__)
 
 
-def _raise_on_disagreement(exported: Exported, kept: str = "") -> None:
+def _raise_on_disagreement(exported: Exported, options: ExportOptions, kept: str = "") -> None:
     verification = exported.report.verification
-    if verification is None or not verification.ran or verification.ok:
+    if verification is None:
+        return
+    if not verification.ran or verification.ok:
+        error = too_little_compared(verification, options.require_coverage, kept)
+        if error is not None:
+            error.exported = exported
+            raise error
         return
     if not verification.cases:
         return
@@ -402,6 +414,6 @@ def _raise_on_disagreement(exported: Exported, kept: str = "") -> None:
         # TorchScript read the program otherwise than Python does: the first refusal stands.
         with removed_on_failure(kept) if kept else contextlib.nullcontext():
             raise exported.report.refusal
-    error = disagreement(verification, exported.graph, kept)
-    error.exported = exported
-    raise error
+    wrong = disagreement(verification, exported.graph, kept)
+    wrong.exported = exported
+    raise wrong

@@ -32,7 +32,7 @@ _AXES = re.compile(r"[A-Za-z_][\w.]*:-?\d.*|[^-].*:.*=.*")
 
 _EPILOG = (
     "Exit codes: 0 exported and verified; 1 refused, the model does something that cannot be kept; "
-    "2 wrong usage; 3 exported, but the check disagrees; "
+    "2 wrong usage; 3 exported, but the check disagrees, or has covered too little; "
     "4 exported, but the engine was not built. "
     "The model's file is run: do not export what you would not run. "
     "Further commands: fxexport profile FILE.onnx (its profiles: print, replace); "
@@ -101,6 +101,7 @@ class Options:
     state: list[str] = field(default_factory=list)
     sequences: list[str] = field(default_factory=list)
     symbolic: list[str] = field(default_factory=list)
+    require_coverage: float | None = None
     json: bool = False
     quiet: bool = False
     verbose: bool = False
@@ -227,6 +228,16 @@ def _command(
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not compare the file with PyTorch.")
     ] = False,
+    require_coverage: Annotated[
+        float | None,
+        typer.Option(
+            "--require-coverage",
+            metavar="PERCENT",
+            help="How many of all paths of ifs and trip counts of loops must have been compared "
+            "with PyTorch, by inputs or by force.",
+            show_default="none",
+        ),
+    ] = None,
     external_data: Annotated[
         bool,
         typer.Option("--external-data", help="Weights in a .data file, whatever their size."),
@@ -331,6 +342,7 @@ def _command(
         state=state or [],
         sequences=sequence or [],
         symbolic=symbolic or [],
+        require_coverage=require_coverage,
         json=report is ReportFormat.json,
         quiet=quiet,
         verbose=verbose,

@@ -23,7 +23,7 @@ from fxexport.lowering.guards import scalar_flag
 
 __all__ = ["NODE_PATH", "write_branch", "write_loop"]
 
-# Metadata of an If or Loop: the node of the graph that it is, behind the nodes and bodies around it.
+# Metadata of an If or Loop: the node of the graph that it is, after the nodes and bodies around.
 NODE_PATH = "pkg.fxexport.node"
 
 

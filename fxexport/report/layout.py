@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ["line", "print_rows", "section"]
+__all__ = ["line", "print_rows", "relative_path", "section"]
 
 
 def print_rows(console: Console, rows: Iterable[Sequence[Text | str]], indent: str = "  ") -> None:
@@ -36,3 +37,12 @@ def section(console: Console, title: str) -> None:
 def line(console: Console, text: str, style: str = "") -> None:
     """Prints one line, however long it is."""
     console.print(Text(text, style), soft_wrap=True)
+
+
+def relative_path(path: str) -> str:
+    """A path below the current directory in its short form; any other as it is."""
+    try:
+        short = os.path.relpath(path)
+    except ValueError:  # another drive
+        return path
+    return path if short.startswith(os.pardir) else short

@@ -91,11 +91,13 @@ class Uncovered:
         goal: what never happened: "then", "else", "no trip", "one trip", "several trips",
             "any trip".
         location: the line of the branch or loop.
+        reason: why it could not be forced either.
     """
 
     kind: str
     goal: str
     location: SourceLocation | None = None
+    reason: str = ""
 
 
 Reach = Literal[

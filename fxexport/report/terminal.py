@@ -6,7 +6,6 @@ Nothing is wrapped here, so that ``file:line`` stays in one piece whatever the w
 from __future__ import annotations
 
 import linecache
-import os
 from collections.abc import Sequence
 
 from rich.cells import cell_len
@@ -15,16 +14,17 @@ from rich.text import Text
 
 from fxexport.errors import FxExportError
 from fxexport.report.build import BuildResult
+from fxexport.report.coverage import print_coverage
 from fxexport.report.json import file_size
 from fxexport.report.layout import line as _line
 from fxexport.report.layout import print_rows as _print_rows
+from fxexport.report.layout import relative_path
 from fxexport.report.layout import section as _section
 from fxexport.report.model import (
     Finding,
     FindingKind,
     OutputDifference,
     Report,
-    Uncovered,
     Verification,
     VerifiedCase,
 )
@@ -52,15 +52,6 @@ _SECTIONS: tuple[tuple[str, tuple[FindingKind, ...], str], ...] = (
 )
 
 _KIND_NAMES = {"branch": "If", "loop": "Loop", "selected": "Where", "folded": "decided"}
-
-_GOALS = {
-    "then": "was never true",
-    "else": "was never false",
-    "no trip": "never with 0 iterations",
-    "one trip": "never with 1 iteration",
-    "several trips": "never with several iterations",
-    "any trip": "never with any iteration",
-}
 
 
 def print_report(console: Console, report: Report, *, verbose: bool = False) -> None:
@@ -109,7 +100,8 @@ def print_error(console: Console, error: BaseException, *, verbose: bool = False
 
 
 def _print_header(console: Console, report: Report) -> None:
-    _line(console, f"{report.model} -> {_relative(report.path)}" if report.path else report.model)
+    where = f" -> {relative_path(report.path)}" if report.path else ""
+    _line(console, f"{report.model}{where}")
     facts = [f"ONNX opset {report.opset}"] if report.opset else []
     if report.target:
         facts.append(f"for {report.target}")
@@ -194,29 +186,7 @@ def _print_verification(console: Console, verification: Verification, verbose: b
         _line(console, "  " + _rest("", len(cases) - len(shown)), "dim")
     for note in verification.notes:
         _line(console, f"  note: {note}", "yellow")
-    _print_uncovered(console, verification.uncovered, verbose)
-
-
-def _print_uncovered(console: Console, uncovered: list[Uncovered], verbose: bool) -> None:
-    """What no comparison went through: agreement says nothing about it."""
-    if not uncovered:
-        return
-    goals: dict[tuple[str, SourceLocation | None], list[str]] = {}
-    for one in uncovered:
-        goals.setdefault((one.kind, one.location), []).append(_GOALS.get(one.goal, one.goal))
-    shown = list(goals.items())[: None if verbose else _CAP]
-    _section(console, "Not reached by any comparison")
-    rows: list[list[Text | str]] = []
-    for (kind, location), texts in shown:
-        name = Text(_KIND_NAMES.get(kind, kind), "yellow")
-        if location is not None:
-            rows.append([name, Text(_file_and_line(location), "cyan"), location.code])
-            rows.append(["", "", Text(", ".join(texts), "dim")])
-        else:
-            rows.append([name, ", ".join(texts)])
-    _print_rows(console, rows)
-    if len(goals) > len(shown):
-        _line(console, "  " + _rest("", len(goals) - len(shown)), "dim")
+    print_coverage(console, verification, verbose=verbose)
 
 
 def _case_rows(case: VerifiedCase, verbose: bool) -> list[list[Text | str]]:
@@ -246,7 +216,7 @@ def _verdict(ok: bool, message: str) -> Text:
 
 def _print_verdict(console: Console, report: Report) -> None:
     console.print()
-    path = _relative(report.path) if report.path else "the model"
+    path = relative_path(report.path) if report.path else "the model"
     verification = report.verification
     if verification is None:
         _line(console, f"Exported {path}; not compared with PyTorch.", "bold yellow")
@@ -324,16 +294,7 @@ def _rest(text: str, left_out: int) -> str:
 
 
 def _file_and_line(location: SourceLocation) -> str:
-    return f"{_relative(location.file)}:{location.line}"
-
-
-def _relative(path: str) -> str:
-    """A path below the current directory in its short form; any other as it is."""
-    try:
-        short = os.path.relpath(path)
-    except ValueError:  # another drive
-        return path
-    return path if short.startswith(os.pardir) else short
+    return f"{relative_path(location.file)}:{location.line}"
 
 
 def _hanging(text: str, indent: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,10 +84,14 @@ class Coverage:
         goals = {(site.path, goal) for site in self.sites for goal in site.goals}
         return not (seen & goals) <= self.seen
 
-    def uncovered(self) -> list[Uncovered]:
-        """What never happened; not what is inside of a body that itself never ran."""
+    def uncovered(self, reasons: Mapping[Reached, str]) -> list[Uncovered]:
+        """What never happened; not what is inside of a body that itself never ran.
+
+        Args:
+            reasons: why something could not be forced.
+        """
         return [
-            Uncovered(site.kind, goal, site.location)
+            Uncovered(site.kind, goal, site.location, reasons.get((site.path, goal), ""))
             for site in self.sites
             if self._reached(site)
             for goal in site.goals

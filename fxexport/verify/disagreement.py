@@ -1,16 +1,16 @@
-"""The error for a file that does not agree with PyTorch."""
+"""The errors for a file that does not agree with PyTorch, and for one compared too little."""
 
 from __future__ import annotations
 
 import torch
 
-from fxexport.errors import VerificationError
+from fxexport.errors import CoverageError, VerificationError
 from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.user_functions import UserFunction
 from fxexport.lowering.registry import operator_name, user_lowering
 from fxexport.report.model import Verification
 
-__all__ = ["disagreement"]
+__all__ = ["disagreement", "too_little_compared"]
 
 
 def disagreement(
@@ -34,6 +34,33 @@ def disagreement(
         + (f"; it was kept as {kept}" if kept else ""),
         location=verification.location,
         hint=hint,
+    )
+
+
+def too_little_compared(
+    verification: Verification, wanted: float | None, kept: str = ""
+) -> CoverageError | None:
+    """The error where less of the control flow was compared than is wanted.
+
+    Args:
+        verification: what was compared.
+        wanted: how much should have been, in percent; None for nothing in particular.
+        kept: where the file is.
+
+    Returns:
+        None where enough was.
+    """
+    if wanted is None or (verification.ran and verification.coverage >= wanted):
+        return None
+    if not verification.ran:
+        text = f"nothing was compared because {verification.message.rstrip('.')}"
+    else:
+        text = f"{verification.coverage_text()} goals were compared with PyTorch"
+    missing = verification.uncovered
+    return CoverageError(
+        f"{text}; {wanted:g} percent are asked for" + (f"; it was kept as {kept}" if kept else ""),
+        location=missing[0].location if missing else None,
+        hint="give inputs that lead there (check_inputs), or ask for less",
     )
 
 

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import torch
+
 from fxexport.errors import GuardError
 from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.outputs import without_padding
 from fxexport.graph.values import Eager
 from fxexport.report.model import OutputDifference, Reach, VerifiedCase
 from fxexport.source.frames import frames_of_traceback
+from fxexport.source.location import SourceLocation
 from fxexport.targets.onnxruntime.session import RuntimeFailure
 from fxexport.verify.cases import Case
 from fxexport.verify.compare import compare_outputs, largest
@@ -31,8 +34,12 @@ from fxexport.verify.unchecked import checked
 
 __all__ = ["ForcedWays", "Outcome", "Starts"]
 
-# Sets of inputs to force one goal on.
-_CASES = 3
+# Sets of inputs to try to force one goal on, and on how many of them it is compared.
+_CASES, _ENOUGH = 3, 2
+# Inputs of other sizes that are tried where something is forced.
+_SIZES = 8
+_LEFT_OUT = "left out: the model is large"
+_ENDLESS = "its loops do not end then"
 # A run of the program may take so many decisions for each iteration that loops may make.
 _DECISIONS = 20
 
@@ -55,18 +62,30 @@ class Starts:
 
     Attributes:
         cases: the first few.
-        reaching: an input for everything that some input reaches.
+        sizes: the first ones of other sizes each.
+        reaching: inputs for everything that some input reaches.
     """
 
     cases: list[Case] = field(default_factory=list)
-    reaching: dict[Reached, Case] = field(default_factory=dict)
+    sizes: list[Case] = field(default_factory=list)
+    reaching: dict[Reached, list[Case]] = field(default_factory=dict)
 
     def add(self, case: Case, seen: set[Reached]) -> None:
         """Notes inputs on which file and PyTorch were compared."""
-        if len(self.cases) < _CASES:
-            self.cases.append(case)
-        for one in seen:
-            self.reaching.setdefault(one, case)
+        if len(self.sizes) < _SIZES and all(one.sizes != case.sizes for one in self.sizes):
+            self.sizes.append(case)
+        for known in (self.cases, *(self.reaching.setdefault(one, []) for one in seen)):
+            # Zeros and empty tensors tell least: what is wrong may be right for them.
+            known.append(case)
+            known.sort(key=_says_little)
+            del known[_CASES:]
+
+
+def _says_little(case: Case) -> bool:
+    """Whether results on some inputs are likely to be alike, whatever is computed."""
+    tensors = [value for value in case.inputs if isinstance(value, torch.Tensor)]
+    floats = [tensor for tensor in tensors if tensor.is_floating_point()] or tensors
+    return bool(floats) and all(not t.numel() or bool((t == t.flatten()[0]).all()) for t in floats)
 
 
 class _Wanted(NamedTuple):
@@ -95,6 +114,10 @@ class ForcedWays:
         add: takes a comparison for the report.
         note: takes a note for the report.
         values: whether values can be compared, not only dtypes.
+
+    Attributes:
+        outcomes: what became of each goal that was tried.
+        wrong_at: the line that was forced where the file does not agree first.
     """
 
     def __init__(
@@ -116,6 +139,7 @@ class ForcedWays:
         self._specs = [spec for spec in graph.outputs if spec.of_model]
         self._working = working_dtype(graph)
         self.outcomes: dict[Reached, Outcome] = {}
+        self.wrong_at: SourceLocation | None = None
 
     def run(self, coverage: Coverage, starts: Starts, most: int, max_trips: int) -> None:
         """Forces what no input has reached; `outcomes` has what became of it.
@@ -148,20 +172,56 @@ class ForcedWays:
         except RuntimeFailure as failure:
             self._note(f"decisions could not be forced: {failure.message}")
             return
+        self._left = most
         for one in wanted:
-            key = (one.site.path, one.goal)
-            if self.outcomes.get(key, Outcome("not reached")).reached == "forced":
+            self._force(one)
+        for one in wanted:
+            self._elsewhere(one, missing, starts.sizes)
+
+    def _force(self, wanted: _Wanted) -> None:
+        """Forces one goal, on two sets of inputs where it can be."""
+        compared = 0
+        for case in wanted.cases:
+            key = (wanted.site.path, wanted.goal)
+            if compared == _ENOUGH or (self._outcome(key).reached == "forced" and not compared):
+                return
+            if self._left <= 0:
+                self.outcomes.setdefault(key, Outcome("not reached", _LEFT_OUT))
+                return
+            self._left -= 1
+            outcome = self._tried(wanted, case)
+            if outcome.reached != "not reached" or key not in self.outcomes:
+                self.outcomes[key] = outcome
+            compared += outcome.reached != "not reached"
+
+    def _elsewhere(
+        self, wanted: _Wanted, missing: Sequence[tuple[Site, str]], cases: Sequence[Case]
+    ) -> None:
+        """Forces the same on other inputs, which may reach what cannot be forced itself."""
+        if (
+            not wanted.forcing.decisions
+            or self._outcome((wanted.site.path, wanted.goal)).reached != "forced"
+        ):
+            return
+        for case in cases:
+            left = [
+                (site, goal)
+                for site, goal in missing
+                if self._outcome((site.path, goal)).reached != "forced"
+            ]
+            if not left or self._left <= 0:
+                return
+            self._left -= 1
+            graph = forced_graph(self._graph, wanted.forcing.nodes)
+            seen = self._watched(graph, case)
+            if isinstance(seen, str):
                 continue
-            for case in one.cases:
-                if most <= 0:
-                    self.outcomes[key] = Outcome("not reached", "left out: the model is large")
-                    break
-                most -= 1
-                outcome = self._tried(one, case)
-                if key not in self.outcomes or outcome.reached != "not reached":
-                    self.outcomes[key] = outcome
-                if outcome.reached != "not reached":
-                    break
+            news = [(site, goal) for site, goal in left if (site.path, goal) in seen.seen]
+            if news:
+                self._tried(_Wanted(*news[0], wanted.forcing, cases), case)
+
+    def _outcome(self, key: Reached) -> Outcome:
+        return self.outcomes.get(key, Outcome("not reached"))
 
     def compared(self) -> set[Reached]:
         """What was compared with PyTorch."""
@@ -177,8 +237,7 @@ class ForcedWays:
             cases = starts.cases
             if first:
                 control, way = chain[first - 1]
-                near = starts.reaching[control.path, way]
-                cases = [near, *(case for case in cases if case is not near)][:_CASES]
+                cases = starts.reaching[control.path, way]
             try:
                 forcing = self._planner.plan(chain[first:])
             except Unforceable as error:
@@ -202,17 +261,9 @@ class ForcedWays:
         """Forces one goal on one set of inputs."""
         forcing = wanted.forcing
         graph = forced_graph(self._graph, forcing.nodes)
-        try:
-            with checked(self._graph):
-                run = watch(graph, copies(case.inputs), self._max_trips)
-        except TooManyIterations:
-            return Outcome("not reached", "its loops do not end then")
-        except GuardError as guard:
-            return Outcome(
-                "not reached", f"the file takes for granted what is not so then: {guard}"
-            )
-        except Exception as error:  # values that the path is not for
-            return Outcome("not reached", _raised(error))
+        run = self._watched(graph, case)
+        if isinstance(run, str):
+            return Outcome("not reached", run)
         if (wanted.site.path, wanted.goal) not in run.seen:
             return Outcome("not reached", "other decisions lead elsewhere")
         if not forcing.decisions:
@@ -229,12 +280,24 @@ class ForcedWays:
                 most,
             )
         except DoesNotEnd:
-            return Outcome("not reached", "its loops do not end then")
+            return Outcome("not reached", _ENDLESS)
         except Astray as error:
             return Outcome("not reached", str(error))
         except Exception as error:  # the program may raise anything on values that are not for it
             return Outcome("not reached", _raised(error))
         return self._compared(wanted, case, graph, run, followed)
+
+    def _watched(self, graph: CapturedGraph, case: Case) -> Watched | str:
+        """A run of a graph, or why there is none."""
+        try:
+            with checked(self._graph):
+                return watch(graph, copies(case.inputs), self._max_trips)
+        except TooManyIterations:
+            return _ENDLESS
+        except GuardError as guard:
+            return f"the file takes for granted what is not so then: {guard}"
+        except Exception as error:  # values that the path is not for
+            return _raised(error)
 
     def _compared(
         self,
@@ -260,7 +323,7 @@ class ForcedWays:
         except RuntimeFailure as failure:
             if forcing.whole or not like_graph:
                 return unsure
-            self._add(VerifiedCase(label, False, message=failure.message))
+            self._add_wrong(wanted, VerifiedCase(label, False, message=failure.message))
             return Outcome("forced")
         differences = self._differences(case, followed.outputs, got)
         ok = all(difference.ok for difference in differences)
@@ -268,17 +331,23 @@ class ForcedWays:
             return unsure
         if not ok and self._is_excused(case, graph, followed, got, differences):
             return Outcome("not reached", "its results are not comparable, see the notes")
-        message = next((f"output {d.name!r}: {d.message}" for d in differences if not d.ok), "")
         if not ok:
+            message = next(f"output {d.name!r}: {d.message}" for d in differences if not d.ok)
             whose = (
                 "the captured graph is right, the file is not"
                 if like_graph
                 else "the captured graph differs from PyTorch as well"
             )
-            message = f"{message}; {whose}"
-        self._add(VerifiedCase(label, ok, differences, message))
+            wrong = VerifiedCase(label, ok, differences, f"{message}; {whose}")
+            self._add_wrong(wanted, wrong)
+        else:
+            self._add(VerifiedCase(label, ok, differences))
         self._reached(run.seen, Outcome("forced"))
         return Outcome("forced")
+
+    def _add_wrong(self, wanted: _Wanted, case: VerifiedCase) -> None:
+        self.wrong_at = self.wrong_at or wanted.site.location
+        self._add(case)
 
     def _against_the_graph(self, wanted: _Wanted, case: Case, run: Watched) -> Outcome:
         """Compares the file with the graph alone: the program has no such decision."""
@@ -295,8 +364,7 @@ class ForcedWays:
     def _reached(self, seen: set[Reached], outcome: Outcome) -> None:
         """Notes what a compared run came by."""
         for one in seen:
-            if self.outcomes.get(one, Outcome("not reached")).reached != "forced":
-                self.outcomes[one] = outcome
+            self.outcomes[one] = outcome
 
     def _run_file(self, case: Case, forcing: Forcing) -> list[Eager]:
         names = (spec.name for spec in self._graph.inputs)
@@ -357,6 +425,7 @@ def _goal_text(wanted: _Wanted) -> str:
 def _raised(error: Exception) -> str:
     """What was raised, and where."""
     where = next(iter(frames_of_traceback(error.__traceback__)), None)
-    text = " ".join(str(error).split())
+    # PyTorch's interpreter adds where it was in the graph.
+    text = " ".join(str(error).partition("While executing")[0].split())
     said = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return f"{said} ({where.short})" if where is not None else said

@@ -148,7 +148,10 @@ class _Verifier:
         if self._guards.checked:
             self._compare_outside(maker)
         self._search(maker.searching(effort.tries), effort.max_trips)
+        agrees = self._result.ok
         self._ways.run(self._coverage, self._starts, effort.forced, effort.max_trips)
+        if agrees:
+            self._result.location = self._ways.wrong_at
         return self._summed_up()
 
     def _compare_calls(self, user_cases: Sequence[Case], maker: CaseMaker) -> None:
@@ -396,7 +399,8 @@ class _Verifier:
             return result
         result.goals = list(self._goals())
         self._coverage.seen |= self._ways.compared()
-        result.uncovered = self._coverage.uncovered()
+        reasons = {key: outcome.reason for key, outcome in self._ways.outcomes.items()}
+        result.uncovered = self._coverage.uncovered(reasons)
         return result
 
     def _goals(self) -> Iterator[Goal]:

@@ -106,12 +106,12 @@ class ForcedFile:
         for key, k in self._numbers.items():
             given[f"{_PREFIX}.free.{k}"] = True
             given[f"{_PREFIX}.value.{k}"] = 0 if key in self._loops else False
-        wanted: dict[Switch | Path, bool | int] = {
-            **forced.switches,
-            **forced.conditions,
-            **forced.trips,
-        }
-        for key, value in wanted.items():
+        wanted: list[tuple[Switch | Path, bool | int]] = [
+            *forced.switches.items(),
+            *forced.conditions.items(),
+            *forced.trips.items(),
+        ]
+        for key, value in wanted:
             if key not in self._numbers:
                 raise NotInFile
             k = self._numbers[key]
@@ -151,13 +151,17 @@ class ForcedFile:
             return
         free, on = self._inputs(one.switch, onnx.TensorProto.BOOL)
         for value in values:
-            start = 1 + max(
-                (k for k, node in enumerate(graph.node) if value in node.output), default=-1
-            )
-            new = f"{value}.{self._numbers[one.switch]}"
-            _rename(graph, value, new, start, outputs=graph is not self._root)
-            for k, node in enumerate(_either(value, free, on, new)):
-                graph.node.insert(start + k, node)
+            other = f"{value}.{self._numbers[one.switch]}"
+            index = next((k for k, node in enumerate(graph.node) if value in node.output), None)
+            if index is None:  # it is made outside of this graph, where it stays what it is
+                _rename(graph, value, other)
+                made, index = _either(value, free, on, other), -1
+            else:
+                outputs = graph.node[index].output
+                outputs[list(outputs).index(value)] = other
+                made = _either(other, free, on, value)
+            for k, node in enumerate(made):
+                graph.node.insert(index + 1 + k, node)
 
     def _value(self, path: Path, opposite: bool) -> str:
         """The value that an If or Loop has as its condition; empty where it is not found."""
@@ -236,17 +240,15 @@ def _either(value: str, free: str, on: str, new: str) -> list[onnx.NodeProto]:
     ]
 
 
-def _rename(
-    graph: onnx.GraphProto, old: str, new: str, start: int = 0, *, outputs: bool = True
-) -> None:
+def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
     """Makes all that uses a value use another one."""
-    for node in graph.node[start:]:
+    for node in graph.node:
         for k, name in enumerate(node.input):
             if name == old:
                 node.input[k] = new
         for _, body in _bodies(node):
             _rename(body, old, new)
-    for output in graph.output if outputs else ():
+    for output in graph.output:
         if output.name == old:
             output.name = new
 

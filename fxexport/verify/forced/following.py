@@ -1,8 +1,8 @@
 """Runs the program with decisions forced, and all that hangs on them decided as in the graph.
 
-The graph knows a condition by its value: where it is forced, whatever is made of that value follows,
-a flag that says that a loop was left, or the same condition asked again. The program asks its own
-tensors again. So it runs until it decides as the graph does, each time with more decisions forced.
+The graph knows a condition by its value: where it is forced, whatever is made of that value
+follows, a flag that says that a loop was left, or the same condition asked again. The program asks
+its own tensors again. So it runs until it decides as the graph does, each time with more forced.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import fx
@@ -86,9 +87,9 @@ def _replace(node: fx.Node, value: bool) -> None:
     where = node
     while where.next.op == "placeholder":
         where = where.next
-    options = {"dtype": torch.bool}
+    options: dict[str, Any] = {"dtype": torch.bool}
     if isinstance(val, torch.Tensor):
-        options["device"] = val.device  # type: ignore[assignment]
+        options["device"] = val.device
     with node.graph.inserting_after(where):
         constant = node.graph.call_function(torch.ops.aten.full.default, ([], value), options)
     constant.meta.update(node.meta)

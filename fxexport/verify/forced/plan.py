@@ -216,7 +216,7 @@ class Planner:
             return
         if plan.switches.setdefault(found.switch, value) is not value:
             raise Unforceable("it would have to be decided both ways in one run")
-        if _is_used_as_data(found.node):
+        if _is_used_as_data(found.node, root=not found.switch.module):
             plan.certain = False
         for decision, opposite in self._asked.get(found.switch, ()):
             side = value is not opposite
@@ -230,34 +230,32 @@ def _kind_of(node: fx.Node, value: bool, sizes: Collection[sympy.Basic]) -> Kind
     Raises:
         Unforceable: it holds for one number alone, which the path then counts with.
     """
-    val = node.meta.get("val")
     if node.target not in _COMPARISONS:
-        numbers = node.target in SCALAR_FUNCTIONS
         inner = [
             _kind_of(arg, value, sizes)
-            for arg in (node.args if numbers else ())
+            for arg in (node.args if node.target in SCALAR_FUNCTIONS else ())
             if isinstance(arg, fx.Node) and isinstance(arg.meta.get("val"), torch.SymBool)
         ]
         if inner and all(kind == "sizes" for kind in inner):
             return "sizes"
         return next((kind for kind in ("whole", "float") if kind in inner), "flag")  # type: ignore[return-value]
-    if not isinstance(val, torch.SymBool):
-        return "flag"
-    symbols = compat.raw_expression(val).free_symbols
-    if symbols <= set(sizes):
-        return "sizes"
-    if all(symbol.is_integer is not True for symbol in symbols):
+    vals = [arg.meta.get("val") for arg in node.args if isinstance(arg, fx.Node)]
+    numbers = [val for val in vals if isinstance(val, (torch.SymInt, torch.SymFloat))]
+    others = [val for val in numbers if not compat.raw_expression(val).free_symbols <= set(sizes)]
+    if not others:
+        return "sizes" if numbers else "flag"
+    if all(isinstance(val, torch.SymFloat) for val in others):
         return "float"
     if value is (node.target is operator.eq) and node.target in (operator.eq, operator.ne):
         raise Unforceable("the path is for one number alone, and counts with it")
     return "whole"
 
 
-def _is_used_as_data(node: fx.Node) -> bool:
+def _is_used_as_data(node: fx.Node, *, root: bool) -> bool:
     """Whether more than decisions may be made of a condition."""
     plain = {branch, loop, guard, torch.ops.aten.logical_not.default}
     plain |= {torch.ops.aten._local_scalar_dense.default, *SCALAR_FUNCTIONS}
-    return any(user.target not in plain for user in node.users if user.op == "call_function")
+    return any(user.target not in plain for user in node.users if root or user.op != "output")
 
 
 def _size_symbols(graph: CapturedGraph) -> frozenset[sympy.Basic]:
