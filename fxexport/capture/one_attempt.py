@@ -217,10 +217,11 @@ class Attempt:
         return Found(graph, pins, state, unread=self._read_and_written())
 
     def _program_read(self) -> ProgramRead:
-        folded = self.session.decisions.folded
+        met = self.session.decisions
         return ProgramRead(
             self._operators.converter.read_functions,
-            {decision: frozenset(outcomes) for decision, outcomes in folded.items()},
+            {decision: frozenset(outcomes) for decision, outcomes in met.folded.items()},
+            frozenset(met.plain),
         )
 
     def _read_and_written(self) -> frozenset[str]:

@@ -43,7 +43,9 @@ class ProgramRead:
         functions: the functions whose source was rewritten, as they were.
         folded: decisions that capture has taken itself, on tensors and numbers that the run
             knows; all outcomes that it has found.
+        plain: decisions that Python alone has taken at some time, which no run changes.
     """
 
     functions: Sequence[weakref.ref[FunctionType]] = ()
     folded: Mapping[Decision, frozenset[bool]] = field(default_factory=dict)
+    plain: frozenset[Decision] = frozenset()

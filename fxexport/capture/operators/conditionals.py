@@ -6,11 +6,9 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import torch
-
 from fxexport.capture.operators.reading import read
 from fxexport.capture.operators.variables import local_names, slots_of
-from fxexport.capture.recording.types import SYM, Condition
+from fxexport.capture.recording.types import Condition
 from fxexport.capture.session.session import Poison, Session
 from fxexport.capture.session.tries import Classes, OpenTry
 from fxexport.capture.staging.branch import stage_branch
@@ -88,16 +86,11 @@ class Conditionals:
     ) -> tuple[Condition, Decides | None]:
         """A condition, and the decision of the program that it is for; notes what is known."""
         condition = condition_of(self._session, test)
-        if place is None or isinstance(test, bool):
-            return condition, None
         decision = self._session.decisions.at(place, kind)
-        if decision is None:
-            return condition, None
         if isinstance(condition, bool):
-            if isinstance(test, (torch.Tensor, *SYM)):
-                self._session.decisions.fold(decision, condition)
+            self._session.decisions.known(decision, test, condition)
             return condition, None
-        return condition, Decides(decision)
+        return condition, None if decision is None else Decides(decision)
 
     def truth(self, value: object) -> bool:
         """A condition where both paths cannot be kept.

@@ -11,7 +11,7 @@ import torch
 from fxexport.capture.operators.reading import read
 from fxexport.capture.operators.variables import cells_of, slots_of
 from fxexport.capture.recording.types import Undecided
-from fxexport.capture.session.session import SYM, Session, is_symbolic
+from fxexport.capture.session.session import Session, is_symbolic
 from fxexport.capture.staging.branch import stage_branch
 from fxexport.capture.staging.conditions import condition_of
 from fxexport.capture.values.maybe import Maybe
@@ -77,9 +77,8 @@ class Logic:
         condition = condition_of(self._session, value)
         if not isinstance(condition, bool):
             return staged(value, condition, tuple(rest), stop, place)
-        if isinstance(value, (torch.Tensor, *SYM)):
-            decisions = self._session.decisions
-            decisions.fold(decisions.at(place, _KINDS[stop], len(rest)), condition)
+        decisions = self._session.decisions
+        decisions.known(decisions.at(place, _KINDS[stop], len(rest)), value, condition)
         return value if condition is stop else self._connect(tuple(rest), stop, staged, place)
 
     def _staged_truths(

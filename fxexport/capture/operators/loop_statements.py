@@ -122,6 +122,7 @@ class LoopStatements:
                         location=user_location(),
                     )
             else:
+                session.decisions.known(decision, None, True)
                 if iterations > 1 and attempt.recorded:
                     session.note("unrolled", f"this loop is written out: {iterations} iterations")
                 return
@@ -425,6 +426,7 @@ class LoopStatements:
         if long and staged is not None:
             self._long_for(staged, body, slots, broken, decision)
             return
+        session.decisions.known(decision, None, True)
         if iterations > 1 and attempt.recorded:
             session.note("unrolled", f"this loop is written out: {iterations} iterations")
 

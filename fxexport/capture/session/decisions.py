@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 
+import torch
+
+from fxexport.capture.recording.types import SYM
 from fxexport.source.decisions import Decision, DecisionKind, Place
 from fxexport.source.ownership import is_of_fxexport
 
@@ -18,10 +21,12 @@ class Decisions:
 
     Attributes:
         folded: those on tensors and symbolic numbers that were known at export.
+        plain: those that Python alone has taken, at some time.
     """
 
     def __init__(self) -> None:
         self.folded: dict[Decision, set[bool]] = {}
+        self.plain: set[Decision] = set()
 
     def at(
         self, place: Place | None, kind: DecisionKind, operands_left: int = 0
@@ -43,7 +48,11 @@ class Decisions:
         file = frame.f_code.co_filename
         return None if is_of_fxexport(file) else Decision(file, *place, kind, operands_left)
 
-    def fold(self, decision: Decision | None, outcome: bool) -> None:
-        """Notes a decision that was taken at export."""
-        if decision is not None:
+    def known(self, decision: Decision | None, asked: object, outcome: bool) -> None:
+        """Notes a decision that was taken at export, on what was asked."""
+        if decision is None:
+            return
+        if isinstance(asked, (torch.Tensor, *SYM)):
             self.folded.setdefault(decision, set()).add(outcome)
+        else:
+            self.plain.add(decision)

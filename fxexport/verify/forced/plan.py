@@ -93,6 +93,7 @@ class Planner:
         self.controls: dict[Path, Control] = {one.path: one for one in controls_of(graph.module)}
         self._forceable = forceable
         self._sizes = _size_symbols(graph)
+        self._plain = graph.program.plain
         self._by_decision: dict[Decision, list[Control]] = {}
         self._by_switch: dict[Switch, list[tuple[Control, Found]]] = {}
         self._asked: dict[Switch, list[tuple[Decision, bool]]] = {}
@@ -151,6 +152,8 @@ class Planner:
             return control.path, outcome
         if not decides.decision.is_loop:
             return decides.decision, outcome
+        if decides.decision in self._plain:
+            raise Unforceable("Python alone decides it in other places")
         return decides.decision, decides.trips + int(outcome)
 
     def _want(self, plan: _Plan, key: Key, outcome: Outcome) -> bool:

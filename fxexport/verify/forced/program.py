@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import CodeType, FunctionType
+
+import torch
 
 from fxexport.graph.decisions import ProgramRead
 from fxexport.source.decisions import Decision
@@ -31,8 +33,10 @@ class Decider:
         taken: the outcomes of each decision, and how often each loop was.
     """
 
-    def __init__(self, decisions: Iterable[Decision]) -> None:
+    def __init__(self, decisions: Iterable[Decision], plain: Collection[Decision]) -> None:
+        """`plain`: decisions that are Python's own as well, where no tensor is asked."""
         self._decisions = list(decisions)
+        self._plain = plain
         self.forced: Mapping[Decision, bool | int] = {}
         self.taken: dict[Decision, set[bool | int]] = {}
         self._loops: list[_Loop] = []
@@ -54,6 +58,8 @@ class Decider:
         self._count()
         decision = self._decisions[number]
         self._last = value
+        if decision in self._plain and not isinstance(value, torch.Tensor):
+            return bool(value)
         outcome = bool(self.forced[decision]) if decision in self.forced else bool(value)
         self.taken.setdefault(decision, set()).add(outcome)
         return outcome
@@ -119,7 +125,7 @@ class ForcedProgram:
     def __init__(self, program: ProgramRead, decisions: Iterable[Decision]) -> None:
         wanted = dict.fromkeys(decisions)
         numbers = {decision: k for k, decision in enumerate(wanted)}
-        self.decider = Decider(wanted)
+        self.decider = Decider(wanted, program.plain)
         self._codes: list[tuple[FunctionType, CodeType]] = []
         known: set[Decision] = set()
         made: dict[CodeType, tuple[CodeType, frozenset[Decision]] | None] = {}
