@@ -11,9 +11,11 @@ from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.values import Eager
 from fxexport.inputs import PreparedInputs
 from fxexport.profiles.profile import sizes_text
+from fxexport.verify.forced.controls import Control
 from fxexport.verify.made_values import EXAMPLE, REGIMES, ValueMaker, numbers_in
 from fxexport.verify.other_sizes import SizeMaker, Sizes
 from fxexport.verify.outside import excluded_sizes, moved_alone
+from fxexport.verify.sizes_wanted import SizesWanted
 
 __all__ = ["MOST_ELEMENTS", "Case", "CaseMaker", "Effort", "effort_for"]
 
@@ -174,6 +176,15 @@ class CaseMaker:
                 regimes = [plain[k // 2 % len(plain)]] * self._count
             listed = ", ".join(dict.fromkeys(regimes))
             yield self._filled(f"{self._sizes.describe(sizes)}; values: {listed}", sizes, regimes)
+
+    def of_sizes(self, ways: Sequence[tuple[Control, str]]) -> Iterator[Case]:
+        """Inputs of sizes for which what sizes decide goes a certain way, if there are such."""
+        found = SizesWanted(self._graph, self._sizes, self._numbers).towards(ways)
+        if found is None or found == self._sizes.example:
+            return
+        label = self._sizes.describe(found)
+        yield self._case(label, found, EXAMPLE if self._has_examples else "random")
+        yield self._case(f"{label}; values: random", found, "random")
 
     def _size_pool(self) -> list[Sizes]:
         maker = self._sizes

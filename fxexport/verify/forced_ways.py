@@ -22,7 +22,7 @@ from fxexport.verify.compare import compare_outputs, largest
 from fxexport.verify.coverage import Coverage, Reached, Site, TooManyIterations, Watched, watch
 from fxexport.verify.diagnosis import as_file_output
 from fxexport.verify.excuses import Excuses
-from fxexport.verify.forced.controls import Control, asked_in
+from fxexport.verify.forced.controls import asked_in, ways_to
 from fxexport.verify.forced.file import FileSwitch, ForcedFile, NotInFile
 from fxexport.verify.forced.following import Astray, Followed, follow, sides_taken
 from fxexport.verify.forced.graph import forced_graph
@@ -231,7 +231,7 @@ class ForcedWays:
 
     def _planned(self, missing: Sequence[tuple[Site, str]], starts: Starts) -> Iterator[_Wanted]:
         for site, goal in missing:
-            chain = [*_ways_to(site.control), (site.control, goal)]
+            chain = [*ways_to(site.control), (site.control, goal)]
             reached = [k for k, (c, g) in enumerate(chain) if (c.path, g) in starts.reaching]
             first = 1 + max(reached, default=-1)
             cases = starts.cases
@@ -405,16 +405,6 @@ class ForcedWays:
 
         excuses = Excuses(graph, eager, self._note)
         return excuses.hold(case, list(followed.outputs), got, differences)
-
-
-def _ways_to(control: Control) -> list[tuple[Control, str]]:
-    """The branches and loops around one, outermost first, each with the way to it."""
-    ways: list[tuple[Control, str]] = []
-    while control.outer is not None:
-        part = control.path[-2]
-        ways.insert(0, (control.outer, "any trip" if part == "body" else part))
-        control = control.outer
-    return ways
 
 
 def _goal_text(wanted: _Wanted) -> str:

@@ -22,6 +22,7 @@ from fxexport.verify.coverage import Coverage, Reached, TooManyIterations, obser
 from fxexport.verify.diagnosis import diagnose
 from fxexport.verify.excuses import Excuses, draws_numbers
 from fxexport.verify.failures import TripsExceeded, exceeded_text, model_error
+from fxexport.verify.forced.controls import ways_to
 from fxexport.verify.forced_ways import ForcedWays, Outcome, Starts
 from fxexport.verify.other_sizes import TriedSizes, broken_constraint
 from fxexport.verify.outside import GuardCheck, says_it_raises
@@ -147,6 +148,7 @@ class _Verifier:
         self._say_unmoved(maker, effort.max_trips)
         if self._guards.checked:
             self._compare_outside(maker)
+        self._search(self._by_sizes(maker), effort.max_trips)
         self._search(maker.searching(effort.tries), effort.max_trips)
         agrees = self._result.ok
         self._ways.run(self._coverage, self._starts, effort.forced, effort.max_trips)
@@ -233,6 +235,14 @@ class _Verifier:
             seen = self._observed(case, max_trips)
             if seen is not None and self._coverage.is_news(seen):
                 self._compare(case, max_trips)
+
+    def _by_sizes(self, maker: CaseMaker) -> Iterator[Case]:
+        """Inputs of sizes that lead to what was not reached, where sizes decide it."""
+        for site in self._coverage.sites:
+            for goal in site.goals:
+                if (site.path, goal) not in self._coverage.seen:
+                    ways = [*ways_to(site.control), (site.control, goal)]
+                    yield from maker.of_sizes(ways)
 
     def _observed(self, case: Case, max_trips: int) -> set[Reached] | None:
         """What the graph does with a case; None when it fails or does not end."""

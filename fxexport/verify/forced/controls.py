@@ -24,8 +24,10 @@ __all__ = [
     "Switch",
     "asked_in",
     "controls_of",
+    "given_for",
     "is_handed_on",
     "switch_of",
+    "ways_to",
 ]
 
 Path = tuple[str, ...]
@@ -119,6 +121,16 @@ def _controls_at(
             yield Control(kind, (*path, node.name), node, module, outer), bodies
 
 
+def ways_to(control: Control) -> list[tuple[Control, str]]:
+    """The branches and loops around one, outermost first, each with the way to it."""
+    ways: list[tuple[Control, str]] = []
+    while control.outer is not None:
+        part = control.path[-2]
+        ways.insert(0, (control.outer, "any trip" if part == "body" else part))
+        control = control.outer
+    return ways
+
+
 def switch_of(control: Control) -> Found | None:
     """The value that a branch, or a loop's first iteration, hangs on; None for a constant."""
     return _origin(control.condition, control.path[:-1], control.outer)
@@ -143,7 +155,7 @@ def _origin(node: object, module: Path, outer: Control | None) -> Found | None:
     opposite = False
     while isinstance(node, fx.Node):
         if node.op == "placeholder" and outer is not None:
-            given = _given(outer, node)
+            given = given_for(outer, node)
             if not isinstance(given, fx.Node):
                 break
             node, module, outer = given, outer.path[:-1], outer.outer
@@ -168,7 +180,7 @@ def _is_flag(node: object) -> bool:
     return isinstance(val, torch.Tensor) and val.dtype == torch.bool
 
 
-def _given(outer: Control, placeholder: fx.Node) -> object:
+def given_for(outer: Control, placeholder: fx.Node) -> object:
     """What a body is given for a placeholder; None for what changes between iterations."""
     placeholders = placeholder.graph.find_nodes(op="placeholder")
     k = list(placeholders).index(placeholder)

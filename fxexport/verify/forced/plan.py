@@ -7,16 +7,17 @@ for it, the values that they hang on, and the decisions that hang on the same va
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 import sympy
 import torch
 from torch import fx
 
 from fxexport import _torch_compat as compat
-from fxexport.graph.captured import CapturedGraph
+from fxexport.graph.captured import CapturedGraph, bodies_of
+from fxexport.graph.editing import results
 from fxexport.graph.ops import branch, guard, loop
 from fxexport.graph.scalars import SCALAR_FUNCTIONS
 from fxexport.graph.signature import DimRange
@@ -234,14 +235,12 @@ def _kind_of(node: fx.Node, value: bool, sizes: Collection[sympy.Basic]) -> Kind
         Unforceable: it holds for one number alone, which the path then counts with.
     """
     if node.target not in _COMPARISONS:
-        inner = [
-            _kind_of(arg, value, sizes)
-            for arg in (node.args if node.target in SCALAR_FUNCTIONS else ())
-            if isinstance(arg, fx.Node) and isinstance(arg.meta.get("val"), torch.SymBool)
-        ]
-        if inner and all(kind == "sizes" for kind in inner):
+        inner = {_kind_of(part, value, sizes) for part in _parts_of(node)}
+        if inner == {"sizes"}:
             return "sizes"
-        return next((kind for kind in ("whole", "float") if kind in inner), "flag")  # type: ignore[return-value]
+        if inner & {"sizes", "whole"}:
+            return "whole"
+        return "float" if "float" in inner else "flag"
     vals = [arg.meta.get("val") for arg in node.args if isinstance(arg, fx.Node)]
     numbers = [val for val in vals if isinstance(val, (torch.SymInt, torch.SymFloat))]
     others = [val for val in numbers if not compat.raw_expression(val).free_symbols <= set(sizes)]
@@ -252,6 +251,21 @@ def _kind_of(node: fx.Node, value: bool, sizes: Collection[sympy.Basic]) -> Kind
     if value is (node.target is operator.eq) and node.target in (operator.eq, operator.ne):
         raise Unforceable("the path is for one number alone, and counts with it")
     return "whole"
+
+
+def _parts_of(node: fx.Node) -> Iterator[fx.Node]:
+    """The conditions that a flag is made of: with `and`, `or`, or in the bodies of a branch."""
+    given: Iterable[object] = ()
+    if node.target in SCALAR_FUNCTIONS:
+        given = node.args
+    elif node.target is operator.getitem and isinstance(node.args[0], fx.Node):
+        made, module = node.args[0], node.graph.owning_module
+        if made.target is branch and module is not None:
+            index = cast("int", node.args[1])
+            given = (made.args[0], *(results(body)[index] for body in bodies_of(module, made)))
+    for part in given:
+        if isinstance(part, fx.Node) and part.op == "call_function":
+            yield part
 
 
 def _is_used_as_data(node: fx.Node, *, root: bool) -> bool:
