@@ -37,7 +37,7 @@ SWAPS = {
     "Add": "Sub", "Sub": "Add", "Mul": "Add", "Div": "Mul", "Max": "Min", "Min": "Max",
     "Relu": "Neg", "Sigmoid": "Tanh", "Tanh": "Sigmoid", "Exp": "Cos", "Sin": "Cos", "Cos": "Sin",
     "Sqrt": "Exp", "Erf": "Tanh", "Log": "Exp", "Abs": "Neg", "Floor": "Ceil", "Greater": "Less",
-    "Less": "Greater", "And": "Or", "ReduceSum": "ReduceMax", "ReduceMax": "ReduceMin",
+    "Less": "Greater", "ReduceSum": "ReduceMax", "ReduceMax": "ReduceMin",
     "ReduceMean": "ReduceSum", "Softmax": "LogSoftmax", "LogSoftmax": "Softmax",
     "Clip": "Min", "Reciprocal": "Neg",
 }  # fmt: skip
@@ -51,11 +51,11 @@ def running(x: torch.Tensor) -> torch.Tensor:
     total = x[0] * 0
     for row in x:
         total = total * 0.5 + row
-    return x + total
+    return x + total * total + total
 
 
 def kept_rows(x: torch.Tensor) -> torch.Tensor:
-    rows = [row.exp() for row in x if row.sum() > -100]
+    rows = [row.exp() for row in x if row.sum() > 1.8]
     return torch.cat(rows).reshape(-1, 3)
 
 

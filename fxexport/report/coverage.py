@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.text import Text
 
+from fxexport.report.goal_words import FORCED, NEVER
 from fxexport.report.layout import line, print_rows, relative_path, section
 from fxexport.report.model import Goal, Uncovered, Verification
 from fxexport.source.location import SourceLocation
@@ -15,22 +16,6 @@ __all__ = ["print_coverage"]
 
 _CAP = 12
 _KINDS = {"branch": "If", "loop": "Loop"}
-_NEVER = {
-    "then": "was never true",
-    "else": "was never false",
-    "no trip": "never with 0 iterations",
-    "one trip": "never with 1 iteration",
-    "several trips": "never with several iterations",
-    "any trip": "never with any iteration",
-}
-_FORCED = {
-    "then": "forced to be true",
-    "else": "forced to be false",
-    "no trip": "forced to 0 iterations",
-    "one trip": "forced to 1 iteration",
-    "several trips": "forced to several iterations",
-    "any trip": "forced to run",
-}
 
 
 def print_coverage(console: Console, verification: Verification, *, verbose: bool) -> None:
@@ -46,7 +31,7 @@ def print_coverage(console: Console, verification: Verification, *, verbose: boo
     forced = [goal for goal in verification.goals if goal.reached == "forced"]
     if forced:
         section(console, "Compared with decisions forced, since no input led there")
-        _print_entries(console, [(one, _FORCED[one.goal]) for one in forced], "green", verbose)
+        _print_entries(console, [(one, FORCED[one.goal]) for one in forced], "green", verbose)
     if verification.uncovered:
         # Agreement says nothing about these.
         section(console, "Not reached by any comparison")
@@ -55,7 +40,7 @@ def print_coverage(console: Console, verification: Verification, *, verbose: boo
 
 
 def _text_of(one: Uncovered) -> str:
-    never = _NEVER.get(one.goal, one.goal)
+    never = NEVER.get(one.goal, one.goal)
     return f"{never} ({one.reason})" if one.reason else never
 
 

@@ -13,6 +13,7 @@ from fxexport.errors import GuardError
 from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.outputs import without_padding
 from fxexport.graph.values import Eager
+from fxexport.report.goal_words import FORCED
 from fxexport.report.model import OutputDifference, Reach, VerifiedCase
 from fxexport.source.frames import frames_of_traceback
 from fxexport.source.location import SourceLocation
@@ -276,7 +277,7 @@ class ForcedWays:
                 lambda: self._eager(case.inputs),
                 forcing,
                 sides_taken(controls, run.seen),
-                self._graph.program.folded,
+                self._graph.program,
                 most,
             )
         except DoesNotEnd:
@@ -309,7 +310,7 @@ class ForcedWays:
     ) -> Outcome:
         """Compares the file with the program, and both with the graph where they differ."""
         forcing = wanted.forcing
-        label = f"forced {_goal_text(wanted)}; {case.label}"
+        label = f"{_goal_text(wanted)}; {case.label}"
         by_graph = self._as_outputs(run)
         like_graph = all(d.ok for d in self._differences(case, followed.outputs, by_graph))
         # What is forced may be untrue: then the graph takes something for granted that is not so.
@@ -409,7 +410,8 @@ class ForcedWays:
 
 def _goal_text(wanted: _Wanted) -> str:
     where = wanted.site.location
-    return f"{where.short if where is not None else wanted.site.kind} {wanted.goal}"
+    what = where.short if where is not None else f"a {wanted.site.kind}"
+    return f"{what} {FORCED[wanted.goal]}"
 
 
 def _raised(error: Exception) -> str:

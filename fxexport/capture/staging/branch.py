@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from fxexport.capture.recording.types import Undecided, Value
+from torch import fx
+
+from fxexport.capture.recording.types import Operand, Undecided, Value
 from fxexport.capture.session.journal import Slot
 from fxexport.capture.session.session import Session
 from fxexport.capture.staging.join import Path, join
 from fxexport.capture.staging.raise_sites import assume_not_raised, raise_left_over, raise_where
 from fxexport.capture.staging.raised_paths import record_path
 from fxexport.capture.values.maybe import narrowed
-from fxexport.graph.decisions import Decides
+from fxexport.graph.decisions import ASKED, Decides
+from fxexport.source.decisions import Decision
 from fxexport.source.exceptions import note_of
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
@@ -47,6 +50,8 @@ def stage_branch(
     """
     location = user_location()
     condition_node = session.node_of(condition)
+    if decides is not None:
+        _note_asked(condition_node, decides.decision)
     paths = (
         record_path(session, then, slots, condition, True),
         record_path(session, other, slots, condition, False),
@@ -73,6 +78,12 @@ def stage_branch(
         return result
     raise_left_over(session)
     return narrowed(result)
+
+
+def _note_asked(condition: Operand, decision: Decision) -> None:
+    """Marks a condition with a decision that is taken on it, whatever comes of the branch."""
+    if isinstance(condition, fx.Node) and not decision.is_loop:
+        ASKED.put(condition, (*(ASKED.of(condition) or ()), decision))
 
 
 def _assertion(

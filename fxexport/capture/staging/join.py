@@ -30,7 +30,7 @@ from fxexport.capture.values.containers import (
     refill,
 )
 from fxexport.capture.values.maybe import Maybe, narrowed
-from fxexport.graph.decisions import ASKED, DECIDES, Decides
+from fxexport.graph.decisions import DECIDES, Decides
 from fxexport.graph.ops import branch
 from fxexport.source.location import SourceLocation
 
@@ -232,8 +232,6 @@ def _write_node(
     node = write_branch(recorder, condition_node, frames, operands, values, source)
     if decides is not None:
         DECIDES.put(node, decides)
-        if isinstance(condition_node, fx.Node) and not decides.decision.is_loop:
-            ASKED.put(condition_node, (*(ASKED.of(condition_node) or ()), decides.decision))
     spoilt = {side: path.body.remembered.spoilt() for side, path in zip(_SIDES, paths, strict=True)}
     after = _After(session, merge, spoilt)
     for output, made in zip(merge.outputs.all, values, strict=True):

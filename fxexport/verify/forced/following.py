@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from fxexport.graph.decisions import ProgramRead
 from fxexport.graph.values import Eager
 from fxexport.source.decisions import Decision
 from fxexport.verify.forced.controls import Control, Path
@@ -57,7 +58,7 @@ def follow(
     run: Callable[[], Sequence[Eager]],
     forcing: Forcing,
     sides: Mapping[Decision, set[bool]],
-    folded: Mapping[Decision, Collection[bool]],
+    read: ProgramRead,
     most: int,
 ) -> Followed:
     """Runs the program until it decides as the graph.
@@ -67,7 +68,7 @@ def follow(
         run: calls it.
         forcing: what is forced at first.
         sides: what the graph has decided.
-        folded: what was decided at export, and is not in the graph.
+        read: what was decided at export, and is not in the graph.
         most: how many decisions it may take.
 
     Raises:
@@ -75,6 +76,7 @@ def follow(
         Exception: whatever the program raises.
     """
     forced = dict(forcing.decisions)
+    folded, plain = read.folded, read.plain
     for _ in range(_ROUNDS):
         with program.forced(forced, most):
             outputs = list(run())
@@ -86,11 +88,13 @@ def follow(
     else:
         alike = False
     for decision, outcome in forcing.decisions.items():
-        if decision not in taken:
+        if decision not in taken and decision in plain:
+            alike = False
+        elif decision not in taken:
             raise Astray(f"PyTorch does not come to line {decision.line} then")
-        if decision.is_loop and taken[decision] != {outcome}:
+        elif decision.is_loop and taken[decision] != {outcome}:
             raise Astray(f"something else ends the loop at line {decision.line} before")
-    return Followed(outputs, forced, alike)
+    return Followed(outputs, forced, alike and not program.decider.contradicted)
 
 
 def _unlike(

@@ -270,9 +270,15 @@ def _parts_of(node: fx.Node) -> Iterator[fx.Node]:
 
 def _is_used_as_data(node: fx.Node, *, root: bool) -> bool:
     """Whether more than decisions may be made of a condition."""
-    plain = {branch, loop, guard, torch.ops.aten.logical_not.default}
-    plain |= {torch.ops.aten._local_scalar_dense.default, *SCALAR_FUNCTIONS}
-    return any(user.target not in plain for user in node.users if root or user.op != "output")
+    plain = {branch, loop, guard, *SCALAR_FUNCTIONS}
+    same = {torch.ops.aten.logical_not.default, torch.ops.aten._local_scalar_dense.default}
+    for user in node.users:
+        if user.target in same or user.target in SCALAR_FUNCTIONS:
+            if _is_used_as_data(user, root=root):
+                return True
+        elif user.target not in plain and (root or user.op != "output"):
+            return True
+    return False
 
 
 def _size_symbols(graph: CapturedGraph) -> frozenset[sympy.Basic]:

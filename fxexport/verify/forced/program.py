@@ -31,6 +31,7 @@ class Decider:
     Attributes:
         forced: outcomes of decisions, and how often loops are to be gone through.
         taken: the outcomes of each decision, and how often each loop was.
+        contradicted: forced decisions on what Python itself knows, where it says otherwise.
     """
 
     def __init__(self, decisions: Iterable[Decision], plain: Collection[Decision]) -> None:
@@ -39,6 +40,7 @@ class Decider:
         self._plain = plain
         self.forced: Mapping[Decision, bool | int] = {}
         self.taken: dict[Decision, set[bool | int]] = {}
+        self.contradicted: set[Decision] = set()
         self._loops: list[_Loop] = []
         self._left = 0
         self._last: object = None
@@ -46,6 +48,7 @@ class Decider:
     def begin(self, forced: Mapping[Decision, bool | int], most: int) -> None:
         """Before a run of the program that may take `most` decisions."""
         self.forced, self.taken, self._loops, self._left = forced, {}, [], most
+        self.contradicted = set()
 
     def end(self) -> None:
         """After a run."""
@@ -61,6 +64,8 @@ class Decider:
         if decision in self._plain and not isinstance(value, torch.Tensor):
             return bool(value)
         outcome = bool(self.forced[decision]) if decision in self.forced else bool(value)
+        if not isinstance(value, torch.Tensor) and bool(value) is not outcome:
+            self.contradicted.add(decision)
         self.taken.setdefault(decision, set()).add(outcome)
         return outcome
 
