@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import fx
@@ -13,18 +13,39 @@ from torch.fx.node import Target
 from fxexport.graph.captured import CapturedGraph, source_of
 from fxexport.graph.ops import branch, loop
 from fxexport.graph.values import Eager
-from fxexport.report.model import Uncovered
+from fxexport.report.model import Goal, Reach, Uncovered
 from fxexport.source.location import SourceLocation
 from fxexport.verify.forced.controls import BODIES, Control, Path, controls_of
-from fxexport.verify.possible_trips import PossibleTrips
+from fxexport.verify.forced.possible_trips import PossibleTrips
 
-__all__ = ["Coverage", "Reached", "Site", "TooManyIterations", "Watched", "observe", "watch"]
+__all__ = [
+    "Coverage",
+    "Outcome",
+    "Reached",
+    "Site",
+    "TooManyIterations",
+    "Watched",
+    "observe",
+    "watch",
+]
 
 Reached = tuple[Path, str]
 """A branch or loop, and what a run did there: a path, or how many iterations."""
 
 _LOOP_GOALS = ("no trip", "one trip", "several trips")
 _ANY_ITERATION = "any trip"
+
+
+class Outcome(NamedTuple):
+    """What became of a goal.
+
+    Attributes:
+        reached: how it was reached.
+        reason: why it was not, or not better.
+    """
+
+    reached: Reach
+    reason: str = ""
 
 
 class TooManyIterations(Exception):
@@ -84,14 +105,30 @@ class Coverage:
         goals = {(site.path, goal) for site in self.sites for goal in site.goals}
         return not (seen & goals) <= self.seen
 
-    def uncovered(self, reasons: Mapping[Reached, str]) -> list[Uncovered]:
+    def goals(self, forced: Mapping[Reached, Outcome]) -> list[Goal]:
+        """Every path and trip count, and how it was reached.
+
+        Args:
+            forced: what became of those that no input has reached.
+        """
+        goals: list[Goal] = []
+        for site in self.sites:
+            for goal in site.goals:
+                key = (site.path, goal)
+                by_input = key in self.seen
+                how = Outcome("input") if by_input else forced.get(key, Outcome("not reached"))
+                goals.append(Goal(site.kind, goal, site.location, *how))
+        return goals
+
+    def uncovered(self, forced: Mapping[Reached, Outcome]) -> list[Uncovered]:
         """What never happened; not what is inside of a body that itself never ran.
 
         Args:
-            reasons: why something could not be forced.
+            forced: why something could not be forced.
         """
+        none = Outcome("not reached")
         return [
-            Uncovered(site.kind, goal, site.location, reasons.get((site.path, goal), ""))
+            Uncovered(site.kind, goal, site.location, forced.get((site.path, goal), none).reason)
             for site in self.sites
             if self._reached(site)
             for goal in site.goals

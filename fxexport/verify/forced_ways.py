@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
-
-import torch
 
 from fxexport.errors import GuardError
 from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.outputs import without_padding
 from fxexport.graph.values import Eager
 from fxexport.report.goal_words import FORCED
-from fxexport.report.model import OutputDifference, Reach, VerifiedCase
+from fxexport.report.model import OutputDifference, VerifiedCase
 from fxexport.source.frames import frames_of_traceback
 from fxexport.source.location import SourceLocation
 from fxexport.targets.onnxruntime.session import RuntimeFailure
 from fxexport.verify.cases import Case
 from fxexport.verify.compare import compare_outputs, largest
-from fxexport.verify.coverage import Coverage, Reached, Site, TooManyIterations, Watched, watch
+from fxexport.verify.coverage import (
+    Coverage,
+    Outcome,
+    Reached,
+    Site,
+    TooManyIterations,
+    Watched,
+    watch,
+)
 from fxexport.verify.diagnosis import as_file_output
 from fxexport.verify.excuses import Excuses
 from fxexport.verify.forced.controls import asked_in, ways_to
@@ -30,63 +35,18 @@ from fxexport.verify.forced.graph import forced_graph
 from fxexport.verify.forced.plan import Forcing, Planner, Unforceable
 from fxexport.verify.forced.program import DoesNotEnd, ForcedProgram
 from fxexport.verify.reference import EagerModel, copies
+from fxexport.verify.starts import Starts
 from fxexport.verify.tolerance import working_dtype
 from fxexport.verify.unchecked import checked
 
-__all__ = ["ForcedWays", "Outcome", "Starts"]
+__all__ = ["ForcedWays"]
 
-# Sets of inputs to try to force one goal on, and on how many of them it is compared.
-_CASES, _ENOUGH = 3, 2
-# Inputs of other sizes that are tried where something is forced.
-_SIZES = 8
+# On so many sets of inputs each goal is compared.
+_ENOUGH = 2
 _LEFT_OUT = "left out: the model is large"
 _ENDLESS = "its loops do not end then"
 # A run of the program may take so many decisions for each iteration that loops may make.
 _DECISIONS = 20
-
-
-class Outcome(NamedTuple):
-    """What became of a goal.
-
-    Attributes:
-        reached: how it was reached.
-        reason: why it was not, or not better.
-    """
-
-    reached: Reach
-    reason: str = ""
-
-
-@dataclass
-class Starts:
-    """Inputs that were compared: where forcing begins.
-
-    Attributes:
-        cases: the first few.
-        sizes: the first ones of other sizes each.
-        reaching: inputs for everything that some input reaches.
-    """
-
-    cases: list[Case] = field(default_factory=list)
-    sizes: list[Case] = field(default_factory=list)
-    reaching: dict[Reached, list[Case]] = field(default_factory=dict)
-
-    def add(self, case: Case, seen: set[Reached]) -> None:
-        """Notes inputs on which file and PyTorch were compared."""
-        if len(self.sizes) < _SIZES and all(one.sizes != case.sizes for one in self.sizes):
-            self.sizes.append(case)
-        for known in (self.cases, *(self.reaching.setdefault(one, []) for one in seen)):
-            # Zeros and empty tensors tell least: what is wrong may be right for them.
-            known.append(case)
-            known.sort(key=_says_little)
-            del known[_CASES:]
-
-
-def _says_little(case: Case) -> bool:
-    """Whether results on some inputs are likely to be alike, whatever is computed."""
-    tensors = [value for value in case.inputs if isinstance(value, torch.Tensor)]
-    floats = [tensor for tensor in tensors if tensor.is_floating_point()] or tensors
-    return bool(floats) and all(not t.numel() or bool((t == t.flatten()[0]).all()) for t in floats)
 
 
 class _Wanted(NamedTuple):

@@ -83,7 +83,9 @@ class SizesWanted:
         for control, goal in ways:
             outcome = _outcome(goal) if control.kind == "branch" else _TRIPS[goal]
             node = control.node.args[0]
-            names = self._read(node, control.outer) if isinstance(node, fx.Node) else ()
+            if not isinstance(node, fx.Node):
+                continue
+            names = self._read(node, control.outer)
             if names:
                 asked.append(_Asked(node, control.outer, outcome, names))
         sizes: Sizes | None = dict(self._maker.example)

@@ -13,7 +13,7 @@ from fxexport.graph.outputs import without_padding
 from fxexport.graph.values import Eager
 from fxexport.inputs import PreparedInputs
 from fxexport.inputs.checking import check_shape
-from fxexport.report.model import Goal, OutputDifference, Verification, VerifiedCase
+from fxexport.report.model import OutputDifference, Verification, VerifiedCase
 from fxexport.targets.onnxruntime.session import INSTALL_HINT, OrtSession, RuntimeFailure, available
 from fxexport.verify.calls import StepByStep, step_inputs
 from fxexport.verify.cases import Case, CaseMaker, effort_for
@@ -23,10 +23,11 @@ from fxexport.verify.diagnosis import diagnose
 from fxexport.verify.excuses import Excuses, draws_numbers
 from fxexport.verify.failures import TripsExceeded, exceeded_text, model_error
 from fxexport.verify.forced.controls import ways_to
-from fxexport.verify.forced_ways import ForcedWays, Outcome, Starts
+from fxexport.verify.forced_ways import ForcedWays
 from fxexport.verify.other_sizes import TriedSizes, broken_constraint
 from fxexport.verify.outside import GuardCheck, says_it_raises
 from fxexport.verify.reference import EagerModel, copies
+from fxexport.verify.starts import Starts
 from fxexport.verify.tolerance import working_dtype
 from fxexport.verify.unchecked import ReferenceChecks, checked
 from fxexport.verify.vectors import UNDEFINED_SIGNS, vector_nodes, with_file_vectors
@@ -407,21 +408,10 @@ class _Verifier:
             result.message = self._refusal or "no inputs could be made"
             result.notes.append("give example inputs that the model accepts, or check_inputs")
             return result
-        result.goals = list(self._goals())
+        result.goals = self._coverage.goals(self._ways.outcomes)
         self._coverage.seen |= self._ways.compared()
-        reasons = {key: outcome.reason for key, outcome in self._ways.outcomes.items()}
-        result.uncovered = self._coverage.uncovered(reasons)
+        result.uncovered = self._coverage.uncovered(self._ways.outcomes)
         return result
-
-    def _goals(self) -> Iterator[Goal]:
-        """Every path and trip count, and how it was reached."""
-        for site in self._coverage.sites:
-            for goal in site.goals:
-                key = (site.path, goal)
-                reached, reason = self._ways.outcomes.get(key, Outcome("not reached"))
-                if key in self._coverage.seen:
-                    reached, reason = "input", ""
-                yield Goal(site.kind, goal, site.location, reached, reason)
 
 
 def _first_message(differences: Sequence[OutputDifference]) -> str:

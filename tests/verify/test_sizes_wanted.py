@@ -22,7 +22,7 @@ def far_and_odd(x: torch.Tensor) -> torch.Tensor:
 def one_in_the_other(x: torch.Tensor) -> torch.Tensor:
     if x.shape[0] == 3 * x.shape[1] + 40:
         x = x + 1
-        if x.shape[1] > 50:
+        if x.shape[2] > 20:
             x = x * 2
     return x
 
@@ -35,7 +35,7 @@ def often(x: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("function", [far_and_odd, one_in_the_other, often])
 def test_inputs_lead_everywhere(function: Callable[[torch.Tensor], torch.Tensor]) -> None:
-    exported = fxexport.export(function, (torch.randn(4, 3),), dynamic=True)
+    exported = fxexport.export(function, (torch.randn(4, 3, 2),), dynamic=True)
     result = exported.report.verification
     assert result is not None
     assert result.ok, result.message

@@ -6,9 +6,10 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from fxexport.capture.operators.reading import read
-from fxexport.capture.operators.variables import local_names, slots_of
-from fxexport.capture.recording.types import Condition
+import torch
+
+from fxexport.capture.operators.variables import local_names, read, slots_of
+from fxexport.capture.recording.types import SYM, Condition
 from fxexport.capture.session.session import Poison, Session
 from fxexport.capture.session.tries import Classes, OpenTry
 from fxexport.capture.staging.branch import stage_branch
@@ -88,7 +89,8 @@ class Conditionals:
         condition = condition_of(self._session, test)
         decision = self._session.decisions.at(place, kind)
         if isinstance(condition, bool):
-            self._session.decisions.known(decision, test, condition)
+            by_run = isinstance(test, (torch.Tensor, *SYM))
+            self._session.decisions.known(decision, condition, by_run=by_run)
             return condition, None
         return condition, None if decision is None else Decides(decision)
 

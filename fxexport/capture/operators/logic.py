@@ -8,10 +8,9 @@ from typing import Any, cast
 
 import torch
 
-from fxexport.capture.operators.reading import read
-from fxexport.capture.operators.variables import cells_of, slots_of
+from fxexport.capture.operators.variables import cells_of, read, slots_of
 from fxexport.capture.recording.types import Undecided
-from fxexport.capture.session.session import Session, is_symbolic
+from fxexport.capture.session.session import SYM, Session, is_symbolic
 from fxexport.capture.staging.branch import stage_branch
 from fxexport.capture.staging.conditions import condition_of
 from fxexport.capture.values.maybe import Maybe
@@ -78,7 +77,8 @@ class Logic:
         if not isinstance(condition, bool):
             return staged(value, condition, tuple(rest), stop, place)
         decisions = self._session.decisions
-        decisions.known(decisions.at(place, _KINDS[stop], len(rest)), value, condition)
+        decision = decisions.at(place, _KINDS[stop], len(rest))
+        decisions.known(decision, condition, by_run=isinstance(value, (torch.Tensor, *SYM)))
         return value if condition is stop else self._connect(tuple(rest), stop, staged, place)
 
     def _staged_truths(

@@ -30,7 +30,6 @@ from fxexport.capture.recording.types import (
 )
 from fxexport.capture.session.aliases import Aliases
 from fxexport.capture.session.chosen_numbers import ChosenNumbers
-from fxexport.capture.session.decisions import Decisions
 from fxexport.capture.session.example_sizes import hold_to_example
 from fxexport.capture.session.implications import Facts
 from fxexport.capture.session.journal import Journal, Slot
@@ -44,6 +43,7 @@ from fxexport.errors import UnsupportedError
 from fxexport.graph.guards import message_at
 from fxexport.graph.ops import guard
 from fxexport.report.model import FindingKind, Report
+from fxexport.source.decisions import Decisions
 from fxexport.source.exceptions import note_of, note_raised
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
