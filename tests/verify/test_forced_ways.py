@@ -208,3 +208,56 @@ def test_torchscript_is_compared_with_the_graph_alone(tmp_path: Path) -> None:
     (goal,) = missing(result)
     assert goal.reached == "graph only"
     assert "no decision there that can be forced" in goal.reason
+
+
+def test_less_than_the_required_coverage_is_an_error_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    with pytest.raises(fxexport.CoverageError) as caught:
+        fxexport.export(of_sizes, (X,), path, dynamic=True, require_coverage=100)
+    assert "1 of 2 (1 by inputs, 0 forced) goals were compared" in caught.value.message
+    assert "100 percent are asked for" in caught.value.message
+    assert caught.value.exit_code == 3
+    assert caught.value.location is not None
+    assert caught.value.exported.report.verification.ok
+    assert not path.exists()
+    assert (tmp_path / "m.unverified.onnx").exists()
+
+
+def test_enough_is_enough(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    fxexport.export(of_sizes, (X,), path, dynamic=True, require_coverage=50)
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"require_coverage": 101}, "from 0 to 100"),
+        ({"require_coverage": "all"}, "from 0 to 100"),
+        ({"require_coverage": 50, "verify": False}, "needs verification"),
+    ],
+)
+def test_coverage_that_cannot_be_required_is_wrong_usage(
+    options: dict[str, Any], match: str
+) -> None:
+    with pytest.raises(fxexport.UsageError, match=match):
+        fxexport.export(of_sizes, (X,), dynamic=True, **options)
+
+
+def test_weights_of_the_copy_are_those_of_the_file(tmp_path: Path) -> None:
+    class Large(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, 400)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y: torch.Tensor = self.layer(x)
+            return torch.atan(y) if y.sum().sin() > 2 else y
+
+    for external in (False, True):
+        path = tmp_path / f"{external}.onnx"
+        result = fxexport.export(
+            Large(), (X,), path, dynamic=True, external_data=external
+        ).report.verification
+        assert result is not None
+        assert result.coverage_text() == "2 of 2 (1 by inputs, 1 forced)"
