@@ -14,6 +14,7 @@ from fxexport.version import VERSION
 if TYPE_CHECKING:
     from fxexport.comparison import verify_file
     from fxexport.errors import (
+        CoverageError,
         FxExportError,
         MissingLoweringError,
         ModelError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __version__ = VERSION
 
 __all__ = [
+    "CoverageError",
     "Dim",
     "Exported",
     "FxExportError",
@@ -54,6 +56,7 @@ __all__ = [
 ]
 
 _HOME_OF = {
+    "CoverageError": "fxexport.errors",
     "Dim": "fxexport.profiles",
     "Exported": "fxexport.exported",
     "FxExportError": "fxexport.errors",

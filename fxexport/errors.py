@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "INVISIBLE",
+    "CoverageError",
     "FxExportError",
     "GuardError",
     "MissingLoweringError",
@@ -154,3 +155,9 @@ class VerificationError(FxExportError):
     exit_code = 3
     kind = Code.DISAGREES
     exported: Any = None
+
+
+class CoverageError(VerificationError):
+    """Less of the control flow was compared than was asked for (exit code 3)."""
+
+    kind = Code.TOO_LITTLE_COMPARED

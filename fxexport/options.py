@@ -52,6 +52,7 @@ class ExportOptions:
     symbolic: bool | Collection[str] = False
     rtol: float | None = None
     atol: float | None = None
+    require_coverage: float | None = None
     progress: Progress = field(default_factory=NullProgress)
 
     def check_weights(self) -> None:
@@ -68,6 +69,20 @@ class ExportOptions:
         if self.external_data not in (None, wanted):
             given = f"external_data={self.external_data}"
             raise UsageError(f"weights={self.weights!r} and {given} exclude each other")
+
+    def check_coverage(self) -> None:
+        """Refuses a share that is none, or one that nothing is compared for.
+
+        Raises:
+            UsageError: it is not between 0 and 100, or the file is not verified.
+        """
+        wanted = self.require_coverage
+        if wanted is None:
+            return
+        if type(wanted) not in (int, float) or not 0 <= wanted <= 100:
+            raise UsageError(f"require_coverage: expected a number from 0 to 100, got {wanted!r}")
+        if not self.verify:
+            raise UsageError("require_coverage needs verification, which is switched off")
 
     def check_max_depth(self) -> None:
         """Refuses a depth that is no positive integer.

@@ -59,7 +59,7 @@ from fxexport.summary import summarize
 from fxexport.targets import check_max_trips, target_named
 from fxexport.targets.onnxruntime.session import start_early
 from fxexport.targets.target import Target
-from fxexport.verify.disagreement import disagreement
+from fxexport.verify.failures import disagreement, too_little_compared
 from fxexport.verify.reference import Reference
 from fxexport.verify.tolerance import Asked
 from fxexport.version import VERSION
@@ -97,6 +97,7 @@ def export(
     symbolic: bool | Collection[str] = False,
     rtol: float | None = None,
     atol: float | None = None,
+    require_coverage: float | None = None,
     progress: Progress | None = None,
 ) -> Exported:
     """Exports a model to ONNX with its ifs and loops intact.
@@ -148,6 +149,8 @@ def export(
         rtol: what floats may be off by in the comparison, as a part of PyTorch's result; by default
             what two right implementations of a network differ by in its dtype.
         atol: what they may be off by besides.
+        require_coverage: how much of the control flow must have been compared with PyTorch, in
+            percent of all paths of branches and trip counts of loops.
         progress: told about the stages.
 
     Returns:
@@ -158,7 +161,8 @@ def export(
         UnsupportedError: something in the model cannot be kept; it names the line.
         ModelError: the model itself raised.
         OutputError: the file cannot be written.
-        VerificationError: the file does not agree with PyTorch; it was kept under another name.
+        VerificationError: the file does not agree with PyTorch, or (CoverageError) less was
+            compared than `require_coverage`; it was kept under another name.
     """
     options = ExportOptions(
         model=model,
@@ -186,6 +190,7 @@ def export(
         symbolic=symbolic,
         rtol=rtol,
         atol=atol,
+        require_coverage=require_coverage,
         progress=progress or NullProgress(),
     )
     return run(options)
@@ -222,7 +227,7 @@ def run(options: ExportOptions) -> Exported:
     elif options.verify:
         with stage("verify"):
             exported.verify(*options.check_inputs)
-        _raise_on_disagreement(exported)
+        _raise_on_disagreement(exported, options)
     return exported
 
 
@@ -250,6 +255,7 @@ def _checked(options: ExportOptions, report: Report) -> Target:
     target = target_named(options.target)
     check_max_trips(options.max_trips, target)
     options.check_max_depth()
+    options.check_coverage()
     if options.path is not None:
         check_target(options.path)
     report.opset = target.checked_opset(options.opset)
@@ -381,14 +387,14 @@ def _write(exported: Exported, options: ExportOptions, path: str, stage: Stages)
         beside = target
         with stage("verify"):
             exported.verify(*options.check_inputs)
-        _raise_on_disagreement(exported)
+        _raise_on_disagreement(exported, options)
     with stage("write"):
         save(beside)
     report.path = beside
     if options.verify and with_weights:
         with stage("verify"), removed_on_failure(beside):
             exported.verify_file(beside, options.check_inputs)
-        _raise_on_disagreement(exported, beside)
+        _raise_on_disagreement(exported, options, beside)
         with removed_on_failure(beside):
             move_verified(beside, target, save)
     report.path = path
@@ -406,9 +412,15 @@ def _name_of(model: Callable[..., Any] | ExportedProgram) -> str:
     return getattr(model, "__name__", type(model).__name__)
 
 
-def _raise_on_disagreement(exported: Exported, kept: str = "") -> None:
+def _raise_on_disagreement(exported: Exported, options: ExportOptions, kept: str = "") -> None:
     verification = exported.report.verification
-    if verification is None or not verification.ran or verification.ok:
+    if verification is None:
+        return
+    if not verification.ran or verification.ok:
+        error = too_little_compared(verification, options.require_coverage, kept)
+        if error is not None:
+            error.exported = exported
+            raise error
         return
     if not verification.cases:
         return
@@ -416,6 +428,6 @@ def _raise_on_disagreement(exported: Exported, kept: str = "") -> None:
         # TorchScript read the program otherwise than Python does: the first refusal stands.
         with removed_on_failure(kept) if kept else contextlib.nullcontext():
             raise exported.report.refusal
-    error = disagreement(verification, exported.graph, kept)
-    error.exported = exported
-    raise error
+    wrong = disagreement(verification, exported.graph, kept)
+    wrong.exported = exported
+    raise wrong

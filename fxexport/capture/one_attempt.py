@@ -41,6 +41,7 @@ from fxexport.capture.torchscript import Interpreter
 from fxexport.codes.ids import Code
 from fxexport.errors import FxExportError, UnsupportedError
 from fxexport.graph.captured import CapturedGraph
+from fxexport.graph.decisions import ProgramRead
 from fxexport.graph.sequences import SequenceVal
 from fxexport.graph.signature import DimRange, InputSpec, OutputSpec, StateSpec
 from fxexport.report.model import Report
@@ -209,11 +210,20 @@ class Attempt:
             constraints,
             state,
             written,
+            program=self._program_read(),
         )
         pins = self._pins_found()
         if not pins:
             check_declared(self._inputs[:own], constraints, self._request.profiled)
         return Found(graph, pins, state, unread=self._read_and_written())
+
+    def _program_read(self) -> ProgramRead:
+        met = self.session.decisions
+        return ProgramRead(
+            self._operators.converter.read_functions,
+            {decision: frozenset(outcomes) for decision, outcomes in met.folded.items()},
+            frozenset(met.plain),
+        )
 
     def _read_and_written(self) -> frozenset[str]:
         """The weights that a call changes, and whose values have decided something here."""

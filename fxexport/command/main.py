@@ -232,6 +232,7 @@ def _export(options: Options, progress: Progress) -> Exported:
                 state=parse_state_option(options.state),
                 sequences=options.sequences,
                 symbolic="all" in options.symbolic or options.symbolic,
+                require_coverage=options.require_coverage,
                 progress=progress,
             )
         except VerificationError as error:

@@ -33,7 +33,7 @@ _AXES = re.compile(r"[A-Za-z_][\w.]*:-?\d.*|[^-].*:.*=.*")
 
 _EPILOG = (
     "Exit codes: 0 exported and verified; 1 refused, the model does something that cannot be kept; "
-    "2 wrong usage; 3 exported, but the check disagrees; "
+    "2 wrong usage; 3 exported, but the check disagrees, or has covered too little; "
     "4 exported, but the engine was not built. "
     "The model's file is run: do not export what you would not run. "
     "Further commands: fxexport show FILE.onnx (its ifs and loops as a tree, its contract); "
@@ -123,6 +123,7 @@ class Options:
     symbolic: list[str] = field(default_factory=list)
     printed: str = "text"
     reports: list[ReportFile] = field(default_factory=list)
+    require_coverage: float | None = None
     quiet: bool = False
     verbose: bool = False
     engine: EngineSettings = field(default_factory=EngineSettings)
@@ -264,6 +265,16 @@ def _command(
     ] = None,
     rtol: Rtol = None,
     atol: Atol = None,
+    require_coverage: Annotated[
+        float | None,
+        typer.Option(
+            "--require-coverage",
+            metavar="PERCENT",
+            help="How many of all paths of ifs and trip counts of loops must have been compared "
+            "with PyTorch, by inputs or by force.",
+            show_default="none",
+        ),
+    ] = None,
     external_data: Annotated[
         bool,
         typer.Option("--external-data", help="Weights in a .data file, whatever their size."),
@@ -382,6 +393,7 @@ def _command(
         symbolic=symbolic or [],
         printed=printed,
         reports=reports,
+        require_coverage=require_coverage,
         quiet=quiet,
         verbose=verbose,
         engine=EngineSettings(

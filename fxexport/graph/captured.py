@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import fx
 
+from fxexport.graph.decisions import ProgramRead
 from fxexport.graph.ops import branch, loop
 from fxexport.graph.signature import Constraint, InputSpec, OutputSpec, StateSpec
 from fxexport.graph.values import Eager
@@ -52,6 +53,7 @@ class CapturedGraph:
         computed: the lines whose results hang on weights alone, and were computed at export.
         guarded: whether it checks its contract when it runs.
         unguarded: what it takes for granted and does not check, as guards would say it.
+        program: what capture has read of the program.
     """
 
     module: fx.GraphModule
@@ -67,6 +69,7 @@ class CapturedGraph:
     computed: list[SourceLocation | None] = field(default_factory=list)
     guarded: bool = False
     unguarded: list[str] = field(default_factory=list)
+    program: ProgramRead = field(default_factory=ProgramRead)
 
     def run(self, *flat_inputs: Eager) -> tuple[Eager, ...]:
         """Runs the graph eagerly in PyTorch on flat inputs; returns the flat outputs."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import onnx_ir as ir
@@ -20,7 +21,10 @@ from fxexport.lowering.builder.values import Operand, Value
 from fxexport.lowering.graph_lowering import GraphLowering
 from fxexport.lowering.guards import scalar_flag
 
-__all__ = ["write_branch", "write_loop"]
+__all__ = ["NODE_PATH", "write_branch", "write_loop"]
+
+# Metadata of an If or Loop: the node of the graph that it is, after the nodes and bodies around.
+NODE_PATH = "pkg.fxexport.node"
 
 
 def write_branch(
@@ -41,7 +45,7 @@ def write_branch(
         return [*lowering.write_nodes(module, operands), *more]
 
     bodies = [
-        _body(lowering, node, f"{label}_{part}", [*vals, *more], partial(write, module))
+        _body(lowering, node, part, f"{label}_{part}", [*vals, *more], partial(write, module))
         for part, module in (("then", then_body), ("else", else_body))
     ]
     attributes = {"then_branch": bodies[0], "else_branch": bodies[1]}
@@ -87,7 +91,8 @@ def write_loop(
         return [scalar_flag(op, going_on), *results, *more]
 
     inputs, vals = [step, going, *state, *more], [True, *state_vals, *row_vals]
-    body = _body(lowering, node, f"{label}_body", [*vals, *(True for _ in more)], iteration, inputs)
+    results = [*vals, *(True for _ in more)]
+    body = _body(lowering, node, "body", f"{label}_body", results, iteration, inputs)
     count = len(carried) + len(row_vals) + len(more)
     initial += [op.const(True, ir.DataType.BOOL) for _ in more]
     outputs = _write(lowering, node, "Loop", label, [limit, test, *initial], {"body": body}, count)
@@ -135,7 +140,19 @@ def _write(
         output.name = op.names(f"{node.name}_{k}")
     made = op.graph[-1]
     made.name = label
+    made.metadata_props[NODE_PATH] = "/".join((*lowering.path, node.name))
     return outputs
+
+
+@contextlib.contextmanager
+def _inside(lowering: GraphLowering, node: fx.Node, part: str) -> Iterator[None]:
+    """Notes in which body nodes are written."""
+    around = lowering.path
+    lowering.path = (*around, node.name, part)
+    try:
+        yield
+    finally:
+        lowering.path = around
 
 
 def _body_input(lowering: GraphLowering, name: str, val: Val) -> Value:
@@ -147,6 +164,7 @@ def _body_input(lowering: GraphLowering, name: str, val: Val) -> Value:
 def _body(
     lowering: GraphLowering,
     node: fx.Node,
+    part: str,
     name: str,
     vals: Sequence[Val],
     results: Callable[[], Sequence[Operand]],
@@ -155,17 +173,18 @@ def _body(
     """A body of a node whose outputs are the results, each in the dtype of its metadata."""
 
     def write() -> list[Value]:
-        made = results()
-        lowering.op.work_for(node)
-        lowering.op.prefix = name
-        used: set[Value] = set()
-        outputs = []
-        for result, val in zip(made, vals, strict=True):
-            output = lowering.as_output(result, val, used)
-            lowering.describe(output, val)
-            outputs.append(output)
-        lowering.ends.write()
-        return outputs
+        with _inside(lowering, node, part):
+            made = results()
+            lowering.op.work_for(node)
+            lowering.op.prefix = name
+            used: set[Value] = set()
+            outputs = []
+            for result, val in zip(made, vals, strict=True):
+                output = lowering.as_output(result, val, used)
+                lowering.describe(output, val)
+                outputs.append(output)
+            lowering.ends.write()
+            return outputs
 
     return lowering.op.body(name, inputs, [dtypes.type_of(val) for val in vals], write)
 

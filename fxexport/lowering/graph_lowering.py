@@ -72,6 +72,8 @@ class GraphLowering:
         self._weights: dict[Hashable, Value] = {}
         self._refusals = Refusals(graph.module)
         self.ends = Ends(op)
+        # The bodies around what is being written: the names of their nodes, and which body it is.
+        self.path: tuple[str, ...] = ()
 
     # The root
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from fxexport.errors import FxExportError
 from fxexport.outline.text import short_file
-from fxexport.report.goals import GOAL_TEXTS
+from fxexport.report.goal_words import NEVER
 from fxexport.report.model import Report
 from fxexport.source.location import SourceLocation
 
@@ -117,7 +117,7 @@ def _marks_of(report: Report | None) -> Iterable[tuple[SourceLocation, Mark]]:
         return
     for one in report.verification.uncovered:
         if one.location is not None:
-            text = f"no comparison reached it: {GOAL_TEXTS.get(one.goal, one.goal)}"
+            text = f"no comparison reached it: {NEVER.get(one.goal, one.goal)}"
             yield one.location, Mark("never", "not reached", text)
     if report.verification.location is not None:
         yield (

@@ -11,7 +11,7 @@ from typing import Any
 from fxexport.codes.explained import explained
 from fxexport.codes.ids import Code
 from fxexport.errors import FxExportError
-from fxexport.report.goals import GOAL_TEXTS
+from fxexport.report.goal_words import NEVER
 from fxexport.report.model import Report
 from fxexport.source.location import SourceLocation
 from fxexport.version import VERSION
@@ -75,7 +75,7 @@ def _of_report(report: Report | None) -> Iterator[Annotation]:
     if checked.ran and not checked.ok:
         yield Annotation("error", Code.DISAGREES, checked.message, checked.location)
     for one in checked.uncovered:
-        text = f"no comparison reached it: it {GOAL_TEXTS.get(one.goal, one.goal)}"
+        text = f"no comparison reached it: it {NEVER.get(one.goal, one.goal)}"
         code = Code.BRANCH_KEPT if one.kind == "branch" else Code.LOOP_KEPT
         yield Annotation("warning", code, text, one.location)
 

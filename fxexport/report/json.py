@@ -95,8 +95,31 @@ def _verification(verification: Verification | None) -> dict[str, Any] | None:
             {"kind": one.kind, "goal": one.goal, "location": _location(one.location)}
             for one in verification.uncovered
         ],
+        "coverage": _coverage(verification),
+        "goals": [
+            {
+                "kind": goal.kind,
+                "goal": goal.goal,
+                "location": _location(goal.location),
+                "reached": goal.reached,
+                "reason": goal.reason,
+            }
+            for goal in verification.goals
+        ],
         "notes": list(verification.notes),
         "tolerances": verification.tolerances,
+    }
+
+
+def _coverage(verification: Verification) -> dict[str, Any]:
+    """How many goals there are, how they were reached, and the share of those compared."""
+    reached = [goal.reached for goal in verification.goals]
+    return {
+        "goals": len(reached),
+        "by_input": reached.count("input"),
+        "forced": reached.count("forced"),
+        "graph_only": reached.count("graph only"),
+        "percent": verification.coverage,
     }
 
 

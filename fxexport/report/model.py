@@ -13,6 +13,7 @@ from fxexport.source.location import SourceLocation
 __all__ = [
     "Finding",
     "FindingKind",
+    "Goal",
     "OutputDifference",
     "Report",
     "Uncovered",
@@ -97,11 +98,45 @@ class Uncovered:
         goal: what never happened: "then", "else", "no trip", "one trip", "several trips",
             "any trip".
         location: the line of the branch or loop.
+        reason: why it could not be forced either.
     """
 
     kind: str
     goal: str
     location: SourceLocation | None = None
+    reason: str = ""
+
+
+Reach = Literal[
+    "input",  # an input goes there, and the file agrees with PyTorch on it
+    "forced",  # decisions of PyTorch and of the file were forced, and both agree
+    "graph only",  # forced in the captured graph and in the file alone: both agree
+    "not reached",
+]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A path of a branch, or a number of iterations of a loop, that is to be compared.
+
+    Attributes:
+        kind: "branch" or "loop".
+        goal: which path or number; see `Uncovered`.
+        location: the line of the branch or loop.
+        reached: how it was reached.
+        reason: why it was not, or not better.
+    """
+
+    kind: str
+    goal: str
+    location: SourceLocation | None = None
+    reached: Reach = "not reached"
+    reason: str = ""
+
+    @property
+    def compared(self) -> bool:
+        """Whether file and PyTorch were compared there."""
+        return self.reached in ("input", "forced")
 
 
 @dataclass
@@ -114,6 +149,7 @@ class Verification:
         message: why nothing ran, or the first disagreement in a sentence.
         location: the user's line where the first disagreement starts, where it could be found.
         uncovered: paths of branches and trip counts of loops that no comparison reached.
+        goals: all paths and trip counts, and how each was reached.
         notes: what could not be compared, and why.
         tolerances: those that were asked for, as in "rtol=0.001, atol=1e-05"; empty for the usual
             ones.
@@ -124,8 +160,30 @@ class Verification:
     message: str = ""
     location: SourceLocation | None = None
     uncovered: list[Uncovered] = field(default_factory=list)
+    goals: list[Goal] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     tolerances: str = ""
+
+    @property
+    def coverage(self) -> float:
+        """How much of the control flow was compared with PyTorch, in percent; 100 without any."""
+        if not self.goals:
+            return 100.0
+        return 100.0 * sum(goal.compared for goal in self.goals) / len(self.goals)
+
+    def coverage_text(self) -> str:
+        """``555 of 555 (513 by inputs, 42 forced)``; empty where nothing branches."""
+        if not self.goals:
+            return ""
+        counts = {
+            reach: sum(goal.reached == reach for goal in self.goals)
+            for reach in ("input", "forced", "graph only")
+        }
+        ways = [f"{counts['input']} by inputs", f"{counts['forced']} forced"]
+        if counts["graph only"]:
+            ways.append(f"{counts['graph only']} more compared with the graph alone")
+        compared = counts["input"] + counts["forced"]
+        return f"{compared} of {len(self.goals)} ({', '.join(ways)})"
 
     @property
     def ok(self) -> bool:

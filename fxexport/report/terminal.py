@@ -16,7 +16,7 @@ from rich.text import Text
 from fxexport.codes.ids import Code
 from fxexport.errors import FxExportError
 from fxexport.report.build import BuildResult
-from fxexport.report.goals import GOAL_TEXTS
+from fxexport.report.coverage import print_coverage
 from fxexport.report.json import file_size
 from fxexport.report.layout import line as _line
 from fxexport.report.layout import print_rows as _print_rows
@@ -27,7 +27,6 @@ from fxexport.report.model import (
     FindingKind,
     OutputDifference,
     Report,
-    Uncovered,
     Verification,
     VerifiedCase,
 )
@@ -127,9 +126,8 @@ def print_error(console: Console, error: BaseException, *, verbose: bool = False
 
 
 def _print_header(console: Console, report: Report) -> None:
-    _line(
-        console, f"{report.model} -> {relative_path(report.path)}" if report.path else report.model
-    )
+    where = f" -> {relative_path(report.path)}" if report.path else ""
+    _line(console, f"{report.model}{where}")
     facts = [f"ONNX opset {report.opset}"] if report.opset else []
     if report.target:
         facts.append(f"for {report.target}")
@@ -197,29 +195,7 @@ def _print_verification(console: Console, verification: Verification, verbose: b
         _line(console, "  " + _rest("", len(cases) - len(shown)), "dim")
     for note in verification.notes:
         _line(console, f"  note: {note}", "yellow")
-    _print_uncovered(console, verification.uncovered, verbose)
-
-
-def _print_uncovered(console: Console, uncovered: list[Uncovered], verbose: bool) -> None:
-    """What no comparison went through: agreement says nothing about it."""
-    if not uncovered:
-        return
-    goals: dict[tuple[str, SourceLocation | None], list[str]] = {}
-    for one in uncovered:
-        goals.setdefault((one.kind, one.location), []).append(GOAL_TEXTS.get(one.goal, one.goal))
-    shown = list(goals.items())[: None if verbose else _CAP]
-    _section(console, "Not reached by any comparison")
-    rows: list[list[Text | str]] = []
-    for (kind, location), texts in shown:
-        name = Text(_KIND_NAMES.get(kind, kind), "yellow")
-        if location is not None:
-            rows.append([name, Text(_file_and_line(location), "cyan"), location.code])
-            rows.append(["", "", Text(", ".join(texts), "dim")])
-        else:
-            rows.append([name, ", ".join(texts)])
-    _print_rows(console, rows)
-    if len(goals) > len(shown):
-        _line(console, "  " + _rest("", len(goals) - len(shown)), "dim")
+    print_coverage(console, verification, verbose=verbose)
 
 
 def _case_rows(case: VerifiedCase, verbose: bool) -> list[list[Text | str]]:

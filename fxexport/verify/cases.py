@@ -13,9 +13,11 @@ from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.values import Eager
 from fxexport.inputs import PreparedInputs, StoredInputs
 from fxexport.profiles.profile import sizes_text
+from fxexport.verify.forced.controls import Control
 from fxexport.verify.made_values import EXAMPLE, REGIMES, ValueMaker, numbers_in
 from fxexport.verify.other_sizes import SizeMaker, Sizes
 from fxexport.verify.outside import excluded_sizes, moved_alone
+from fxexport.verify.sizes_wanted import SizesWanted
 
 __all__ = [
     "EXAMPLE_LABEL",
@@ -80,12 +82,14 @@ class Effort:
     Attributes:
         cases: made inputs to compare on.
         tries: made inputs to look for untaken branches with.
+        forced: sets of inputs to force untaken branches on.
         growth: how much larger than the example inputs may get.
         max_trips: loop trips in all that made inputs may cause.
     """
 
     cases: int
     tries: int
+    forced: int
     growth: int
     max_trips: int
 
@@ -100,10 +104,10 @@ def effort_for(graph: CapturedGraph, elements: int, budget: int) -> Effort:
     """
     size = sum(weight.numel() for weight in graph.weights.values()) + 10 * elements
     if size < 2_000_000:
-        return Effort(budget, 96, 16, 10_000)
+        return Effort(budget, 96, 96, 16, 10_000)
     if size < 10_000_000:
-        return Effort(min(budget, 5), 24, 4, 5_000)
-    return Effort(min(budget, 3), 6, 3, 2_000)
+        return Effort(min(budget, 5), 24, 24, 4, 5_000)
+    return Effort(min(budget, 3), 6, 12, 3, 2_000)
 
 
 class CaseMaker:
@@ -202,6 +206,15 @@ class CaseMaker:
                 regimes = [plain[k // 2 % len(plain)]] * self._count
             listed = ", ".join(dict.fromkeys(regimes))
             yield self._filled(f"{self._sizes.describe(sizes)}; values: {listed}", sizes, regimes)
+
+    def of_sizes(self, ways: Sequence[tuple[Control, str]]) -> Iterator[Case]:
+        """Inputs of sizes for which what sizes decide goes a certain way, if there are such."""
+        found = SizesWanted(self._graph, self._sizes, self._numbers).towards(ways)
+        if found is None or found == self._sizes.example:
+            return
+        label = self._sizes.describe(found)
+        yield self._case(label, found, EXAMPLE if self._has_examples else "random")
+        yield self._case(f"{label}; values: random", found, "random")
 
     def _size_pool(self) -> list[Sizes]:
         maker = self._sizes

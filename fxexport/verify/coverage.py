@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import fx
 from torch.fx.node import Target
 
-from fxexport.graph.captured import CapturedGraph, bodies_of, source_of
-from fxexport.graph.marks import CONTRACT
+from fxexport.graph.captured import CapturedGraph, source_of
 from fxexport.graph.ops import branch, loop
 from fxexport.graph.values import Eager
-from fxexport.report.model import Uncovered
+from fxexport.report.model import Goal, Reach, Uncovered
 from fxexport.source.location import SourceLocation
+from fxexport.verify.forced.controls import BODIES, Control, Path, controls_of
+from fxexport.verify.forced.possible_trips import PossibleTrips
 
-__all__ = ["Coverage", "Site", "TooManyIterations", "observe", "sites_of"]
+__all__ = [
+    "Coverage",
+    "Outcome",
+    "Reached",
+    "Site",
+    "TooManyIterations",
+    "Watched",
+    "observe",
+    "watch",
+]
 
-# Names of nodes, and between them the bodies they lead into, from the root.
-Path = tuple[str, ...]
 Reached = tuple[Path, str]
 """A branch or loop, and what a run did there: a path, or how many iterations."""
 
-_BODIES = {"branch": ("then", "else"), "loop": ("body",)}
 _LOOP_GOALS = ("no trip", "one trip", "several trips")
 _ANY_ITERATION = "any trip"
+
+
+class Outcome(NamedTuple):
+    """What became of a goal.
+
+    Attributes:
+        reached: how it was reached.
+        reason: why it was not, or not better.
+    """
+
+    reached: Reach
+    reason: str = ""
 
 
 class TooManyIterations(Exception):
@@ -40,12 +59,14 @@ class Site:
     Attributes:
         kind: which of the two.
         path: where it is.
+        control: it.
         goals: what should have happened at least once.
         location: the user's line.
     """
 
     kind: str
     path: Path
+    control: Control
     goals: tuple[str, ...]
     location: SourceLocation | None
 
@@ -65,17 +86,49 @@ class Coverage:
     @classmethod
     def of(cls, graph: CapturedGraph) -> Coverage:
         """Nothing has run yet."""
-        return cls(list(sites_of(graph.module)))
+        possible = PossibleTrips(graph)
+        return cls(
+            [
+                Site(
+                    control.kind,
+                    control.path,
+                    control,
+                    _goals_of(control, possible),
+                    source_of(control.node),
+                )
+                for control in controls_of(graph.module)
+            ]
+        )
 
     def is_news(self, seen: set[Reached]) -> bool:
         """Whether a run did something that had not happened before."""
         goals = {(site.path, goal) for site in self.sites for goal in site.goals}
         return not (seen & goals) <= self.seen
 
-    def uncovered(self) -> list[Uncovered]:
-        """What never happened; not what is inside of a body that itself never ran."""
+    def goals(self, forced: Mapping[Reached, Outcome]) -> list[Goal]:
+        """Every path and trip count, and how it was reached.
+
+        Args:
+            forced: what became of those that no input has reached.
+        """
+        goals: list[Goal] = []
+        for site in self.sites:
+            for goal in site.goals:
+                key = (site.path, goal)
+                by_input = key in self.seen
+                how = Outcome("input") if by_input else forced.get(key, Outcome("not reached"))
+                goals.append(Goal(site.kind, goal, site.location, *how))
+        return goals
+
+    def uncovered(self, forced: Mapping[Reached, Outcome]) -> list[Uncovered]:
+        """What never happened; not what is inside of a body that itself never ran.
+
+        Args:
+            forced: why something could not be forced.
+        """
+        none = Outcome("not reached")
         return [
-            Uncovered(site.kind, goal, site.location)
+            Uncovered(site.kind, goal, site.location, forced.get((site.path, goal), none).reason)
             for site in self.sites
             if self._reached(site)
             for goal in site.goals
@@ -94,37 +147,53 @@ class Coverage:
         return (outer[:-1], side) in self.seen
 
 
+@dataclass(frozen=True)
+class Watched:
+    """One run of a graph.
+
+    Attributes:
+        seen: which bodies ran, and how often.
+        outputs: what it gave.
+    """
+
+    seen: set[Reached]
+    outputs: tuple[Eager, ...]
+
+
 def observe(graph: CapturedGraph, inputs: Sequence[Eager], max_trips: int) -> set[Reached]:
     """Runs the graph eagerly, and tells which bodies ran.
 
     Raises:
         TooManyIterations: when the loops make more than `max_trips` iterations in all.
     """
+    return watch(graph, inputs, max_trips).seen
+
+
+def watch(graph: CapturedGraph, inputs: Sequence[Eager], max_trips: int) -> Watched:
+    """Runs the graph eagerly; tells which bodies ran, and what it gave.
+
+    Raises:
+        TooManyIterations: when the loops make more than `max_trips` iterations in all.
+    """
     run = _Run(max_trips)
     with torch.no_grad():
-        _Watcher(graph.module, (), run).run(*inputs)
-    return run.seen
+        outputs = _Watcher(graph.module, (), run).run(*inputs)
+    return Watched(run.seen, tuple(outputs))
 
 
-def sites_of(module: fx.GraphModule, path: Path = ()) -> Iterator[Site]:
-    """Every branch and loop below a graph, outer ones first."""
-    for node in module.graph.nodes:
-        bodies = bodies_of(module, node)
-        if not bodies or CONTRACT.of(node):
-            continue
-        kind = "branch" if node.target is branch else "loop"
-        here = (*path, node.name)
-        yield Site(kind, here, _goals_of(node, kind), source_of(node))
-        for name, body in zip(_BODIES[kind], bodies, strict=True):
-            yield from sites_of(body, (*here, name))
-
-
-def _goals_of(node: fx.Node, kind: str) -> tuple[str, ...]:
-    if kind == "branch":
-        return _BODIES[kind]
+def _goals_of(control: Control, possible: PossibleTrips) -> tuple[str, ...]:
+    """What there is to reach; not what the contract excludes."""
+    if control.kind == "branch":
+        return BODIES[control.kind]
     # A bound known at export: whether the loop ends earlier is the affair of its body.
-    known = isinstance(node.args[0], int) and isinstance(node.args[1], bool)
-    return (_ANY_ITERATION,) if known else _LOOP_GOALS
+    if all(isinstance(arg, (int, bool)) for arg in control.node.args[:2]):
+        return (_ANY_ITERATION,)
+    least, most = possible.of(control)
+    return tuple(
+        goal
+        for trips, goal in enumerate(_LOOP_GOALS)
+        if (least <= trips or goal == _LOOP_GOALS[2]) and (most is None or trips <= most)
+    )
 
 
 @dataclass

@@ -20,7 +20,7 @@ from fxexport.verify.compare import compare_outputs, compare_values, largest
 from fxexport.verify.tolerance import USUAL, Asked, tolerance_for
 from fxexport.verify.unchecked import checked
 
-__all__ = ["Diagnosis", "diagnose"]
+__all__ = ["Diagnosis", "as_file_output", "diagnose"]
 
 # Values looked at in one run of the file: each becomes an output, and takes memory.
 _CHUNK = 128
@@ -65,7 +65,7 @@ def diagnose(
     whole = graph.outputs
     specs = [spec for spec in whole if spec.of_model]
     got = without_padding(
-        whole, [_as_graph_output(value, spec) for value, spec in zip(outputs, whole, strict=True)]
+        whole, [as_file_output(value, spec) for value, spec in zip(outputs, whole, strict=True)]
     )
     if not all(d.ok for d in compare_outputs(specs, expected, got, working, scale)):
         return Diagnosis(
@@ -114,11 +114,12 @@ def _run_recording(
     return recorder.values, tuple(outputs)
 
 
-def _as_graph_output(value: Eager, spec: OutputSpec) -> Eager:
+def as_file_output(value: Eager, spec: OutputSpec) -> Eager:
+    """What the graph gives for an output, in the form in which a file gives it."""
     if isinstance(value, str):
         return value
     if isinstance(value, Sequence):
-        return [_as_graph_output(item, spec) for item in value]
+        return [as_file_output(item, spec) for item in value]
     return value.detach().cpu() if isinstance(value, torch.Tensor) else _scalar(value, spec.kind)
 
 

@@ -28,9 +28,12 @@ from fxexport.verify.crashes import crash_text, where_it_crashes
 from fxexport.verify.diagnosis import diagnose
 from fxexport.verify.excuses import Excuses, draws_numbers
 from fxexport.verify.failures import TripsExceeded, exceeded_text, model_error
+from fxexport.verify.forced.controls import ways_to
+from fxexport.verify.forced_ways import ForcedWays
 from fxexport.verify.other_sizes import TriedSizes
 from fxexport.verify.outside import GuardCheck, refused, says_it_raises
 from fxexport.verify.reference import EagerModel, copies
+from fxexport.verify.starts import Starts
 from fxexport.verify.tolerance import USUAL, Asked, working_dtype
 from fxexport.verify.unchecked import ReferenceChecks, checked
 from fxexport.verify.vectors import UNDEFINED_SIGNS, vector_nodes, with_file_vectors
@@ -112,6 +115,16 @@ class _Verifier:
         self._excuses = Excuses(graph, self._eager, self._note)
         self._guards = GuardCheck(graph)
         self._sizes = TriedSizes()
+        self._starts = Starts()
+        self._ways = ForcedWays(
+            graph,
+            model_path,
+            self._eager,
+            self._add,
+            self._note,
+            values=not self._random,
+            asked=asked,
+        )
 
     def run(
         self, user_cases: Sequence[Case], prepared: PreparedInputs, seed: int, budget: int
@@ -148,7 +161,12 @@ class _Verifier:
         self._say_unmoved(maker, effort.max_trips)
         if self._guards.checked:
             self._compare_outside(maker)
+        self._search(self._by_sizes(maker), effort.max_trips)
         self._search(maker.searching(effort.tries), effort.max_trips)
+        agrees = self._result.ok
+        self._ways.run(self._coverage, self._starts, effort.forced, effort.max_trips)
+        if agrees:
+            self._result.location = self._ways.wrong_at
         return self._summed_up()
 
     def _compare_calls(self, user_cases: Sequence[Case], maker: CaseMaker) -> None:
@@ -235,6 +253,14 @@ class _Verifier:
             if seen is not None and self._coverage.is_news(seen):
                 self._compare(case, max_trips)
 
+    def _by_sizes(self, maker: CaseMaker) -> Iterator[Case]:
+        """Inputs of sizes that lead to what was not reached, where sizes decide it."""
+        for site in self._coverage.sites:
+            for goal in site.goals:
+                if (site.path, goal) not in self._coverage.seen:
+                    ways = [*ways_to(site.control), (site.control, goal)]
+                    yield from maker.of_sizes(ways)
+
     def _observed(self, case: Case, max_trips: int) -> set[Reached] | None:
         """What the graph does with a case; None when it fails or does not end."""
         try:
@@ -276,6 +302,7 @@ class _Verifier:
             return True
         if self._compare_with(case, expected):
             self._coverage.seen |= seen
+            self._starts.add(case, seen)
             self._sizes.compared.append(case.sizes)
             return True
         return False
@@ -417,7 +444,9 @@ class _Verifier:
             result.message = self._refusal or "no inputs could be made"
             result.notes.append("give example inputs that the model accepts, or check_inputs")
             return result
-        result.uncovered = self._coverage.uncovered()
+        result.goals = self._coverage.goals(self._ways.outcomes)
+        self._coverage.seen |= self._ways.compared()
+        result.uncovered = self._coverage.uncovered(self._ways.outcomes)
         return result
 
 

@@ -109,6 +109,8 @@ def test_what_is_not_asked_for_is_left_to_the_export(export: Recorder) -> None:
         (["--opset", "21"], "opset", 21),
         (["--target", "tensorrt"], "target", "tensorrt"),
         (["--no-verify"], "verify", False),
+        (["--require-coverage", "90"], "require_coverage", 90.0),
+        ([], "require_coverage", None),
         (["--external-data"], "external_data", True),
         (["--weights", "none"], "weights", "none"),
         ([], "weights", "file"),

@@ -48,13 +48,17 @@ class PlainRuntime:
             object.__getattribute__(self, "used").add(name)
         return object.__getattribute__(self, name)
 
-    def if_stmt(self, test: Any, then: Any, other: Any, names: Any, globals_: Any) -> None:
+    def if_stmt(
+        self, test: Any, then: Any, other: Any, names: Any, globals_: Any, place: Any = None
+    ) -> None:
         (then if test else other)()
 
-    def if_return(self, test: Any, then: Any, other: Any, names: Any, globals_: Any) -> Any:
+    def if_return(
+        self, test: Any, then: Any, other: Any, names: Any, globals_: Any, place: Any = None
+    ) -> Any:
         return (then if test else other)()
 
-    def if_exp(self, test: Any, then: Any, other: Any, names: Any) -> Any:
+    def if_exp(self, test: Any, then: Any, other: Any, names: Any, place: Any = None) -> Any:
         return (then if test else other)()
 
     def generated(self, plain: Any, produce: Any) -> Any:
@@ -65,19 +69,23 @@ class PlainRuntime:
     def constructed(self, cls: Any, args: Any, kwargs: Any) -> Any:
         return cls(*args, **kwargs)
 
-    def while_stmt(self, test: Any, body: Any, names: Any, globals_: Any, flag: Any) -> None:
+    def while_stmt(
+        self, test: Any, body: Any, names: Any, globals_: Any, flag: Any, place: Any = None
+    ) -> None:
         broken = _flag(body, flag)
         while not broken() and test():
             body()
 
-    def for_stmt(self, items: Any, body: Any, names: Any, globals_: Any, flag: Any) -> None:
+    def for_stmt(
+        self, items: Any, body: Any, names: Any, globals_: Any, flag: Any, place: Any = None
+    ) -> None:
         broken = _flag(body, flag)
         for item in items:
             body(item)
             if broken():
                 break
 
-    def and_value(self, *thunks: Any) -> Any:
+    def and_value(self, *thunks: Any, place: Any = None) -> Any:
         value: Any = True
         for thunk in thunks:
             value = thunk()
@@ -85,7 +93,7 @@ class PlainRuntime:
                 break
         return value
 
-    def or_value(self, *thunks: Any) -> Any:
+    def or_value(self, *thunks: Any, place: Any = None) -> Any:
         value: Any = False
         for thunk in thunks:
             value = thunk()
@@ -159,7 +167,7 @@ class PlainRuntime:
         for item in items:
             body(*([item] if structure is None else _flat(structure, item)))
 
-    def comp_if(self, test: Any, then: Any) -> None:
+    def comp_if(self, test: Any, then: Any, place: Any = None) -> None:
         if test:
             then()
 

@@ -36,7 +36,7 @@ from fxexport.capture.functions.random_numbers import drawing_replacement
 from fxexport.capture.functions.torch_attention import FAST_PATHS
 from fxexport.capture.operators import autograd_functions
 from fxexport.capture.operators.operators import Operators
-from fxexport.capture.operators.reading import whole_all
+from fxexport.capture.operators.variables import whole_all
 from fxexport.capture.recording.types import Function
 from fxexport.capture.session.list_runs import holds_open
 from fxexport.capture.session.session import Poison

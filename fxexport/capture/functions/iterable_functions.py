@@ -25,9 +25,9 @@ from fxexport.capture.operators.dynamic_iterables import (
 )
 from fxexport.capture.operators.iteration import is_staged
 from fxexport.capture.operators.operators import Operators
-from fxexport.capture.operators.reading import whole
 from fxexport.capture.operators.special_methods import special_method
 from fxexport.capture.operators.staged_functions import column_of
+from fxexport.capture.operators.variables import whole
 from fxexport.capture.recording.types import Function, Size
 from fxexport.capture.session.list_runs import is_open, length_of, refuse_open
 from fxexport.capture.session.session import PinNeeded, is_symbolic

@@ -11,7 +11,7 @@ import torch
 from fxexport import _torch_compat as compat
 from fxexport.capture.operators.autograd_functions import function_of
 from fxexport.capture.operators.operators import Operators
-from fxexport.capture.operators.reading import whole_all
+from fxexport.capture.operators.variables import whole_all
 from fxexport.capture.recording.types import SYM, Function, OpArgs, OpKwargs
 from fxexport.capture.values.maybe import uncertain_in
 from fxexport.codes.ids import Code

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from fxexport.capture.operators.operators import Operators
-from fxexport.capture.operators.reading import whole_all
 from fxexport.capture.operators.staged_functions import padded
+from fxexport.capture.operators.variables import whole_all
 from fxexport.capture.operators.writing import is_buffer, noting_changes
 from fxexport.capture.recording.types import Function, OpArgs, OpKwargs
 from fxexport.capture.session.compiled_functions import refuse_compiled

@@ -26,8 +26,8 @@ from fxexport.capture.functions.piece_arguments import (
 )
 from fxexport.capture.operators.dynamic_iterables import Dynamic
 from fxexport.capture.operators.operators import Operators
-from fxexport.capture.operators.reading import whole_all
 from fxexport.capture.operators.staged_functions import collected
+from fxexport.capture.operators.variables import whole_all
 from fxexport.capture.recording.types import Function, Size
 from fxexport.capture.session.list_runs import Spread, is_open, length_of
 from fxexport.capture.session.session import PinNeeded, expression, is_symbolic

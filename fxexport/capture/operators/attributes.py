@@ -12,8 +12,8 @@ import torch
 from fxexport.capture.numbers.methods import method_of
 from fxexport.capture.operators.calls import Calls
 from fxexport.capture.operators.conditionals import Conditionals
-from fxexport.capture.operators.reading import read
 from fxexport.capture.operators.special_methods import attribute_function, special_method
+from fxexport.capture.operators.variables import read
 from fxexport.capture.session.journal import UNSET, AttributeSlot, put_attribute
 from fxexport.capture.session.session import Poison, Session, is_symbolic
 from fxexport.capture.staging.alternatives import for_each, is_one_of_tensors

@@ -12,9 +12,8 @@ import torch
 
 from fxexport.capture.operators.conditionals import Conditionals
 from fxexport.capture.operators.dynamic_iterables import Generated
-from fxexport.capture.operators.reading import whole_all
 from fxexport.capture.operators.special_methods import Context, may_catch, special_method
-from fxexport.capture.operators.variables import slots_of
+from fxexport.capture.operators.variables import slots_of, whole_all
 from fxexport.capture.operators.writing import is_buffer, noting_changes
 from fxexport.capture.python.pass_through import takes_anything
 from fxexport.capture.recording.types import Function

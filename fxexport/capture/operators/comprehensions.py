@@ -11,6 +11,7 @@ from fxexport.capture.operators.loop_statements import LoopStatements
 from fxexport.capture.operators.writing import about_to_change
 from fxexport.capture.session.session import Session
 from fxexport.capture.staging.alternatives import for_each
+from fxexport.source.decisions import Place
 
 __all__ = ["Comprehensions"]
 
@@ -56,9 +57,9 @@ class Comprehensions:
         for item in self._iteration.iterate(source):
             run_iteration(item)
 
-    def comp_if(self, test: object, then: Callable[[], object]) -> None:
-        """``if test``."""
-        self._conditionals.if_stmt(test, then, lambda: None, (), ())
+    def comp_if(self, test: object, then: Callable[[], object], place: Place | None = None) -> None:
+        """``if test``; `place` is where the program has it."""
+        self._conditionals.if_stmt(test, then, lambda: None, (), (), place, kind="comp_if")
 
     def comp_add(self, made: list[object], value: object) -> None:
         """One item of the result."""

@@ -6,8 +6,10 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from fxexport.capture.operators.reading import read
-from fxexport.capture.operators.variables import local_names, slots_of
+import torch
+
+from fxexport.capture.operators.variables import local_names, read, slots_of
+from fxexport.capture.recording.types import SYM, Condition
 from fxexport.capture.session.session import Poison, Session
 from fxexport.capture.session.tries import Classes, OpenTry
 from fxexport.capture.staging.branch import stage_branch
@@ -16,6 +18,8 @@ from fxexport.capture.staging.raised_paths import run_statement
 from fxexport.capture.values.maybe import dynamic_inside, is_dynamic, narrowed
 from fxexport.codes.ids import Code
 from fxexport.errors import FxExportError, UnsupportedError
+from fxexport.graph.decisions import Decides
+from fxexport.source.decisions import DecisionKind, Place
 from fxexport.source.exceptions import note_raised
 from fxexport.source.frames import user_location
 
@@ -37,15 +41,17 @@ class Conditionals:
         other: _Path,
         names: tuple[str, ...],
         globals_: tuple[str, ...],
+        place: Place | None = None,
+        *,
+        kind: DecisionKind = "if",
     ) -> None:
-        """An if statement that falls through."""
-        condition = condition_of(self._session, test)
+        """An if statement that falls through; `place` is where the program has it."""
+        condition, decision = self._decided(test, place, kind)
         if isinstance(condition, bool):
             (then if condition else other)()
         else:
-            stage_branch(
-                self._session, condition, then, other, slots_of((then, other), names, globals_)
-            )
+            slots = slots_of((then, other), names, globals_)
+            stage_branch(self._session, condition, then, other, slots, decides=decision)
 
     def if_exp(
         self,
@@ -54,15 +60,40 @@ class Conditionals:
         other: _Path,
         names: tuple[str, ...] = (),
         globals_: tuple[str, ...] = (),
+        place: Place | None = None,
+        *,
+        kind: DecisionKind = "if_exp",
     ) -> Any:
-        """``a if c else b``, or an if statement both paths of which return."""
-        condition = condition_of(self._session, test)
+        """``a if c else b``; `place` is where the program has it."""
+        condition, decision = self._decided(test, place, kind)
         if isinstance(condition, bool):
             return (then if condition else other)()
         slots = slots_of((then, other), names, globals_)
-        return read(stage_branch(self._session, condition, then, other, slots))
+        return read(stage_branch(self._session, condition, then, other, slots, decides=decision))
 
-    if_return = if_exp
+    def if_return(
+        self,
+        test: object,
+        then: _Path,
+        other: _Path,
+        names: tuple[str, ...],
+        globals_: tuple[str, ...],
+        place: Place | None = None,
+    ) -> Any:
+        """An if statement both paths of which return."""
+        return self.if_exp(test, then, other, names, globals_, place, kind="if")
+
+    def _decided(
+        self, test: object, place: Place | None, kind: DecisionKind
+    ) -> tuple[Condition, Decides | None]:
+        """A condition, and the decision of the program that it is for; notes what is known."""
+        condition = condition_of(self._session, test)
+        decision = self._session.decisions.at(place, kind)
+        if isinstance(condition, bool):
+            by_run = isinstance(test, (torch.Tensor, *SYM))
+            self._session.decisions.known(decision, condition, by_run=by_run)
+            return condition, None
+        return condition, None if decision is None else Decides(decision)
 
     def truth(self, value: object) -> bool:
         """A condition where both paths cannot be kept.

@@ -13,8 +13,8 @@ from fxexport.capture.operators import staged_functions
 from fxexport.capture.operators.calls import Calls
 from fxexport.capture.operators.dynamic_iterables import Dynamic, Filtered, Generated, rows
 from fxexport.capture.operators.open_lists import OpenLists
-from fxexport.capture.operators.reading import whole
 from fxexport.capture.operators.special_methods import special_method
+from fxexport.capture.operators.variables import whole
 from fxexport.capture.recording.types import Function
 from fxexport.capture.session.journal import AttributeSlot
 from fxexport.capture.session.list_runs import is_open

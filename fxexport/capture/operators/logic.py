@@ -8,20 +8,24 @@ from typing import Any, cast
 
 import torch
 
-from fxexport.capture.operators.reading import read
-from fxexport.capture.operators.variables import cells_of, slots_of
+from fxexport.capture.operators.variables import cells_of, read, slots_of
 from fxexport.capture.recording.types import Undecided
-from fxexport.capture.session.session import Session, is_symbolic
+from fxexport.capture.session.session import SYM, Session, is_symbolic
 from fxexport.capture.staging.branch import stage_branch
 from fxexport.capture.staging.conditions import condition_of
 from fxexport.capture.values.maybe import Maybe
+from fxexport.graph.decisions import Decides
+from fxexport.source.decisions import DecisionKind, Place
 
 __all__ = ["Logic"]
+
+# The kinds of operands, by the truth that ends a chain of them.
+_KINDS: dict[bool, DecisionKind] = {False: "and", True: "or"}
 
 _Thunk = Callable[[], object]
 _Thunks = tuple[_Thunk, ...]
 # Stages the rest of a chain: (first value, its truth, the other operands, what ends the chain).
-_Staged = Callable[[object, object, _Thunks, bool], object]
+_Staged = Callable[[object, object, _Thunks, bool, Place | None], object]
 
 
 class Logic:
@@ -34,21 +38,24 @@ class Logic:
         """The truth of a value: a bool, a SymBool or a bool tensor."""
         return condition_of(self._session, value)
 
-    def and_(self, *thunks: _Thunk) -> Any:
-        """``a and b and …`` where only the truth matters; each only if those before it hold."""
-        return self._connect(thunks, False, self._staged_truths)
+    def and_(self, *thunks: _Thunk, place: Place | None = None) -> Any:
+        """``a and b and …`` where only the truth matters; each only if those before it hold.
 
-    def or_(self, *thunks: _Thunk) -> object:
+        `place` is where the program has it.
+        """
+        return self._connect(thunks, False, self._staged_truths, place)
+
+    def or_(self, *thunks: _Thunk, place: Place | None = None) -> object:
         """``a or b or …`` where only the truth matters."""
-        return self._connect(thunks, True, self._staged_truths)
+        return self._connect(thunks, True, self._staged_truths, place)
 
-    def and_value(self, *thunks: _Thunk) -> object:
+    def and_value(self, *thunks: _Thunk, place: Place | None = None) -> object:
         """``a and b`` where the value matters, not only its truth."""
-        return self._connect(thunks, False, self._staged_values)
+        return self._connect(thunks, False, self._staged_values, place)
 
-    def or_value(self, *thunks: _Thunk) -> object:
+    def or_value(self, *thunks: _Thunk, place: Place | None = None) -> object:
         """``a or b`` where the value matters."""
-        return self._connect(thunks, True, self._staged_values)
+        return self._connect(thunks, True, self._staged_values, place)
 
     def not_(self, value: object) -> Any:
         """``not a``."""
@@ -61,27 +68,32 @@ class Logic:
             return opposite
         return torch.sym_not(condition) if is_symbolic(condition) else not condition
 
-    def _connect(self, thunks: _Thunks, stop: bool, staged: _Staged) -> object:
+    def _connect(self, thunks: _Thunks, stop: bool, staged: _Staged, place: Place | None) -> object:
         first, *rest = thunks
         value = first()
         if not rest:
             return value
         condition = condition_of(self._session, value)
         if not isinstance(condition, bool):
-            return staged(value, condition, tuple(rest), stop)
-        return value if condition is stop else self._connect(tuple(rest), stop, staged)
+            return staged(value, condition, tuple(rest), stop, place)
+        decisions = self._session.decisions
+        decision = decisions.at(place, _KINDS[stop], len(rest))
+        decisions.known(decision, condition, by_run=isinstance(value, (torch.Tensor, *SYM)))
+        return value if condition is stop else self._connect(tuple(rest), stop, staged, place)
 
-    def _staged_truths(self, value: object, condition: object, rest: _Thunks, stop: bool) -> object:
+    def _staged_truths(
+        self, value: object, condition: object, rest: _Thunks, stop: bool, place: Place | None
+    ) -> object:
         """Both operands as truth values; the right one is evaluated in a branch."""
         # A tensor stays a tensor, so that `mask and x` can still be computed with.
         keep = _as_tensor_bool if isinstance(condition, torch.Tensor) else self._as_number
         right: list[object] = []
 
         def rightly() -> object:
-            right.append(self.as_bool(self._connect(rest, stop, self._staged_truths)))
+            right.append(self.as_bool(self._connect(rest, stop, self._staged_truths, place)))
             return keep(right[-1])
 
-        result = self._branch(condition, lambda: keep(stop), rightly, rest, stop)
+        result = self._branch(condition, lambda: keep(stop), rightly, rest, stop, place)
         if right and right[0] is stop:
             return stop  # whichever of the two decides
         self._link(result, condition, right, not stop)
@@ -104,7 +116,9 @@ class Logic:
         truth = self.as_bool(value)
         return truth.item() if isinstance(truth, torch.Tensor) else truth
 
-    def _staged_values(self, value: object, condition: object, rest: _Thunks, stop: bool) -> object:
+    def _staged_values(
+        self, value: object, condition: object, rest: _Thunks, stop: bool, place: Place | None
+    ) -> object:
         # A bool that ended the chain is known; other values carry more than their truth.
         left = stop if isinstance(value, torch.SymBool) else value
         if stop and isinstance(value, Maybe) and value.absent is None:
@@ -112,16 +126,24 @@ class Logic:
         right: list[object] = []
 
         def rightly() -> object:
-            right.append(self._connect(rest, stop, self._staged_values))
+            right.append(self._connect(rest, stop, self._staged_values, place))
             return right[-1]
 
-        result = self._branch(condition, lambda: left, rightly, rest, stop)
+        result = self._branch(condition, lambda: left, rightly, rest, stop, place)
         self._link(result, condition, right, not stop)
         return result
 
     def _branch(
-        self, condition: object, left: _Thunk, right: _Thunk, rest: _Thunks, stop: bool
+        self,
+        condition: object,
+        left: _Thunk,
+        right: _Thunk,
+        rest: _Thunks,
+        stop: bool,
+        place: Place | None,
     ) -> object:
+        decision = self._session.decisions.at(place, _KINDS[stop], len(rest))
+        decides = None if decision is None else Decides(decision)
         then, other = (left, right) if stop else (right, left)
         # A thunk that is a def binds a name (``:=``).
         binding = tuple(
@@ -132,7 +154,7 @@ class Logic:
         names = tuple(name for name in cells_of(*binding) if name != "_fx_")
         slots = slots_of(binding, names)
         decider = cast("Undecided", condition)
-        return read(stage_branch(self._session, decider, then, other, slots))
+        return read(stage_branch(self._session, decider, then, other, slots, decides=decides))
 
 
 def _as_tensor_bool(value: object) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""What while and for statements become in rewritten code.
+"""What for statements become in rewritten code.
 
 A loop that Python can run by itself is written out; one that depends on tensors or dynamic sizes
 is staged, and so is a long one or one that a tensor may end, from its beginning.
@@ -22,6 +22,7 @@ from fxexport.capture.operators.dynamic_iterables import (
 from fxexport.capture.operators.iteration import Iteration
 from fxexport.capture.operators.logic import Logic
 from fxexport.capture.operators.variables import flag_of, slots_of
+from fxexport.capture.operators.while_statements import UNROLL_LIMIT, after
 from fxexport.capture.recording.types import Condition, Size, Undecided
 from fxexport.capture.session.journal import AttributeSlot, Slot
 from fxexport.capture.session.session import Session, expression, is_symbolic
@@ -34,14 +35,12 @@ from fxexport.capture.staging.widening import NeedsFirstIteration
 from fxexport.capture.values.uncertain_keys import is_iterator, with_and_without
 from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
+from fxexport.graph.decisions import Decides
+from fxexport.source.decisions import Decision, Place
 from fxexport.source.frames import user_location
 
 __all__ = ["LoopStatements"]
 
-# A loop of known length is written out up to here; a longer one is tried as a Loop first.
-UNROLL_LIMIT = 16
-# A loop that Python alone decides stops somewhere; one that does not is a mistake.
-ITERATION_LIMIT = 20_000
 
 _Thunk = Callable[[], Any]
 _Body = Callable[[Any], None]
@@ -55,85 +54,6 @@ class LoopStatements:
         self._logic = logic
         self._iteration = iteration
 
-    def while_stmt(
-        self,
-        test: _Thunk,
-        body: _Thunk,
-        names: tuple[str, ...],
-        globals_: tuple[str, ...],
-        break_name: str | None,
-    ) -> None:
-        """A while statement; `break_name` is the variable that a break sets."""
-        slots = slots_of((test, body), names, globals_)
-        broken = flag_of(body, break_name)
-
-        def going() -> object:
-            if broken is None:
-                return test()
-            return self._logic.and_(lambda: self._logic.not_(broken.get()), test)
-
-        self.repeat_while(going, body, slots)
-
-    def repeat_while(self, going: _Thunk, body: _Thunk, slots: list[Slot]) -> None:
-        """A while loop; `slots` are the variables that it may bind."""
-        try:
-            self._while(going, body, slots, may_stage=True)
-        except UnsupportedError as error:
-            self._session.collect(error, slots)
-
-    def _while(self, going: _Thunk, body: _Thunk, slots: list[Slot], may_stage: bool) -> None:
-        """Python's while as long as the condition is known; otherwise a Loop from the start."""
-        session = self._session
-        iterations = 0
-        with session.transaction(slots) as attempt:
-            while (condition := condition_of(session, going())) is not False:
-                long = not isinstance(condition, bool) or iterations >= UNROLL_LIMIT
-                if iterations and may_stage and long and attempt.recorded:
-                    attempt.roll_back()
-                    break
-                if not isinstance(condition, bool):
-                    self._staged_while(condition, body, going, slots)
-                    return
-                body()
-                iterations += 1
-                if iterations > ITERATION_LIMIT:
-                    raise UnsupportedError(
-                        f"this loop made {ITERATION_LIMIT} iterations at export and did not end",
-                        code=Code.ENDLESS,
-                        location=user_location(),
-                    )
-            else:
-                if iterations > 1 and attempt.recorded:
-                    session.note("unrolled", f"this loop is written out: {iterations} iterations")
-                return
-        try:
-            with session.trial():
-                stage_loop(
-                    session, lambda _: body(), going, slots, None, condition_of(session, going())
-                )
-        except (UnsupportedError, NeedsFirstIteration):
-            self._while(going, body, slots, may_stage=False)
-
-    def _staged_while(
-        self, condition: Undecided, body: _Thunk, going: _Thunk, slots: list[Slot]
-    ) -> None:
-        try:
-            stage_loop(self._session, lambda _: body(), going, slots, None, condition)
-        except NeedsFirstIteration:
-            self._peeled_while(condition, body, going, slots)
-
-    def _peeled_while(
-        self, condition: Undecided, body: _Thunk, going: _Thunk, slots: list[Slot]
-    ) -> None:
-        """The first iteration in a branch of its own, then the loop inside that branch."""
-
-        def once() -> None:
-            body()
-            more = condition_of(self._session, going())
-            stage_loop(self._session, lambda _: body(), going, slots, None, more, peels=False)
-
-        stage_branch(self._session, condition, once, lambda: None, slots)
-
     def for_stmt(
         self,
         iterable: object,
@@ -141,22 +61,34 @@ class LoopStatements:
         names: tuple[str, ...],
         globals_: tuple[str, ...],
         break_name: str | None,
+        place: Place | None = None,
     ) -> None:
-        """A for statement; `break_name` is the variable that a break sets."""
+        """A for statement; see `WhileStatements.while_stmt`."""
         slots = slots_of((body,), names, globals_)
-        self.repeat_for(iterable, body, slots, flag_of(body, break_name))
+        decision = self._session.decisions.at(place, "for")
+        self.repeat_for(iterable, body, slots, flag_of(body, break_name), decision)
 
     def repeat_for(
-        self, iterable: object, body: _Body, slots: list[Slot], broken: Slot | None
+        self,
+        iterable: object,
+        body: _Body,
+        slots: list[Slot],
+        broken: Slot | None,
+        decision: Decision | None = None,
     ) -> None:
         """A for loop; `broken` holds whether it has been left."""
         try:
-            self.run_for(iterable, body, slots, broken)
+            self.run_for(iterable, body, slots, broken, decision)
         except UnsupportedError as error:
             self._session.collect(error, slots)
 
     def run_for(
-        self, iterable: object, body: _Body, slots: list[Slot], broken: Slot | None
+        self,
+        iterable: object,
+        body: _Body,
+        slots: list[Slot],
+        broken: Slot | None,
+        decision: Decision | None = None,
     ) -> None:
         """A for loop whose refusals are raised at once: see `repeat_for`."""
         iterable = with_and_without(self._session, iterable)
@@ -164,15 +96,21 @@ class LoopStatements:
             each_alternative(
                 self._session,
                 iterable,
-                lambda one: self.run_for(one, body, slots, broken),
+                lambda one: self.run_for(one, body, slots, broken, decision),
                 slots,
             )
             return
-        self._over(
-            self._iteration.consumed(self._iteration.source_of(iterable)), body, slots, broken
-        )
+        source = self._iteration.consumed(self._iteration.source_of(iterable))
+        self._over(source, body, slots, broken, decision)
 
-    def _over(self, source: Any, body: _Body, slots: list[Slot], broken: Slot | None) -> None:
+    def _over(
+        self,
+        source: Any,
+        body: _Body,
+        slots: list[Slot],
+        broken: Slot | None,
+        decision: Decision | None = None,
+    ) -> None:
         """A for loop over what nobody else goes through."""
         if isinstance(source, Generated) and source.used is True:
             return  # Python finds no more items
@@ -182,9 +120,9 @@ class LoopStatements:
             self._for_filtered(source, body, slots, broken)
         elif isinstance(source, Dynamic):
             with self._session.iterating(source.lists):
-                self._for_dynamic(source, body, slots, broken)
+                self._for_dynamic(source, body, slots, broken, decision)
         else:
-            self._python_for(source, body, slots, broken)
+            self._python_for(source, body, slots, broken, decision)
 
     def _for_generated(
         self, source: Generated, body: _Body, slots: list[Slot], broken: Slot | None
@@ -215,7 +153,12 @@ class LoopStatements:
         self._over(source.items, where_it_holds, slots, broken)
 
     def _for_dynamic(
-        self, iterable: Dynamic, body: _Body, slots: list[Slot], broken: Slot | None
+        self,
+        iterable: Dynamic,
+        body: _Body,
+        slots: list[Slot],
+        broken: Slot | None,
+        decision: Decision | None,
     ) -> None:
         length = iterable.length
         if is_symbolic(length):
@@ -224,7 +167,7 @@ class LoopStatements:
                 reason = proof(self._session, none_at_all, True)
                 self._session.note("folded", f"this loop makes no iteration: {reason}")
                 return
-            self._staged_for(iterable, length, 0, body, slots, broken)
+            self._staged_for(iterable, length, 0, body, slots, broken, decision)
         else:
             self._python_for(
                 range(length), lambda k: body(iterable.item(k)), slots, broken, may_stage=False
@@ -238,8 +181,10 @@ class LoopStatements:
         body: _Body,
         slots: list[Slot],
         broken: Slot | None,
+        decision: Decision | None,
     ) -> None:
         session = self._session
+        decides = after(decision, start)
         count = length - start if start else length
 
         def run_iteration(k: Size) -> None:
@@ -253,7 +198,16 @@ class LoopStatements:
             return
         with session.transaction() as attempt:
             try:
-                stage_loop(session, run_iteration, going, slots, count, first, peels=start < 2)
+                stage_loop(
+                    session,
+                    run_iteration,
+                    going,
+                    slots,
+                    count,
+                    first,
+                    peels=start < 2,
+                    decides=decides,
+                )
                 return
             except NeedsFirstIteration as error:
                 attempt.roll_back()
@@ -261,13 +215,13 @@ class LoopStatements:
 
         def one_more() -> None:
             run_iteration(0)
-            self._staged_for(source, length, start + 1, body, slots, broken)
+            self._staged_for(source, length, start + 1, body, slots, broken, decision)
 
         some: Any = length > start
         if first is not True or self._is_asked(some):
             # Without the iteration, variables stay what they were: kinds of values may differ.
             more = condition_of(session, self._logic.and_(lambda: some, lambda: first))
-            self._if(more, one_more, slots)
+            self._if(more, one_more, slots, decides)
             return
         known = session.known(some)
         if known is None:
@@ -282,12 +236,18 @@ class LoopStatements:
         symbols = expression(condition).free_symbols if is_symbolic(condition) else set()
         return bool(symbols & self._session.asked)
 
-    def _if(self, condition: Condition, then: _Thunk, slots: list[Slot]) -> None:
+    def _if(
+        self,
+        condition: Condition,
+        then: _Thunk,
+        slots: list[Slot],
+        decides: Decides | None = None,
+    ) -> None:
         if isinstance(condition, bool):
             if condition:
                 then()
         else:
-            stage_branch(self._session, condition, then, lambda: None, slots)
+            stage_branch(self._session, condition, then, lambda: None, slots, decides=decides)
 
     def _python_for(
         self,
@@ -295,6 +255,7 @@ class LoopStatements:
         body: _Body,
         slots: list[Slot],
         broken: Slot | None,
+        decision: Decision | None = None,
         may_stage: bool = True,
     ) -> None:
         """A loop over known items: written out, unless it is long or left early at run time.
@@ -324,8 +285,9 @@ class LoopStatements:
                     break
                 iterations += 1
         if long and staged is not None:
-            self._long_for(staged, body, slots, broken)
+            self._long_for(staged, body, slots, broken, decision)
             return
+        session.decisions.known(decision, True, by_run=False)
         if iterations > 1 and attempt.recorded:
             session.note("unrolled", f"this loop is written out: {iterations} iterations")
 
@@ -398,7 +360,14 @@ class LoopStatements:
         session.journal.out_of_step(iterable)
         return item
 
-    def _long_for(self, items: range, body: _Body, slots: list[Slot], broken: Slot | None) -> None:
+    def _long_for(
+        self,
+        items: range,
+        body: _Body,
+        slots: list[Slot],
+        broken: Slot | None,
+        decision: Decision | None,
+    ) -> None:
         """A loop of known length as a Loop; written out if it cannot be one."""
         source = Dynamic(len(items), lambda k: items.start + k * items.step, "range(...)")
 
@@ -414,6 +383,7 @@ class LoopStatements:
                     slots,
                     len(items),
                     condition_of(self._session, going()),
+                    decides=after(decision, 0),
                 )
         except (UnsupportedError, NeedsFirstIteration):
             self._python_for(items, body, slots, broken, may_stage=False)

@@ -18,8 +18,8 @@ from fxexport.capture.operators import staged_functions
 from fxexport.capture.operators.calls import Calls
 from fxexport.capture.operators.dynamic_iterables import Dynamic
 from fxexport.capture.operators.logic import Logic
-from fxexport.capture.operators.reading import whole
 from fxexport.capture.operators.special_methods import special_method
+from fxexport.capture.operators.variables import whole
 from fxexport.capture.session.list_runs import is_open, refuse_open
 from fxexport.capture.session.session import Poison, Session, is_symbolic
 from fxexport.capture.staging.alternatives import for_each

@@ -26,10 +26,10 @@ from fxexport.capture.operators.lookups import Lookups
 from fxexport.capture.operators.loop_statements import LoopStatements
 from fxexport.capture.operators.number_lists import NumberLists
 from fxexport.capture.operators.open_lists import OpenLists
-from fxexport.capture.operators.reading import read
 from fxexport.capture.operators.starred_calls import StarredCalls
 from fxexport.capture.operators.subscripts import Subscripts
-from fxexport.capture.operators.variables import cells_of, slots_of
+from fxexport.capture.operators.variables import cells_of, read, slots_of
+from fxexport.capture.operators.while_statements import WhileStatements
 from fxexport.capture.python.converter import Converter, Entering, ReplacementFor
 from fxexport.capture.recording.types import Function
 from fxexport.capture.session.new_objects import note_parts_if_new
@@ -101,12 +101,14 @@ class Operators:
         session.operand = arithmetic.number
         comparisons = Comparisons(session, conditionals, calls, logic, arithmetic, self.lookups)
         loops = LoopStatements(session, logic, self.iteration)
+        whiles = WhileStatements(session, logic)
         comprehensions = Comprehensions(session, conditionals, self.iteration, loops)
 
         self.convert = converter.callable_for
+        self.converter = converter
         self.with_certain = calls.with_certain
         self.repeat_for = loops.repeat_for
-        self.repeat_while = loops.repeat_while
+        self.repeat_while = whiles.repeat_while
 
         # Decisions
         self.if_stmt = conditionals.if_stmt
@@ -133,7 +135,7 @@ class Operators:
         self.augment = arithmetic.augment
         self.binary, self.unary = arithmetic.binary, arithmetic.unary
         # Loops
-        self.for_stmt, self.while_stmt = loops.for_stmt, loops.while_stmt
+        self.for_stmt, self.while_stmt = loops.for_stmt, whiles.while_stmt
         self.iterate, self.generator = self.iteration.iterate, self.iteration.generator
         self.generated = lambda *forms: session.journal.made(Generated(*forms))
         self.managing = lambda *forms: session.journal.made(Generated(*forms, managing=True))

@@ -1,16 +1,23 @@
-"""The variables of rewritten functions, reached through the cells of their closures."""
+"""The variables of rewritten functions, reached through their cells, and what is read of them."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import CellType, FunctionType
 from typing import Any
 
-from fxexport.capture.session.journal import CellSlot, GlobalSlot, Slot
+from fxexport.capture.session.journal import UNSET, CellSlot, GlobalSlot, Slot
+from fxexport.capture.session.session import Poison, Session
+from fxexport.capture.values.choice import Choice
+from fxexport.capture.values.maybe import Maybe, force, narrowed
+from fxexport.capture.values.uncertain_keys import is_iterator, settled
+from fxexport.codes.ids import Code
+from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import copy_note, raising_code
+from fxexport.source.frames import user_location
 
-__all__ = ["cells_of", "flag_of", "local_names", "slots_of"]
+__all__ = ["cells_of", "flag_of", "local_names", "read", "slots_of", "whole", "whole_all"]
 
 
 def cells_of(*functions: object) -> dict[str, CellType]:
@@ -57,3 +64,42 @@ def local_names() -> Iterator[None]:
             f"cannot access local variable {error.name!r} where it is not associated with a value"
         )
         raise copy_note(error, UnboundLocalError(text, name=error.name)) from None
+
+
+def read(value: object) -> Any:
+    """A read of a variable that branches or loops may bind.
+
+    Raises:
+        UnsupportedError: the variable has no single value here.
+    """
+    if type(value) is Poison:
+        raise value.refuse()
+    if type(value) is Maybe:
+        return force(value) if value.absent is UNSET else narrowed(value)
+    if type(value) is Choice:
+        return narrowed(value)
+    return value
+
+
+def whole(session: Session, value: object) -> Any:
+    """A value that Python iterates over now: it is there, with all keys, and not used up.
+
+    Raises:
+        UnsupportedError: that depends on the path through a branch or loop.
+    """
+    value = settled(force(value))
+    if is_iterator(value) and not session.journal.advance(value):
+        raise UnsupportedError(
+            "an iterator is advanced here and also in a branch or loop that may not be taken",
+            code=Code.USED_ITERATOR,
+            location=user_location(),
+            hint="take the items into a list before, and index it",
+        )
+    return value
+
+
+def whole_all(session: Session, values: Iterable[object]) -> None:
+    """`whole` for the arguments of a function that may iterate over them."""
+    for value in values:
+        if not isinstance(value, (Maybe, Choice)):
+            whole(session, value)

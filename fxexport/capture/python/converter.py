@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import inspect
 import linecache
+import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import CellType, CodeType, FunctionType, MethodType
@@ -113,6 +114,13 @@ class Converter:
         self._going_on = going_on
         self._functions: dict[CodeType, CodeType | None] = {}
         self._converted: set[CodeType] = set()
+        # The functions that were rewritten, in order: weakly, since some hold what capture makes.
+        self._read: weakref.WeakKeyDictionary[FunctionType, None] = weakref.WeakKeyDictionary()
+
+    @property
+    def read_functions(self) -> list[weakref.ref[FunctionType]]:
+        """The functions of the program that were rewritten, as they were."""
+        return list(self._read.keyrefs())
 
     # -- what a call in rewritten code becomes ---------------------------------------------------
 
@@ -240,6 +248,7 @@ class Converter:
         new_code = self._functions[code]
         if new_code is None:
             return function
+        self._read[function] = None
         return self._with_code(function, new_code)
 
     def _with_code(self, function: FunctionType, code: CodeType) -> FunctionType:

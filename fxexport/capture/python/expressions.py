@@ -163,14 +163,14 @@ class ExpressionRewriter(ast.NodeTransformer):
         if isinstance(node, ast.BoolOp):
             name = "and_" if isinstance(node.op, ast.And) else "or_"
             thunks = [self.thunk(self.test(value), value) for value in node.values]
-            return operator_call(name, thunks, node)
+            return operator_call(name, thunks, node, decides=node)
         visited: ast.expr = self.visit(node)
         return visited
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
         name = "and_value" if isinstance(node.op, ast.And) else "or_value"
         thunks = [self.thunk(self.visit(value), value) for value in node.values]
-        return operator_call(name, thunks, node)
+        return operator_call(name, thunks, node, decides=node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         if isinstance(node.op, ast.Not):
@@ -199,7 +199,7 @@ class ExpressionRewriter(ast.NodeTransformer):
         test = self.test(node.test)
         thunks = [self.thunk(self.visit(part), part) for part in (node.body, node.orelse)]
         names = names_tuple(self.bindings([node.body, node.orelse]), node)
-        return operator_call("if_exp", [test, *thunks, names], node)
+        return operator_call("if_exp", [test, *thunks, names], node, decides=node)
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         left = self.visit(node.left)
@@ -270,7 +270,7 @@ class ExpressionRewriter(ast.NodeTransformer):
         ):
             for test in reversed(generator.ifs):
                 then = function("", body, node)
-                body = operator_call("comp_if", [self.test(test), then], test)
+                body = operator_call("comp_if", [self.test(test), then], test, decides=test)
             names = _arguments(_target_names(generator.target))
             shape = constant(structure, node)
             args = [self.visit(generator.iter), function(names, body, node), shape]

@@ -19,10 +19,18 @@ from typing import NamedTuple
 
 from fxexport.capture.python.match_statements import matches_as_ifs
 
-__all__ = ["RETURN_FLAG", "RETURN_VALUE", "LoweredBody", "always_raises", "lower_jumps"]
+__all__ = [
+    "RETURN_FLAG",
+    "RETURN_VALUE",
+    "LoweredBody",
+    "always_raises",
+    "asks_flags",
+    "lower_jumps",
+]
 
 RETURN_FLAG = "_fx_returned"
 RETURN_VALUE = "_fx_result"
+_FLAGS = (RETURN_FLAG, "_fx_broken_", "_fx_continued_")
 
 Block = list[ast.stmt]
 _LOOPS = (ast.For, ast.While)
@@ -120,6 +128,15 @@ def _ends(block: Sequence[ast.stmt], kinds: tuple[type, ...]) -> bool:
 def always_raises(block: Sequence[ast.stmt]) -> bool:
     """Whether a block certainly ends in a raise."""
     return _ends(block, ()) and not any(_has(statement, *_JUMPS) for statement in block)
+
+
+def asks_flags(test: ast.expr) -> bool:
+    """Whether a condition asks for flags of jumps alone: it is none of the program's."""
+    if isinstance(test, ast.UnaryOp):
+        return asks_flags(test.operand)
+    if isinstance(test, ast.BoolOp):
+        return all(map(asks_flags, test.values))
+    return isinstance(test, ast.Name) and test.id.startswith(_FLAGS)
 
 
 def _name(name: str, like: ast.AST, ctx: ast.expr_context | None = None) -> ast.Name:

@@ -37,11 +37,20 @@ def names_tuple(names: Iterable[str], like: ast.AST) -> ast.expr:
     return ast.copy_location(ast.Tuple(elements, ast.Load()), like)
 
 
-def operator_call(name: str, args: Sequence[ast.expr], like: ast.AST) -> ast.Call:
-    """``_fx_.name(...)``."""
+def operator_call(
+    name: str,
+    args: Sequence[ast.expr],
+    like: ast.AST,
+    *,
+    decides: ast.expr | ast.stmt | None = None,
+) -> ast.Call:
+    """``_fx_.name(...)``; what `decides` is a decision of the program's, and its place is told."""
     owner = ast.Name(RUNTIME, ast.Load())
     operator = ast.Attribute(owner, name, ast.Load())
     call = ast.Call(operator, list(args), [])
+    if decides is not None:
+        place = constant((decides.lineno, decides.col_offset), like)
+        call.keywords = [ast.copy_location(ast.keyword("place", place), like)]
     for inner in (owner, operator, call):
         ast.copy_location(inner, like)
         # A call that spans lines would be reported at its last one.

@@ -20,7 +20,7 @@ from typing import cast
 from fxexport.capture.python.assignments import Assignments
 from fxexport.capture.python.generators import both_forms, is_producible
 from fxexport.capture.python.going_on import Targets
-from fxexport.capture.python.jumps import lower_jumps
+from fxexport.capture.python.jumps import asks_flags, lower_jumps
 from fxexport.capture.python.new_nodes import (
     RUNTIME,
     assignment,
@@ -216,6 +216,8 @@ class _FunctionRewriter(TryRewriter):
             node.test = operator_call("truth", [self.test(node.test)], node)
             node.body, node.orelse = self.block(node.body), self.block(node.orelse)
             return node
+        # The program does not ask whether it has left a block: that is how jumps are written here.
+        decides = None if asks_flags(node.test) else node
         test = self.test(node.test)
         returns = self.returns(node)
         names = self.bindings([*node.body, *node.orelse])
@@ -232,6 +234,7 @@ class _FunctionRewriter(TryRewriter):
                 names_tuple(global_names, node),
             ],
             node,
+            decides=decides,
         )
         return [then, other, last_call(call, returns, node)]
 
@@ -258,6 +261,7 @@ class _FunctionRewriter(TryRewriter):
                 constant(self._break_flags.get(node), node),
             ],
             node,
+            decides=node,
         )
         return [test, body, ast.copy_location(ast.Expr(call), node)]
 
@@ -286,6 +290,7 @@ class _FunctionRewriter(TryRewriter):
                 constant(self._break_flags.get(node), node),
             ],
             node,
+            decides=node,
         )
         return [body, ast.copy_location(ast.Expr(call), node)]
 

@@ -44,6 +44,7 @@ from fxexport.errors import UnsupportedError
 from fxexport.graph.guards import message_at
 from fxexport.graph.ops import guard
 from fxexport.report.model import FindingKind, Report
+from fxexport.source.decisions import Decisions
 from fxexport.source.exceptions import note_of, note_raised
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
@@ -127,6 +128,7 @@ class Session(Refusing):
             Constants(self.recorder, name_of, unread),
         )
         self.aliases = Aliases(self.journal)
+        self.decisions = Decisions()
         self.facts = Facts(self.tensors.inner)
         self.chosen_numbers = ChosenNumbers(self.recorder, self.facts)
         # What a class of the program says about the truth of its objects; others as they are.

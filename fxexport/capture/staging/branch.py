@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from fxexport.capture.recording.types import Undecided, Value
+from torch import fx
+
+from fxexport.capture.recording.types import Operand, Undecided, Value
 from fxexport.capture.session.journal import Slot
 from fxexport.capture.session.session import Session
 from fxexport.capture.staging.join import Path, join
 from fxexport.capture.staging.raise_sites import assume_not_raised, raise_left_over, raise_where
 from fxexport.capture.staging.raised_paths import record_path
 from fxexport.capture.values.maybe import narrowed
+from fxexport.graph.decisions import ASKED, Decides
+from fxexport.source.decisions import Decision
 from fxexport.source.exceptions import note_of
 from fxexport.source.frames import user_location
 from fxexport.source.location import SourceLocation
@@ -27,6 +31,7 @@ def stage_branch(
     *,
     apart: bool = False,
     copies: bool = False,
+    decides: Decides | None = None,
 ) -> Value:
     """Records both paths of a branch on a symbolic condition and merges them.
 
@@ -38,12 +43,15 @@ def stage_branch(
         slots: variables that either path may bind.
         apart: whether an object that was there before stays what it is in the result: a choice.
         copies: whether objects and tensors are merged whatever the place.
+        decides: the decision of the program that it stands for, where it does.
 
     Returns:
         The merged result of the two callables.
     """
     location = user_location()
     condition_node = session.node_of(condition)
+    if decides is not None:
+        _note_asked(condition_node, decides.decision)
     paths = (
         record_path(session, then, slots, condition, True),
         record_path(session, other, slots, condition, False),
@@ -64,11 +72,18 @@ def stage_branch(
         apart=apart,
         copies=copies,
         location=location,
+        decides=decides,
     )
     if session.tries.raised.get() is None:
         return result
     raise_left_over(session)
     return narrowed(result)
+
+
+def _note_asked(condition: Operand, decision: Decision) -> None:
+    """Marks a condition with a decision that is taken on it, whatever comes of the branch."""
+    if isinstance(condition, fx.Node) and not decision.is_loop:
+        ASKED.put(condition, (*(ASKED.of(condition) or ()), decision))
 
 
 def _assertion(

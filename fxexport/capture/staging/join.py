@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
+from torch import fx
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.frame import Frame
@@ -29,6 +30,7 @@ from fxexport.capture.values.containers import (
     refill,
 )
 from fxexport.capture.values.maybe import Maybe, narrowed
+from fxexport.graph.decisions import DECIDES, Decides
 from fxexport.graph.ops import branch
 from fxexport.source.location import SourceLocation
 
@@ -96,6 +98,7 @@ def join(
     apart: bool = False,
     copies: bool = False,
     location: SourceLocation | None = None,
+    decides: Decides | None = None,
 ) -> Value:
     """Merges what two paths leave, and writes the node.
 
@@ -109,6 +112,7 @@ def join(
         apart: whether an object that was there before stays what it is in the result: a choice.
         copies: whether objects and tensors are merged whatever the place.
         location: the line of the branch.
+        decides: the decision of the program that it stands for, where it does.
 
     Returns:
         The merged result of the two paths.
@@ -138,7 +142,7 @@ def join(
     result = merge.plan(
         paths[0].result, paths[1].result, "the result of this expression", apart=apart
     )
-    after = _write_node(session, condition, condition_node, paths, merge, source)
+    after = _write_node(session, condition, condition_node, paths, merge, source, decides)
     for key, slot in touched.items():
         value = after.of(plans[key])
         if isinstance(value, Poison) and key[0] != "cell":
@@ -182,8 +186,8 @@ def write_branch(
     operands: Sequence[Sequence[Operand]],
     values: Sequence[GraphValue],
     source: Sequence[SourceLocation] | None = None,
-) -> None:
-    """Writes a branch node.
+) -> fx.Node:
+    """Writes a branch node, and returns it.
 
     Args:
         recorder: writes it into the present frame.
@@ -202,6 +206,7 @@ def write_branch(
     if source is not None:
         node.meta["source"] = source
     recorder.bind(tuple(values), node)
+    return node
 
 
 def _write_node(
@@ -211,6 +216,7 @@ def _write_node(
     paths: tuple[Path, Path],
     merge: Merge,
     source: Sequence[SourceLocation] | None,
+    decides: Decides | None,
 ) -> _After:
     """Writes the branch node; returns what stands for each planned value after it."""
     recorder = session.recorder
@@ -223,7 +229,9 @@ def _write_node(
             operands.append(merge.outputs.operands(side))
     values = merge.outputs.values_after()
     frames = [path.body.frame for path in paths]
-    write_branch(recorder, condition_node, frames, operands, values, source)
+    node = write_branch(recorder, condition_node, frames, operands, values, source)
+    if decides is not None:
+        DECIDES.put(node, decides)
     spoilt = {side: path.body.remembered.spoilt() for side, path in zip(_SIDES, paths, strict=True)}
     after = _After(session, merge, spoilt)
     for output, made in zip(merge.outputs.all, values, strict=True):

@@ -32,6 +32,7 @@ from fxexport.capture.staging.widening import NeedsFirstIteration, Widening
 from fxexport.capture.values.kinds import Mismatch
 from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
+from fxexport.graph.decisions import DECIDES, Decides
 from fxexport.graph.marks import BOUND
 from fxexport.source.frames import user_location
 
@@ -49,6 +50,7 @@ def stage_loop(
     first: Condition = True,
     *,
     peels: bool = True,
+    decides: Decides | None = None,
 ) -> None:
     """Records a loop.
 
@@ -60,6 +62,7 @@ def stage_loop(
         trip_count: upper bound on the iterations (int or SymInt); None if there is no bound.
         first: whether there is a first iteration (a result of `condition_of`).
         peels: whether the caller can take the first iteration out of the loop.
+        decides: the loop of the program that it stands for, where it does.
 
     Raises:
         NeedsFirstIteration: the loop can only be staged after its first iteration.
@@ -130,6 +133,8 @@ def stage_loop(
         )
     node = write_loop(session, recorded, slots, patterns, trip_count, first)
     BOUND.put(node, iteration_bound(session, trip_count))
+    if decides is not None:
+        DECIDES.put(node, decides)
     raise_left_over(session)
 
 

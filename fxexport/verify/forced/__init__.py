@@ -1,0 +1,1 @@
+"""Takes decisions by force: in the program, in its graph, in the file."""
