@@ -208,4 +208,5 @@ def without(session: Session, spread: Spread, index: Size) -> Spread:
         )
     shorter = Spread(spread.element, columns, length)
     shorter.shared = hold(session, [spread], shorter)
+    shorter.rest_of = spread
     return shorter
