@@ -3,8 +3,8 @@
     git worktree add ../before COMMIT
     python benchmarks/node_counts.py ../before [--only loops] [--most 2]
 
-Each program of `tests/programs/` (of this checkout) is exported for ONNX Runtime by two processes at
-once, one with the fxexport of the other checkout and one with that of this one, so that whatever
+Each program of `tests/programs/` (of this checkout) is exported for ONNX Runtime by two processes
+at once, one with the fxexport of the other checkout and one with that of this, so that whatever
 else runs on the machine concerns both. Nodes are those of the graph and all its bodies; times are
 processor time of the export, which is not compared with PyTorch. Printed are programs whose file
 grew by more than `--most` nodes, what only one of the two exports, and the sums over all programs
