@@ -1,7 +1,7 @@
 """How many nodes the files of the corpus have, and what exporting them takes, at two checkouts.
 
     git worktree add ../before COMMIT
-    python benchmarks/node_counts.py ../before [--only loops] [--most 2]
+    python benchmarks/node_counts.py ../before [--only loops] [--every 6] [--most 2]
 
 Each program of `tests/programs/` (of this checkout) is exported for ONNX Runtime by two processes
 at once, one with the fxexport of the other checkout and one with that of this, so that whatever
@@ -120,10 +120,10 @@ def _nodes(graph: Any) -> Iterator[Any]:
             yield from _nodes(attribute.g)
 
 
-def compare(checkout: Path, only: str, most: int) -> int:
+def compare(checkout: Path, only: str, every: int, most: int) -> int:
     """Exports all programs at both checkouts, and prints what differs; 1 if a file grew."""
     exporters = Exporter(checkout), Exporter(ROOT)
-    names = [program.name for program in _programs() if only in program.name]
+    names = [program.name for program in _programs() if only in program.name][::every]
     both: list[tuple[Row, Row]] = []
     for name in names:
         for exporter in exporters:
@@ -158,6 +158,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("checkout", type=Path, help="the other checkout")
     parser.add_argument("--only", default="", help="programs whose name has this in it")
+    parser.add_argument("--every", type=int, default=1, help="only each so many-th of them")
     parser.add_argument("--most", type=int, default=2, help="a file may grow by so many nodes")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -165,7 +166,7 @@ def main() -> int:
     if options.worker:
         work(checkout)
         return 0
-    return compare(checkout, options.only, options.most)
+    return compare(checkout, options.only, options.every, options.most)
 
 
 if __name__ == "__main__":
