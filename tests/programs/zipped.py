@@ -104,6 +104,27 @@ def written_by_its_name(x):
 PROGRAMS.add(written_by_its_name, *XS)
 
 
+def table_beside_rows(x):
+    table = torch.arange(12.0).reshape(3, 4)
+    total = x.new_zeros(4)
+    for line, row in zip(table, x):
+        total = total + line * row
+    return total
+
+
+PROGRAMS.add(table_beside_rows, *XS)
+
+
+def written_table_beside_rows(x):
+    table = torch.zeros(3, 4)
+    for line, row in zip(table, x):
+        line.add_(row)
+    return table
+
+
+PROGRAMS.add(written_table_beside_rows, *XS)
+
+
 def counted_rows(x):
     total = x.new_zeros(4)
     for k, row in zip(itertools.count(1, 2), x):

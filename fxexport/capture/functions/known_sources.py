@@ -69,9 +69,10 @@ def _by_index(operators: Operators, source: Any) -> Dynamic | range:
     if isinstance(source, (Dynamic, range)):
         return source
     if isinstance(source, torch.Tensor):
-        source = rows(source)
-        if isinstance(source, Dynamic):
-            return source
+        found, tensor = rows(source), source
+        if isinstance(found, Dynamic):
+            return found
+        return Dynamic(len(found), lambda k: tensor.select(0, k), "a tensor")
     items = list(itertools.islice(source, _MOST_DRAWN + 1))
     if len(items) > _MOST_DRAWN:
         raise UnsupportedError(
