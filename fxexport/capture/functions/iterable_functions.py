@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from fxexport.capture.functions.known_sources import read_by_index
 from fxexport.capture.operators import staged_functions
 from fxexport.capture.operators.dynamic_iterables import (
     Dynamic,
@@ -24,7 +25,6 @@ from fxexport.capture.operators.dynamic_iterables import (
     rows,
 )
 from fxexport.capture.operators.iteration import is_staged
-from fxexport.capture.operators.known_sources import read_by_index
 from fxexport.capture.operators.operators import Operators
 from fxexport.capture.operators.reading import whole
 from fxexport.capture.operators.special_methods import special_method
