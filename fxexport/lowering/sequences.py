@@ -112,10 +112,12 @@ def _join(op: OpBuilder, parts: Sequence[Operand], dim: int, stacked: bool) -> V
         if stacked:
             tensors = [op.one("Unsqueeze", x, [dim]) for x in tensors]
         return op.one("Concat", *tensors, axis=dim)
-    whole, *others = parts
-    if not _is_sequence(whole):
-        whole = _sequence(op, "SequenceConstruct", op.cast(whole, kind), dtype=kind)
-    for part in others:
+    first = next(k for k, part in enumerate(parts) if _is_sequence(part))
+    whole = parts[first]
+    assert isinstance(whole, Value)
+    for part in reversed(parts[:first]):
+        whole = _insert(op, whole, op.cast(part, kind), 0)
+    for part in parts[first + 1 :]:
         whole = _extend(op, whole, part) if _is_sequence(part) else _insert(op, whole, part)
     (value,) = op.write("ConcatFromSequence", [whole], {"axis": dim, "new_axis": int(stacked)})
     value.type = ir.TensorType(kind)

@@ -183,7 +183,17 @@ def test_two_images_of_different_sizes_agree() -> None:
         assert assert_same(expected, detected(session, pair)) > 3
 
 
-@pytest.mark.parametrize("name", ["ssdlite320_mobilenet_v3_large"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "fasterrcnn_mobilenet_v3_large_320_fpn",
+        "maskrcnn_resnet50_fpn",
+        "keypointrcnn_resnet50_fpn",
+        "retinanet_resnet50_fpn",
+        "fcos_resnet50_fpn",
+        "ssdlite320_mobilenet_v3_large",
+    ],
+)
 def test_a_list_of_any_number_of_images_agrees(name: str) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     model = made(name)

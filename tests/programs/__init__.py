@@ -58,6 +58,7 @@ THEMES = (
     "objects",
     "special_methods",
     "iterators",
+    "zipped",
     "lazy_items",
     "lazy_functions",
     "loops_left_early",

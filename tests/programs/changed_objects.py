@@ -69,8 +69,144 @@ def pop_push(x):
     return xs_of(m)
 
 
-# Refused since what a loop carries is told apart from items of a list more strictly.
-PROGRAMS.add(pop_push, *XN, expect="either")
+PROGRAMS.add(pop_push, *XN)
+
+
+def pop_two_push(x):
+    items = [Sample(r) for r in torch.cat((x, x + 1))]
+    m = []
+    while items:
+        a = items.pop(0)
+        b = items.pop()
+        a.x = a.x * 2 + b.x
+        b.x = b.x - 1
+        m.append(a)
+        m.append(b)
+    return xs_of(m)
+
+
+# What it leaves in the list does not settle.
+PROGRAMS.add(pop_two_push, *XN, expect="either")
+
+
+def pop_push_some(x):
+    items = [Sample(r) for r in x]
+    m = []
+    while items:
+        s = items.pop()
+        s.x = s.x * 2
+        s.meta["k"] = s.meta["k"] + 1
+        if s.x.sum() > 0:
+            m.append(s)
+    return torch.stack([s.x for s in m] + [x[0]]), torch.stack([s.meta["k"] for s in m] + [x[0, 0]])
+
+
+PROGRAMS.add(pop_push_some, *XN)
+
+
+def pop_last_before(x):
+    items = [Sample(r) for r in x]
+    last = None
+    total = x[0] * 0
+    while items:
+        s = items.pop()
+        s.x = s.x * 2
+        if last is not None:
+            total = total + last.x
+        last = s
+    return total
+
+
+PROGRAMS.add(pop_last_before, *XN)
+
+
+def pop_first_before(x):
+    items = [Sample(r) for r in x]
+    s = items[0]
+    total = x[0] * 0
+    while items:
+        t = items.pop()
+        t.x = t.x * 2
+        total = total + s.x
+        s = t
+    return total
+
+
+PROGRAMS.add(pop_first_before, *XN, expect="either")
+
+
+def pop_seeded(x):
+    items = [Sample(r) for r in x]
+    m = [items[0]]
+    while items:
+        s = items.pop()
+        s.x = s.x * 2
+        m.append(s)
+    return xs_of(m)
+
+
+PROGRAMS.add(pop_seeded, *XN, expect="either")
+
+
+def pop_of_all(x):
+    everything = [Sample(r) for r in x]
+    m = []
+    for _ in range(x.shape[0]):
+        items = list(everything)
+        s = items.pop()
+        s.x = s.x * 2
+        m.append(s)
+    return xs_of(m)
+
+
+PROGRAMS.add(pop_of_all, *XN, expect="either")
+
+
+def pop_of_all_carried(x):
+    everything = [Sample(r) for r in x]
+    items = list(everything)
+    m = []
+    for _ in range(x.shape[0]):
+        s = items.pop()
+        s.x = s.x * 2
+        m.append(s)
+        items = list(everything)
+    return xs_of(m)
+
+
+PROGRAMS.add(pop_of_all_carried, *XN, expect="either")
+
+
+def pop_and_back(x):
+    items = [Sample(r) for r in x]
+    m = []
+    for _ in range(x.shape[0]):
+        s = items.pop(0)
+        s.x = s.x * 2
+        m.append(s)
+        if s.x.sum() > 0:
+            items.append(m[0])
+        else:
+            items.append(s)
+    return xs_of(m), xs_of(items)
+
+
+PROGRAMS.add(pop_and_back, *XN, expect="either")
+
+
+def pop_shares_parts(x):
+    items = [Sample(r) for r in x]
+    m = []
+    while items:
+        s = items.pop()
+        if items:
+            items[0].meta = s.meta
+        s.meta["k"] = s.meta["k"] + 1
+        m.append(s)
+    return torch.stack([s.meta["k"] for s in m])
+
+
+PROGRAMS.add(pop_shares_parts, *XN, expect="either")
 
 
 def pop_push_same(x):

@@ -580,3 +580,19 @@ MANY = tuple(rand(3, 4, seed=k) for k in range(12))
 for program in (ManyExperts, ExpertARow, many_numbers, many_tensors, many_functions):
     PROGRAMS.add(program, *MANY, rand(5, 4), rand(1, 4), scripted=False)
 PROGRAMS.add(letters, *MANY, scripted=False)
+
+
+def rank_by_path(x, w):
+    boxes = x.reshape(-1, 2, 2) if w.sum() > 0 else x
+    left, right = boxes[..., :1], boxes[..., 1:2]
+    both = torch.stack((left.clamp(min=0), right * 2), dim=boxes.dim())
+    return both.reshape(boxes.shape).reshape(-1, 2).sum(0)
+
+
+PROGRAMS.add(
+    rank_by_path,
+    (rand(4, 2, seed=1), rand(3, seed=2)),
+    (rand(6, 2, seed=3), -rand(3, seed=2)),
+    (rand(2, 2, seed=4), -torch.ones(3)),
+    (rand(8, 2, seed=4), torch.ones(3)),
+)

@@ -25,10 +25,10 @@ import torch
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.functions.assert_functions import AssertFunctions
+from fxexport.capture.functions.composed_functions import linear_losses
 from fxexport.capture.functions.container_methods import ContainerMethods
 from fxexport.capture.functions.higher_order import HigherOrder
 from fxexport.capture.functions.iterable_functions import IterableFunctions
-from fxexport.capture.functions.linear_losses import linear_losses
 from fxexport.capture.functions.native_calls import NativeCalls
 from fxexport.capture.functions.numbers import NumberFunctions
 from fxexport.capture.functions.object_functions import ObjectFunctions

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from types import FunctionType
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from fxexport.capture.operators.operators import Operators
+from fxexport.capture.recording.types import Function
 from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
@@ -22,6 +25,7 @@ __all__ = [
     "grouped_mm",
     "histc",
     "kaiser_window",
+    "linear_losses",
 ]
 
 
@@ -217,3 +221,25 @@ def histc(x: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     counted = torch.where(inside, torch.ones_like(flat), torch.zeros_like(flat))
     position = torch.where(inside, position.clamp(max=bins - 1), 0)
     return flat.new_zeros(bins).index_add(0, position, counted)
+
+
+def linear_losses(operators: Operators) -> dict[object, Function]:
+    """The loss of a linear layer in one piece; none before torch 2.12, which has no such loss."""
+    function = getattr(torch.nn.functional, "linear_cross_entropy", None)
+    return {} if function is None else {function: _in_one_piece(operators, function)}
+
+
+def _in_one_piece(operators: Operators, function: FunctionType) -> Function:
+    """The function without the options that say in which pieces it computes.
+
+    They save memory in training and change no value, but want the batch's size as a number, and an
+    operator of their own computes them.
+    """
+    # Another object, for which no replacement is found.
+    own = FunctionType(function.__code__, function.__globals__, function.__name__)
+    own.__kwdefaults__ = function.__kwdefaults__
+
+    def call(*args: Any, options: object = None, **kwargs: Any) -> object:
+        return operators.convert(own)(*args, **kwargs)
+
+    return call

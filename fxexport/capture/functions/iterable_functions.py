@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from fxexport.capture.functions.known_sources import read_by_index
 from fxexport.capture.operators import staged_functions
 from fxexport.capture.operators.dynamic_iterables import (
     Dynamic,
@@ -127,7 +128,9 @@ class IterableFunctions:
         if is_open(iterables):
             return self._columns(iterables)
         sources = [self._taken(iterable) for iterable in iterables]
-        return self._made(dynamic_zip(*sources, strict=strict))
+        if not any(map(_is_counted, sources)):
+            return zip(*sources, strict=strict)
+        return self._made(dynamic_zip(read_by_index(self._operators, sources, strict=strict)))
 
     def _columns(self, rows: tuple[object, ...]) -> object:
         """``zip(*rows)`` for a number of rows that is known only when the model runs."""
@@ -150,7 +153,10 @@ class IterableFunctions:
         if len(iterables) == 1 and isinstance(iterables[0], Generated):
             return self._operators.call(staged_functions.made_of)(function, iterables[0])
         sources = [self._taken(iterable) for iterable in iterables]
-        return self._made(dynamic_map(self._operators.convert(function), *sources))
+        own = self._operators.convert(function)
+        if not any(map(_is_counted, sources)):
+            return itertools.starmap(own, zip(*sources, strict=False))
+        return self._made(dynamic_map(own, read_by_index(self._operators, sources)))
 
     def _taken(self, iterable: object) -> object:
         """An iterable that another one is made of."""
@@ -316,6 +322,13 @@ class IterableFunctions:
             return self._operators.iterate(items)
         source.once = True
         return self._made(source)
+
+
+def _is_counted(source: object) -> bool:
+    """Whether there are as many items as a number says that only the run knows."""
+    if isinstance(source, torch.Tensor):
+        source = rows(source)
+    return isinstance(source, Dynamic)
 
 
 def _counted(operators: Operators, pool: object) -> Dynamic:

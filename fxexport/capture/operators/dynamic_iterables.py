@@ -321,13 +321,8 @@ def dynamic_enumerate(iterable: object, start: Size = 0) -> Iterable[object]:
     return enumerate(source, start)
 
 
-def dynamic_zip(*iterables: object, strict: bool = False) -> Any:
-    """`zip` over anything; with a dynamic part, the others must be sequences."""
-    sources = [_as_dynamic(iterable) for iterable in iterables]
-    if not any(isinstance(source, Dynamic) for source in sources):
-        return zip(*sources, strict=strict)
-    lists = [one for source in sources for one in _lists_of(source)]
-    sources = [s if isinstance(s, (Dynamic, range)) else _stacked(list(s)) for s in sources]
+def dynamic_zip(sources: Sequence[Dynamic | range]) -> Dynamic:
+    """`zip` over what is read by an index."""
     length: Any = None
     for source in sources:
         here = _length(source)
@@ -336,34 +331,14 @@ def dynamic_zip(*iterables: object, strict: bool = False) -> Any:
         length,
         lambda k: tuple(_item(s, k) for s in sources),
         "zip(...)",
-        lists,
+        [one for source in sources for one in _lists_of(source)],
         once=True,
         computed=any(isinstance(s, Dynamic) and s.computed for s in sources),
     )
 
 
 def _lists_of(source: object) -> tuple[Sequence[object], ...]:
-    if isinstance(source, Dynamic):
-        return source.lists
-    return (source,) if isinstance(source, list) else ()
-
-
-def _stacked(items: list[Any]) -> Dynamic:
-    """A Python list that is read at a dynamic index: its items must stack."""
-    if items and all(isinstance(item, torch.Tensor) for item in items):
-        stacked = torch.stack(items)
-        return Dynamic(len(items), lambda k: stacked.select(0, k), "a list")
-    if items and all(
-        isinstance(item, (int, float)) and type(item) is type(items[0]) for item in items
-    ):
-        table = torch.tensor(items, dtype=torch.float64 if isinstance(items[0], float) else None)
-        return Dynamic(len(items), lambda k: table.select(0, k).item(), "a list")
-    raise UnsupportedError(
-        "zip() of something of dynamic length with a list whose items cannot be stacked",
-        code=Code.ITEMS_DIFFER,
-        location=user_location(),
-        hint="loop over an index and take the items from tensors",
-    )
+    return source.lists if isinstance(source, Dynamic) else ()
 
 
 def dynamic_reversed(iterable: object) -> Iterable[object]:
@@ -377,17 +352,14 @@ def dynamic_reversed(iterable: object) -> Iterable[object]:
     return reversed(source)
 
 
-def dynamic_map(function: Function, *iterables: object) -> Iterable[object]:
-    """`map` over anything; `function` is converted already."""
-    sources = [_as_dynamic(iterable) for iterable in iterables]
-    if any(isinstance(source, Dynamic) for source in sources):
-        zipped = dynamic_zip(*sources)
-        return Dynamic(
-            zipped.length,
-            lambda k: function(*zipped.item(k)),
-            "map(...)",
-            zipped.lists,
-            once=True,
-            computed=True,
-        )
-    return itertools.starmap(function, zip(*sources, strict=False))
+def dynamic_map(function: Function, sources: Sequence[Dynamic | range]) -> Dynamic:
+    """`map` over what is read by an index; `function` is converted already."""
+    zipped = dynamic_zip(sources)
+    return Dynamic(
+        zipped.length,
+        lambda k: function(*zipped.item(k)),
+        "map(...)",
+        zipped.lists,
+        once=True,
+        computed=True,
+    )

@@ -7,6 +7,7 @@ so what that one says is known under it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -64,6 +65,27 @@ class ChosenNumbers:
         (symbol,) = symbols
         found = self._truth(value.node.expr, symbol, symbol) if symbol in self._known else None
         return value if found is None else found
+
+    def only_value(
+        self, number: sympy.Expr, known: Callable[[Value], bool | None]
+    ) -> sympy.Integer | None:
+        """The value of an int where the path says for each number in it which constant it is.
+
+        Args:
+            number: the int.
+            known: tells whether a condition holds here; None where that is not known.
+        """
+        told = number
+        for symbol in number.free_symbols & self._known.keys():
+            side: sympy.Expr = symbol
+            while side in self._known:
+                chosen = self._known[side]
+                holds = known(chosen.truth)
+                if holds is None:
+                    break
+                side = chosen.then if holds else chosen.other
+            told = told.xreplace({symbol: side})
+        return told if told.is_Integer else None
 
     def _truth(self, condition: sympy.Basic, symbol: sympy.Symbol, number: sympy.Expr) -> _Truth:
         """What a condition is where its symbol is a number; None where that cannot be said."""

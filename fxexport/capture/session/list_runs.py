@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NoReturn, Protocol, TypeGuard
 
 import torch
@@ -75,6 +75,9 @@ class Spread:
         stale: why its items are out of date, if they are.
         location: the line that has made it.
         slices: runs that are slices of this one, and where they begin here.
+        rest_of: a run of which this one is what is left after an item was taken out.
+        gone: objects, and bases of tensors, that were taken out in earlier iterations of a loop.
+        gone_relied_on: whether something was done since these are in no item.
     """
 
     def __init__(self, element: Pattern, columns: list[SequenceVal] | Views, length: Size) -> None:
@@ -89,6 +92,9 @@ class Spread:
         self.stale: Poison | None = None
         self.location = user_location()
         self.slices: weakref.WeakKeyDictionary[Spread, Size] = weakref.WeakKeyDictionary()
+        self.rest_of: Spread | None = None
+        self.gone: list[Value] = []
+        self.gone_relied_on = False
         self._made_of: list[Spread] = []
         self._makes: weakref.WeakSet[Spread] = weakref.WeakSet()
 
@@ -136,6 +142,13 @@ class Spread:
             return True
         before = self.same_places
         return bool(before) and all(run.keeps_places_of(other) for run in before)
+
+    def wholes(self) -> Iterator[Spread]:
+        """This run, what it is the rest of, what that one is the rest of, ..."""
+        run: Spread | None = self
+        while run is not None:
+            yield run
+            run = run.rest_of
 
     def rely_on_places(self) -> None:
         """Notes that `keeps_places_of` decides something, for what it goes back to."""

@@ -9,6 +9,7 @@ with the same items, is out of date from then on, and reading it is refused.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -252,9 +253,13 @@ class Lending(Sharing):
         """
         found = _Connected()
         apart = set() if key is None else self._slices_without(cast("Spread", start), key)
+        gone = _gone_from(start)
         queue: list[Value] = [start]
         while queue:
             thing = queue.pop()
+            if id(thing) in gone:
+                gone[id(thing)].gone_relied_on = True
+                continue
             known = found.runs if isinstance(thing, Spread) else found.others
             if id(thing) in known or thing is without or id(thing) in apart:
                 continue
@@ -265,6 +270,15 @@ class Lending(Sharing):
                 found.others[id(thing)] = thing
             queue.extend(self._tensors_about(thing) if in_tensor else self._objects_about(thing))
         return found
+
+    def taken_out(self, end: Spread, start: Spread) -> list[Value]:
+        """The objects and tensors that were taken out of a run until another one was left of it."""
+        runs = list(end.wholes())
+        if not any(run is start for run in runs):
+            return []
+        rests = set(map(id, itertools.takewhile(lambda run: run is not start, runs)))
+        loans = {id(one): one for one in self._loans.values() if id(one.left) in rests}
+        return [thing for loan in loans.values() for thing in loan.things]
 
     def _slices_without(self, run: Spread, key: Size) -> set[int]:
         """The slices of a run that do not have its item at an index."""
@@ -297,6 +311,12 @@ class Lending(Sharing):
         for alias in self.aliases.notes.about(thing):
             if alias.merged is thing or alias.source is thing:
                 yield from (alias.merged, alias.source)
+
+
+def _gone_from(start: Value) -> dict[int, Spread]:
+    """What was taken out of a run, by its identity, with the run that it was taken out of."""
+    runs = start.wholes() if isinstance(start, Spread) else ()
+    return {id(thing): run for run in runs for thing in run.gone}
 
 
 def kind_of(thing: Value) -> type:

@@ -108,13 +108,16 @@ class _Questions:
         return kernel and (expands or self._short(expr))
 
     def _number(self, expr: sympy.Expr) -> sympy.Basic:
-        """The value of a number, where a fact leaves only one."""
-        value = self._session.env.only_value(expr)
+        """The value of a number, where a fact, or the path, leaves only one."""
+        session = self._session
+        value = session.env.only_value(expr)
+        if value is None:
+            value = session.chosen_numbers.only_value(expr, session.known)
         if value is not None:
             return value
         refusal = self._refusal(expr)
-        if self._session.recorder.both_ways.supposing:
-            return self._session.recorder.both_ways.number(refusal)
+        if session.recorder.both_ways.supposing:
+            return session.recorder.both_ways.number(refusal)
         raise refusal
 
     def _short(self, expr: sympy.Basic) -> bool:

@@ -11,6 +11,7 @@ import torch
 
 from fxexport.capture.recording.types import Value
 from fxexport.capture.session.identities import Ways, agree
+from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.list_runs import Spread, is_open, only_run
 from fxexport.capture.session.refusals import Place
 from fxexport.capture.session.session import Session
@@ -41,6 +42,7 @@ __all__ = [
     "share_objects",
     "shares",
     "spoil_carried",
+    "stay_out",
 ]
 
 # Whether a tensor is lost at the end of an iteration (see `Lost`), and the identities of what it
@@ -53,6 +55,7 @@ class Left(Protocol):
 
     Attributes:
         body: its graph, and what it has noted.
+        starts: what it starts with.
         ends: what it leaves.
         places: where each of these is merged.
         alone: objects from before the loop that only a variable of it holds.
@@ -60,6 +63,7 @@ class Left(Protocol):
     """
 
     body: Body
+    starts: list[Value]
     ends: list[Value]
     places: list[Place]
     alone: list[Value]
@@ -142,6 +146,57 @@ def hold_again(session: Session, values: Sequence[Value], iteration: Left) -> No
         run = only_run(list(cast("Sequence[Value]", value))) if is_open(value) else None
         if run is not None and isinstance(end, (list, tuple, deque)):
             hold(session, list(end), run)
+
+
+def stay_out(
+    session: Session, values: Sequence[Value], iteration: Left, initials: Sequence[Value]
+) -> None:
+    """What an iteration takes out of a list is not in what the next one starts with.
+
+    Nor is what earlier ones have taken out, where all that they do to it is to take items out.
+
+    Args:
+        session: the capture.
+        values: what the next iteration starts with.
+        iteration: the iteration.
+        initials: what the loop starts with.
+    """
+    lists = zip(values, iteration.starts, iteration.ends, strict=False)
+    for value, start, end in lists:
+        run, began, left = map(_run_in, (value, start, end))
+        if run is None or began is None or left is None:
+            continue
+        taken = session.taken_out(left, began)
+        if taken:
+            gone = [*began.gone, *taken]
+            run.gone = [*gone, *_only_for(session, values, iteration, initials, gone)]
+
+
+def _run_in(value: Value) -> Spread | None:
+    return only_run(list(cast("Sequence[Value]", value))) if is_open(value) else None
+
+
+def _only_for(
+    session: Session,
+    values: Sequence[Value],
+    iteration: Left,
+    initials: Sequence[Value],
+    gone: Sequence[Value],
+) -> Iterator[Value]:
+    """Objects and tensors that stand for what is gone, and nothing else."""
+    ids = set(map(id, gone))
+    base_of = session.tensors.base_of
+    stands_for: dict[int, tuple[Value, list[Value]]] = {}
+    for value, end, initial in zip(values, iteration.ends, initials, strict=False):
+        if initial is not UNSET and initial is not HOLE and initial is not None:
+            continue
+        tensors = _tensor_pairs(session, value, end, iteration.since)
+        pairs = [(base_of(one), base_of(old)) for one, old in tensors]
+        for one, old in (*_object_pairs(session, value, end, iteration.since), *pairs):
+            stands_for.setdefault(id(one), (one, []))[1].append(old)
+    for one, olds in stands_for.values():
+        if all(id(old) in ids for old in olds):
+            yield one
 
 
 def _object_pairs(

@@ -32,6 +32,7 @@ from fxexport.capture.staging.carried_sharing import (
     share_objects,
     shares,
     spoil_carried,
+    stay_out,
 )
 from fxexport.capture.staging.conditions import condition_of
 from fxexport.capture.staging.item_tensors import objects_in, tensors_in
@@ -166,6 +167,7 @@ def record_iteration(
                 share(session, starts, last)
                 share_objects(session, starts, last)
                 spoil_carried(session, starts, last)
+                stay_out(session, starts, last, [before[slot.key] for slot in slots])
             session.tries.none_raised()
 
             def run() -> Condition:
@@ -288,7 +290,12 @@ def _check_runs(
         after = shared_kinds(session, _items(end))
         last = only_run(_items(end))
         moved = last is None or not last.keeps_places_of(run)
-        if (run.places_relied_on and moved) or not run.relied_on.isdisjoint(after - run.shared):
+        back = last is None or not any(one is run for one in last.wholes())
+        if (
+            (run.places_relied_on and moved)
+            or (run.gone_relied_on and back)
+            or not run.relied_on.isdisjoint(after - run.shared)
+        ):
             raise item_changed("an object or tensor changes")
         found.append(run.shared | after)
     return found

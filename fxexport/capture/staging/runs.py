@@ -11,7 +11,7 @@ from fxexport.capture.recording.types import Size, Value
 from fxexport.capture.session.list_runs import Spread, length_of
 from fxexport.capture.session.loans import kind_of
 from fxexport.capture.session.session import Session
-from fxexport.capture.staging.item_tensors import joined, objects_in, tensors_in
+from fxexport.capture.staging.item_tensors import objects_in, tensors_in
 from fxexport.capture.staging.list_elements import Elements
 from fxexport.capture.staging.patterns import Number, Pattern, TensorOf, leaves_of
 from fxexport.capture.staging.sequence_items import (
@@ -20,7 +20,7 @@ from fxexport.capture.staging.sequence_items import (
     columns_of,
     item_tensors,
 )
-from fxexport.capture.staging.sequence_nodes import emit_sequence
+from fxexport.capture.staging.sequence_nodes import emit_sequence, join
 from fxexport.capture.values.kinds import Mismatch
 from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
@@ -105,8 +105,11 @@ def shared_kinds(session: Session, items: Sequence[Value]) -> frozenset[type]:
 
 def every(session: Session, flags: SequenceVal, length: Size) -> torch.SymBool:
     """Whether all of a sequence of flags are true; also where there are none."""
-    run = Spread(TensorOf(torch.bool, ()), [flags], length)
-    return cast("torch.SymBool", joined(session, run, stacked=True).all().item())
+    leaf = TensorOf(torch.bool, ())
+    # One more that is true changes nothing; without any there would be nothing to join.
+    start = torch.ones((), dtype=torch.bool)
+    whole = join(session, [start, Spread(leaf, [flags], length)], 0, True, leaf)
+    return cast("torch.SymBool", whole.all().item())
 
 
 class Changed(Spread):
@@ -210,4 +213,5 @@ def without(session: Session, spread: Spread, index: Size) -> Spread:
         )
     shorter = Spread(spread.element, columns, length)
     shorter.shared = hold(session, [spread], shorter)
+    shorter.rest_of = spread
     return shorter

@@ -102,6 +102,8 @@ def settled_to(value: Any, uncertain: Any, by: Any) -> Any:
     """An argument with one uncertain value in it settled."""
     if value is uncertain:
         return by
+    if isinstance(value, type(uncertain)):  # another one, settled in its turn
+        return value
     if isinstance(value, slice):
         bounds = (value.start, value.stop, value.step)
         return slice(*(settled_to(bound, uncertain, by) for bound in bounds))
