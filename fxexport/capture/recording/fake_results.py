@@ -149,6 +149,8 @@ def _slice(
     step: Size = 1,
 ) -> torch.Tensor:
     """A slice whose size has a symbol of its own is no longer than its ends are apart."""
+    if start is not None and expression(start) == -expression(x.shape[dim]):
+        start = 0  # all rows, also where there are none and -0 is no number from the end
     out = torch.ops.aten.slice.Tensor(x, dim, start, end, step)
     size = out.shape[dim]
     if not isinstance(size, torch.SymInt):
