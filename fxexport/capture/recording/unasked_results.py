@@ -254,4 +254,6 @@ UNASKED_RESULTS: dict[torch._ops.OpOverload, Callable[..., Value]] = {
     aten.matmul.default: _matmul,
     aten.layer_norm.default: _layer_norm,
     aten.roll.default: _roll,
+    aten.fill.Scalar: pointwise(aten.fill.Scalar),
+    aten.fill.Tensor: pointwise(aten.fill.Tensor),
 }
