@@ -312,3 +312,37 @@ def copied_where_a_size_is_known(x):
 
 
 PROGRAMS.add(copied_where_a_size_is_known, X3, X0, X1, X5)
+
+
+class HeadsOfTheLastRows(torch.nn.Module):
+    """As many steps of a causal convolution as there were, as in linear attention."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv1d(12, 12, 4, groups=12, padding=3)
+
+    def forward(self, x):
+        batch, steps, _ = x.shape
+        y = self.conv(x.transpose(1, 2))[:, :, :steps]
+        q, k, v = torch.split(y[:, :, -steps:].transpose(1, 2), [4, 4, 4], dim=-1)
+        q, k, v = (part.view((batch, steps, -1, 2)) for part in (q, k, v))
+        return q * k, v.sum(1) if steps > 2 else v.sum(1) * 2
+
+
+PROGRAMS.add(
+    HeadsOfTheLastRows,
+    *(rand(b, n, 12, seed=n) for b, n in ((2, 5), (1, 1), (3, 2), (1, 9))),
+    dynamic={"x": {0: "batch", 1: "steps"}},
+)
+
+
+def map_of_tokens(x):
+    """Tokens behind the first one as an image, in front of which it is put again."""
+    first, rest = torch.split(x, [1, x.shape[1] - 1], 1)
+    high = 2 if x.shape[1] > 4 else 1
+    wide = rest.shape[1] // high
+    image = rest.permute(0, 2, 1).view(x.shape[0], x.shape[2], high, wide)
+    return torch.cat((first, image.relu().flatten(2).transpose(1, 2)), 1)
+
+
+PROGRAMS.add(map_of_tokens, *(rand(b, n, 3, seed=n) for b, n in ((2, 5), (1, 3), (3, 7), (2, 2))))

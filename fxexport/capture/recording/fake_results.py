@@ -10,9 +10,10 @@ from typing import Any, cast
 import torch
 
 from fxexport import _torch_compat as compat
-from fxexport.capture.recording import view_strides
+from fxexport.capture.recording.broadcasting import elementwise
 from fxexport.capture.recording.fake_matrices import FAKE_MATRICES
 from fxexport.capture.recording.types import OpResult, Size, Value, expression, number
+from fxexport.capture.recording.unasked_results import UNASKED_RESULTS, pointwise
 
 __all__ = ["FAKE_RESULTS", "fake_kernel", "with_right_dtypes"]
 
@@ -148,6 +149,8 @@ def _slice(
     step: Size = 1,
 ) -> torch.Tensor:
     """A slice whose size has a symbol of its own is no longer than its ends are apart."""
+    if start is not None and expression(start) == -expression(x.shape[dim]):
+        start = 0  # all rows, also where there are none and -0 is no number from the end
     out = torch.ops.aten.slice.Tensor(x, dim, start, end, step)
     size = out.shape[dim]
     if not isinstance(size, torch.SymInt):
@@ -248,7 +251,6 @@ FAKE_RESULTS |= {
 FAKE_RESULTS[torch.ops.aten.lstm.input] = _lstm
 FAKE_RESULTS[torch.ops.aten.max_pool1d.default] = _max_pool1d
 FAKE_RESULTS[torch.ops.aten.slice.Tensor] = _slice
-FAKE_RESULTS[torch.ops.aten.view.default] = view_strides.view
 FAKE_RESULTS[torch.ops.aten._native_batch_norm_legit_no_training.default] = _batch_norm
 FAKE_RESULTS[torch.ops.aten.im2col.default] = _im2col
 FAKE_RESULTS[torch.ops.aten.mean.default] = _mean(
@@ -262,7 +264,7 @@ FAKE_RESULTS[torch.ops.aten.bincount.default] = _bincount
 FAKE_RESULTS[torch.ops.aten._ctc_loss.default] = _ctc_loss
 FAKE_RESULTS[torch.ops.aten._ctc_loss.Tensor] = _ctc_loss
 FAKE_RESULTS[torch.ops.aten.scaled_dot_product_attention.default] = _attention
-FAKE_RESULTS |= FAKE_MATRICES
+FAKE_RESULTS |= FAKE_MATRICES | UNASKED_RESULTS
 for _unique in (torch.ops.aten.unique_dim.default, torch.ops.aten.unique_consecutive.default):
     FAKE_RESULTS[_unique] = _unique_along(_unique)
 for _fake_quantize in (
@@ -288,7 +290,8 @@ _FAKE_BY_NAME: dict[str, Callable[..., Value]] = {
 
 def fake_kernel(func: torch._ops.OpOverload) -> Callable[..., Value]:
     """What to call for an operator's fake results."""
-    return FAKE_RESULTS.get(func) or _FAKE_BY_NAME.get(func._schema.name) or func
+    own = FAKE_RESULTS.get(func) or _FAKE_BY_NAME.get(func._schema.name)
+    return own or (pointwise(func) if elementwise(func) else func)
 
 
 _UNIQUE = (

@@ -11,7 +11,7 @@ import torch
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.types import Size, expression
 
-__all__ = ["apart", "dense_order", "is_contiguous"]
+__all__ = ["apart", "dense_order", "is_contiguous", "is_in_order"]
 
 
 def dense_order(x: torch.Tensor) -> list[int] | None:
@@ -45,6 +45,17 @@ def is_contiguous(x: torch.Tensor) -> bool:
     order = dense_order(x)
     wide = [d for d in range(x.dim()) if expression(x.shape[d]) != 1]
     return order is not None and [d for d in order if d in wide] == wide
+
+
+def is_in_order(x: torch.Tensor) -> bool:
+    """Whether each dimension certainly lies around the next one, with gaps or without."""
+    steps = [expression(x.stride(d)) for d in range(x.dim()) if expression(x.shape[d]) != 1]
+    steps.append(sympy.S.One)
+    # As many times as far, so not less far: strides of 0 and those that are turned are neither.
+    times = (
+        outer / inner if inner != 0 else sympy.S.Zero for outer, inner in itertools.pairwise(steps)
+    )
+    return all(ratio != 0 and sympy.fraction(ratio)[1] == 1 for ratio in times)
 
 
 def apart(env: compat.SizeEnv, size: Sequence[Size], stride: Sequence[Size]) -> bool:
