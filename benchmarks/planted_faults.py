@@ -264,7 +264,8 @@ class Count:
         self.forced += found
         self.plain += plain
         if self.verbose or not found:
-            print(f"{'caught' if found else 'MISSED'}  {name}", flush=True)
+            also = ", without forcing too" if plain else ""
+            print(f"{'caught' if found else 'MISSED'}{also}  {name}", flush=True)
 
 
 def mutants(name: str, model: nn.Module, folder: Path, count: Count) -> None:

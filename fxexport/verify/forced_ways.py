@@ -104,6 +104,7 @@ class ForcedWays:
         self._working = working_dtype(graph)
         self.outcomes: dict[Reached, Outcome] = {}
         self.wrong_at: SourceLocation | None = None
+        self._last: tuple[Forcing, CapturedGraph] | None = None
 
     def run(self, coverage: Coverage, starts: Starts, most: int, max_trips: int) -> None:
         """Forces what no input has reached; `outcomes` has what became of it.
@@ -176,7 +177,7 @@ class ForcedWays:
             if not left or self._left <= 0:
                 return
             self._left -= 1
-            graph = forced_graph(self._graph, wanted.forcing.nodes)
+            graph = self._forced(wanted.forcing)
             seen = self._watched(graph, case)
             if isinstance(seen, str):
                 continue
@@ -224,7 +225,7 @@ class ForcedWays:
     def _tried(self, wanted: _Wanted, case: Case) -> Outcome:
         """Forces one goal on one set of inputs."""
         forcing = wanted.forcing
-        graph = forced_graph(self._graph, forcing.nodes)
+        graph = self._forced(forcing)
         run = self._watched(graph, case)
         if isinstance(run, str):
             return Outcome("not reached", run)
@@ -250,6 +251,12 @@ class ForcedWays:
         except Exception as error:  # the program may raise anything on values that are not for it
             return Outcome("not reached", _raised(error))
         return self._compared(wanted, case, graph, run, followed)
+
+    def _forced(self, forcing: Forcing) -> CapturedGraph:
+        """The graph with decisions forced; the last one is kept, since more inputs follow."""
+        if self._last is None or self._last[0] is not forcing:
+            self._last = forcing, forced_graph(self._graph, forcing.nodes)
+        return self._last[1]
 
     def _watched(self, graph: CapturedGraph, case: Case) -> Watched | str:
         """A run of a graph, or why there is none."""

@@ -32,50 +32,59 @@ class ForcedNodes:
     conditions: Mapping[Path, bool] = field(default_factory=dict)
     trips: Mapping[Path, int] = field(default_factory=dict)
 
+    def places(self) -> list[Path]:
+        """The graphs in which something is forced."""
+        nodes = (*self.conditions, *self.trips)
+        return [*(switch.module for switch in self.switches), *(node[:-1] for node in nodes)]
+
 
 def forced_graph(graph: CapturedGraph, forced: ForcedNodes) -> CapturedGraph:
     """The graph with its decisions forced; weights and names of nodes are the same."""
     return dataclasses.replace(graph, module=_forced(graph.module, (), forced))
 
 
-def _forced(module: fx.GraphModule, path: Path, forced: ForcedNodes) -> fx.GraphModule:
+def _forced(
+    module: fx.GraphModule, path: Path, forced: ForcedNodes, *, again: bool = False
+) -> fx.GraphModule:
+    """A graph with what is forced in it; the graph itself where nothing is.
+
+    Args:
+        module: the graph.
+        path: where it is.
+        forced: what is forced.
+        again: whether it is the body of a loop that goes on after each iteration.
+    """
+    if not again and not any(place[: len(path)] == path for place in forced.places()):
+        return module
     new = fx.Graph()
     copied: dict[fx.Node, fx.Node] = {}
-    output = new.graph_copy(module.graph, copied)
-    new.output(output)
-    result = fx.GraphModule(module, new)
+    results = new.graph_copy(module.graph, copied)
+    if again:
+        assert isinstance(results, (tuple, list))
+        results = (True, *results[1:])
+    new.output(results)
+    changed: dict[str, fx.GraphModule] = {}
     for old, node in copied.items():
-        bodies = bodies_of(module, old)
         here = (*path, old.name)
-        if bodies:
-            kind = "branch" if old.target is branch else "loop"
-            names = old.args[1:3] if kind == "branch" else old.args[2:3]
-            for part, name, body in zip(BODIES[kind], names, bodies, strict=True):
-                assert isinstance(name, fx.Node)
-                changed = _forced(body, (*here, part), forced)
-                if kind == "loop" and here in forced.trips:
-                    _go_on(changed)
-                setattr(result, str(name.target), changed)
+        bodies = bodies_of(module, old)
+        names = old.args[1:3] if old.target is branch else old.args[2:3]
+        kind = "branch" if old.target is branch else "loop"
+        for part, name, body in zip(BODIES[kind], names, bodies, strict=False):
+            assert isinstance(name, fx.Node)
+            goes_on = here in forced.trips
+            changed[str(name.target)] = _forced(body, (*here, part), forced, again=goes_on)
         if here in forced.conditions:
             node.args = (forced.conditions[here], *node.args[1:])
         if here in forced.trips:
-            trips = forced.trips[here]
-            node.args = (trips, True, *node.args[2:])
-    for old, node in copied.items():
+            node.args = (forced.trips[here], True, *node.args[2:])
         value = forced.switches.get(Switch(path, old.name))
         if value is not None:
             _replace(node, value)
-    result.recompile()
-    return result
-
-
-def _go_on(body: fx.GraphModule) -> None:
-    """Makes a body go on after each iteration."""
-    output = body.graph.output_node()
-    results = output.args[0]
-    assert isinstance(results, (tuple, list))
-    output.args = ((True, *results[1:]),)
-    body.recompile()
+    # Its code is generated here, once: it must be changed before.
+    made = fx.GraphModule(module, new)
+    for attribute, body in changed.items():
+        setattr(made, attribute, body)
+    return made
 
 
 def _replace(node: fx.Node, value: bool) -> None:
