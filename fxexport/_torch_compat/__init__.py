@@ -48,6 +48,7 @@ from fxexport._torch_compat.fakes import (
     replace_inner,
 )
 from fxexport._torch_compat.modes import (
+    ProgramMode,
     ProxySlotMode,
     UserMode,
     below_autograd,
@@ -124,6 +125,7 @@ __all__ = [
     "Max",
     "Min",
     "Mod",
+    "ProgramMode",
     "Prover",
     "ProxySlotMode",
     "ShapeState",

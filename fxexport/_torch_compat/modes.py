@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import (
 )
 
 __all__ = [
+    "ProgramMode",
     "ProxySlotMode",
     "UserMode",
     "below_autograd",
@@ -35,6 +36,18 @@ class UserMode(TorchDispatchMode):
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         return False
+
+
+class ProgramMode(TorchDispatchMode):
+    """A dispatch mode around a program as it is, which PyTorch's compiler does not look into.
+
+    `torch.map` and kin compile themselves where they are called, with the modes around them; the
+    compiler would read such a mode's own code as a part of the program, and fail.
+    """
+
+    @classmethod
+    def ignore_compile_internals(cls) -> bool:
+        return True
 
 
 class ProxySlotMode(TorchDispatchMode):

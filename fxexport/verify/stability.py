@@ -101,7 +101,7 @@ def is_unstable(
     return False
 
 
-class _Rounding(compat.UserMode):
+class _Rounding(compat.ProgramMode):
     """Moves each float that an operator computes by about a rounding error; zeros stay zeros.
 
     It is for inputs of zeros, which cannot be moved: a chain of normalisations makes of what

@@ -86,7 +86,7 @@ class ReferenceChecks:
         return self._mode if wanted else contextlib.nullcontext()
 
 
-class _Checks(compat.UserMode):
+class _Checks(compat.ProgramMode):
     # `torch.cond` and kin run as they are, with this mode inside of their branches.
     supports_higher_order_operators = True
 

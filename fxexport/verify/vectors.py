@@ -47,7 +47,7 @@ def with_file_vectors(run: Callable[[], _T]) -> _T | None:
     return result if mode.used else None
 
 
-class _FileVectors(compat.UserMode):
+class _FileVectors(compat.ProgramMode):
     """Inside, factorisations give the vectors of their form in files.
 
     Attributes:

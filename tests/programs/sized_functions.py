@@ -96,7 +96,7 @@ def grids(x):
     return edges, F.grid_sample(x[None, None], grid, align_corners=False)
 
 
-PROGRAMS.add(grids, *X)
+PROGRAMS.add(grids, *X, rand(1, 1), rand(1, 6))
 
 
 def products(x):

@@ -81,7 +81,8 @@ def _window(weights: Sequence[float]) -> Callable[..., torch.Tensor]:
 def _affine_grid(theta: torch.Tensor, size: Sequence[Any], align_corners: bool) -> torch.Tensor:
     def coordinates(count: Any) -> torch.Tensor:
         found = _linspace(-1, 1, count, dtype=theta.dtype)
-        return found if align_corners else found * ((count - 1) / count)
+        # One coordinate alone is 0, in the middle.
+        return found * (torch.sym_min(count - 1, 1) if align_corners else (count - 1) / count)
 
     batch, _, *spatial = size
     axes = torch.meshgrid(*(coordinates(count) for count in spatial), indexing="ij")
