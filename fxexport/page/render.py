@@ -12,6 +12,7 @@ from fxexport.outline.text import summary_of
 from fxexport.page.flow import Links, boxes_of
 from fxexport.page.source import errors_in, files_of
 from fxexport.page.verdict import verdict_of
+from fxexport.report.goal_words import NEVER
 from fxexport.report.json import file_size
 from fxexport.report.layout import size_text
 from fxexport.report.model import Report
@@ -71,6 +72,7 @@ def report_page(
         has_file=outline is not None,
         operators=[] if outline is None else list(outline.operators.items()),
         verification=shown.verification,
+        never=NEVER,
         profiles=_profiles(shown.profiles),
         stages=[(name, f"{seconds:.2f} s") for name, seconds in shown.stages],
         version=VERSION,

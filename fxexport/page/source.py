@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from fxexport.errors import FxExportError
 from fxexport.outline.text import short_file
-from fxexport.report.goal_words import NEVER
+from fxexport.report.goal_words import FORCED, NEVER
 from fxexport.report.model import Report
 from fxexport.source.location import SourceLocation
 
@@ -41,8 +41,8 @@ class Mark:
     """What was decided or found at a line.
 
     Attributes:
-        kind: a kind of finding, "never" (no comparison reached it), "wrong" (a disagreement starts
-            there) or "refused".
+        kind: a kind of finding, "forced" (it was compared with its decision forced), "never" (no
+            comparison reached it), "wrong" (a disagreement starts there) or "refused".
         label: the same in a word or two.
         text: what there is to say.
     """
@@ -115,10 +115,14 @@ def _marks_of(report: Report | None) -> Iterable[tuple[SourceLocation, Mark]]:
             yield found.location, Mark(found.kind, _LABELS[found.kind], found.message)
     if report.verification is None:
         return
+    for goal in report.verification.goals:
+        if goal.location is not None and goal.reached == "forced":
+            yield goal.location, Mark("forced", "forced", FORCED.get(goal.goal, goal.goal))
     for one in report.verification.uncovered:
         if one.location is not None:
             text = f"no comparison reached it: {NEVER.get(one.goal, one.goal)}"
-            yield one.location, Mark("never", "not reached", text)
+            why = f" ({one.reason})" if one.reason else ""
+            yield one.location, Mark("never", "not reached", text + why)
     if report.verification.location is not None:
         yield (
             report.verification.location,
