@@ -1,4 +1,4 @@
-"""`torch.map` and kin compile themselves where they are called; the check's modes stand around it."""
+"""`torch.map` and kin compile themselves where they are called, inside of the check's modes."""
 
 from __future__ import annotations
 
