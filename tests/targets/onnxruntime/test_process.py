@@ -189,7 +189,9 @@ def program(
     endless: Path, text: str, *, head: str = PLAIN, group: bool = False
 ) -> tuple[subprocess.Popen[str], int]:
     """A Python program of its own that has ONNX Runtime's process, and that one's pid."""
-    code = f"{head}print(RuntimeProcess.shared().pid, flush=True)\n{textwrap.dedent(text)}"
+    # What starts in the background inherits that Ctrl-C is ignored, unlike what a terminal starts.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code = f"{heard}{head}print(RuntimeProcess.shared().pid, flush=True)\n{textwrap.dedent(text)}"
     started = subprocess.Popen(
         [sys.executable, "-c", code, endless],
         stdin=subprocess.PIPE,
