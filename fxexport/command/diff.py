@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from fxexport.command.subcommand import run_as
+
 __all__ = ["run"]
 
 EXIT_DIFFERENT = 1
@@ -25,12 +27,7 @@ def run(arguments: list[str]) -> int:
     Raises:
         UsageError: no such file, or no ONNX file.
     """
-    app = typer.Typer(
-        add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
-    )
-    app.command()(_command)
-    command = typer.main.get_command(app)
-    return command.main(arguments, prog_name="fxexport diff", standalone_mode=False) or 0
+    return run_as("diff", _command, arguments)
 
 
 def _command(

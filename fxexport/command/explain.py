@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from fxexport.codes.explained import Explanation, explained
+from fxexport.command.subcommand import run_as
 from fxexport.errors import UsageError
 
 __all__ = ["run"]
@@ -26,12 +27,7 @@ def run(arguments: list[str]) -> int:
     Raises:
         UsageError: there is no such code.
     """
-    app = typer.Typer(
-        add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
-    )
-    app.command()(_command)
-    command = typer.main.get_command(app)
-    return command.main(arguments, prog_name="fxexport explain", standalone_mode=False) or 0
+    return run_as("explain", _command, arguments)
 
 
 def _command(

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from fxexport.command.subcommand import run_as
+
 __all__ = ["run"]
 
 
@@ -32,12 +34,7 @@ def run(arguments: list[str]) -> int:
     Raises:
         UsageError: a path does not exist.
     """
-    app = typer.Typer(
-        add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
-    )
-    app.command()(_command)
-    command = typer.main.get_command(app)
-    return command.main(arguments, prog_name="fxexport scan", standalone_mode=False) or 0
+    return run_as("scan", _command, arguments)
 
 
 def _command(
