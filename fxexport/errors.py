@@ -25,6 +25,7 @@ __all__ = [
     "UnsupportedError",
     "UsageError",
     "VerificationError",
+    "errors_in",
 ]
 
 
@@ -73,6 +74,11 @@ class FxExportError(Exception):
         if self.hint:
             parts.append(f"  hint: {self.hint}")
         return "\n".join(parts)
+
+
+def errors_in(error: BaseException | None) -> list[BaseException]:
+    """A refusal and the others that it carries; [] for None."""
+    return [] if error is None else [error, *getattr(error, "others", ())]
 
 
 class UnsupportedError(FxExportError):

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.exceptions import TyperException
 
+from fxexport.command.console import console_for
 from fxexport.command.engine import BuildTimeout, build_progress, check_timeout
 from fxexport.command.profile import profiles_given
 from fxexport.command.shapes import PolygraphyShapes, TrtexecShapes
+from fxexport.command.subcommand import read_by
 from fxexport.errors import FxExportError, UsageError
 from fxexport.profiles.tool_options import ShapesOption, sections
 
@@ -55,15 +57,8 @@ def run(arguments: list[str]) -> int:
 def _run(arguments: list[str]) -> int:
     texts, rest = _profile_texts(arguments)
     shapes, rest = sections(rest)
-    app = typer.Typer(
-        add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
-    )
-    app.command()(_check)
-    command = typer.main.get_command(app)
-    options: _Options | int | None = command.main(
-        rest, prog_name="fxexport check", standalone_mode=False
-    )
-    return _checked(options, texts, shapes) if isinstance(options, _Options) else options or 0
+    options = read_by(_check, "check", rest)
+    return options if isinstance(options, int) else _checked(options, texts, shapes)
 
 
 def _json_of_failure(error: FxExportError | TyperException) -> str:
@@ -119,13 +114,11 @@ def _profile_texts(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _checked(options: _Options, texts: list[str], shapes: list[ShapesOption]) -> int:
-    from rich.console import Console
-
     from fxexport.targets.tensorrt.api import check
 
     given = profiles_given(os.fspath(options.file), texts, shapes)
     quiet = options.json or options.no_build
-    console = None if quiet else Console(file=sys.stderr, highlight=False, markup=False)
+    console = None if quiet else console_for(sys.stderr)
     with build_progress(console) as on_message:
         result = check(
             options.file,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from fxexport.command.console import console_for
 from fxexport.command.subcommand import run_as
 
 __all__ = ["run"]
@@ -48,11 +49,9 @@ def _command(
         changes = {one.subject: list(one.lines) for one in found}
         print(json.dumps({"schema": 1, "differences": changes}, indent=2))
     else:
-        from rich.console import Console
-
         from fxexport.report.layout import line
 
-        console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+        console = console_for(sys.stdout)
         for one in found:
             line(console, one.subject, "bold")
             for text in one.lines:

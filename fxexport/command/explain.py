@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from fxexport.codes.explained import Explanation, explained
+from fxexport.command.console import console_for
 from fxexport.command.subcommand import run_as
 from fxexport.errors import UsageError
 
@@ -62,14 +63,15 @@ def _found(text: str, known: list[Explanation]) -> Explanation:
 
 
 def _show(entries: list[Explanation]) -> None:
-    from rich.console import Console
     from rich.markdown import Markdown
 
-    console = Console(file=sys.stdout, highlight=False)
+    from fxexport.report.layout import line
+
+    console = console_for(sys.stdout)
     for k, one in enumerate(entries):
         if k:
             console.print()
-        console.print(f"[bold]{one.code} {one.name}[/bold]\n", markup=True)
+        line(console, f"{one.code} {one.name}\n", "bold")
         if console.is_terminal:
             console.print(Markdown(one.text))
         else:

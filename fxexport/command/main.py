@@ -10,18 +10,17 @@ from collections.abc import Sequence
 from contextlib import ExitStack, redirect_stdout
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from typer.exceptions import TyperException
 
+from fxexport.command.console import console_for
 from fxexport.command.options import Options, parse_options, parse_state_option
 from fxexport.command.reports import default_stem, write_report
 from fxexport.errors import FxExportError, OutputError, UsageError, VerificationError
 from fxexport.files.model import check_target
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from fxexport.command.model_reference import ModelReference
     from fxexport.exported import Exported
     from fxexport.progress import Progress
@@ -161,7 +160,7 @@ def _export_with_progress(options: Options) -> Exported:
 
     if options.quiet or options.for_programs:
         return _export(options, NullProgress())
-    with ConsoleProgress(_console(sys.stderr)) as progress:
+    with ConsoleProgress(console_for(sys.stderr)) as progress:
         return _export(options, progress)
 
 
@@ -171,7 +170,7 @@ def _built(options: Options, exported: Exported) -> Exported:
 
     quiet = options.quiet or options.for_programs
     try:
-        build_engine_for(exported, options.engine, None if quiet else _console(sys.stderr))
+        build_engine_for(exported, options.engine, None if quiet else console_for(sys.stderr))
     except FxExportError as error:
         error.exported = exported  # type: ignore[attr-defined]
         raise
@@ -281,7 +280,7 @@ def _show_success(options: Options, report: Report) -> None:
     else:
         from fxexport.report.terminal import print_report
 
-        print_report(_console(sys.stdout), report, verbose=options.verbose)
+        print_report(console_for(sys.stdout), report, verbose=options.verbose)
 
 
 def _show_failure(
@@ -300,8 +299,8 @@ def _show_failure(
     from fxexport.report.terminal import print_error, print_report
 
     if report is not None and not options.quiet:
-        print_report(_console(sys.stdout), report, verbose=options.verbose)
-    print_error(_console(sys.stderr), error, verbose=options.verbose)
+        print_report(console_for(sys.stdout), report, verbose=options.verbose)
+    print_error(console_for(sys.stderr), error, verbose=options.verbose)
     return exit_code
 
 
@@ -332,9 +331,3 @@ def _print_traceback(error: BaseException) -> None:
     import traceback
 
     traceback.print_exception(error, file=sys.stderr)
-
-
-def _console(stream: Any) -> Console:
-    from rich.console import Console
-
-    return Console(file=stream, highlight=False, markup=False, emoji=False)

@@ -46,6 +46,17 @@ _EPILOG = (
 )
 
 
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="NAME=DTYPE[SIZES]",
+        help="An input, for example x=float32[1,3,224,224], n=3 or x=@x.npy. Repeatable.",
+    ),
+]
+Train = Annotated[
+    bool, typer.Option("--train", help="Keep the model's training mode (default: eval mode).")
+]
 Rtol = Annotated[
     float | None,
     typer.Option(
@@ -171,14 +182,7 @@ def _command(
             "--output", "-o", help="File or folder to write to.", show_default="MODEL's name, here"
         ),
     ] = None,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--input",
-            metavar="NAME=DTYPE[SIZES]",
-            help="An input, for example x=float32[1,3,224,224], n=3 or x=@x.npy. Repeatable.",
-        ),
-    ] = None,
+    inputs: Inputs = None,
     dynamic: Annotated[
         list[str] | None,
         typer.Option(
@@ -301,9 +305,7 @@ def _command(
             "--method", metavar="NAME", help="The method to export.", show_default="forward"
         ),
     ] = None,
-    train: Annotated[
-        bool, typer.Option("--train", help="Keep the model's training mode (default: eval mode).")
-    ] = False,
+    train: Train = False,
     state: Annotated[
         list[str] | None,
         typer.Option(

@@ -10,7 +10,9 @@ from typing import Annotated
 
 import typer
 
+from fxexport.command.console import console_for
 from fxexport.command.shapes import PolygraphyShapes, TrtexecShapes
+from fxexport.command.subcommand import read_by
 from fxexport.errors import UsageError
 from fxexport.profiles import FORMS, Profile, StoredProfiles, as_text, parse_profiles, resolve
 from fxexport.profiles.by_dimension import parse_by_dimension
@@ -149,28 +151,17 @@ def _read(text: str, stored: StoredProfiles) -> tuple[list[Profile], dict[str, i
 
 
 def _show(file: str, stored: StoredProfiles) -> None:
-    from rich.console import Console
-
     from fxexport.report.profiles import print_stored
 
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-    print_stored(console, file, stored)
+    print_stored(console_for(sys.stdout), file, stored)
 
 
 def _parse(arguments: list[str]) -> _Options | int:
-    app = typer.Typer(
-        add_completion=False,
-        rich_markup_mode="rich",
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    app.command()(_command)
     shapes, rest = sections(_with_set_values(arguments))
-    parsed: _Options | int | None = typer.main.get_command(app).main(
-        rest, prog_name="fxexport profile", standalone_mode=False
-    )
+    parsed = read_by(_command, "profile", rest)
     if isinstance(parsed, _Options):
         parsed.shapes = shapes
-    return 0 if parsed is None else parsed
+    return parsed
 
 
 def _command(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from fxexport.command.console import console_for
 from fxexport.command.subcommand import run_as
 
 __all__ = ["run"]
@@ -63,12 +64,9 @@ def _command(
 
         print(scan_as_json(found))
     elif form is _Form.text:
-        from rich.console import Console
-
         from fxexport.scan.text import print_scan
 
-        console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-        print_scan(console, found, full=everything)
+        print_scan(console_for(sys.stdout), found, full=everything)
     else:
         from fxexport.report.annotations import github_text, sarif_text
         from fxexport.scan.data import annotations_in

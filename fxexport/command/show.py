@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from fxexport.command.console import console_for
 from fxexport.command.subcommand import run_as
 
 __all__ = ["run"]
@@ -59,10 +60,7 @@ def _command(
 
         print(outline_as_dot(outline), end="")
     else:
-        from rich.console import Console
-
         from fxexport.outline.text import print_outline
 
-        console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-        print_outline(console, outline, full=everything)
+        print_outline(console_for(sys.stdout), outline, full=everything)
     return 0

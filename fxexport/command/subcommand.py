@@ -1,30 +1,42 @@
-"""Runs a function as ``fxexport NAME ...``."""
+"""Reads the command line of ``fxexport NAME ...`` by a function's annotations."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import typer
 
-__all__ = ["run_as"]
+__all__ = ["read_by", "run_as"]
+
+_Read = TypeVar("_Read")
 
 
-def run_as(name: str, function: Callable[..., object], arguments: list[str]) -> int:
-    """Reads a command line by a function's annotations, and calls it.
+def read_by(function: Callable[..., _Read], name: str, arguments: list[str]) -> _Read | int:
+    """What a function gives for a command line.
 
     Args:
+        function: its parameters are the arguments and options.
         name: the subcommand.
-        function: its parameters are the arguments and options; it returns the exit code, or None
-            for 0.
         arguments: what follows the name.
 
     Returns:
-        The exit code.
+        What the function returns, or the exit code where there is nothing to do (--help).
+
+    Raises:
+        TyperException: the command line cannot be read.
     """
     app = typer.Typer(
         add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
     )
     app.command()(function)
     command = typer.main.get_command(app)
-    code: int | None = command.main(arguments, prog_name=f"fxexport {name}", standalone_mode=False)
-    return code or 0
+    result: _Read | int | None = command.main(
+        arguments, prog_name=f"fxexport {name}", standalone_mode=False
+    )
+    return 0 if result is None else result
+
+
+def run_as(name: str, function: Callable[..., int], arguments: list[str]) -> int:
+    """As `read_by`, of a function that does it all; returns the exit code."""
+    return read_by(function, name, arguments)

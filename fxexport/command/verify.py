@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.exceptions import TyperException
 
-from fxexport.command.options import Atol, Capture, Rtol
+from fxexport.command.console import console_for
+from fxexport.command.options import Atol, Capture, Inputs, Rtol, Train
+from fxexport.command.subcommand import read_by
 from fxexport.errors import FxExportError, UsageError, VerificationError
 
 if TYPE_CHECKING:
@@ -65,15 +67,8 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    app = typer.Typer(
-        add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
-    )
-    app.command()(_command)
-    command = typer.main.get_command(app)
-    options: _Options | int | None = command.main(
-        arguments, prog_name="fxexport verify", standalone_mode=False
-    )
-    return _verified(options) if isinstance(options, _Options) else options or 0
+    options = read_by(_command, "verify", arguments)
+    return options if isinstance(options, int) else _verified(options)
 
 
 def _command(
@@ -86,14 +81,7 @@ def _command(
             help="model.py, model.py:object, package.mod:object or model.pt",
         ),
     ],
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--input",
-            metavar="NAME=DTYPE[SIZES]",
-            help="An input, for example x=float32[1,3,224,224], n=3 or x=@x.npy. Repeatable.",
-        ),
-    ] = None,
+    inputs: Inputs = None,
     check_inputs: Annotated[
         list[str] | None,
         typer.Option(
@@ -120,9 +108,7 @@ def _command(
         list[str] | None,
         typer.Option("--symbolic", metavar="NAME", help="As for the export. Repeatable."),
     ] = None,
-    train: Annotated[
-        bool, typer.Option("--train", help="Keep the model's training mode (default: eval mode).")
-    ] = False,
+    train: Train = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print nothing, or the error.")
@@ -154,12 +140,9 @@ def _command(
 
 
 def _verified(options: _Options) -> int:
-    from rich.console import Console
-
     from fxexport.command.progress import ConsoleProgress
     from fxexport.progress import NullProgress
 
-    errors = Console(file=sys.stderr, highlight=False, markup=False, emoji=False)
     report: Report | None = None
     error: FxExportError | None = None
     try:
@@ -167,7 +150,7 @@ def _verified(options: _Options) -> int:
             if options.quiet or options.json:
                 report = _compared(options, NullProgress())
             else:
-                with ConsoleProgress(errors) as progress:
+                with ConsoleProgress(console_for(sys.stderr)) as progress:
                     report = _compared(options, progress)
         error = _fault(report, options.file)
     except FxExportError as refused:
@@ -241,16 +224,12 @@ def _print_json(report: Report | None, error: FxExportError | None) -> None:
 
 
 def _show(options: _Options, report: Report | None, error: FxExportError | None) -> None:
-    from rich.console import Console
-
     from fxexport.report.terminal import print_comparison, print_error
 
     if options.json:
         _print_json(report, error)
         return
     if report is not None and not options.quiet:
-        console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-        print_comparison(console, report, verbose=options.verbose)
+        print_comparison(console_for(sys.stdout), report, verbose=options.verbose)
     if error is not None:
-        errors = Console(file=sys.stderr, highlight=False, markup=False, emoji=False)
-        print_error(errors, error, verbose=options.verbose)
+        print_error(console_for(sys.stderr), error, verbose=options.verbose)

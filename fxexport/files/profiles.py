@@ -26,6 +26,7 @@ __all__ = [
     "load_message",
     "read_profiles",
     "replace_profiles",
+    "stored_in",
 ]
 
 
@@ -38,7 +39,7 @@ def read_profiles(path: str | os.PathLike[str]) -> StoredProfiles:
     Raises:
         UsageError: there is no such file, it is no ONNX file, or its profiles cannot be read.
     """
-    return _stored_in(load_message(path), os.fspath(path))
+    return stored_in(load_message(path), os.fspath(path))
 
 
 def replace_profiles(
@@ -64,7 +65,7 @@ def replace_profiles(
         OutputError: the file cannot be written.
     """
     model = load_message(path)
-    stored = _stored_in(model, os.fspath(path))
+    stored = stored_in(model, os.fspath(path))
     new = replace(stored, profiles=resolve(profiles, stored.inputs, stored.relations, opts))
     if not new.profiles:
         raise UsageError(
@@ -107,7 +108,13 @@ def load_message(path: str | os.PathLike[str]) -> onnx.ModelProto:
     return model
 
 
-def _stored_in(model: onnx.ModelProto, where: str) -> StoredProfiles:
+def stored_in(model: onnx.ModelProto, where: str) -> StoredProfiles:
+    """What a message remembers of its profiles; see `read_profiles`.
+
+    Args:
+        model: the message.
+        where: what errors call it.
+    """
     inputs = _inputs_of(model.graph)
     for entry in model.metadata_props:
         if entry.key == PROFILES_KEY:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fxexport.outline.model import Outline
+from fxexport.outline.model import Outline, promises_in
 from fxexport.outline.text import tree_lines
 from fxexport.report.signature import dimension_ranges, type_text
 
@@ -63,9 +63,7 @@ def _contract(contract: Mapping[str, Any] | None) -> list[str]:
     if contract is None:
         return []
     lines = ["checked when it runs"] if contract.get("checked") else []
-    for key, kind in (("relations", "needs"), ("pins", "pinned"), ("guards", "guard")):
-        lines += [f"{kind} {entry['text']}" for entry in contract.get(key, ())]
-    return lines
+    return [*lines, *(f"{kind} {text}" for kind, text, _ in promises_in(contract))]
 
 
 def _profiles(profiles: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -17,6 +17,7 @@ __all__ = [
     "Step",
     "constructs_in",
     "depth_of",
+    "promises_in",
 ]
 
 
@@ -147,6 +148,13 @@ class Outline:
     weight_files: tuple[str, ...] = ()
     contract: Mapping[str, Any] | None = None
     profiles: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+
+
+def promises_in(contract: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """What a contract says besides ranges: the kind, the text and the line of each entry."""
+    for key, kind in (("relations", "needs"), ("pins", "pinned"), ("guards", "guard")):
+        for entry in contract.get(key, ()):
+            yield kind, str(entry["text"]), str(entry["place"])
 
 
 def constructs_in(steps: Sequence[Step]) -> Iterator[Construct]:

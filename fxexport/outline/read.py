@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fxexport.errors import UsageError
 from fxexport.file_keys import CONTRACT, GUARD, MODULE
-from fxexport.files.profiles import load_message, read_profiles
+from fxexport.files.profiles import load_message, stored_in
 from fxexport.outline.model import Arm, Check, Construct, Loop, Operators, Outline, Step
 from fxexport.outline.places import place_of
 from fxexport.outline.signature import described
@@ -58,7 +58,7 @@ def outline_of(path: str | os.PathLike[str]) -> Outline:
         weight_bytes=sum(map(_bytes_of, weights)),
         weight_files=tuple(dict.fromkeys(filter(None, map(_file_of, weights)))),
         contract=contract,
-        profiles=[profile.to_dict() for profile in read_profiles(path).profiles],
+        profiles=[profile.to_dict() for profile in stored_in(model, os.fspath(path)).profiles],
     )
 
 

@@ -21,6 +21,7 @@ from fxexport.outline.model import (
     Step,
     constructs_in,
     depth_of,
+    promises_in,
 )
 from fxexport.report import layout
 from fxexport.report.layout import line, print_rows, print_tree, relative_path, section, size_text
@@ -206,11 +207,10 @@ def _print_contract(console: Console, contract: Mapping[str, Any] | None) -> Non
     """The relations, pins and guards of a file, with their lines."""
     if contract is None:
         return
-    rows: list[list[Text | str]] = []
-    for key, kind in (("relations", "needs"), ("pins", "pinned"), ("guards", "guard")):
-        for entry in contract.get(key, ()):
-            text = str(entry["text"]).rstrip(":")
-            rows.append([Text(kind, "yellow"), text, Text(str(entry["place"]), "dim")])
+    rows: list[list[Text | str]] = [
+        [Text(kind, "yellow"), text.rstrip(":"), Text(place, "dim")]
+        for kind, text, place in promises_in(contract)
+    ]
     if not rows:
         return
     checked = "checked when it runs" if contract.get("checked") else "not checked when it runs"

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fxexport.errors import FxExportError
+from fxexport.errors import FxExportError, errors_in
 from fxexport.outline.model import Outline
 from fxexport.outline.text import summary_of
 from fxexport.page.flow import Links, boxes_of
-from fxexport.page.source import errors_in, files_of
+from fxexport.page.source import files_of
 from fxexport.page.verdict import verdict_of
 from fxexport.report.goal_words import NEVER
 from fxexport.report.json import file_size

@@ -6,13 +6,13 @@ import linecache
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from fxexport.errors import FxExportError
+from fxexport.errors import FxExportError, errors_in
 from fxexport.outline.text import short_file
 from fxexport.report.goal_words import FORCED, NEVER
 from fxexport.report.model import Report
 from fxexport.source.location import SourceLocation
 
-__all__ = ["Mark", "Part", "ShownLine", "SourceFile", "errors_in", "files_of"]
+__all__ = ["Mark", "Part", "ShownLine", "SourceFile", "files_of"]
 
 _WHOLE = 300
 """Lines of a file that is shown whole; of a longer one those around its marks are."""
@@ -136,11 +136,6 @@ def _refusals_of(error: BaseException | None) -> Iterable[tuple[SourceLocation, 
             yield one.location, Mark("refused", "refused", one.message)
             if one.location.within is not None:
                 yield one.location.within, Mark("refused", "refused", one.message)
-
-
-def errors_in(error: BaseException | None) -> list[BaseException]:
-    """A refusal and those that it carries."""
-    return [] if error is None else [error, *getattr(error, "others", ())]
 
 
 def _file(path: str, marks: dict[int, list[Mark]], number: int) -> SourceFile | None:

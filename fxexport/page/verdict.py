@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fxexport.errors import FxExportError, VerificationError
-from fxexport.page.source import errors_in
+from fxexport.errors import FxExportError, VerificationError, errors_in
 from fxexport.report.model import Report
 
 __all__ = ["Verdict", "verdict_of"]

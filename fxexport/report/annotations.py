@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from fxexport.codes.explained import explained
 from fxexport.codes.ids import Code
-from fxexport.errors import FxExportError
+from fxexport.errors import FxExportError, errors_in
 from fxexport.report.goal_words import NEVER
 from fxexport.report.model import Report
 from fxexport.source.location import SourceLocation
@@ -56,7 +57,7 @@ def annotations_of(report: Report | None, error: BaseException | None = None) ->
 
 
 def _of_error(error: BaseException | None) -> Iterator[Annotation]:
-    for one in () if error is None else (error, *getattr(error, "others", ())):
+    for one in errors_in(error):
         if isinstance(one, FxExportError):
             text = f"{one.message}. {one.hint}".rstrip(". ") if one.hint else one.message
             yield Annotation("error", one.code, text, one.location)
@@ -134,11 +135,14 @@ def _physical(location: SourceLocation) -> dict[str, Any]:
 
 def _uri(file: str) -> str:
     """A path as a relative URI below the current folder, or as an absolute one."""
+    path = _shortened(file)
+    return path.as_uri() if path.is_absolute() else quote(path.as_posix())
+
+
+def _shortened(file: str) -> Path:
+    """A path relative to the current folder where it is below it, else an absolute one."""
     path = Path(file).absolute()
-    here = Path.cwd()
-    if path.is_relative_to(here):
-        return path.relative_to(here).as_posix().replace(" ", "%20")
-    return path.as_uri()
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def as_github(report: Report | None, error: BaseException | None = None) -> str:
@@ -154,16 +158,10 @@ def github_text(found: Sequence[Annotation]) -> str:
 def _command(one: Annotation) -> str:
     level = {"note": "notice"}.get(one.level, one.level)
     parts = [] if one.location is None else [
-        f"file={_property(_relative(one.location.file))}", f"line={one.location.line}"
+        f"file={_property(_shortened(one.location.file).as_posix())}", f"line={one.location.line}"
     ]  # fmt: skip
     parts.append(f"title={_property(f'fxexport {one.code}')}")
     return f"::{level} {','.join(parts)}::{_data(one.text)}"
-
-
-def _relative(file: str) -> str:
-    path = Path(file).absolute()
-    here = Path.cwd()
-    return path.relative_to(here).as_posix() if path.is_relative_to(here) else path.as_posix()
 
 
 def _data(text: str) -> str:

@@ -53,6 +53,7 @@ class Index:
     def __init__(self, files: Mapping[str, FileIndex]) -> None:
         """`files`: by dotted name."""
         self._files = files
+        self._tensors: dict[ast.ClassDef, set[str]] = {}
 
     def function(self, file: FileIndex, name: str) -> Definition | None:
         """A function that a file knows by this name; None where it is not among the files."""
@@ -73,11 +74,14 @@ class Index:
 
     def tensors_of(self, file: FileIndex, owner: ast.ClassDef) -> set[str]:
         """The attributes that a class registers as parameters or buffers."""
-        found: set[str] = set()
-        for base, _ in self._bases(file, owner, set()):
-            for node in ast.walk(base):
-                found.update(_registered(node))
-        return found
+        if owner not in self._tensors:
+            self._tensors[owner] = {
+                name
+                for base, _ in self._bases(file, owner, set())
+                for node in ast.walk(base)
+                for name in _registered(node)
+            }
+        return self._tensors[owner]
 
     def _bases(
         self, file: FileIndex, owner: ast.ClassDef, seen: set[ast.ClassDef]

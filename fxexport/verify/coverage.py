@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -129,15 +129,20 @@ class Coverage:
         none = Outcome("not reached")
         return [
             Uncovered(site.kind, goal, site.location, forced.get((site.path, goal), none).reason)
-            for site in self.sites
+            for site, goal in self.missing()
             if self._reached(site)
-            for goal in site.goals
-            if (site.path, goal) not in self.seen
         ]
+
+    def missing(self) -> Iterator[tuple[Site, str]]:
+        """What has not happened yet, found as it is asked for."""
+        for site in self.sites:
+            for goal in site.goals:
+                if (site.path, goal) not in self.seen:
+                    yield site, goal
 
     def complete(self) -> bool:
         """Whether nothing is left to try for."""
-        return all((site.path, goal) in self.seen for site in self.sites for goal in site.goals)
+        return not any(self.missing())
 
     def _reached(self, site: Site) -> bool:
         outer = site.path[:-1]

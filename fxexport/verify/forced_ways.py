@@ -115,12 +115,7 @@ class ForcedWays:
             most: how many sets of inputs may be run.
             max_trips: loop trips in all that a run may make.
         """
-        missing = [
-            (site, goal)
-            for site in coverage.sites
-            for goal in site.goals
-            if (site.path, goal) not in coverage.seen
-        ]
+        missing = list(coverage.missing())
         if not missing or not starts.cases:
             return
         self._max_trips = max_trips
@@ -183,7 +178,7 @@ class ForcedWays:
                 continue
             news = [(site, goal) for site, goal in left if (site.path, goal) in seen.seen]
             if news:
-                self._tried(_Wanted(*news[0], wanted.forcing, cases), case)
+                self._follow(_Wanted(*news[0], wanted.forcing, cases), case, graph, seen)
 
     def _outcome(self, key: Reached) -> Outcome:
         return self.outcomes.get(key, Outcome("not reached"))
@@ -224,11 +219,15 @@ class ForcedWays:
 
     def _tried(self, wanted: _Wanted, case: Case) -> Outcome:
         """Forces one goal on one set of inputs."""
-        forcing = wanted.forcing
-        graph = self._forced(forcing)
+        graph = self._forced(wanted.forcing)
         run = self._watched(graph, case)
         if isinstance(run, str):
             return Outcome("not reached", run)
+        return self._follow(wanted, case, graph, run)
+
+    def _follow(self, wanted: _Wanted, case: Case, graph: CapturedGraph, run: Watched) -> Outcome:
+        """Has the program decide as a run of the graph did, and compares."""
+        forcing = wanted.forcing
         if (wanted.site.path, wanted.goal) not in run.seen:
             return Outcome("not reached", "other decisions lead elsewhere")
         if not forcing.decisions:

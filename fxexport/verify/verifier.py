@@ -255,11 +255,8 @@ class _Verifier:
 
     def _by_sizes(self, maker: CaseMaker) -> Iterator[Case]:
         """Inputs of sizes that lead to what was not reached, where sizes decide it."""
-        for site in self._coverage.sites:
-            for goal in site.goals:
-                if (site.path, goal) not in self._coverage.seen:
-                    ways = [*ways_to(site.control), (site.control, goal)]
-                    yield from maker.of_sizes(ways)
+        for site, goal in self._coverage.missing():
+            yield from maker.of_sizes([*ways_to(site.control), (site.control, goal)])
 
     def _observed(self, case: Case, max_trips: int) -> set[Reached] | None:
         """What the graph does with a case; None when it fails or does not end."""

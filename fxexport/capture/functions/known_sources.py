@@ -94,9 +94,9 @@ def _gathered(operators: Operators, items: list[Any], lists: Sequence[list[Any]]
         table = torch.tensor(items, dtype=torch.float64 if kinds == {float} else None)
         return Dynamic(len(items), lambda k: table.select(0, k).item(), "a list", lists)
     place = (user_location(), "an item of a list")
-    if place in session.apart or not all(_alike(operators, items[0], item) for item in items):
+    if not items or place in session.apart:
         return None
-    if not items:
+    if not all(_alike(operators, items[0], item) for item in items):
         return None
     stacked = torch.stack(items)
     # In Python the items are these tensors: a write to either would not be seen by the other.

@@ -7,7 +7,7 @@ from typing import Any
 
 from fxexport.capture.operators.logic import Logic
 from fxexport.capture.operators.variables import flag_of, slots_of
-from fxexport.capture.recording.types import Undecided
+from fxexport.capture.recording.types import Condition, Undecided
 from fxexport.capture.session.journal import Slot
 from fxexport.capture.session.session import Session
 from fxexport.capture.staging.branch import stage_branch
@@ -116,17 +116,25 @@ class WhileStatements:
         try:
             with session.trial():
                 first = condition_of(session, going())
-                stage_loop(
-                    session,
-                    lambda _: body(),
-                    going,
-                    slots,
-                    None,
-                    first,
-                    decides=after(decision, 0),
-                )
+                self._stage(first, body, going, slots, after(decision, 0))
         except (UnsupportedError, NeedsFirstIteration):
             self._while(going, body, slots, decision, may_stage=False)
+
+    def _stage(
+        self,
+        condition: Condition,
+        body: _Thunk,
+        going: _Thunk,
+        slots: list[Slot],
+        decides: Decides | None,
+        *,
+        peels: bool = True,
+    ) -> None:
+        """The loop itself; see `stage_loop`."""
+        stage_loop(
+            self._session, lambda _: body(), going, slots, None, condition,
+            peels=peels, decides=decides,
+        )  # fmt: skip
 
     def _staged_while(
         self,
@@ -139,15 +147,7 @@ class WhileStatements:
     ) -> None:
         """A loop from here on; `made` iterations are written out before it."""
         try:
-            stage_loop(
-                self._session,
-                lambda _: body(),
-                going,
-                slots,
-                None,
-                condition,
-                decides=after(decision, made),
-            )
+            self._stage(condition, body, going, slots, after(decision, made))
         except NeedsFirstIteration:
             self._peeled_while(condition, body, going, slots, decision, made)
 
@@ -165,16 +165,7 @@ class WhileStatements:
         def once() -> None:
             body()
             more = condition_of(self._session, going())
-            stage_loop(
-                self._session,
-                lambda _: body(),
-                going,
-                slots,
-                None,
-                more,
-                peels=False,
-                decides=after(decision, made + 1),
-            )
+            self._stage(more, body, going, slots, after(decision, made + 1), peels=False)
 
         stage_branch(
             self._session, condition, once, lambda: None, slots, decides=after(decision, made)

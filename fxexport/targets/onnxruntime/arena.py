@@ -8,10 +8,10 @@ import tempfile
 from collections.abc import Sequence
 from io import FileIO
 
-__all__ = ["ALIGNMENT", "Arena"]
+from fxexport.targets.onnxruntime.worker import ALIGNMENT
 
-ALIGNMENT = 64
-"""Where an array may begin."""
+__all__ = ["Arena"]
+
 _KEPT = 1 << 20
 
 

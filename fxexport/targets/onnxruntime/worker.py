@@ -23,6 +23,7 @@ IDLE_SECONDS = 20.0
 IDLE_CODE = 75
 """How it leaves when nothing was asked for so long; whatever comes next starts another."""
 ALIGNMENT = 64
+"""Where an array may begin in the arena."""
 
 Message = dict[str, Any]
 

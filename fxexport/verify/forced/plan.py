@@ -7,7 +7,7 @@ for it, the values that they hang on, and the decisions that hang on the same va
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
@@ -20,7 +20,6 @@ from fxexport.graph.captured import CapturedGraph, bodies_of
 from fxexport.graph.editing import results
 from fxexport.graph.ops import branch, guard, loop
 from fxexport.graph.scalars import SCALAR_FUNCTIONS
-from fxexport.graph.signature import DimRange
 from fxexport.source.decisions import Decision
 from fxexport.verify.forced.controls import (
     Control,
@@ -33,6 +32,7 @@ from fxexport.verify.forced.controls import (
     switch_of,
 )
 from fxexport.verify.forced.graph import ForcedNodes
+from fxexport.verify.forced.possible_trips import dynamic_sizes
 
 __all__ = ["Forcing", "Planner", "Unforceable"]
 
@@ -283,13 +283,4 @@ def _is_used_as_data(node: fx.Node, *, root: bool) -> bool:
 
 def _size_symbols(graph: CapturedGraph) -> frozenset[sympy.Basic]:
     """The symbols of the sizes of inputs."""
-    found: set[sympy.Basic] = set()
-    placeholders: Sequence[fx.Node] = list(graph.module.graph.find_nodes(op="placeholder"))
-    for node, spec in zip(placeholders, graph.inputs, strict=True):
-        val = node.meta.get("val")
-        if not isinstance(val, torch.Tensor):
-            continue
-        for size, dim in zip(val.shape, spec.shape, strict=False):
-            if isinstance(dim, DimRange) and isinstance(size, torch.SymInt):
-                found |= compat.raw_expression(size).free_symbols
-    return frozenset(found)
+    return frozenset().union(*(size.free_symbols for size, _ in dynamic_sizes(graph)))

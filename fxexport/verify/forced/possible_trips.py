@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import sympy
 import torch
 from torch import fx
@@ -11,9 +13,21 @@ from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.signature import DimRange
 from fxexport.verify.forced.controls import Control
 
-__all__ = ["PossibleTrips"]
+__all__ = ["PossibleTrips", "dynamic_sizes"]
 
 _Range = tuple[int | None, int | None]
+
+
+def dynamic_sizes(graph: CapturedGraph) -> Iterator[tuple[sympy.Basic, DimRange]]:
+    """The expression of each dynamic size of an input, and its dimension."""
+    placeholders = list(graph.module.graph.find_nodes(op="placeholder"))
+    for node, spec in zip(placeholders, graph.inputs, strict=True):
+        val = node.meta.get("val")
+        if not isinstance(val, torch.Tensor):
+            continue
+        for size, dim in zip(val.shape, spec.shape, strict=False):
+            if isinstance(dim, DimRange) and isinstance(size, torch.SymInt):
+                yield compat.raw_expression(size), dim
 
 
 class PossibleTrips:
@@ -21,16 +35,9 @@ class PossibleTrips:
 
     def __init__(self, graph: CapturedGraph) -> None:
         self._ranges: dict[sympy.Symbol, _Range] = {}
-        placeholders = list(graph.module.graph.find_nodes(op="placeholder"))
-        for node, spec in zip(placeholders, graph.inputs, strict=True):
-            val = node.meta.get("val")
-            if not isinstance(val, torch.Tensor):
-                continue
-            for size, dim in zip(val.shape, spec.shape, strict=False):
-                if isinstance(dim, DimRange) and isinstance(size, torch.SymInt):
-                    symbol = compat.raw_expression(size)
-                    if isinstance(symbol, sympy.Symbol):
-                        self._ranges.setdefault(symbol, (dim.min, dim.max))
+        for size, dim in dynamic_sizes(graph):
+            if isinstance(size, sympy.Symbol):
+                self._ranges.setdefault(size, (dim.min, dim.max))
 
     def of(self, control: Control) -> tuple[int, int | None]:
         """The least and the largest number of iterations; None where nothing bounds it."""
