@@ -52,7 +52,7 @@ from fxexport.passes import (
 )
 from fxexport.passes.complex_numbers import write_as_real
 from fxexport.profiles import StoredProfiles, as_profiles
-from fxexport.progress import NullProgress, Progress
+from fxexport.progress import NullProgress, Progress, watching
 from fxexport.report import Report
 from fxexport.report.stages import Stages
 from fxexport.summary import summarize
@@ -329,6 +329,7 @@ def _capture(
         user_functions=function_finder(options.symbolic),
         unread=replaceable(model.called) if options.weights != "file" else frozenset(),
         max_depth=options.max_depth,
+        watch=watching(options.progress),
     )
     graph = capture_through(front_end, request, report, may_retry=options.verify)
     options.check_output_names_of(graph)

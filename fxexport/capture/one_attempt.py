@@ -139,8 +139,16 @@ class Attempt:
         finally:
             path.pop()
 
+    def _position(self) -> str:
+        """Where in the model capture is, for whoever waits."""
+        recorder = self.session.recorder
+        module = "".join(recorder.module_path[-1:])
+        count = f"{recorder.emitted} operators"
+        return f"{module}, {count}" if module else count
+
     def run(self) -> Found:
         """The graph, and the dimensions to pin or the state to keep in another attempt."""
+        self._request.watch(self._position)
         try:
             return self._run()
         finally:

@@ -14,6 +14,7 @@ from fxexport.errors import UnsupportedError
 from fxexport.graph.library_functions import LibraryFunction
 from fxexport.graph.signature import DimRange, InputSpec, StateSpec
 from fxexport.graph.user_functions import UserFunction
+from fxexport.progress import Position
 from fxexport.report.model import Report
 from fxexport.source.location import SourceLocation
 
@@ -46,6 +47,7 @@ class CaptureRequest:
         user_functions: gives the node that the user has named a function as, or None.
         unread: names of weights whose values decide nothing: others may come into the file.
         max_depth: how many calls of one function may be inside each other, where data ends that.
+        watch: is given what says where in the model capture is.
     """
 
     model: Callable[..., object]
@@ -64,6 +66,7 @@ class CaptureRequest:
     user_functions: Callable[[object], UserFunction | None] = lambda _: None
     unread: frozenset[str] = frozenset()
     max_depth: int | None = None
+    watch: Callable[[Position], None] = lambda position: None
 
 
 def refuse_pinned_state(state: Sequence[StateSpec], pins: Pins) -> None:

@@ -24,9 +24,18 @@ from fxexport.outline.model import (
     promises_in,
 )
 from fxexport.report import layout
-from fxexport.report.layout import line, print_rows, print_tree, relative_path, section, size_text
+from fxexport.report.layout import (
+    highlighted,
+    line,
+    print_rows,
+    print_tree,
+    relative_path,
+    section,
+    short_path,
+    size_text,
+)
 from fxexport.report.profiles import print_profile_table
-from fxexport.report.signature_table import print_signature
+from fxexport.report.signature_table import print_signature, print_sizes
 
 __all__ = [
     "header_of",
@@ -34,7 +43,6 @@ __all__ = [
     "place_text",
     "print_outline",
     "row_text",
-    "short_file",
     "summary_of",
     "tree_lines",
 ]
@@ -57,6 +65,7 @@ def print_outline(console: Console, outline: Outline, *, full: bool = False) -> 
     line(console, relative_path(outline.path), "bold")
     line(console, header_of(outline), "dim")
     print_signature(console, outline.inputs, outline.outputs)
+    print_sizes(console, outline.inputs, outline.outputs)
     section(console, f"Control flow: {summary_of(outline.steps)}")
     print_tree(console, _tree(outline.steps, full))
     _print_contract(console, outline.contract)
@@ -144,7 +153,7 @@ def _label(step: Step, full: bool, numbers: bool) -> Text:
     if where:
         label.append("  ").append(where, "cyan")
     if step.place is not None and step.place.code:
-        label.append("  ").append_text(_highlighted(step.place.code))
+        label.append("  ").append_text(highlighted(step.place.code))
     elif not where and step.name:
         label.append("  ").append(step.name, "cyan")
     if step.loop is not None:
@@ -152,29 +161,12 @@ def _label(step: Step, full: bool, numbers: bool) -> Text:
     return label
 
 
-def _highlighted(code: str) -> Text:
-    """A line of Python, coloured."""
-    from rich.syntax import Syntax
-
-    text = Syntax("", "python", theme="ansi_dark", background_color="default").highlight(code)
-    text.rstrip()
-    return text
-
-
 def place_text(place: Place | None, numbers: bool = True) -> str:
     """``model.py:11``, as short as it is clear; without the number for comparing files."""
     if place is None:
         return ""
-    file = short_file(place.file)
+    file = short_path(place.file)
     return f"{file}:{place.line}" if numbers else file
-
-
-def short_file(file: str) -> str:
-    """A path for people: below the current directory, or from its package on."""
-    for folder in ("/site-packages/", "/dist-packages/"):
-        if folder in file:
-            return file.rpartition(folder)[2]
-    return relative_path(file)
 
 
 def loop_text(loop: Loop) -> str:

@@ -11,12 +11,12 @@ from fxexport.outline.model import Outline
 from fxexport.outline.text import summary_of
 from fxexport.page.flow import Links, boxes_of
 from fxexport.page.source import files_of
-from fxexport.page.verdict import verdict_of
 from fxexport.report.goal_words import NEVER
 from fxexport.report.json import file_size
 from fxexport.report.layout import size_text
 from fxexport.report.model import Report
 from fxexport.report.signature import dimension_ranges, type_text
+from fxexport.report.verdict import verdict_of
 from fxexport.version import VERSION
 
 __all__ = ["report_page"]

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from fxexport.errors import FxExportError, errors_in
-from fxexport.outline.text import short_file
 from fxexport.report.goal_words import FORCED, NEVER
+from fxexport.report.layout import short_path
 from fxexport.report.model import Report
 from fxexport.source.location import SourceLocation
 
@@ -147,7 +147,7 @@ def _file(path: str, marks: dict[int, list[Mark]], number: int) -> SourceFile | 
         ShownLine(k, html, f"f{number}-L{k}", marks.get(k, []))
         for k, html in enumerate(code[: len(text)], 1)
     ]
-    name = short_file(path)
+    name = short_path(path)
     library = any(part in path for part in ("/site-packages/", "/dist-packages/"))
     return SourceFile(path, name, library, tuple(_parts(lines, sorted(marks))))
 

@@ -15,6 +15,7 @@ from fxexport.graph.captured import CapturedGraph, bodies_of, source_of
 from fxexport.graph.marks import BOUND, HELPER
 from fxexport.graph.ops import branch, loop
 from fxexport.report.model import Finding, FindingKind, Report
+from fxexport.report.sites import Arm, Site, merged
 from fxexport.source.location import SourceLocation
 
 __all__ = ["report_captured", "report_kept"]
@@ -29,7 +30,10 @@ def report_captured(report: Report, graph: CapturedGraph) -> None:
 
 
 def report_kept(report: Report, graph: CapturedGraph) -> None:
-    """Brings the findings of `report_captured` up to date with a graph that was rewritten."""
+    """Brings the findings of `report_captured` up to date with a graph that was rewritten.
+
+    The report gets the tree of its ifs and loops as well.
+    """
     kept = {_site(node) for node in _control_flow(graph.module)}
     findings = report.findings[:]
     report.findings.clear()
@@ -42,6 +46,36 @@ def report_kept(report: Report, graph: CapturedGraph) -> None:
     for node in _control_flow(graph.module):
         if _site(node) not in told:
             _add(report, node)
+    report.control_flow = merged(list(_sites(graph.module)))
+
+
+def _sites(module: fx.GraphModule) -> Iterator[Site]:
+    """The ifs and loops of the program in a graph, each with those inside of it."""
+    for node in module.graph.nodes:
+        bodies = bodies_of(module, node)
+        if not bodies:
+            continue
+        if HELPER.of(node):
+            for body in bodies:
+                yield from _sites(body)
+            continue
+        is_branch = node.target is branch
+        names = ("then", "else") if is_branch else ("body",)
+        yield Site(
+            "branch" if is_branch else "loop",
+            source_of(node),
+            tuple(
+                Arm(name, _operators(body), tuple(_sites(body)))
+                for name, body in zip(names, bodies, strict=True)
+            ),
+            BOUND.of(node) or "",
+        )
+
+
+def _operators(module: fx.GraphModule) -> int:
+    """How many operators a graph has itself."""
+    nodes = module.graph.nodes
+    return sum(node.op == "call_function" and not bodies_of(module, node) for node in nodes)
 
 
 def _add(report: Report, node: fx.Node) -> None:

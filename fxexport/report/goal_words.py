@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FORCED", "NEVER"]
+__all__ = ["FORCED", "NEVER", "SIDES"]
 
 NEVER = {
     "then": "was never true",
@@ -19,4 +19,12 @@ FORCED = {
     "one trip": "forced to 1 iteration",
     "several trips": "forced to several iterations",
     "any trip": "forced to run",
+}
+SIDES = {
+    "then": "then",
+    "else": "else",
+    "no trip": "0",
+    "one trip": "1",
+    "several trips": "2+",
+    "any trip": "runs",
 }

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from fxexport.codes.ids import FINDING_CODES, Code
 from fxexport.errors import INVISIBLE, FxExportError
 from fxexport.report.build import BuildResult
+from fxexport.report.sites import Site
 from fxexport.source.location import SourceLocation
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "FindingKind",
     "Goal",
     "OutputDifference",
+    "Reach",
     "Report",
     "Uncovered",
     "Verification",
@@ -195,8 +197,9 @@ class Verification:
 class Report:
     """Everything worth telling about one export.
 
-    `profiles` holds what travels with the file, as `Profile.to_dict` gives it; `no_profile` says
-    why dynamic inputs have none. `refusal` is why plain Python was refused where the model was read
+    `control_flow` holds the ifs and loops of the file, those in others inside of them. `profiles`
+    holds what travels with the file, as `Profile.to_dict` gives it; `no_profile` says why dynamic
+    inputs have none. `refusal` is why plain Python was refused where the model was read
     through TorchScript instead.
     """
 
@@ -207,6 +210,7 @@ class Report:
     inputs: list[dict[str, Any]] = field(default_factory=list)
     outputs: list[dict[str, Any]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    control_flow: tuple[Site, ...] = ()
     stages: list[tuple[str, float]] = field(default_factory=list)
     verification: Verification | None = None
     build: BuildResult | None = None

@@ -1,4 +1,4 @@
-"""Inputs and outputs for people: a row each, with their types and the sizes that may vary."""
+"""Inputs and outputs for people: a row each with its type, then a row for each size that varies."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from fxexport.report.layout import print_rows
+from fxexport.report.layout import print_rows, section
 from fxexport.report.signature import dimension_ranges, type_text
 
-__all__ = ["print_signature"]
+__all__ = ["print_signature", "print_sizes"]
+
+_Entries = Sequence[Mapping[str, Any]]
 
 
-def print_signature(
-    console: Console, inputs: Sequence[Mapping[str, Any]], outputs: Sequence[Mapping[str, Any]]
-) -> None:
+def print_signature(console: Console, inputs: _Entries, outputs: _Entries) -> None:
     """Prints what a file takes and gives.
 
     Args:
@@ -27,15 +27,34 @@ def print_signature(
     rows: list[list[Text | str]] = []
     for title, entries in (("inputs", inputs), ("outputs", outputs)):
         for k, entry in enumerate(entries):
-            ranges = dimension_ranges([entry])
-            rows.append(
-                [
-                    Text(title if k == 0 else "", "bold"),
-                    Text(str(entry.get("name", "")), "cyan"),
-                    type_text(entry),
-                    Text(", ".join(f"{name}: {sizes}" for name, sizes in ranges.items()), "dim"),
-                ]
-            )
+            heading = Text(title if k == 0 else "", "bold")
+            name = Text(str(entry.get("name", "")), "cyan")
+            rows.append([heading, name, type_text(entry)])
     if rows:
         console.print()
         print_rows(console, rows, indent="")
+
+
+def print_sizes(console: Console, inputs: _Entries, outputs: _Entries) -> None:
+    """Prints the sizes and numbers that may vary: what they may be, and where they are."""
+    ranges = {**dimension_ranges(outputs), **dimension_ranges(inputs)}
+    if not ranges:
+        return
+    section(console, "Sizes")
+    rows: list[list[Text | str]] = []
+    for name in dict.fromkeys([*dimension_ranges(inputs), *ranges]):
+        places = [place for entry in (*inputs, *outputs) for place in _places(entry, name)]
+        rows.append([Text(name, "cyan"), ranges[name], Text(", ".join(places), "dim")])
+    print_rows(console, rows)
+
+
+def _places(entry: Mapping[str, Any], name: str) -> list[str]:
+    """Where a size stands in an input or output, as in ``x[0]``."""
+    own = str(entry.get("name"))
+    if entry.get("values") and own == name:
+        return ["a number"]
+    return [
+        f"{own}[{k}]"
+        for k, dim in enumerate(entry.get("shape") or ())
+        if (dim.get("name") if isinstance(dim, dict) else dim) == name
+    ]

@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from fxexport.outline.text import short_file
-from fxexport.report.layout import line, print_rows, print_tree, section
+from fxexport.report.layout import line, print_rows, print_tree, section, short_path
 from fxexport.scan.model import Called, Decides, FoundModel, Hint, ScannedFile, Site, Step, sites_in
 
 __all__ = ["print_scan"]
@@ -33,10 +32,10 @@ def print_scan(console: Console, files: Sequence[ScannedFile], *, full: bool = F
     """
     for file in files:
         if file.problem:
-            line(console, f"{short_file(file.path)}: not read: {file.problem}", "yellow")
+            line(console, f"{short_path(file.path)}: not read: {file.problem}", "yellow")
         models = [model for model in file.models if full or _is_shown(model)]
         if models:
-            line(console, short_file(file.path), "bold")
+            line(console, short_path(file.path), "bold")
             for model in models:
                 print_tree(console, _tree(model, full))
     _print_totals(console, files, full)
@@ -63,7 +62,7 @@ def _grow(tree: Tree, steps: Iterable[Step], full: bool) -> None:
             continue
         if isinstance(step, Called):
             label = Text().append(f"{step.name}()", "bold")
-            label.append(f"  {short_file(step.file)}:{step.line}", "dim")
+            label.append(f"  {short_path(step.file)}:{step.line}", "dim")
             _grow(tree.add(label), step.steps, full)
             continue
         here = tree.add(_site_text(step))

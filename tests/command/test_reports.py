@@ -76,7 +76,7 @@ def test_several_reports_of_one_export(folder: Path, capsys: pytest.CaptureFixtu
     assert json.loads(printed.out)["ok"] is True
     assert "Report: net.report.html" in printed.err
     assert (folder / "net.report.html").read_text().startswith("<!doctype html>")
-    assert (folder / "r.txt").read_text().startswith("net.py:forward -> net.onnx")
+    assert (folder / "r.txt").read_text().startswith("! Exported net.onnx; not compared")
 
 
 def test_a_refusal_has_a_page_too(folder: Path) -> None:

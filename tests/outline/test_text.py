@@ -91,8 +91,9 @@ def test_everything_is_said_once() -> None:
         "m.onnx",
         "ONNX opset 21, own 1, 21 nodes, 2.0 KB, weights 4.0 KB in m.data, written by by hand 1",
         "",
-        "inputs   x  float32[n]  n: 2 or more",
+        "inputs   x  float32[n]",
     ]
+    assert "Sizes\n  n  2 or more  x[0], x[0]\n" in text
     assert "Control flow: 1 If, 1 Loop, up to 2 deep" in text
     assert "Contract, checked when it runs\n  needs  n >= 2  b.py:9: assert n > 1\n" in text
     assert text.endswith("Operators\n  If 1, own::A 20\n")

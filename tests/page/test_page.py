@@ -139,12 +139,12 @@ def test_what_the_program_says_is_text_and_not_html(source: Path) -> None:
 @pytest.mark.parametrize(
     ("report", "error", "kind", "words"),
     [
-        ({}, None, "good", "It agrees with PyTorch on 1 of 1 inputs."),
+        ({}, None, "good", "It agrees with PyTorch in 1 of 1 comparisons."),
         (
             {"uncovered": True},
             None,
             "unsure",
-            "It agrees with PyTorch on 1 of 1 inputs; 1 path or trip count was not reached.",
+            "It agrees with PyTorch in 1 of 1 comparisons; 1 path or trip count was not reached.",
         ),
         ({"ok": False}, None, "bad", "It does NOT agree with PyTorch: 0 of 1 do."),
         (None, UnsupportedError("no"), "bad", "Nothing was exported: 1 refusal."),
@@ -244,7 +244,7 @@ def positive(x: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    ("name", "begin"), [("r.html", "<!doctype html>"), ("r.json", "{"), ("r.txt", "positive")]
+    ("name", "begin"), [("r.html", "<!doctype html>"), ("r.json", "{"), ("r.txt", "! Exported ")]
 )
 def test_an_export_saves_its_report_by_the_files_ending(
     tmp_path: Path, name: str, begin: str

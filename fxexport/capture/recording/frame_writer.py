@@ -52,6 +52,7 @@ class FrameWriter:
         self._weight_fakes: dict[str, torch.Tensor] = {}
         # Paths of the modules that are being called, innermost last.
         self.module_path: list[str] = []
+        self.emitted = 0
         self._counter = 0
 
     # -- frames ------------------------------------------------------------------------------
@@ -329,6 +330,7 @@ class FrameWriter:
         val: Value = None,
         kwargs: dict[str, Operand] | None = None,
     ) -> fx.Node:
+        self.emitted += 1
         node = frame.graph.call_function(function, args, kwargs or {})
         node.meta["source"] = user_frames()
         node.meta["module"] = self.module_path[-1] if self.module_path else ""

@@ -7,9 +7,9 @@ import io
 import pytest
 from rich.console import Console
 
-from fxexport.report.coverage import print_coverage
+from fxexport.report.comparisons import print_comparisons
 from fxexport.report.json import as_json
-from fxexport.report.model import Goal, Report, Uncovered, Verification, VerifiedCase
+from fxexport.report.model import Goal, OutputDifference, Reach, Report, Verification, VerifiedCase
 from fxexport.source.location import SourceLocation
 
 HERE = SourceLocation("m.py", 3, "forward")
@@ -21,7 +21,7 @@ def verification(*goals: Goal) -> Verification:
 
 def shown(result: Verification) -> str:
     file = io.StringIO()
-    print_coverage(Console(file=file, width=200), result, verbose=False)
+    print_comparisons(Console(file=file, width=200), result, verbose=False)
     return file.getvalue()
 
 
@@ -43,22 +43,32 @@ def test_only_what_was_compared_with_pytorch_counts() -> None:
 def test_model_without_control_flow_is_covered() -> None:
     assert verification().coverage == 100.0
     assert verification().coverage_text() == ""
-    assert shown(verification()) == ""
+    assert "goals" not in shown(verification())
 
 
-def test_forced_goals_are_marked_and_others_have_their_reason() -> None:
-    SOME.uncovered = [Uncovered("loop", "one trip", HERE, "IndexError: (m.py:4)")]
-    assert shown(SOME) == (
-        "  goals: 2 of 4 (1 by inputs, 1 forced, 1 more compared with the graph alone)\n"
-        "\n"
-        "Compared with decisions forced, since no input led there\n"
-        "  If  m.py:3\n"
-        "              forced to be true\n"
-        "\n"
-        "Not reached by any comparison\n"
-        "  Loop  m.py:3\n"
-        "                never with 1 iteration (IndexError: (m.py:4))\n"
+def test_comparisons_that_agree_are_one_line() -> None:
+    close = OutputDifference("y", True, 1e-6, 1e-7)
+    closer = OutputDifference("z", True, 1e-8, 1e-9)
+    cases = [VerifiedCase("example inputs", True, (closer,)), VerifiedCase("n=7", True, (close,))]
+    assert shown(Verification(True, cases)) == (
+        "\nCompared with PyTorch: 2 of 2 agree; largest difference 1e-06 (y, n=7)\n"
     )
+    same = [VerifiedCase("n=7", True, (OutputDifference("y", True),))]
+    assert shown(Verification(True, same)) == (
+        "\nCompared with PyTorch: 1 of 1 agree, to the last bit\n"
+    )
+
+
+@pytest.mark.parametrize(("compared", "columns"), [(2, 24), (1, 12)])
+def test_a_terminal_shows_coverage_as_a_bar(compared: int, columns: int) -> None:
+    reached: list[Reach] = ["input"] * compared + ["not reached"] * (2 - compared)
+    goals = [Goal("branch", "then", HERE, how) for how in reached]
+    file = io.StringIO()
+    console = Console(file=file, width=80, force_terminal=True, color_system=None)
+    print_comparisons(console, verification(*goals), verbose=False)
+    bar = next(line for line in file.getvalue().splitlines() if "goals" in line)
+    assert bar.count("━") == columns
+    assert bar.endswith(f"{compared} of 2 ({compared} by inputs, 0 forced)")
 
 
 @pytest.mark.parametrize(
