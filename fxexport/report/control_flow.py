@@ -8,6 +8,7 @@ something that a pass has removed.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from torch import fx
 
@@ -15,7 +16,7 @@ from fxexport.graph.captured import CapturedGraph, bodies_of, source_of
 from fxexport.graph.marks import BOUND, HELPER
 from fxexport.graph.ops import branch, loop
 from fxexport.report.model import Finding, FindingKind, Report
-from fxexport.report.sites import Arm, Site, merged
+from fxexport.report.sites import Arm, Path, Site, merged
 from fxexport.source.location import SourceLocation
 
 __all__ = ["report_captured", "report_kept"]
@@ -49,27 +50,24 @@ def report_kept(report: Report, graph: CapturedGraph) -> None:
     report.control_flow = merged(list(_sites(graph.module)))
 
 
-def _sites(module: fx.GraphModule) -> Iterator[Site]:
+def _sites(module: fx.GraphModule, around: Path = ()) -> Iterator[Site]:
     """The ifs and loops of the program in a graph, each with those inside of it."""
     for node in module.graph.nodes:
         bodies = bodies_of(module, node)
-        if not bodies:
-            continue
-        if HELPER.of(node):
-            for body in bodies:
-                yield from _sites(body)
-            continue
         is_branch = node.target is branch
-        names = ("then", "else") if is_branch else ("body",)
-        yield Site(
-            "branch" if is_branch else "loop",
-            source_of(node),
-            tuple(
-                Arm(name, _operators(body), tuple(_sites(body)))
-                for name, body in zip(names, bodies, strict=True)
-            ),
-            BOUND.of(node) or "",
-        )
+        path = (*around, node.name)
+        arms = [
+            Arm(name, _operators(body), tuple(_sites(body, (*path, name))))
+            for name, body in zip(
+                ("then", "else") if is_branch else ("body",), bodies, strict=False
+            )
+        ]
+        if HELPER.of(node):
+            for arm in arms:
+                yield from arm.sites
+        elif arms:
+            kind: Literal["branch", "loop"] = "branch" if is_branch else "loop"
+            yield Site(kind, source_of(node), tuple(arms), BOUND.of(node) or "", (path,))
 
 
 def _operators(module: fx.GraphModule) -> int:

@@ -133,12 +133,14 @@ class _Drawing:
         A loop that is written out and may end early asks at each iteration whether it has. Others
         may have ifs of their own, as in ``while a and b``: what was not compared of them is told.
         """
+        asked = self._goals.get(("branch", entry.location), [])
         if entry.kind == "unrolled":
-            return self._goals.get(("branch", entry.location), [])
+            return [goal for goal in asked if not goal.compared]
         goals = self._goals.get((entry.kind, entry.location), [])
+        if entry.site is not None:
+            goals = [goal for goal in goals if goal.path in entry.site.paths]
         if entry.kind == "loop":
-            asked = self._goals.get(("branch", entry.location), [])
-            goals = [*goals, *(goal for goal in asked if not goal.compared)]
+            goals += [goal for goal in asked if not goal.compared]
         return goals
 
     def _label(self, entry: Entry, goals: Sequence[Goal]) -> Label:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from fxexport.codes.ids import FINDING_CODES, Code
 from fxexport.errors import INVISIBLE, FxExportError
 from fxexport.report.build import BuildResult
-from fxexport.report.sites import Site
+from fxexport.report.sites import Path, Site
 from fxexport.source.location import SourceLocation
 
 __all__ = [
@@ -127,6 +127,7 @@ class Goal:
         location: the line of the branch or loop.
         reached: how it was reached.
         reason: why it was not, or not better.
+        path: where the branch or loop is in the graph.
     """
 
     kind: str
@@ -134,6 +135,7 @@ class Goal:
     location: SourceLocation | None = None
     reached: Reach = "not reached"
     reason: str = ""
+    path: Path = ()
 
     @property
     def compared(self) -> bool:

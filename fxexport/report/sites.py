@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from fxexport.source.location import SourceLocation
 
-__all__ = ["Arm", "Site", "merged", "sites_as_data", "sites_in"]
+__all__ = ["Arm", "Path", "Site", "merged", "sites_as_data", "sites_in"]
+
+Path = tuple[str, ...]
+"""Where an if or loop is in the graph: the names of nodes, and of their bodies between them."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Site:
         location: the user's line.
         arms: its bodies: "then" and "else", or "body".
         bound: what limits a loop, in words.
-        copies: how many constructs of the file it stands for: one line may have many, as in a loop
+        paths: where the constructs are that it stands for: one line may have many, as in a loop
             that is written out.
     """
 
@@ -28,7 +31,12 @@ class Site:
     location: SourceLocation | None
     arms: tuple[Arm, ...]
     bound: str = ""
-    copies: int = 1
+    paths: tuple[Path, ...] = ()
+
+    @property
+    def copies(self) -> int:
+        """How many constructs of the file it stands for."""
+        return len(self.paths)
 
     @property
     def key(self) -> tuple[str, SourceLocation | None]:
@@ -100,10 +108,9 @@ def _unnested(site: Site) -> Iterator[Site]:
         return
     taken: list[Site] = []
     arms = tuple(
-        Arm(arm.name, arm.operators, tuple(_without(arm.sites, site.key, taken)))
-        for arm in site.arms
+        replace(arm, sites=tuple(_without(arm.sites, site.key, taken))) for arm in site.arms
     )
-    yield Site(site.kind, site.location, arms, site.bound, site.copies)
+    yield replace(site, arms=arms)
     for one in taken:
         yield from _unnested(one)
 
@@ -117,10 +124,9 @@ def _without(
             taken.append(site)
             continue
         arms = tuple(
-            Arm(arm.name, arm.operators, tuple(_without(arm.sites, key, taken)))
-            for arm in site.arms
+            replace(arm, sites=tuple(_without(arm.sites, key, taken))) for arm in site.arms
         )
-        yield Site(site.kind, site.location, arms, site.bound, site.copies)
+        yield replace(site, arms=arms)
 
 
 def _one(group: Sequence[Site]) -> Site:
@@ -139,5 +145,5 @@ def _one(group: Sequence[Site]) -> Site:
         for name in names
     )  # fmt: skip
     bounds = dict.fromkeys(site.bound for site in group if site.bound)
-    copies = sum(site.copies for site in group)
-    return Site(first.kind, first.location, arms, ", ".join(bounds), copies)
+    paths = tuple(path for site in group for path in site.paths)
+    return Site(first.kind, first.location, arms, ", ".join(bounds), paths)

@@ -32,6 +32,9 @@ __all__ = ["print_comparison", "print_error", "print_report"]
 _CAP = 12
 """Entries shown of each section unless everything is asked for."""
 
+_OF_LINE = 3
+"""Findings of one kind that are shown of one line, likewise."""
+
 _SECTIONS: tuple[tuple[str, tuple[FindingKind, ...], str], ...] = (
     ("Contract", ("pinned", "relation", "assumption"), "yellow"),
     ("Kept from call to call", ("state",), "cyan"),
@@ -154,13 +157,24 @@ def _grouped(findings: list[Finding], *, apart: bool) -> list[tuple[Finding, str
     groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
         groups.setdefault((finding.kind, finding.message), []).append(finding)
-    return [(group[0], _more_text(len(group) - 1)) for group in groups.values()]
+    told = [(group[0], _more_text(len(group) - 1)) for group in groups.values()]
+    by_line: dict[object, list[tuple[Finding, str]]] = {}
+    for finding, more in told:
+        key = (finding.kind, finding.location) if finding.location is not None else id(finding)
+        by_line.setdefault(key, []).append((finding, more))
+    return [entry for entries in by_line.values() for entry in _first_of_line(entries)]
+
+
+def _first_of_line(entries: list[tuple[Finding, str]]) -> list[tuple[Finding, str]]:
+    """What is said of one line; of many things the first one, and how many there are."""
+    if len(entries) <= _OF_LINE:
+        return entries
+    finding, _ = entries[0]
+    return [(finding, f" (and {len(entries) - 1} more of this line; -v shows them)")]
 
 
 def _more_text(more: int) -> str:
-    if not more:
-        return ""
-    return f" (and at {more} more line{'s' if more > 1 else ''})"
+    return f" (and at {more} more line{'s' if more > 1 else ''})" if more else ""
 
 
 def _print_build(console: Console, result: BuildResult) -> None:

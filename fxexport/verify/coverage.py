@@ -117,7 +117,7 @@ class Coverage:
                 key = (site.path, goal)
                 by_input = key in self.seen
                 how = Outcome("input") if by_input else forced.get(key, Outcome("not reached"))
-                goals.append(Goal(site.kind, goal, site.location, *how))
+                goals.append(Goal(site.kind, goal, site.location, *how, path=site.path))
         return goals
 
     def uncovered(self, forced: Mapping[Reached, Outcome]) -> list[Uncovered]:

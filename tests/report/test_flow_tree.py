@@ -169,18 +169,20 @@ def test_what_a_called_library_decides_is_counted_and_shown_on_request(tmp_path:
 
 
 HERE = SourceLocation("gone.py", 3)
+PATH = ("branch_1",)
 
 
 def goals(reached: Sequence[tuple[str, Reach]], kind: str = "branch") -> Verification:
     found = [
-        Goal(kind, goal, HERE, how, "IndexError: index 0" if how == "not reached" else "")
+        Goal(kind, goal, HERE, how, "IndexError: index 0" if how == "not reached" else "", PATH)
         for goal, how in reached
     ]
     return Verification(True, [VerifiedCase("example inputs", True)], goals=found)
 
 
 def one_site(copies: int = 1) -> tuple[Site, ...]:
-    return (Site("branch", HERE, (Arm("then", 1), Arm("else", 1)), copies=copies),)
+    arms = (Arm("then", 1), Arm("else", 1))
+    return (Site("branch", HERE, arms, paths=(PATH,) * copies),)
 
 
 @pytest.mark.parametrize(
@@ -202,6 +204,32 @@ def test_marks_say_how_each_path_was_compared(
     missing = ["was never false" if g == "else" else "was never true" for g, how in reached
                if how == "not reached"]  # fmt: skip
     assert why == [f"{text}: IndexError: index 0" for text in missing]
+
+
+def test_marks_are_of_the_construct_that_stands_there_and_not_of_its_line() -> None:
+    line = SourceLocation("gone.py", 9)
+
+    def inner(path: tuple[str, ...]) -> Site:
+        return Site("branch", line, (), paths=(path,))
+
+    arms = (
+        Arm("then", 1, (inner(("b", "then", "c")),)),
+        Arm("else", 1, (inner(("b", "else", "c")),)),
+    )
+    goals = [
+        Goal("branch", "then", line, "input", path=("b", "then", "c")),
+        Goal("branch", "then", line, "forced", path=("b", "else", "c")),
+    ]
+    verification = Verification(True, [VerifiedCase("example inputs", True)], goals=goals)
+    report = Report(
+        control_flow=(Site("branch", HERE, arms, paths=(("b",),)),), verification=verification
+    )
+    assert shown(report)[2:] == [
+        "├── then",
+        "│   └── If  gone.py:9  then ✔",
+        "└── else",
+        "    └── If  gone.py:9  then ✔ forced",
+    ]
 
 
 def test_without_a_comparison_there_are_no_marks() -> None:

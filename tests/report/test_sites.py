@@ -8,7 +8,7 @@ from fxexport.source.location import SourceLocation
 
 def at(line: int, *inner: Site, other: tuple[Site, ...] = ()) -> Site:
     arms = (Arm("then", 2, inner), Arm("else", 1, other))
-    return Site("branch", SourceLocation("m.py", line), arms)
+    return Site("branch", SourceLocation("m.py", line), arms, paths=((f"branch_{line}",),))
 
 
 def outline(sites: tuple[Site, ...]) -> list[object]:
@@ -34,12 +34,12 @@ def test_what_copies_have_inside_is_put_together() -> None:
 
 
 def test_a_loop_and_an_if_of_one_line_are_two() -> None:
-    loop = Site("loop", SourceLocation("m.py", 3), (Arm("body", 1, (at(3),)),))
+    loop = Site("loop", SourceLocation("m.py", 3), (Arm("body", 1, (at(3),)),), paths=(("l",),))
     assert [site.kind for site in sites_in(merged([loop]))] == ["loop", "branch"]
 
 
 def test_sites_without_a_line_stay_apart_from_those_with_one() -> None:
-    nameless = Site("loop", None, (Arm("body", 1, (at(3),)),))
+    nameless = Site("loop", None, (Arm("body", 1, (at(3),)),), paths=(("l",),))
     assert outline(merged([nameless, at(3)])) == [
         (None, 1, [[(3, 1, [[], []])]]),
         (3, 1, [[], []]),

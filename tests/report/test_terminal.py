@@ -84,7 +84,7 @@ def a_report(source: Path) -> Report:
     ]
     report.outputs = [{"name": "y", "kind": "tensor", "dtype": "float32", "shape": ["batch", 3]}]
     test = SourceLocation(str(source), 6, "forward")
-    report.control_flow = (Site("branch", test, (Arm("then", 1), Arm("else", 0))),)
+    report.control_flow = (Site("branch", test, (Arm("then", 1), Arm("else", 0)), paths=(("b",),)),)
     report.add("relation", "batch >= 1", SourceLocation(str(source), 4, "forward"))
     report.add("constant", "n is 3 in the file")
     report.stages = [("capture", 0.25), ("lower", 1.5)]
@@ -93,7 +93,10 @@ def a_report(source: Path) -> Report:
         cases=[
             VerifiedCase("example inputs", True, (OutputDifference("y", True, 1.25e-07, 3e-6),))
         ],
-        goals=[Goal("branch", "then", test, "input"), Goal("branch", "else", test, "forced")],
+        goals=[
+            Goal("branch", "then", test, "input", path=("b",)),
+            Goal("branch", "else", test, "forced", path=("b",)),
+        ],
     )
     return report
 
@@ -208,6 +211,18 @@ def test_findings_that_say_the_same_are_shown_once() -> None:
     assert "gone.py:4" in text
     assert "(and at 2 more lines)" in text
     assert shown(report, verbose=True).count("dimension 0 is 8") == 3
+
+
+def test_many_findings_of_one_line_are_told_as_one() -> None:
+    report = Report(model="m")
+    for k in range(9):
+        report.add("note", f"'part{k}' is written", SourceLocation("gone.py", 4))
+    assert shown(report).endswith(
+        "Notes\n"
+        "  note  'part0' is written (and 8 more of this line; -v shows them)\n"
+        "        gone.py:4\n"
+    )
+    assert shown(report, verbose=True).count("is written") == 9
 
 
 KINDS: list[FindingKind] = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import sympy
 
@@ -131,5 +131,13 @@ def _simpler(expr: sympy.Basic) -> sympy.Basic:
     return expr
 
 
-def _conjuncts(expr: sympy.Basic) -> tuple[sympy.Basic, ...]:
-    return expr.args if isinstance(expr, sympy.And) else (expr,)
+def _conjuncts(expr: sympy.Basic) -> Iterator[sympy.Basic]:
+    """The parts of a fact that hold for themselves: none of a product's factors is 0, say."""
+    if isinstance(expr, sympy.And):
+        for part in expr.args:
+            yield from _conjuncts(part)
+    elif isinstance(expr, sympy.Ne) and isinstance(expr.lhs, sympy.Mul) and expr.rhs == 0:
+        for factor in expr.lhs.args:
+            yield sympy.Ne(factor, 0)
+    else:
+        yield expr

@@ -313,6 +313,18 @@ def test_a_size_that_is_divided_by_may_not_be_0(name: str) -> None:
     agrees(DIVIDING[name], [(torch.randn(n, 3),) for n in (4, 2, 3, 7)])
 
 
+def test_a_product_of_sizes_that_may_not_be_0_is_a_range_of_each() -> None:
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        return x.view(x.shape[0], x.shape[1], -1, 4)
+
+    exported = fxexport.export(
+        forward, torch.ones(2, 3, 8), dynamic={"x": {0: "rows", 1: "columns"}}, verify=False
+    )
+    assert [dim["min"] for dim in exported.report.inputs[0]["shape"][:2]] == [1, 1]
+    texts = [found.message for found in exported.report.of_kind("relation")]
+    assert sorted(texts) == ["columns >= 1", "rows >= 1"]
+
+
 def test_operators_that_need_values_are_refused_by_name() -> None:
     with pytest.raises(
         fxexport.UnsupportedError, match=r"PyTorch cannot say what aten\._to_sparse"
