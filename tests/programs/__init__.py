@@ -44,6 +44,7 @@ THEMES = (
     "mutation_views",
     "stale_views",
     "new_objects",
+    "copies",
     "ragged_outputs",
     "numbers",
     "yielding",

@@ -27,6 +27,7 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.functions.assert_functions import AssertFunctions
 from fxexport.capture.functions.composed_functions import linear_losses
 from fxexport.capture.functions.container_methods import ContainerMethods
+from fxexport.capture.functions.copying import Copying
 from fxexport.capture.functions.higher_order import HigherOrder
 from fxexport.capture.functions.iterable_functions import IterableFunctions
 from fxexport.capture.functions.native_calls import NativeCalls
@@ -49,9 +50,9 @@ __all__ = ["Builtins"]
 # Functions that take None, or that look at what is there by themselves.
 _ASKING = frozenset(
     {
-        isinstance, type, getattr, hasattr, setattr, bool, str, repr, print, tuple, list, set, dict,
-        object.__setattr__, copy.copy, copy.deepcopy, operator.not_, torch.cond, functools.reduce,
-        torch.jit.fork,
+        isinstance, type, id, getattr, hasattr, setattr, bool, str, repr, print, tuple, list, set,
+        dict, object.__setattr__, copy.copy, copy.deepcopy, operator.not_, torch.cond,
+        functools.reduce, torch.jit.fork,
         *compat.OVERRIDE_TESTS,
     }
 )  # fmt: skip
@@ -72,6 +73,7 @@ class Builtins:
             **iterables.table(),
             **NumberFunctions(operators).table(),
             **self._objects.table(),
+            **Copying(operators).table(),
             **AssertFunctions(operators).table(),
             **linear_losses(operators),
             torch.jit.fork: self._fork,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import copy
 import functools
 import operator
 from typing import Any
@@ -18,6 +17,7 @@ from fxexport.capture.recording.types import Function
 from fxexport.capture.session.journal import UNSET, AttributeSlot
 from fxexport.capture.session.session import Poison, is_symbolic, sym_type
 from fxexport.capture.staging.raised_paths import run_with_default
+from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.maybe import Maybe
 from fxexport.capture.values.symbolic_text import OpenText
 from fxexport.codes.ids import Code
@@ -48,6 +48,7 @@ class ObjectFunctions:
         return {
             builtins.isinstance: self._isinstance,
             builtins.type: self._type,
+            builtins.id: self._id,
             builtins.str: self._str,
             builtins.repr: self._repr,
             builtins.print: self._print,
@@ -55,8 +56,6 @@ class ObjectFunctions:
             builtins.hasattr: self._hasattr,
             builtins.setattr: lambda owner, name, value: operators.set_attr(value, owner, name),
             builtins.delattr: lambda owner, name: operators.del_attr(owner, name),
-            copy.copy: self._copied(copy.copy),
-            copy.deepcopy: self._copied(copy.deepcopy),
             operator.not_: lambda value: operators.not_(value),
             operator.contains: lambda items, item: operators.contains(item, items),
             operator.getitem: lambda items, key: operators.get_item(items, key),
@@ -68,9 +67,6 @@ class ObjectFunctions:
             },
             object.__setattr__: self.set_plainly,
         }
-
-    def _copied(self, function: Function) -> Function:
-        return lambda value, *args: self._operators.fresh(function(value, *args))
 
     def set_plainly(self, owner: object, name: str, value: object) -> None:
         """``object.__setattr__``."""
@@ -110,6 +106,16 @@ class ObjectFunctions:
             if is_symbolic(args[0]):
                 return sym_type(args[0])
         return type(*args)
+
+    def _id(self, value: object) -> object:
+        """The identity of an object, whatever it holds."""
+        value = self._operators.read(value)
+        if isinstance(value, Choice):
+            return self._operators.session.each(value, id)
+        if isinstance(value, Maybe):
+            inside = value.value
+            return self._operators.if_exp(value.present, lambda: id(inside), lambda: id(None))
+        return id(value)
 
     def _str(self, *args: object) -> object:
         args = tuple(map(self._operators.read, args))

@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 from fxexport import _torch_compat as compat
 from fxexport.capture.functions import composed_functions as written_out
 from fxexport.capture.functions import indexing, spectra
+from fxexport.capture.functions.copying import copied_tensor
 from fxexport.capture.functions.nonempty_functions import nonempty_functions
 from fxexport.capture.functions.packed_sequences import PackedSequences
 from fxexport.capture.functions.piece_arguments import PIECES
@@ -81,6 +82,9 @@ class FunctionMode(TorchFunctionMode):
             tensor.resize_: self._resize,
             tensor.resize_as_: functools.partial(self._in_memory, aten.resize_as_.default),
             tensor.requires_grad_: lambda self_, *a, **k: self_,
+            tensor.__deepcopy__: functools.partial(copied_tensor, self._session),
+            # copy.copy() makes another tensor of the same memory out of this.
+            tensor.__reduce_ex__: lambda self_, protocol: (tensor.view_as, (self_, self_)),
         }
         for name in ("__int__", "__float__", "__index__", "numpy", "__array__", "__complex__",
                      "apply_", "map_", "map2_"):  # fmt: skip

@@ -53,6 +53,8 @@ _CONTAINERS_IN_PYTHON = (
     "/collections/__init__.py", "/_collections_abc.py", "<frozen _collections_abc>",
 )  # fmt: skip
 _CLASSES_OF_COLLECTIONS = frozenset({"ChainMap", "UserDict", "UserList"})
+# Modules of Python's that go through the program's objects.
+_READ_IN_PYTHON = frozenset({"copy"})
 # Parts of torch that wrap or are the user's functions and layers.
 _TORCH_CONVERTED = (
     "torch/nn/", "torch/utils/_contextlib.py", "torch/amp/autocast_mode.py", "torch/signal/",
@@ -299,6 +301,8 @@ def _is_converted(function: FunctionType) -> bool:
     if function.__globals__.get(READ_MARK) is True:
         return True
     module = (function.__globals__.get("__name__") or "").split(".")[0]
+    if module in _READ_IN_PYTHON:
+        return True
     if module in _LEFT_ALONE:
         return False
     if any(part in file for part in _NOT_CONVERTED_IN_NN):
