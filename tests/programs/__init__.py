@@ -47,6 +47,7 @@ THEMES = (
     "copies",
     "ragged_outputs",
     "numbers",
+    "numpy_numbers",
     "yielding",
     "library_callers",
     "diagonals",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import math
 import operator
 from collections import deque
 from collections.abc import Callable
@@ -40,7 +41,7 @@ from fxexport.capture.operators.operators import Operators
 from fxexport.capture.operators.variables import whole_all
 from fxexport.capture.recording.types import Function
 from fxexport.capture.session.list_runs import holds_open
-from fxexport.capture.session.session import Poison
+from fxexport.capture.session.session import Poison, is_symbolic
 from fxexport.capture.staging.alternatives import each_alternative
 from fxexport.capture.values.maybe import force
 from fxexport.capture.values.uncertain_keys import is_iterator, with_and_without
@@ -93,7 +94,7 @@ class Builtins:
             faster = self._fast_paths.get(function.__func__)
             if faster is not None:
                 return self._operators.convert(MethodType(faster, function.__self__))
-        if type(function) is type(torch.FloatTensor):
+        if type(function) is type(torch.FloatTensor) or function is torch.Tensor:
             return functools.partial(self._typed_tensor, function)
         differentiated = autograd_functions.function_of(function)
         if differentiated is not None:
@@ -118,6 +119,8 @@ class Builtins:
                 return functools.partial(self._objects.set_plainly, owner)
             if isinstance(owner, (list, dict, set, deque)):
                 return self._methods.replacement_for(function, owner)
+            if isinstance(owner, torch.Size) and function.__name__ == "numel":
+                return functools.partial(math.prod, owner)
             if isinstance(owner, tuple) and function.__name__ in ("index", "count"):
                 return functools.partial(self._methods.search, function, owner)
             if isinstance(owner, torch.Tensor) or compat.is_torch_builtin(function):
@@ -171,9 +174,17 @@ class Builtins:
         return result
 
     def _typed_tensor(self, kind: Any, *args: Any, **kwargs: object) -> object:
-        """``torch.LongTensor(items)`` and kin."""
-        if len(args) == 1 and not kwargs and holds_open(args[0]):
-            return self._operators.number_lists.tensor(args[0], kind.dtype)
+        """``torch.LongTensor(items)``, ``torch.Tensor(*sizes)`` and kin."""
+        dtype = torch.get_default_dtype() if kind is torch.Tensor else kind.dtype
+        items = args[0] if len(args) == 1 and not kwargs else None
+        if isinstance(items, list | tuple) and not isinstance(items, torch.Size):
+            if holds_open(items):
+                return self._operators.number_lists.tensor(items, dtype)
+            if _holds_symbolic(items):
+                return torch.tensor(items, dtype=dtype)
+        sizes = items if isinstance(items, torch.Size) else args
+        if not kwargs and any(map(is_symbolic, sizes)):
+            return torch.empty(tuple(sizes), dtype=dtype)
         return self._operators.constructed(kind, args, kwargs)
 
     def _of_instance(
@@ -209,3 +220,10 @@ class Builtins:
         ):
             kwargs.pop(name, None)
         return self._operators.convert(function)(*args, **kwargs)
+
+
+def _holds_symbolic(items: object) -> bool:
+    """Whether what is known only when the model runs is in a list, or in one in it."""
+    if isinstance(items, list | tuple):
+        return any(map(_holds_symbolic, items))
+    return isinstance(items, torch.Tensor) or is_symbolic(items)

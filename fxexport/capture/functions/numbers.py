@@ -19,6 +19,7 @@ from fxexport.capture.numbers.functions import (
     round_float,
     round_int,
 )
+from fxexport.capture.numbers.numpy_functions import numpy_functions
 from fxexport.capture.numbers.tensors import computed
 from fxexport.capture.operators import staged_functions
 from fxexport.capture.operators.dynamic_iterables import Dynamic, Filtered, Generated, rows
@@ -80,6 +81,10 @@ class NumberFunctions:
                 function: functools.partial(self._of_numbers, function, staged)
                 for function, staged in FUNCTIONS.items()
             },
+            **{
+                function: functools.partial(self._of_numpy, function, staged, of_list)
+                for function, (staged, of_list) in numpy_functions().items()
+            },
             math.log: self._log,
             **self._operator_functions(),
         }
@@ -126,6 +131,16 @@ class NumberFunctions:
             with errors_of_the_program():
                 return function(*args, **kwargs)
         return self._operators.call(staged)(*args, **kwargs)
+
+    def _of_numpy(
+        self, function: Function, staged: Function, of_list: bool, *args: Any, **kwargs: object
+    ) -> object:
+        """A function of NumPy: its own, or another where numbers alone are given, some symbolic."""
+        one = len(args) == 1 and isinstance(args[0], list | tuple)
+        given = args[0] if of_list and one else () if of_list else args
+        if kwargs or not any(map(is_symbolic, given)) or not all(map(_is_number, given)):
+            return function(*args, **kwargs)
+        return self._operators.call(staged)(*args)
 
     def _numbers_in(self, value: object) -> object:
         if isinstance(value, (list, tuple)):
@@ -365,3 +380,7 @@ def _is_lazy(iterable: object) -> bool:
 
 def _same(value: object) -> object:
     return value
+
+
+def _is_number(value: object) -> bool:
+    return is_symbolic(value) or isinstance(value, int | float)

@@ -216,7 +216,11 @@ class FunctionMode(TorchFunctionMode):
 
     def _one_hot(self, x: torch.Tensor, num_classes: Any = -1) -> torch.Tensor:
         """By default there are as many classes as the data has."""
-        if not isinstance(num_classes, int) or num_classes != -1:
+        if is_symbolic(num_classes):
+            inside = ((x >= 0) & (x < num_classes)).all()
+            self._session.raises_unless(inside, "class values are from 0 to num_classes - 1")
+            return (x.unsqueeze(-1) == torch.arange(num_classes)).to(torch.int64)
+        if num_classes != -1:
             result: torch.Tensor = self._raw(torch.nn.functional.one_hot, x, num_classes)
             return result
         self._session.raises_unless(x.min() >= 0, "class values are not negative")

@@ -19,11 +19,13 @@ _OF_INTS: dict[str, _Method] = {
     "conjugate": lambda number: number,
     "as_integer_ratio": lambda number: (number, 1),
     "is_integer": lambda number: True,
+    "item": lambda number: number,
     "__index__": lambda number: number,
     "__int__": lambda number: number,
 }
 _OF_FLOATS: dict[str, _Method] = {
     "is_integer": is_whole,
+    "item": lambda number: number,
     "conjugate": lambda number: number,
     "__float__": lambda number: number,
     "__int__": torch.sym_int,

@@ -75,6 +75,8 @@ class Attributes:
 
     def _of_number(self, owner: Any, name: str) -> Any:
         number = self._session.operand(owner)
+        if name == "astype":  # as NumPy's numbers have it
+            return lambda kind: self._calls.call(kind)(number)
         found, is_method = method_of(number, name)
         if found is None:
             with errors_of_the_program():
