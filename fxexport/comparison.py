@@ -36,7 +36,7 @@ from fxexport.version import VERSION
 if TYPE_CHECKING:
     import onnx
 
-    from fxexport.report import Report
+    from fxexport.export_report import Report
 
 __all__ = ["verify_file"]
 
@@ -120,6 +120,7 @@ def verify_file(
     file.check_inputs_of(exported.graph.inputs)
     file.check_outputs_of(exported.graph)
     exported.report.path = file.path
+    exported.report.compares = True
     with progress("verify"):
         found = exported.verify_file(file.path, check_inputs, asked, explain=file.names_its_values)
     if found.ran and file.flow != _flow(exported.operators()):

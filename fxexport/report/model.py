@@ -212,7 +212,8 @@ class Report:
     `control_flow` holds the ifs and loops of the file, those in others inside of them. `profiles`
     holds what travels with the file, as `Profile.to_dict` gives it; `no_profile` says why dynamic
     inputs have none. `refusal` is why plain Python was refused where the model was read
-    through TorchScript instead. `versions` are those of the packages that have made it.
+    through TorchScript instead. `versions` are those of the packages that have made it. `compares`
+    is True of a file that was there before, and was only compared.
     """
 
     model: str = ""
@@ -230,6 +231,7 @@ class Report:
     no_profile: str = ""
     refusal: FxExportError | None = None
     versions: dict[str, str | None] = field(default_factory=versions)
+    compares: bool = False
 
     def add(self, kind: FindingKind, message: str, location: SourceLocation | None = None) -> None:
         """Records a finding once, however often it is met."""
