@@ -49,17 +49,19 @@ class Finding:
         message: the same in a sentence.
         location: the user's line.
         nodes: the names of the ONNX nodes that stand for it, where some do.
+        own_code: its code, where it is not that of its kind.
     """
 
     kind: FindingKind
     message: str
     location: SourceLocation | None = None
     nodes: tuple[str, ...] = ()
+    own_code: Code | None = None
 
     @property
     def code(self) -> Code:
-        """The code of its kind."""
-        return FINDING_CODES[self.kind]
+        """What sort of finding it is."""
+        return self.own_code or FINDING_CODES[self.kind]
 
     def to_dict(self) -> dict[str, Any]:
         """The finding as plain JSON data."""
@@ -233,9 +235,23 @@ class Report:
     versions: dict[str, str | None] = field(default_factory=versions)
     compares: bool = False
 
-    def add(self, kind: FindingKind, message: str, location: SourceLocation | None = None) -> None:
-        """Records a finding once, however often it is met."""
-        finding = Finding(kind, message.replace(INVISIBLE, ""), location)
+    def add(
+        self,
+        kind: FindingKind,
+        message: str,
+        location: SourceLocation | None = None,
+        *,
+        code: Code | None = None,
+    ) -> None:
+        """Records a finding once, however often it is met.
+
+        Args:
+            kind: what was decided.
+            message: the same in a sentence.
+            location: the user's line.
+            code: where it has another one than its kind.
+        """
+        finding = Finding(kind, message.replace(INVISIBLE, ""), location, own_code=code)
         if finding not in self.findings:
             self.findings.append(finding)
 
