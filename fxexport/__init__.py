@@ -23,12 +23,12 @@ if TYPE_CHECKING:
         UsageError,
         VerificationError,
     )
+    from fxexport.export_report import Report
     from fxexport.exported import Exported
     from fxexport.inputs import TensorSpec
     from fxexport.lowering import register_function, register_lowering
     from fxexport.pipeline import export
     from fxexport.profiles import Dim, Profile
-    from fxexport.report import Report
     from fxexport.targets.onnxruntime.provider_options import provider_options
 
 __version__ = VERSION
@@ -64,7 +64,7 @@ _HOME_OF = {
     "ModelError": "fxexport.errors",
     "OutputError": "fxexport.errors",
     "Profile": "fxexport.profiles",
-    "Report": "fxexport.report",
+    "Report": "fxexport.export_report",
     "TensorSpec": "fxexport.inputs",
     "UnsupportedError": "fxexport.errors",
     "UsageError": "fxexport.errors",

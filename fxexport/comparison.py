@@ -28,6 +28,7 @@ from fxexport.outline.signature import described
 from fxexport.pipeline import export
 from fxexport.profiles import Dim
 from fxexport.progress import NullProgress, Progress
+from fxexport.report.signature import dimension
 from fxexport.targets.onnxruntime.session import start_early
 from fxexport.verify.tolerance import Asked
 from fxexport.version import VERSION
@@ -35,7 +36,7 @@ from fxexport.version import VERSION
 if TYPE_CHECKING:
     import onnx
 
-    from fxexport.report import Report
+    from fxexport.export_report import Report
 
 __all__ = ["verify_file"]
 
@@ -119,6 +120,7 @@ def verify_file(
     file.check_inputs_of(exported.graph.inputs)
     file.check_outputs_of(exported.graph)
     exported.report.path = file.path
+    exported.report.compares = True
     with progress("verify"):
         found = exported.verify_file(file.path, check_inputs, asked, explain=file.names_its_values)
     if found.ran and file.flow != _flow(exported.operators()):
@@ -213,13 +215,13 @@ class _File:
             if shape is None:
                 raise UsageError(f"{self.path}: it does not say of which rank {name!r} is")
             if not shape and entry["kind"] == "tensor":
-                low_high = entry.get("values")
-                found[name] = Dim(name, *low_high) if low_high else True
+                values = entry["values"]
+                found[name] = Dim(name, values["min"], values["max"]) if values else True
                 continue
             axes = {
                 axis: _dimension(size, f"{name}_d{axis}")
                 for axis, size in enumerate(shape)
-                if not isinstance(size, int)
+                if size["value"] is None
             }
             if axes:
                 found[name] = axes
@@ -243,10 +245,7 @@ class _File:
             )
         for spec in specs:
             of_file, of_model = entries[spec.name], _entry(spec)
-            fixed = [
-                [size if isinstance(size, int) else None for size in entry["shape"] or ()]
-                for entry in (of_file, of_model)
-            ]
+            fixed = [[s["value"] for s in entry["shape"] or ()] for entry in (of_file, of_model)]
             same = fixed[0] == fixed[1] or spec.kind != "tensor"
             if not same or of_file["dtype"] != of_model["dtype"]:
                 raise UsageError(
@@ -306,23 +305,27 @@ def _inputs_of(
     ).specs
 
 
-def _dimension(size: Any, made_up: str) -> Dim:
+def _dimension(size: Mapping[str, Any], made_up: str) -> Dim:
     """A dimension of the file, as it says it."""
-    if isinstance(size, dict):
-        return Dim(size["name"], size.get("min") or 0, size.get("max"))
-    return Dim(size if isinstance(size, str) and size else made_up)
+    return Dim(size["name"] or made_up, size["min"] or 0, size["max"])
 
 
 def _entry(spec: InputSpec) -> dict[str, Any]:
     """An input as the file has it: of complex numbers their parts."""
-    shape = [dim.name if isinstance(dim, DimRange) else dim for dim in spec.shape]
+    sizes = [dim.name if isinstance(dim, DimRange) else dim for dim in spec.shape]
     dtype = spec.dtype
     if dtype.is_complex:
-        shape, dtype = [*shape, 2], dtype.to_real()
-    return {"dtype": dtype_name(dtype).replace("_", ""), "shape": shape}
+        sizes, dtype = [*sizes, 2], dtype.to_real()
+    return {
+        "dtype": dtype_name(dtype).replace("_", ""),
+        "shape": [dimension(size) for size in sizes],
+    }
 
 
 def _shown(entry: Mapping[str, Any]) -> str:
     """``float32[batch,3]``."""
-    sizes = [size["name"] if isinstance(size, dict) else size for size in entry["shape"] or ()]
-    return f"{entry['dtype']}[{','.join('?' if size is None else str(size) for size in sizes)}]"
+    sizes = [
+        str(size["name"] or "?") if size["value"] is None else str(size["value"])
+        for size in entry["shape"] or ()
+    ]
+    return f"{entry['dtype']}[{','.join(sizes)}]"

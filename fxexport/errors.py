@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fxexport.codes.ids import Code
+from fxexport.source.excerpt import excerpt
 
 if TYPE_CHECKING:
     from fxexport.source.location import SourceLocation
@@ -64,6 +65,14 @@ class FxExportError(Exception):
         self.hint = hint
         self.code = code or self.kind
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The classes take what else they hold by name, which pickle cannot.
+        return _restored, (type(self), self.args, self.__dict__)
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows instead of a traceback: the refusal as the command prints it."""
+        return [line for one in errors_in(self) for line in [*_shown(one), ""]][:-1]
+
     def __str__(self) -> str:
         parts = [self.message]
         if self.location is not None:
@@ -74,6 +83,25 @@ class FxExportError(Exception):
         if self.hint:
             parts.append(f"  hint: {self.hint}")
         return "\n".join(parts)
+
+
+def _restored(kind: type[FxExportError], args: tuple[Any, ...], state: dict[str, Any]) -> Any:
+    """An error that was pickled."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
+
+def _shown(error: BaseException) -> list[str]:
+    """A refusal in plain lines: what, where with the code around it, and what to do."""
+    if not isinstance(error, FxExportError):
+        return [f"error: {error}"]
+    lines = [f"{type(error).__name__}[{error.code}]: {error.message}"]
+    if error.location is not None:
+        lines += excerpt(error.location)
+    if error.hint:
+        lines.append("  hint: " + error.hint.replace("\n", "\n        "))
+    return lines
 
 
 def errors_in(error: BaseException | None) -> list[BaseException]:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from fxexport.errors import UsageError
+from fxexport.export_report import Report, in_two_lines
 from fxexport.files.companions import PROFILES, STATE, Companion
 from fxexport.files.model import message_of, write_model
+from fxexport.files.pickled import PickledModel
 from fxexport.files.state import initial_state, state_file
 from fxexport.graph import CapturedGraph
 from fxexport.inputs import PreparedInputs
 from fxexport.inputs.weights import have_values
-from fxexport.page.save import save_report
 from fxexport.profiles import Profile, StoredProfiles
-from fxexport.report import Report
 from fxexport.report.model import Verification
 from fxexport.targets.onnxruntime.provider_options import provider_options
 from fxexport.verify import verify
@@ -32,16 +35,32 @@ if TYPE_CHECKING:
 __all__ = ["Exported"]
 
 
+@dataclass(frozen=True)
+class _Program:
+    """What of an export is of the process that made it.
+
+    Attributes:
+        graph: the graph.
+        prepared: the inputs.
+        reference: the model in PyTorch.
+    """
+
+    graph: CapturedGraph
+    prepared: PreparedInputs
+    reference: Reference
+
+
 class Exported:
     """An exported model.
 
+    It can be pickled: the model, its report and its profiles go along, and `save` works as before.
+    The graph and the model in PyTorch stay in the process that has exported it; who asks a pickled
+    one for them, or for `verify`, is told so.
+
     Attributes:
-        graph: the branch-preserving graph; it runs eagerly and prints.
         report: everything that was decided, and how the file compares with PyTorch.
         profiles: the optimization profiles that travel with the file; [] where some dynamic
             dimension has no largest size.
-        prepared: the inputs of the export, flat and named.
-        reference: the model in eager PyTorch, on flat inputs.
     """
 
     def __init__(
@@ -69,13 +88,63 @@ class Exported:
         """
         self._asked = asked
         self._left_out = frozenset(left_out)
-        self.graph = graph
         self.report = report
         self.profiles: list[Profile] = stored.profiles
-        self.prepared = prepared
-        self.reference = reference
         self._stored = stored
         self._ir_model = ir_model
+        self._program: _Program | None = _Program(graph, prepared, reference)
+        self._state: dict[str, Any] | None = None
+
+    @property
+    def graph(self) -> CapturedGraph:
+        """The branch-preserving graph; it runs eagerly and prints."""
+        return self._of_program("graph").graph
+
+    @property
+    def prepared(self) -> PreparedInputs:
+        """The inputs of the export, flat and named."""
+        return self._of_program("prepared").prepared
+
+    @property
+    def reference(self) -> Reference:
+        """The model in eager PyTorch, on flat inputs."""
+        return self._of_program("reference").reference
+
+    def _of_program(self, wanted: str) -> _Program:
+        if self._program is None:
+            raise UsageError(
+                f"this export was pickled: what {wanted!r} needs, the graph and the model in "
+                "PyTorch, stayed in the process that has exported it",
+                hint="ask for it there; fxexport.verify_file(path, model, inputs) compares a file "
+                "that was saved with the model",
+            )
+        return self._program
+
+    def __repr__(self) -> str:
+        return in_two_lines(self.report)
+
+    def _repr_html_(self) -> str:
+        return self.report._repr_html_()
+
+    def __copy__(self) -> Exported:
+        made = type(self).__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        return made
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Exported:
+        # Nothing changes the model or the graph; the report is what a user may write to.
+        made = self.__copy__()
+        made.report = copy.deepcopy(self.report, memo)
+        made.profiles = copy.deepcopy(self.profiles, memo)
+        return made
+
+    def __getstate__(self) -> dict[str, Any]:
+        model = PickledModel.of(self._ir_model, self._left_out)
+        state = {"_program": None, "_state": self.initial_state, "_ir_model": model}
+        return {**self.__dict__, **state}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _ir_model=state["_ir_model"].restored())
 
     @property
     def initial_state(self) -> dict[str, Any]:
@@ -83,6 +152,8 @@ class Exported:
 
         None of them where some have no values.
         """
+        if self._state is not None:
+            return self._state
         return initial_state(self.graph) if have_values(self._state_tensors()) else {}
 
     def _state_tensors(self) -> list[torch.Tensor]:
@@ -133,8 +204,9 @@ class Exported:
         companions: dict[Companion, bytes] = {}
         if self.profiles:
             companions[PROFILES] = self._stored.to_text().encode()
-        if self.initial_state:
-            companions[STATE] = state_file(self.graph)
+        state = self.initial_state
+        if state:
+            companions[STATE] = state_file(state)
         return companions
 
     def save_report(self, path: str | os.PathLike[str]) -> None:
@@ -147,7 +219,7 @@ class Exported:
         Raises:
             OutputError: when it cannot be written.
         """
-        save_report(path, self.report)
+        self.report.save(path)
 
     def provider_options(self, *providers: str) -> dict[str, dict[str, str]]:
         """Options for ONNX Runtime's GPU providers; see `fxexport.provider_options`.
@@ -178,6 +250,7 @@ class Exported:
         asked = Asked(
             self._asked.rtol if rtol is None else rtol, self._asked.atol if atol is None else atol
         )
+        self._of_program("verify")
         if not have_values([*self.graph.weights.values(), *self._state_tensors()]):
             why = "its weights have no values"
             self.report.verification = Verification(ran=False, message=why)

@@ -23,6 +23,7 @@ from fxexport.capture import (
 )
 from fxexport.capture.state.policy import StatePolicy
 from fxexport.errors import UsageError
+from fxexport.export_report import Report
 from fxexport.exported import Exported
 from fxexport.file_keys import PROFILES
 from fxexport.files.companions import STATE
@@ -53,7 +54,6 @@ from fxexport.passes import (
 from fxexport.passes.complex_numbers import write_as_real
 from fxexport.profiles import StoredProfiles, as_profiles
 from fxexport.progress import NullProgress, Progress, watching
-from fxexport.report import Report
 from fxexport.report.stages import Stages
 from fxexport.summary import summarize
 from fxexport.targets import check_max_trips, target_named

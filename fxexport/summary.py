@@ -10,6 +10,7 @@ from fxexport.report import Report
 from fxexport.report.contract import unchecked_text
 from fxexport.report.control_flow import report_kept
 from fxexport.report.signature import describe_input, describe_output, padding_text
+from fxexport.report.nodes import settle_sites
 from fxexport.verify.stability import random_nodes
 from fxexport.verify.unchecked import unordered_nodes
 
@@ -36,6 +37,7 @@ def summarize(
         keeps_ranges: whether the runtime takes no sizes outside of the dimensions' ranges.
     """
     report_kept(report, graph)
+    settle_sites(report, graph, ir_model)
     report.inputs = [describe_input(spec) for spec in graph.inputs]
     report.profiles = [profile.to_dict() for profile in stored.profiles]
     report.no_profile = why_no_profile(stored.inputs)

@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 
 import torch
 
+from fxexport.capture.dropped_results import note_dropped
 from fxexport.capture.operators.open_lists import OpenLists
 from fxexport.capture.recording.types import Value
 from fxexport.capture.result_forms import (
@@ -96,6 +97,7 @@ class Results:
             )
         if not found:
             raise ModelError("the model returns no tensor, so there is nothing to export")
+        note_dropped(self._session.report, narrowed(result), _is_output)
         return found
 
     def _inside(self, path: str, value: object, *, texts: bool = False) -> list[Output]:

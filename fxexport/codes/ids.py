@@ -26,6 +26,8 @@ class Code(StrEnum):
     STATE_KEPT = "FX010"
     CONSTANT = "FX011"
     NOTE = "FX012"
+    RESULT_LEFT_OUT = "FX013"
+    NEW_WEIGHTS = "FX014"
 
     # Values that Python needs
     UNSUPPORTED = "FX100"

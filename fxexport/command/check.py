@@ -15,10 +15,12 @@ from typer.exceptions import TyperException
 from fxexport.command.console import console_for
 from fxexport.command.engine import BuildTimeout, build_progress, check_timeout
 from fxexport.command.profile import profiles_given
+from fxexport.command.schema import schema_option
 from fxexport.command.shapes import PolygraphyShapes, TrtexecShapes
 from fxexport.command.subcommand import read_by
 from fxexport.errors import FxExportError, UsageError
 from fxexport.profiles.tool_options import ShapesOption, sections
+from fxexport.version import versions
 
 if TYPE_CHECKING:
     from fxexport.targets.tensorrt.api import CheckResult
@@ -62,12 +64,23 @@ def _run(arguments: list[str]) -> int:
 
 
 def _json_of_failure(error: FxExportError | TyperException) -> str:
-    from fxexport.report.json import error_as_json
     from fxexport.targets.tensorrt.api import CheckResult
 
     if isinstance(error, TyperException):
         error = UsageError(error.format_message())
-    return json.dumps({**CheckResult(False).to_dict(), "error": error_as_json(error)}, indent=2)
+    return _json_of(CheckResult(False), error)
+
+
+def _json_of(result: CheckResult, error: FxExportError | None) -> str:
+    from fxexport.report.json import SCHEMA, error_as_json, versions_of
+
+    data = {
+        "schema": SCHEMA,
+        "versions": versions_of(versions(), result.build),
+        **result.to_dict(),
+        "error": None if error is None else error_as_json(error),
+    }
+    return json.dumps(data, indent=2)
 
 
 def _check(
@@ -88,9 +101,11 @@ def _check(
     ] = False,
     timeout: BuildTimeout = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    json_schema: Annotated[bool, schema_option("check")] = False,
 ) -> _Options:
     """Says what TensorRT will refuse in an ONNX file, without keeping an engine."""
-    del profile, trtexec_shapes, polygraphy_shapes  # taken before, in order
+    # taken before, in order; json_schema ends the command
+    del profile, trtexec_shapes, polygraphy_shapes, json_schema
     check_timeout(timeout)
     return _Options(file, no_build, timeout, as_json)
 
@@ -128,7 +143,7 @@ def _checked(options: _Options, texts: list[str], shapes: list[ShapesOption]) ->
             on_message=on_message,
         )
     if options.json:
-        print(json.dumps({**result.to_dict(), "error": None}, indent=2))
+        print(_json_of(result, None))
     else:
         print(_check_text(options.file, result))
     return 0 if result.ok else 1 if result.build is None else EXIT_NOT_BUILT

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from fxexport.command.console import console_for
+from fxexport.command.schema import schema_option
 from fxexport.command.subcommand import run_as
 
 __all__ = ["run"]
@@ -35,6 +36,7 @@ def _command(
     first: Annotated[str, typer.Argument(metavar="A.onnx", help="A file of any exporter.")],
     second: Annotated[str, typer.Argument(metavar="B.onnx", help="The one to compare with.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    json_schema: Annotated[bool, schema_option("differences")] = False,
 ) -> int:
     """Compares two files: inputs, outputs, contract, profiles, control flow, operators.
 

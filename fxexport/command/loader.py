@@ -45,6 +45,7 @@ class LoadedModel:
         args: positional example inputs.
         kwargs: example inputs by name.
         check_inputs: further inputs to verify on.
+        made_by: the class that was called to make the model, where none was there.
     """
 
     model: Any
@@ -52,6 +53,7 @@ class LoadedModel:
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
     check_inputs: list[Any] = field(default_factory=list)
+    made_by: type | None = None
 
 
 @contextmanager
@@ -76,6 +78,7 @@ def loaded_model(reference: ModelReference) -> Iterator[LoadedModel]:
             args=args,
             kwargs=kwargs,
             check_inputs=check_inputs_of(module, reference.shown),
+            made_by=found if inspect.isclass(found) else None,
         )
 
 

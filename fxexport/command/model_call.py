@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fxexport.codes.ids import Code
 from fxexport.command.loader import LoadedModel, loaded_model
 from fxexport.command.model_reference import ModelReference
 
@@ -34,6 +35,13 @@ class ModelCall:
     check_inputs: list[Any]
     switched: bool
 
+    @property
+    def has_new_weights(self) -> bool:
+        """Whether the model was made here, by calling its class, and has parameters."""
+        if self.loaded.made_by is None:
+            return False
+        return next(iter(self.loaded.model.parameters()), None) is not None
+
     def complete(self, report: Report, done: str = "exported") -> None:
         """Adds to a report what only the command knows.
 
@@ -42,6 +50,14 @@ class ModelCall:
             done: what became of the model.
         """
         report.model = self.loaded.name
+        if self.has_new_weights:
+            made_by = self.loaded.name.rpartition(":")[2]
+            report.add(
+                "note",
+                f"{made_by}() was called to make the model: its weights are those that it begins "
+                "with, and none were loaded",
+                code=Code.NEW_WEIGHTS,
+            )
         if self.switched:
             report.add(
                 "note",

@@ -24,6 +24,7 @@ from fxexport.command.engine import (
     Workspace,
 )
 from fxexport.command.reports import ReportFile, parse_report_option
+from fxexport.command.schema import schema_option
 from fxexport.profiles.tool_options import ShapesOption, sections
 
 __all__ = ["Options", "parse_options", "parse_state_option"]
@@ -359,6 +360,7 @@ def _command(
     version_compatible: VersionCompatible = False,
     hardware_level: HardwareLevel = "none",
     timing_cache: TimingCache = "",
+    json_schema: Annotated[bool, schema_option("report")] = False,
     version: Annotated[
         bool,
         typer.Option(

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from fxexport.command.console import console_for
+from fxexport.command.schema import schema_option
 from fxexport.command.subcommand import run_as
 
 __all__ = ["run"]
@@ -51,6 +52,7 @@ def _command(
     jobs: Annotated[
         int, typer.Option(min=0, help="Processes; 0 for as many as there are processors.")
     ] = 0,
+    json_schema: Annotated[bool, schema_option("scan")] = False,
 ) -> int:
     """Reads the ifs and loops of every model in some source, and says what each hangs on.
 

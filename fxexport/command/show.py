@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from fxexport.command.console import console_for
+from fxexport.command.schema import schema_option
 from fxexport.command.subcommand import run_as
 
 __all__ = ["run"]
@@ -46,6 +47,7 @@ def _command(
         _Form, typer.Option("--as", help="text; json, for programs; dot, for Graphviz.")
     ] = _Form.text,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --as json.")] = False,
+    json_schema: Annotated[bool, schema_option("outline")] = False,
 ) -> int:
     """Shows a file's inputs, its ifs and loops as a tree with their lines, and its contract."""
     from fxexport.outline.read import outline_of

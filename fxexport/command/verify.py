@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 
 from fxexport.command.console import console_for
 from fxexport.command.options import Atol, Capture, Inputs, Rtol, Train
+from fxexport.command.schema import schema_option
 from fxexport.command.subcommand import read_by
 from fxexport.errors import FxExportError, UsageError, VerificationError
 
@@ -110,6 +111,7 @@ def _command(
     ] = None,
     train: Train = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    json_schema: Annotated[bool, schema_option("report")] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print nothing, or the error.")
     ] = False,

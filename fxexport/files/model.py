@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, BinaryIO
 
 from fxexport.errors import OutputError
@@ -24,6 +24,7 @@ __all__ = [
     "SINGLE_FILE_LIMIT",
     "check_target",
     "data_file_name",
+    "large_initializers",
     "message_of",
     "references",
     "write_model",
@@ -78,7 +79,7 @@ def write_model(
     target = os.path.realpath(path)
     check_writable(os.fspath(path), target)
     _refuse_without_values(model, left_out)
-    weights = sum(tensor.nbytes for _, tensor in _large_initializers(model, left_out))
+    weights = sum(tensor.nbytes for _, tensor in large_initializers(model, left_out))
     if (external_data is False or left_out) and weights >= limit:
         raise OutputError(
             f"the weights take {weights / 2**30:.1f} GiB, more than one ONNX file can hold (2 GiB)",
@@ -141,10 +142,15 @@ def check_target(path: str | os.PathLike[str]) -> None:
     check_writable(os.fspath(path), os.path.realpath(path))
 
 
-def _large_initializers(
+def large_initializers(
     model: ir.Model, left_out: Collection[str] = ()
 ) -> Iterator[tuple[ir.Value, ir.TensorProtocol]]:
-    """The initializers of all graphs that are large enough to be written on their own."""
+    """The initializers of all graphs that are large enough to be written on their own.
+
+    Args:
+        model: the model.
+        left_out: the names of those that are not written at all.
+    """
     for graph in model.graphs():
         for name, value in graph.initializers.items():
             if graph is model.graph and name in left_out:
@@ -176,7 +182,7 @@ def _write_data(
 ) -> dict[ir.Value, ir.TensorProtocol]:
     """Writes large initializers into the data file; returns where each one went."""
     stored: dict[ir.Value, ir.TensorProtocol] = {}
-    for value, tensor in _large_initializers(model):
+    for value, tensor in large_initializers(model):
         file.write(b"\0" * (-file.tell() % _ALIGNMENT))
         offset = file.tell()
         _copy_bytes(tensor, file)
@@ -202,7 +208,7 @@ def _write_message(
 
     streamed = {
         value: tensor
-        for value, tensor in _large_initializers(model)
+        for value, tensor in large_initializers(model)
         if value not in stored and value.graph is model.graph
     }
     stand_ins = {value: _reference(value, tensor, "", 0) for value, tensor in streamed.items()}
@@ -239,11 +245,24 @@ def _write_message(
             _copy_bytes(tensor, file)
 
 
-def message_of(model: ir.Model, left_out: Collection[str], location: str) -> onnx.ModelProto:
-    """A model as one message, initializers that are left out as in a file."""
+def message_of(
+    model: ir.Model, left_out: Collection[str], location: str, apart: Iterable[ir.Value] = ()
+) -> onnx.ModelProto:
+    """A model as one message, initializers that are left out as in a file.
+
+    Args:
+        model: the model.
+        left_out: the names of initializers that its file does not hold.
+        location: the name of the data file that would hold them.
+        apart: further initializers that are not to be in the message.
+    """
     from onnx_ir import serde
 
-    with _replaced(references(model, left_out, location)):
+    found = references(model, left_out, location)
+    for value in apart:
+        if value.const_value is not None:
+            found[value] = _reference(value, value.const_value, "", 0)
+    with _replaced(found):
         return serde.serialize_model(model)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -39,10 +40,14 @@ def describe_state(model: ir.Model, graph: CapturedGraph) -> None:
         model.metadata_props["fxexport.state"] = json.dumps(pairs)
 
 
-def state_file(graph: CapturedGraph) -> bytes:
-    """The content of a NumPy archive with the state of the first call, by input name."""
+def state_file(state: Mapping[str, Any]) -> bytes:
+    """The content of a NumPy archive with the state of the first call.
+
+    Args:
+        state: as `initial_state` gives it.
+    """
     import numpy
 
     buffer = io.BytesIO()
-    numpy.savez(buffer, **initial_state(graph))
+    numpy.savez(buffer, **state)
     return buffer.getvalue()

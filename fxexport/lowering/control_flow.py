@@ -12,6 +12,7 @@ import torch
 from torch import fx
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
+from fxexport.file_keys import NODE
 from fxexport.graph.captured import source_of
 from fxexport.graph.marks import CONTRACT
 from fxexport.graph.ops import branch, loop
@@ -21,10 +22,7 @@ from fxexport.lowering.builder.values import Operand, Value
 from fxexport.lowering.graph_lowering import GraphLowering
 from fxexport.lowering.guards import scalar_flag
 
-__all__ = ["NODE_PATH", "write_branch", "write_loop"]
-
-# Metadata of an If or Loop: the node of the graph that it is, after the nodes and bodies around.
-NODE_PATH = "pkg.fxexport.node"
+__all__ = ["write_branch", "write_loop"]
 
 
 def write_branch(
@@ -140,7 +138,7 @@ def _write(
         output.name = op.names(f"{node.name}_{k}")
     made = op.graph[-1]
     made.name = label
-    made.metadata_props[NODE_PATH] = "/".join((*lowering.path, node.name))
+    made.metadata_props[NODE] = "/".join((*lowering.path, node.name))
     return outputs
 
 

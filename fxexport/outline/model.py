@@ -125,8 +125,8 @@ class Outline:
         size: its size in bytes, without the files beside it.
         producer: what wrote it, with its version.
         opsets: the version of each domain of operators.
-        inputs: what it takes, each as ``{"name", "kind", "dtype", "shape"}``; a dimension is an
-            int, a text, None, or ``{"name", "min", "max"}``.
+        inputs: what it takes, each as ``{"name", "kind", "dtype", "shape", "values"}``; a
+            dimension as the report has it, ``{"name", "value", "min", "max"}``.
         outputs: what it gives, likewise.
         steps: what it does, in order.
         operators: how many nodes of each type there are, in all bodies; the most frequent first.

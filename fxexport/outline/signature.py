@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from fxexport.report.signature import dimension
+
 if TYPE_CHECKING:
     import onnx
 
@@ -21,9 +23,9 @@ def described(value: onnx.ValueInfoProto, contract: Mapping[str, Any] | None) ->
         contract: the file's contract, for the ranges of dimensions and values; None for none.
 
     Returns:
-        name, kind ("tensor", "sequence", "optional"), dtype ("float32"), and shape: ints, names,
-        ``{"name", "min", "max"}`` where the contract has a range, or None; None for all where the
-        rank is not known.
+        name, kind ("tensor", "sequence", "optional"), dtype ("float32"), shape (dimensions as the
+        report has them, with a range where the contract has one; None where the rank is not
+        known), and values (``{"min", "max"}`` where the contract has a range of them, else None).
     """
     kind, type_ = "tensor", value.type
     if type_.HasField("optional_type"):
@@ -31,18 +33,16 @@ def described(value: onnx.ValueInfoProto, contract: Mapping[str, Any] | None) ->
     if type_.HasField("sequence_type"):
         kind, type_ = "sequence", type_.sequence_type.elem_type
     tensor = type_.tensor_type
-    entry: dict[str, Any] = {
+    values = (contract or {}).get("values", {}).get(value.name)
+    return {
         "name": value.name,
         "kind": kind,
         "dtype": _dtype(tensor.elem_type),
         "shape": [_dimension(dim, contract) for dim in tensor.shape.dim]
         if tensor.HasField("shape")
         else None,
+        "values": None if values is None else {"min": values["min"], "max": values["max"]},
     }
-    values = (contract or {}).get("values", {}).get(value.name)
-    if values is not None:
-        entry["values"] = [values["min"], values["max"]]
-    return entry
 
 
 def _dtype(number: int) -> str:
@@ -54,11 +54,9 @@ def _dtype(number: int) -> str:
 
 def _dimension(
     dim: onnx.TensorShapeProto.Dimension, contract: Mapping[str, Any] | None
-) -> int | str | dict[str, Any] | None:
+) -> dict[str, Any]:
     if dim.HasField("dim_value"):
-        return int(dim.dim_value)
-    name = dim.dim_param
-    known = (contract or {}).get("dimensions", {}).get(name)
-    if known is not None:
-        return {"name": name, "min": known["min"], "max": known["max"]}
-    return name or None
+        return dimension(int(dim.dim_value))
+    known = (contract or {}).get("dimensions", {}).get(dim.dim_param)
+    ends = () if known is None else (known["min"], known["max"])
+    return dimension(dim.dim_param or None, *ends)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fxexport.errors import FxExportError, OutputError
+from fxexport.errors import OutputError
 
 if TYPE_CHECKING:
     from fxexport.outline.model import Outline
     from fxexport.report.model import Report
 
-__all__ = ["save_report"]
+__all__ = ["save_report", "text_of"]
 
 _BY_ENDING = {".html": "html", ".htm": "html", ".json": "json", ".sarif": "sarif"}
 
@@ -41,7 +40,7 @@ def save_report(
     """
     path = Path(path)
     form = form or _BY_ENDING.get(path.suffix, "text")
-    text = _text_of(form, report, error, model)
+    text = text_of(form, report, error, model)
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as failure:
@@ -51,7 +50,17 @@ def save_report(
         ) from failure
 
 
-def _text_of(form: str, report: Report | None, error: BaseException | None, model: str) -> str:
+def text_of(
+    form: str, report: Report | None, error: BaseException | None = None, model: str = ""
+) -> str:
+    """A report as it is written.
+
+    Args:
+        form: "text", "json", "html", "sarif" or "github".
+        report: as for `save_report`, likewise the others.
+        error: why it failed.
+        model: what the model is called.
+    """
     if form == "json":
         from fxexport.report.json import as_json_text
 
@@ -64,7 +73,9 @@ def _text_of(form: str, report: Report | None, error: BaseException | None, mode
         from fxexport.page.render import report_page
 
         return report_page(report, _outline_of(report), error, model)
-    return _plain_text(report, error)
+    from fxexport.report.plain import plain_text
+
+    return plain_text(report, error, verbose=True)
 
 
 def _outline_of(report: Report | None) -> Outline | None:
@@ -74,17 +85,3 @@ def _outline_of(report: Report | None) -> Outline | None:
     if report is None or not os.path.isfile(report.path):
         return None
     return outline_of(report.path)
-
-
-def _plain_text(report: Report | None, error: BaseException | None) -> str:
-    from rich.console import Console
-
-    from fxexport.report.terminal import print_error, print_report
-
-    console = Console(file=StringIO(), highlight=False, markup=False, emoji=False, no_color=True)
-    with console.capture() as capture:
-        if report is not None:
-            print_report(console, report, verbose=True)
-        if isinstance(error, FxExportError):
-            print_error(console, error, verbose=True)
-    return capture.get()

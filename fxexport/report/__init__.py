@@ -1,6 +1,6 @@
 """What an export decided and found, and how that is shown."""
 
-from fxexport.report.json import as_json
+from fxexport.report.json import as_json, json_schema
 from fxexport.report.model import (
     Finding,
     FindingKind,
@@ -20,4 +20,5 @@ __all__ = [
     "Verification",
     "VerifiedCase",
     "as_json",
+    "json_schema",
 ]

@@ -106,6 +106,7 @@ def sarif_text(found: Sequence[Annotation]) -> str:
     driver = {"name": "fxexport", "version": VERSION, "informationUri": _HOME, "rules": rules}
     run = {
         "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
         "results": [_result(one, used.index(one.code)) for one in found],
     }
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
@@ -128,6 +129,9 @@ def _result(one: Annotation, rule: int) -> dict[str, Any]:
 
 def _physical(location: SourceLocation) -> dict[str, Any]:
     region: dict[str, Any] = {"startLine": location.line}
+    columns = location.columns
+    if columns is not None:
+        region |= {"startColumn": columns.start, "endColumn": columns.end}
     if location.code:
         region["snippet"] = {"text": location.code}
     return {"artifactLocation": {"uri": _uri(location.file)}, "region": region}
@@ -157,9 +161,13 @@ def github_text(found: Sequence[Annotation]) -> str:
 
 def _command(one: Annotation) -> str:
     level = {"note": "notice"}.get(one.level, one.level)
-    parts = [] if one.location is None else [
-        f"file={_property(_shortened(one.location.file).as_posix())}", f"line={one.location.line}"
-    ]  # fmt: skip
+    parts = []
+    if one.location is not None:
+        file = _property(_shortened(one.location.file).as_posix())
+        parts += [f"file={file}", f"line={one.location.line}"]
+        columns = one.location.columns
+        if columns is not None:
+            parts += [f"col={columns.start}", f"endColumn={columns.end}"]
     parts.append(f"title={_property(f'fxexport {one.code}')}")
     return f"::{level} {','.join(parts)}::{_data(one.text)}"
 

@@ -1,17 +1,50 @@
-"""The report as plain JSON data: every key is always there, and keys keep their meaning."""
+"""The report as plain JSON data: every key is always there, and keys keep their meaning.
+
+`schemas/` holds JSON Schemas of what the command prints; `json_schema` reads one.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import os
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
 
 from fxexport.errors import FxExportError
+from fxexport.report.build import BuildResult
 from fxexport.report.model import Report, Verification, VerifiedCase
 from fxexport.source.location import SourceLocation
 
-__all__ = ["as_json", "as_json_text", "error_as_json", "file_size"]
+__all__ = [
+    "SCHEMA",
+    "SchemaName",
+    "as_json",
+    "as_json_text",
+    "error_as_json",
+    "file_size",
+    "json_schema",
+    "versions_of",
+]
+
+SCHEMA = 1
+"""The number of the form. It changes where a key goes away or changes its meaning."""
+
+SchemaName = Literal["report", "check", "outline", "differences", "scan"]
+"""What there is a JSON Schema of."""
+
+
+def json_schema(name: SchemaName = "report") -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of what the command prints as JSON.
+
+    Args:
+        name: "report" for an export and ``fxexport verify``; "check", "outline" (``show``),
+            "differences" (``diff``) or "scan" for these subcommands.
+    """
+    file = Path(__file__).parent / "schemas" / f"{name}.json"
+    schema: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return schema
 
 
 def as_json(report: Report | None = None, error: BaseException | None = None) -> dict[str, Any]:
@@ -22,12 +55,14 @@ def as_json(report: Report | None = None, error: BaseException | None = None) ->
         error: why the export failed; None when it did not.
 
     Returns:
-        A dict with the keys ok, model, target, opset, path, size_bytes, inputs, outputs,
-        profiles, no_profile, findings, stages, verification, build and error. ``ok`` is True when
-        a file was written and nothing is known to be wrong with it.
+        A dict with the keys schema, versions, ok, model, target, opset, path, size_bytes, inputs,
+        outputs, profiles, no_profile, findings, stages, verification, build and error. ``ok`` is
+        True when a file was written and nothing is known to be wrong with it.
     """
     shown = report or Report()
     return {
+        "schema": SCHEMA,
+        "versions": versions_of(shown.versions, shown.build),
         "ok": error is None and report is not None,
         "model": shown.model,
         "target": shown.target,
@@ -76,6 +111,13 @@ def file_size(path: str | os.PathLike[str]) -> int | None:
     weights = path + ".data"
     beside = os.path.getsize(weights) if os.path.isfile(weights) else 0
     return os.path.getsize(path) + beside
+
+
+def versions_of(
+    installed: Mapping[str, str | None], build: BuildResult | None
+) -> dict[str, str | None]:
+    """Versions as plain JSON data: those of the packages, and of TensorRT where it was asked."""
+    return {**installed, "tensorrt": build.builder or None if build is not None else None}
 
 
 def _location(location: SourceLocation | None) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from fxexport.errors import INVISIBLE, FxExportError
 from fxexport.report.build import BuildResult
 from fxexport.report.sites import Path, Site
 from fxexport.source.location import SourceLocation
+from fxexport.version import versions
 
 __all__ = [
     "Finding",
@@ -41,16 +42,26 @@ FindingKind = Literal[
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was decided at export, with the line it was decided for."""
+    """One thing that was decided at export, with the line it was decided for.
+
+    Attributes:
+        kind: what was decided.
+        message: the same in a sentence.
+        location: the user's line.
+        nodes: the names of the ONNX nodes that stand for it, where some do.
+        own_code: its code, where it is not that of its kind.
+    """
 
     kind: FindingKind
     message: str
     location: SourceLocation | None = None
+    nodes: tuple[str, ...] = ()
+    own_code: Code | None = None
 
     @property
     def code(self) -> Code:
-        """The code of its kind."""
-        return FINDING_CODES[self.kind]
+        """What sort of finding it is."""
+        return self.own_code or FINDING_CODES[self.kind]
 
     def to_dict(self) -> dict[str, Any]:
         """The finding as plain JSON data."""
@@ -59,6 +70,7 @@ class Finding:
             "code": self.code.value,
             "message": self.message,
             "location": None if self.location is None else self.location.to_dict(),
+            "nodes": list(self.nodes),
         }
 
 
@@ -202,7 +214,8 @@ class Report:
     `control_flow` holds the ifs and loops of the file, those in others inside of them. `profiles`
     holds what travels with the file, as `Profile.to_dict` gives it; `no_profile` says why dynamic
     inputs have none. `refusal` is why plain Python was refused where the model was read
-    through TorchScript instead.
+    through TorchScript instead. `versions` are those of the packages that have made it. `compares`
+    is True of a file that was there before, and was only compared.
     """
 
     model: str = ""
@@ -219,10 +232,26 @@ class Report:
     profiles: list[dict[str, Any]] = field(default_factory=list)
     no_profile: str = ""
     refusal: FxExportError | None = None
+    versions: dict[str, str | None] = field(default_factory=versions)
+    compares: bool = False
 
-    def add(self, kind: FindingKind, message: str, location: SourceLocation | None = None) -> None:
-        """Records a finding once, however often it is met."""
-        finding = Finding(kind, message.replace(INVISIBLE, ""), location)
+    def add(
+        self,
+        kind: FindingKind,
+        message: str,
+        location: SourceLocation | None = None,
+        *,
+        code: Code | None = None,
+    ) -> None:
+        """Records a finding once, however often it is met.
+
+        Args:
+            kind: what was decided.
+            message: the same in a sentence.
+            location: the user's line.
+            code: where it has another one than its kind.
+        """
+        finding = Finding(kind, message.replace(INVISIBLE, ""), location, own_code=code)
         if finding not in self.findings:
             self.findings.append(finding)
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-    from fxexport.graph.signature import InputSpec, OutputSpec, Padding
+    from fxexport.graph.signature import DimRange, InputSpec, OutputSpec, Padding
 
 __all__ = [
     "describe_input",
     "describe_output",
+    "dimension",
     "dimension_ranges",
-    "dimensions_to_data",
     "padding_text",
     "type_text",
 ]
@@ -24,21 +24,23 @@ def describe_input(spec: InputSpec) -> dict[str, Any]:
     """An input as plain data, the form that `Report.inputs` holds.
 
     Returns:
-        name, kind ("tensor" or a Python scalar's type), dtype ("float32") and shape: ints, and
-        ``{"name", "min", "max"}`` for dynamic dimensions (max None: no bound); and values, the
-        smallest and the largest one, of a Python int that has a range.
+        A dict with the keys
+
+        - name, kind ("tensor", "sequence" or a Python scalar's type), dtype ("float32");
+        - shape: a list of what `dimension` gives, None where the rank is not known;
+        - values: the smallest and the largest value (``{"min", "max"}``) of a Python int that has
+          a range, else None;
+        - complex: whether it is complex in PyTorch; its last dimension holds the two parts.
     """
-    entry: dict[str, Any] = {
+    shape = [dimension(size) for size in spec.items] or [_of_spec(size) for size in spec.shape]
+    return {
         "name": spec.name,
         "kind": spec.kind,
         "dtype": str(spec.dtype).removeprefix("torch."),
-        "shape": dimensions_to_data(["?" if n is None else n for n in spec.items] or spec.shape),
+        "shape": shape,
+        "values": None if spec.values is None else dict(zip(_ENDS, spec.values, strict=True)),
+        "complex": spec.is_complex,
     }
-    if spec.values is not None:
-        entry["values"] = list(spec.values)
-    if spec.is_complex:
-        entry["complex"] = True
-    return entry
 
 
 def describe_output(spec: OutputSpec, value: ir.Value) -> dict[str, Any]:
@@ -49,31 +51,60 @@ def describe_output(spec: OutputSpec, value: ir.Value) -> dict[str, Any]:
         value: what the file gives for it.
 
     Returns:
-        As for an input; a padded one has ``"padded": {"dim", "count"}``, its count has the name
-        of the padded output in ``"counts"``, and that of `max_trips` ``"exceeded": True``. What may
-        be None has the name of the output that says so in ``"present"``. What
-        is complex in PyTorch has ``"complex": True``; its last dimension holds the two parts.
+        name, kind, dtype, shape and complex as for an input, and
+
+        - padded: ``{"dim", "count"}`` where it is padded along a dimension: the output `count`
+          has its size; else None;
+        - counts: the name of the output whose size this is, else None;
+        - present: the name of the output that says whether this one is there, else None;
+        - exceeded: whether this says that a loop was cut short at `max_trips`.
     """
     shape = value.shape
-    entry: dict[str, Any] = {
+    padding = spec.padding
+    return {
         "name": spec.name,
         "kind": spec.kind,
         "dtype": _dtype_text(value),
         "shape": None
         if shape is None
-        else dimensions_to_data([d if isinstance(d, int) else str(d.value or "?") for d in shape]),
+        else [dimension(size if isinstance(size, int) else size.value) for size in shape],
+        "complex": spec.is_complex,
+        "padded": None if padding is None else {"dim": padding.dim, "count": padding.count},
+        "counts": spec.counts or None,
+        "present": spec.presence or None,
+        "exceeded": spec.exceeded,
     }
-    if spec.padding is not None:
-        entry["padded"] = {"dim": spec.padding.dim, "count": spec.padding.count}
-    if spec.counts:
-        entry["counts"] = spec.counts
-    if spec.exceeded:
-        entry["exceeded"] = True
-    if spec.presence:
-        entry["present"] = spec.presence
-    if spec.is_complex:
-        entry["complex"] = True
-    return entry
+
+
+def dimension(
+    size: int | str | None, low: int | None = None, high: int | None = None
+) -> dict[str, Any]:
+    """A dimension as plain data, in one form for all.
+
+    Args:
+        size: the size of a fixed one; the name of another one, which may be an expression
+            (``2*rows``); None where nothing is known of it.
+        low: the smallest size, where the dimension has a range.
+        high: the largest size; None for no bound.
+
+    Returns:
+        ``{"name", "value", "min", "max"}``, each None where there is none: a dimension has a value
+        or a range, if anything.
+    """
+    fixed = isinstance(size, int)
+    return {
+        "name": None if fixed else size or None,
+        "value": size if fixed else None,
+        "min": low,
+        "max": high,
+    }
+
+
+_ENDS = ("min", "max")
+
+
+def _of_spec(size: int | DimRange) -> dict[str, Any]:
+    return dimension(size) if isinstance(size, int) else dimension(size.name, size.min, size.max)
 
 
 def _dtype_text(value: ir.Value) -> str:
@@ -82,14 +113,6 @@ def _dtype_text(value: ir.Value) -> str:
         return ""
     name = value.dtype.name.lower()
     return {"float": "float32", "double": "float64"}.get(name, name)
-
-
-def dimensions_to_data(shape: Iterable[Any]) -> list[Any]:
-    """Dimensions as plain data: ints and texts stay, ranges become dicts."""
-    return [
-        dim if isinstance(dim, int | str) else {"name": dim.name, "min": dim.min, "max": dim.max}
-        for dim in shape
-    ]
 
 
 def padding_text(name: str, padding: Padding) -> str:
@@ -125,21 +148,19 @@ def dimension_ranges(entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     ranges = {}
     for entry in entries:
         if entry.get("values"):
-            ranges[str(entry.get("name"))] = "{}..{}".format(*entry["values"])
+            ranges[str(entry.get("name"))] = "{min}..{max}".format(**entry["values"])
         for dim in entry.get("shape") or ():
-            if isinstance(dim, dict):
-                ranges[str(dim.get("name"))] = _range_text(dim)
+            if dim["min"] is not None:
+                ranges[str(dim["name"])] = _range_text(dim)
     return ranges
 
 
-def _dimension_name(dim: Any) -> str:
-    if isinstance(dim, dict):
-        return str(dim.get("name"))
-    return "?" if dim is None else str(dim)
+def _dimension_name(dim: Mapping[str, Any]) -> str:
+    return str(dim["name"] or "?") if dim["value"] is None else str(dim["value"])
 
 
-def _range_text(dim: dict[str, Any]) -> str:
-    low, high = dim.get("min") or 0, dim.get("max")
+def _range_text(dim: Mapping[str, Any]) -> str:
+    low, high = dim["min"], dim["max"]
     if high is None:
         return f"{low} or more" if low else "any size"
     return f"{low}..{high}"

@@ -12,6 +12,7 @@ from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import Any, TypeVar
 
 from fxexport import _torch_compat as compat
+from fxexport.source.columns import Instruction
 from fxexport.source.location import SourceLocation
 from fxexport.source.ownership import Owner, is_generated, owner_of
 
@@ -19,6 +20,7 @@ __all__ = [
     "Runner",
     "call_model",
     "frames_of_traceback",
+    "in_pytorch_layer",
     "locations_of_summary",
     "standing_at",
     "user_frames",
@@ -55,12 +57,12 @@ def _function_name(code: CodeType) -> str:
     return own[-1] if own else code.co_name
 
 
-def _locations(stack: list[tuple[str, int, str]]) -> tuple[SourceLocation, ...]:
+def _locations(stack: list[SourceLocation]) -> tuple[SourceLocation, ...]:
     """The stack's user frames, innermost first, the user's own files before libraries'.
 
     The first one says in which line of a library it is, where that stands further inside.
     """
-    kept = [(owner_of(file), SourceLocation(file, line, name)) for file, line, name in stack]
+    kept = [(owner_of(location.file), location) for location in stack]
     kept = [(owner, location) for owner, location in kept if owner < Owner.INTERNAL]
     own = [location for owner, location in kept if owner is Owner.USER]
     if own:
@@ -72,27 +74,31 @@ def _locations(stack: list[tuple[str, int, str]]) -> tuple[SourceLocation, ...]:
     return tuple(library or [location for _, location in kept])
 
 
-def _walk(frame: FrameType | None) -> list[tuple[str, int, str]]:
-    stack: list[tuple[str, int, str]] = []
+def _walk(frame: FrameType | None) -> list[SourceLocation]:
+    stack: list[SourceLocation] = []
     while frame is not None:
         code = frame.f_code
         if code is call_model.__code__:
             break  # the program that called fxexport is no part of the model
-        stack.extend(_frame_lines(frame, frame.f_lineno))
+        stack.extend(_frame_lines(frame, frame.f_lineno, frame.f_lasti))
         frame = frame.f_back
     return stack
 
 
-def _frame_lines(frame: FrameType, line: int) -> list[tuple[str, int, str]]:
+def _frame_lines(frame: FrameType, line: int, offset: int) -> list[SourceLocation]:
     """Where a frame is, innermost first: a line of generated code stands for those it is from."""
     code = frame.f_code
     if compat.is_generated(code):
         text = compat.stack_of_generated(frame, line)
-        return [(file, int(at), name) for file, at, name in _FRAME.findall(text)][::-1]
+        return [SourceLocation(file, int(at), name) for file, at, name in _FRAME.findall(text)][
+            ::-1
+        ]
     if owner_of(code.co_filename) < Owner.INTERNAL and not is_generated(
         code.co_filename, code.co_name
     ):
-        return [(code.co_filename, line, _function_name(code))]
+        # The columns of a frame that only claims to stand there are those of the template.
+        at = None if code.co_code == _TEMPLATE.__code__.co_code else Instruction(code, offset)
+        return [SourceLocation(code.co_filename, line, _function_name(code), at=at)]
     return []
 
 
@@ -111,11 +117,22 @@ def user_location() -> SourceLocation | None:
     return frames[0] if frames else None
 
 
+def in_pytorch_layer() -> bool:
+    """Whether the innermost frame that is anybody's is one of PyTorch's own layers."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code is not call_model.__code__:
+        owner = owner_of(frame.f_code.co_filename)
+        if owner < Owner.INTERNAL:
+            return owner is Owner.TORCH_LAYER
+        frame = frame.f_back
+    return False
+
+
 def frames_of_traceback(traceback: TracebackType | None) -> tuple[SourceLocation, ...]:
     """The user's frames of an exception, innermost first."""
-    stack: list[tuple[str, int, str]] = []
+    stack: list[SourceLocation] = []
     while traceback is not None:
-        stack[:0] = _frame_lines(traceback.tb_frame, traceback.tb_lineno)
+        stack[:0] = _frame_lines(traceback.tb_frame, traceback.tb_lineno, traceback.tb_lasti)
         traceback = traceback.tb_next
     return _locations(stack)
 
@@ -130,5 +147,8 @@ def locations_of_summary(summary: Iterable[FrameSummary]) -> tuple[SourceLocatio
         if not is_generated(frame.filename, frame.name):
             frames.append((frame.filename, frame.lineno or 0, frame.name))
     return _locations(
-        [(file, line, "" if name.startswith("_fx_") else name) for file, line, name in frames]
+        [
+            SourceLocation(file, line, "" if name.startswith("_fx_") else name)
+            for file, line, name in frames
+        ]
     )

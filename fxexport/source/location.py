@@ -5,6 +5,9 @@ from __future__ import annotations
 import linecache
 import os
 from dataclasses import dataclass, field
+from typing import Any
+
+from fxexport.source.columns import Columns, Instruction, columns_of
 
 __all__ = ["SourceLocation"]
 
@@ -18,13 +21,28 @@ class SourceLocation:
         line: line number, from 1.
         function: name of the function the line is in.
         within: the line of a library that this one has called, where it is about that line, or of
-            source that cannot be shown; two locations that differ in nothing else are equal.
+            source that cannot be shown.
+        at: what stands for the part of the line that ran; None where that is not known.
+
+    Locations are equal where file, line and function are.
     """
 
     file: str
     line: int
     function: str = ""
     within: SourceLocation | None = field(default=None, compare=False)
+    at: Instruction | Columns | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def columns(self) -> Columns | None:
+        """The part of the line that it is about; None where that is not known."""
+        if isinstance(self.at, Instruction):
+            return columns_of(self.at, self.line, linecache.getline(self.file, self.line))
+        return self.at
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Code objects cannot be pickled.
+        return SourceLocation, (self.file, self.line, self.function, self.within, self.columns)
 
     @property
     def code(self) -> str:
@@ -53,11 +71,14 @@ class SourceLocation:
         """``file:line: code``, as it travels with a file."""
         return f"{self.short}: {self.code}" if self.code else self.short
 
-    def to_dict(self) -> dict[str, str | int]:
+    def to_dict(self) -> dict[str, str | int | None]:
         """The location as plain JSON data."""
+        columns = self.columns
         return {
             "file": self.file,
             "line": self.line,
+            "column": None if columns is None else columns.start,
+            "end_column": None if columns is None else columns.end,
             "function": self.function,
             "code": self.code,
         }

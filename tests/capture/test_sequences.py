@@ -12,6 +12,7 @@ from torch import nn
 import fxexport
 from fxexport.command.main import main
 from fxexport.errors import UsageError
+from fxexport.report.signature import dimension
 from tests.programs.program import TORCH
 
 
@@ -72,7 +73,7 @@ def test_sizes_in_which_the_example_differs_may_differ() -> None:
         model(), ([image(5, 7), image(8, 7)],), sequences=["images"], verify=False
     )
     assert exported.graph.inputs[0].items == (3, None, 7)
-    assert exported.report.inputs[0]["shape"] == [3, "?", 7]
+    assert exported.report.inputs[0]["shape"] == [dimension(size) for size in (3, None, 7)]
     with pytest.raises(UsageError, match=r"item 1: expected sizes \[3, any, 7\]"):
         exported.verify(([image(5, 7), image(5, 8)],))
 

@@ -22,6 +22,7 @@ from fxexport.outline.model import (
     depth_of,
 )
 from fxexport.outline.read import outline_of
+from fxexport.report.signature import dimension
 from tests.outline.files import BOOL, FLOAT, choosing, looping, saved, scalar
 
 
@@ -166,7 +167,7 @@ def test_scans_and_lists_are_constructs_too(tmp_path: Path) -> None:
     construct = only(path)
     assert (construct.kind, construct.loop) == ("Scan", None)
     assert construct.arms[0].steps == (Operators(("Add",)),)
-    assert outline_of(path).inputs[1]["shape"] == ["n", 2]
+    assert outline_of(path).inputs[1]["shape"] == [dimension("n"), dimension(2)]
 
 
 def test_types_of_lists_and_optional_values_are_told(tmp_path: Path) -> None:
@@ -208,7 +209,7 @@ def test_a_file_of_ours_has_lines_checks_ranges_and_profiles(tmp_path: Path) -> 
     (loop,) = [one for one in constructs_in(outline.steps) if one.kind == "Loop"]
     assert loop.loop is not None
     assert loop.loop.trips == "computed"
-    assert outline.inputs[0]["shape"] == [{"name": "n", "min": 2, "max": 8}, 2]
+    assert outline.inputs[0]["shape"] == [dimension("n", 2, 8), dimension(2)]
     assert [profile["shapes"]["x"]["max"] for profile in outline.profiles] == [[8, 2]]
     assert any(isinstance(step, Check) for step in outline.steps)
     assert outline.contract is not None

@@ -15,6 +15,7 @@ from fxexport.outline.dot import outline_as_dot
 from fxexport.outline.model import Arm, Check, Construct, Loop, Operators, Outline, Place, Step
 from fxexport.outline.read import outline_of
 from fxexport.outline.text import loop_text, place_text, print_outline, row_text, tree_lines
+from fxexport.report.signature import dimension
 from tests.outline.files import BOOL, FLOAT, choosing, looping, saved, scalar
 
 STEPS: tuple[Step, ...] = (
@@ -46,7 +47,7 @@ STEPS: tuple[Step, ...] = (
 
 def outline(steps: tuple[Step, ...] = STEPS) -> Outline:
     entry = {"name": "x", "kind": "tensor", "dtype": "float32",
-             "shape": [{"name": "n", "min": 2, "max": None}]}  # fmt: skip
+             "shape": [dimension("n", 2)], "values": None}  # fmt: skip
     contract = {
         "checked": True,
         "relations": [{"text": "n >= 2", "place": "b.py:9: assert n > 1"}],

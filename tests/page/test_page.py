@@ -25,6 +25,7 @@ from fxexport.report.model import (
     Verification,
     VerifiedCase,
 )
+from fxexport.report.signature import dimension
 from fxexport.source.location import SourceLocation
 
 CODE = '''"""A text
@@ -91,7 +92,7 @@ def at(path: Path, line: int) -> SourceLocation:
 def a_report(source: Path, *, ok: bool = True, uncovered: bool = False) -> Report:
     report = Report(
         model="model.py:forward",
-        inputs=[{"name": "x", "kind": "tensor", "dtype": "float32", "shape": [2]}],
+        inputs=[{"name": "x", "kind": "tensor", "dtype": "float32", "shape": [dimension(2)]}],
         stages=[("capture", 1.5)],
         profiles=[{"shapes": {"x": {"min": [1, 2], "opt": [2, 2], "max": [4, 2]}}, "values": {}}],
     )

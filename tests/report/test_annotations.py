@@ -6,95 +6,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.report.annotations import annotations_of, as_github, as_sarif
 from fxexport.report.model import Report, Uncovered, Verification, VerifiedCase
+from fxexport.source.columns import Columns
 from fxexport.source.location import SourceLocation
-
-jsonschema = pytest.importorskip("jsonschema")
-
-_TEXT = {"type": "object", "required": ["text"], "additionalProperties": False,
-         "properties": {"text": {"type": "string", "minLength": 1},
-                        "markdown": {"type": "string"}}}  # fmt: skip
-_PHYSICAL = {
-    "type": "object", "required": ["artifactLocation", "region"], "additionalProperties": False,
-    "properties": {
-        "artifactLocation": {
-            "type": "object", "required": ["uri"], "additionalProperties": False,
-            "properties": {"uri": {"type": "string", "pattern": "^[^\\s\\\\]+$"}},
-        },
-        "region": {
-            "type": "object", "required": ["startLine"], "additionalProperties": False,
-            "properties": {"startLine": {"type": "integer", "minimum": 1},
-                           "snippet": {"type": "object", "required": ["text"]}},
-        },
-    },
-}  # fmt: skip
-# The parts of SARIF 2.1.0's schema (OASIS, sections 3.13 to 3.49) that we write, closed to others,
-# with what GitHub's code scanning asks for beyond them.
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "required": ["version", "$schema", "runs"],
-    "properties": {
-        "version": {"const": "2.1.0"},
-        "runs": {
-            "type": "array", "minItems": 1,
-            "items": {
-                "type": "object", "required": ["tool", "results"], "additionalProperties": False,
-                "properties": {
-                    "tool": {
-                        "type": "object", "required": ["driver"],
-                        "properties": {"driver": {
-                            "type": "object", "required": ["name", "version", "rules"],
-                            "properties": {"rules": {"type": "array", "items": {
-                                "type": "object", "additionalProperties": False,
-                                "required": ["id", "shortDescription", "fullDescription", "help"],
-                                "properties": {
-                                    "id": {"type": "string"},
-                                    "name": {"type": "string", "pattern": "^[A-Za-z]+$"},
-                                    "shortDescription": _TEXT, "fullDescription": _TEXT,
-                                    "help": _TEXT,
-                                },
-                            }}},
-                        }},
-                    },
-                    "results": {"type": "array", "items": {
-                        "type": "object", "additionalProperties": False,
-                        "required": ["ruleId", "ruleIndex", "level", "message"],
-                        "properties": {
-                            "ruleId": {"type": "string"},
-                            "ruleIndex": {"type": "integer", "minimum": 0},
-                            "level": {"enum": ["none", "note", "warning", "error"]},
-                            "message": _TEXT,
-                            "locations": {"type": "array", "items": {
-                                "type": "object", "required": ["physicalLocation"],
-                                "additionalProperties": False,
-                                "properties": {"physicalLocation": _PHYSICAL}}},
-                            "relatedLocations": {"type": "array", "items": {
-                                "type": "object", "required": ["physicalLocation", "message"],
-                                "additionalProperties": False,
-                                "properties": {"physicalLocation": _PHYSICAL,
-                                               "message": _TEXT}}},
-                        },
-                    }},
-                },
-            },
-        },
-    },
-}  # fmt: skip
+from tests.support.sarif import run_of
 
 
 def sarif(report: Report | None, error: Exception | None = None) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(as_sarif(report, error))
-    jsonschema.validate(data, SCHEMA)
-    (run,) = data["runs"]
-    rules = run["tool"]["driver"]["rules"]
-    for result in run["results"]:
-        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
-    return run  # type: ignore[no-any-return]
+    return run_of(as_sarif(report, error))
 
 
 @pytest.fixture
@@ -132,6 +57,22 @@ def test_sarif_has_lines_relative_to_the_current_folder(source: Path) -> None:
         "region": {"startLine": 1, "snippet": {"text": "x = 1"}},
     }
     assert "locations" not in results[1]
+
+
+def test_both_forms_have_columns_where_they_are_known(source: Path) -> None:
+    error = UnsupportedError("no", location=SourceLocation(str(source), 2, at=Columns(4, 5)))
+    (result,) = sarif(None, error)["results"]
+    region = result["locations"][0]["physicalLocation"]["region"]
+    assert (region["startLine"], region["startColumn"], region["endColumn"]) == (2, 4, 5)
+    assert ",line=2,col=4,endColumn=5,title=" in as_github(None, error)
+
+
+@pytest.mark.parametrize("broken", [{"level": "bad"}, {"ruleIndex": -2}, {"other": 1}])
+def test_the_schema_refuses_what_is_no_sarif(source: Path, broken: dict[str, Any]) -> None:
+    log = json.loads(as_sarif(a_report(source)))
+    log["runs"][0]["results"][0] |= broken
+    with pytest.raises(jsonschema.ValidationError):
+        run_of(json.dumps(log))
 
 
 def test_sarif_has_every_refusal_with_the_librarys_line(source: Path) -> None:

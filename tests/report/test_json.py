@@ -14,6 +14,8 @@ from fxexport.report.model import OutputDifference, Report, Uncovered, Verificat
 from fxexport.source.location import SourceLocation
 
 KEYS = {
+    "schema",
+    "versions",
     "ok",
     "model",
     "target",
@@ -57,9 +59,17 @@ def test_a_report_survives_the_way_through_json() -> None:
             "kind": "branch",
             "code": "FX001",
             "message": "kept",
-            "location": {"file": "m.py", "line": 3, "function": "forward", "code": ""},
+            "location": {
+                "file": "m.py",
+                "line": 3,
+                "column": None,
+                "end_column": None,
+                "function": "forward",
+                "code": "",
+            },
+            "nodes": [],
         },
-        {"kind": "note", "code": "FX012", "message": "no place", "location": None},
+        {"kind": "note", "code": "FX012", "message": "no place", "location": None, "nodes": []},
     ]
     assert shown["stages"] == [{"name": "capture", "seconds": 0.5}]
     assert shown["verification"]["ok"] is True

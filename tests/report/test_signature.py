@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from fxexport.graph.signature import DimRange, InputSpec
-from fxexport.report.signature import describe_input, dimension_ranges, type_text
+from fxexport.report.signature import describe_input, dimension, dimension_ranges, type_text
 
-BATCH = {"name": "batch", "min": 1, "max": 8}
+BATCH = dimension("batch", 1, 8)
 
 
 def test_an_input_becomes_plain_data() -> None:
@@ -21,22 +21,27 @@ def test_an_input_becomes_plain_data() -> None:
         "name": "x",
         "kind": "tensor",
         "dtype": "float16",
-        "shape": [BATCH, 3],
+        "shape": [
+            {"name": "batch", "value": None, "min": 1, "max": 8},
+            {"name": None, "value": 3, "min": None, "max": None},
+        ],
+        "values": None,
+        "complex": False,
     }
 
 
 def test_an_int_with_a_range_shows_it() -> None:
     shown = describe_input(InputSpec("n", "int", torch.int64, values=(1, 8)))
-    assert shown["values"] == [1, 8]
+    assert shown["values"] == {"min": 1, "max": 8}
     assert dimension_ranges([shown]) == {"n": "1..8"}
 
 
 @pytest.mark.parametrize(
     ("entry", "text"),
     [
-        ({"dtype": "float32", "shape": [BATCH, 3, "w"]}, "float32[batch, 3, w]"),
+        ({"dtype": "int8", "shape": [BATCH, dimension(3), dimension("w")]}, "int8[batch, 3, w]"),
         ({"dtype": "int64", "shape": []}, "int64[]"),
-        ({"dtype": "int64", "shape": [None]}, "int64[?]"),
+        ({"dtype": "int64", "shape": [dimension(None)]}, "int64[?]"),
         ({"dtype": "int64"}, "int64"),
         ({"kind": "bool", "dtype": "bool", "shape": []}, "bool"),
     ],
@@ -50,5 +55,5 @@ def test_an_entry_as_text(entry: dict[str, Any], text: str) -> None:
     [(0, None, "any size"), (1, None, "1 or more"), (0, 4, "0..4"), (2, 8, "2..8")],
 )
 def test_the_range_of_a_dimension_as_text(low: int, high: int | None, text: str) -> None:
-    entry = {"shape": [{"name": "n", "min": low, "max": high}, 3]}
+    entry = {"shape": [dimension("n", low, high), dimension(3)]}
     assert dimension_ranges([entry]) == {"n": text}

@@ -53,7 +53,8 @@ def operator_call(
         call.keywords = [ast.copy_location(ast.keyword("place", place), like)]
     for inner in (owner, operator, call):
         ast.copy_location(inner, like)
-        # A call that spans lines would be reported at its last one.
+    for inner in (owner, operator):
+        # A call is reported at the line at which the name of what is called ends.
         inner.end_lineno, inner.end_col_offset = inner.lineno, inner.col_offset
     return call
 

@@ -46,7 +46,7 @@ from fxexport.graph.ops import guard
 from fxexport.report.model import FindingKind, Report
 from fxexport.source.decisions import Decisions
 from fxexport.source.exceptions import note_of, note_raised
-from fxexport.source.frames import user_location
+from fxexport.source.frames import in_pytorch_layer, user_location
 from fxexport.source.location import SourceLocation
 
 __all__ = [
@@ -256,8 +256,21 @@ class Session(Refusing):
 
     # -- findings ------------------------------------------------------------------------------
 
-    def note(self, kind: FindingKind, message: str) -> None:
-        """Adds a finding at the user's present line."""
+    def note(self, kind: FindingKind, message: str, *, always: bool = False) -> None:
+        """Adds a finding at the user's present line.
+
+        What PyTorch's own layers decide is told as theirs, and not at all where nothing hangs on
+        it: that nn.Sequential calls its modules one by one is no decision of the user's.
+
+        Args:
+            kind: what was decided.
+            message: the same in a sentence.
+            always: whether it is so for all inputs whatsoever.
+        """
+        if in_pytorch_layer():
+            if always or kind == "unrolled":
+                return
+            message = f"in PyTorch's own code: {message}"
         self.report.add(kind, message, user_location())
 
     def about_to_squeeze(self, tensor: torch.Tensor, dims: Iterable[int]) -> None:

@@ -11,7 +11,7 @@ import torch
 from fxexport import _torch_compat as compat
 from fxexport.capture.session.session import Session
 
-__all__ = ["expression_text", "iteration_bound", "proof", "relation_text"]
+__all__ = ["expression_text", "holds_always", "iteration_bound", "proof", "relation_text"]
 
 # Longer expressions tell a reader less than the user's line does.
 _LONGEST = 80
@@ -88,6 +88,11 @@ def _negated(node: ast.expr) -> ast.expr | None:
     if isinstance(node, ast.Constant) and isinstance(node.value, int) and node.value < 0:
         return ast.Constant(-node.value)
     return None
+
+
+def holds_always(session: Session, condition: torch.SymBool) -> bool:
+    """Whether a condition that is known has the same truth for all sizes whatsoever."""
+    return not _in_inputs(session, compat.raw_expression(condition)).free_symbols
 
 
 def proof(session: Session, condition: torch.SymBool, known: bool) -> str:

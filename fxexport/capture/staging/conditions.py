@@ -11,7 +11,7 @@ from fxexport.capture.recording.types import SYM, Condition, Value
 from fxexport.capture.session.list_runs import is_open, length_of
 from fxexport.capture.session.refusals import Poison
 from fxexport.capture.session.session import Session
-from fxexport.capture.sizes.proofs import proof
+from fxexport.capture.sizes.proofs import holds_always, proof
 from fxexport.capture.staging.branch import stage_branch
 from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.maybe import Maybe, force, narrowed
@@ -39,7 +39,8 @@ def condition_of(session: Session, value: Value) -> Condition:
     if isinstance(value, torch.SymBool):
         known = session.known(value)
         if known is not None:
-            session.note("folded", proof(session, value, known))
+            always = holds_always(session, value)
+            session.note("folded", proof(session, value, known), always=always)
             return known
         return session.chosen_numbers.condition(value)
     if isinstance(value, (torch.SymInt, torch.SymFloat)):

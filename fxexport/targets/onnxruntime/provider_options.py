@@ -10,7 +10,7 @@ from fxexport.errors import UsageError
 from fxexport.profiles import Profile, ort_options
 
 if TYPE_CHECKING:
-    from fxexport.graph import CapturedGraph
+    from fxexport.report.model import Report
 
 __all__ = ["ProfiledModel", "provider_options"]
 
@@ -19,8 +19,8 @@ class ProfiledModel(Protocol):
     """What is needed of an exported model: its inputs and its profiles."""
 
     @property
-    def graph(self) -> CapturedGraph:
-        """The graph; its inputs say which sizes vary."""
+    def report(self) -> Report:
+        """The report; its inputs say which sizes vary."""
 
     @property
     def profiles(self) -> list[Profile]:
@@ -86,10 +86,10 @@ def _profiles_of(source: str | os.PathLike[str] | ProfiledModel) -> tuple[list[P
 
         stored = read_profiles(source)
         return stored.profiles, any(target.dynamic for target in stored.inputs)
-    if not hasattr(source, "profiles") or not hasattr(source, "graph"):
+    if not hasattr(source, "profiles") or not hasattr(source, "report"):
         raise UsageError(
             f"expected the path of an ONNX file, or what export returned, got {source!r}"
         )
     return source.profiles, any(
-        not isinstance(dim, int) for spec in source.graph.inputs for dim in spec.shape
+        dim["value"] is None for entry in source.report.inputs for dim in entry["shape"] or ()
     )

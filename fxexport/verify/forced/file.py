@@ -11,8 +11,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from fxexport.file_keys import NODE
 from fxexport.graph.values import Eager
-from fxexport.lowering.control_flow import NODE_PATH
 from fxexport.targets.onnxruntime.session import OrtSession
 from fxexport.verify.forced.controls import BODIES, Path, Switch
 from fxexport.verify.forced.graph import ForcedNodes
@@ -115,7 +115,7 @@ class ForcedFile:
     def _find(self, graph: onnx.GraphProto) -> None:
         for node in graph.node:
             self._producers.update(dict.fromkeys(node.output, node))
-            names = [prop.value for prop in node.metadata_props if prop.key == NODE_PATH]
+            names = [prop.value for prop in node.metadata_props if prop.key == NODE]
             path = tuple(names[0].split("/")) if names else ()
             if path:
                 self._places[path] = _Place(node, graph)

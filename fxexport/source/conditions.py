@@ -1,0 +1,42 @@
+"""Which statement or expression a part of a condition belongs to."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections.abc import Iterator
+
+__all__ = ["line_decided"]
+
+_Conditional = ast.If | ast.While | ast.IfExp | ast.Assert
+
+
+def line_decided(file: str, line: int, column: int) -> int | None:
+    """The line of the if, while, assert or conditional expression whose condition a place is in.
+
+    Args:
+        file: the source file.
+        line: number of the place's line, from 1.
+        column: of the place, in bytes, from 0.
+
+    Returns:
+        The line where the innermost one begins; None where the place is in no condition, or the
+        file cannot be read.
+    """
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return None
+    around = [node for node in _conditionals(tree) if _holds(node.test, line, column)]
+    # What stands in another one begins behind it.
+    innermost = max(around, key=lambda node: (node.lineno, node.col_offset), default=None)
+    return None if innermost is None else innermost.lineno
+
+
+def _conditionals(tree: ast.AST) -> Iterator[_Conditional]:
+    return (node for node in ast.walk(tree) if isinstance(node, _Conditional))
+
+
+def _holds(node: ast.expr, line: int, column: int) -> bool:
+    end = (node.end_lineno or node.lineno, node.end_col_offset or node.col_offset)
+    return (node.lineno, node.col_offset) <= (line, column) < end

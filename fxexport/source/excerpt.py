@@ -1,0 +1,59 @@
+"""The lines around a place in the source, as plain text."""
+
+from __future__ import annotations
+
+import linecache
+import os
+from collections.abc import Iterator
+
+from fxexport.source.location import SourceLocation
+
+__all__ = ["excerpt"]
+
+_AROUND = 2
+"""Lines that are shown on either side."""
+
+
+def excerpt(location: SourceLocation) -> list[str]:
+    """Where a location is, and its line between its neighbours with a mark under what it means.
+
+    The line of a library that it has called follows.
+    """
+    lines = list(_of(location, ""))
+    if location.within is not None:
+        lines += _of(location.within, f"in {location.within.whose}: ")
+    return lines
+
+
+def _of(location: SourceLocation, whose: str) -> Iterator[str]:
+    function = f" in {location.function}" if location.function else ""
+    yield f"  --> {whose}{_short(location.file)}:{location.line}{function}"
+    if not location.code:
+        return
+    last = location.line + _AROUND
+    margin = len(str(last))
+    for number in range(max(1, location.line - _AROUND), last + 1):
+        text = linecache.getline(location.file, number)
+        if not text and number > location.line:
+            break  # past the end of the file
+        yield f"  {number:>{margin}} | {text.rstrip()}".rstrip()
+        if number == location.line:
+            yield f"  {'':>{margin}} | {_mark(location, text.rstrip())}"
+
+
+def _mark(location: SourceLocation, text: str) -> str:
+    """What stands under a line; tabs stay, so that it stands under the right letters."""
+    columns = location.columns
+    start = len(text) - len(text.lstrip()) if columns is None else columns.start - 1
+    end = len(text) if columns is None else columns.end - 1
+    before = "".join(one if one == "\t" else " " for one in text[:start])
+    return before + "^" * max(end - start, 1)
+
+
+def _short(file: str) -> str:
+    """A path below the current folder in its short form; any other as it is."""
+    try:
+        short = os.path.relpath(file)
+    except ValueError:  # another drive
+        return file
+    return file if file.startswith("<") or short.startswith(os.pardir) else short
