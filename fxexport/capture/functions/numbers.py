@@ -133,7 +133,7 @@ class NumberFunctions:
         return self._operators.call(staged)(*args, **kwargs)
 
     def _of_numpy(
-        self, function: Function, staged: Function, of_list: bool, *args: Any, **kwargs: object
+        self, function: Any, staged: Function, of_list: bool, *args: Any, **kwargs: object
     ) -> object:
         """A function of NumPy: its own, or another where numbers alone are given, some symbolic."""
         one = len(args) == 1 and isinstance(args[0], list | tuple)

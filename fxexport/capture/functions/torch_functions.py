@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from fxexport import _torch_compat as compat
 from fxexport.capture.functions import composed_functions as written_out
 from fxexport.capture.functions import indexing, spectra
-from fxexport.capture.functions.copying import copied_tensor
+from fxexport.capture.operators.copying import copied_tensor
 from fxexport.capture.functions.nonempty_functions import nonempty_functions
 from fxexport.capture.functions.packed_sequences import PackedSequences
 from fxexport.capture.functions.piece_arguments import PIECES

@@ -71,8 +71,8 @@ class Copying:
         """A deep copy on one path; what it has copied is not known on others."""
         own: dict[int, object] = self._operators.fresh(dict(memo))
         made = self.deep(value, own)
-        copied = own.get(id(own), ())  # Python keeps alive there what was copied
-        self._perhaps += [(memo, one) for one in copied if isinstance(copied, list)]
+        copied = own.get(id(own))  # Python keeps alive there what was copied
+        self._perhaps += [(memo, one) for one in copied] if isinstance(copied, list) else []
         return made
 
     def _each(self, value: Choice | Maybe, copied: Function) -> object:
@@ -119,7 +119,6 @@ def copied_tensor(session: Session, tensor: torch.Tensor, memo: dict[int, object
     before = memo.get(id(memo), ())  # what has been copied so far: Python keeps it alive there
     for other in before if isinstance(before, list) else ():
         made = memo.get(id(other))
-        both = isinstance(other, torch.Tensor) and isinstance(made, torch.Tensor)
-        if both and session.tensors.base_of(other) is base:
+        if isinstance(made, torch.Tensor) and session.tensors.base_of(other) is base:
             session.tensors.watch.may_share(new, made)
     return new
