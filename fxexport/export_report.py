@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from fxexport.page.notebook import in_notebook
 from fxexport.page.save import save_report, text_of
-from fxexport.page.verdict import verdict_of
 from fxexport.report.layout import relative_path
 from fxexport.report.model import Report as ReportData
 from fxexport.report.plain import plain_text
 from fxexport.report.signature import type_text
+from fxexport.report.verdict import verdict_of
 
 __all__ = ["Report", "in_two_lines"]
 

@@ -9,8 +9,8 @@ from fxexport.profiles import StoredProfiles, why_no_profile
 from fxexport.report import Report
 from fxexport.report.contract import unchecked_text
 from fxexport.report.control_flow import report_kept
-from fxexport.report.signature import describe_input, describe_output, padding_text
 from fxexport.report.nodes import settle_sites
+from fxexport.report.signature import describe_input, describe_output, padding_text
 from fxexport.verify.stability import random_nodes
 from fxexport.verify.unchecked import unordered_nodes
 

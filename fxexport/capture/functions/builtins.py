@@ -28,7 +28,7 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.functions.assert_functions import AssertFunctions
 from fxexport.capture.functions.composed_functions import linear_losses
 from fxexport.capture.functions.container_methods import ContainerMethods
-from fxexport.capture.operators.copying import Copying
+from fxexport.capture.functions.copying import Copying
 from fxexport.capture.functions.higher_order import HigherOrder
 from fxexport.capture.functions.iterable_functions import IterableFunctions
 from fxexport.capture.functions.native_calls import NativeCalls

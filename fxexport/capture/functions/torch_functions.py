@@ -12,13 +12,13 @@ from torch.overrides import TorchFunctionMode
 from fxexport import _torch_compat as compat
 from fxexport.capture.functions import composed_functions as written_out
 from fxexport.capture.functions import indexing, spectra
-from fxexport.capture.operators.copying import copied_tensor
+from fxexport.capture.functions.copying import copied_tensor
+from fxexport.capture.functions.indexing import SlicingFunctions, as_number
 from fxexport.capture.functions.nonempty_functions import nonempty_functions
 from fxexport.capture.functions.packed_sequences import PackedSequences
 from fxexport.capture.functions.piece_arguments import PIECES
 from fxexport.capture.functions.pieces import PieceFunctions
 from fxexport.capture.functions.sized_functions import NUMBERS_ONLY, OF_NUMBERS, SIZED_FUNCTIONS
-from fxexport.capture.functions.slicing_functions import SlicingFunctions, as_number
 from fxexport.capture.functions.undecided_calls import Call, UndecidedCalls
 from fxexport.capture.operators.dynamic_iterables import Dynamic, rows
 from fxexport.capture.operators.operators import Operators
