@@ -13,6 +13,7 @@ from rich.text import Text
 from fxexport.codes.ids import Code
 from fxexport.errors import FxExportError, errors_in
 from fxexport.report.layout import cut, highlighted, line, print_beside, short_path, width_of
+from fxexport.source.excerpt import span_of
 from fxexport.source.location import SourceLocation
 
 __all__ = ["print_code", "print_error"]
@@ -22,6 +23,8 @@ _CAP = 12
 
 _PLACES = 8
 """Further lines that are named where one thing is refused at many of them."""
+
+_TAB = 4
 
 _CONTEXT = 2
 """Lines of code shown on either side of the one that an error is about."""
@@ -134,21 +137,31 @@ def print_code(console: Console, location: SourceLocation, whose: str = "") -> N
     last = location.line + _CONTEXT
     margin = len(str(last))
     for number in range(max(1, location.line - _CONTEXT), last + 1):
-        code = linecache.getline(location.file, number).rstrip().expandtabs(4)
-        if not code and number > location.line and not linecache.getline(location.file, number):
+        line_of_file = linecache.getline(location.file, number)
+        if not line_of_file and number > location.line:
             break  # past the end of the file
-        _print_code_line(console, Text(f"  {number:>{margin}} | ", "blue"), highlighted(code))
-        if number == location.line:
-            start = len(code) - len(code.lstrip())
-            marker = " " * start + "^" * cell_len(code.lstrip())
-            lead = Text(f"  {'':>{margin}} | ", "blue")
-            _print_code_line(console, lead, Text(marker, "bold red"))
+        text = line_of_file.rstrip()
+        marked = span_of(location, text) if number == location.line else None
+        _print_code_line(console, f"{number:>{margin}}", text, marked)
 
 
-def _print_code_line(console: Console, lead: Text, code: Text) -> None:
-    text = lead.append_text(cut(code, width_of(console) - lead.cell_len))
-    text.rstrip()
-    console.print(text, soft_wrap=True)
+def _print_code_line(
+    console: Console, number: str, text: str, marked: tuple[int, int] | None
+) -> None:
+    """A line of code, and what it is about below it; a long line is cut, where that is seen."""
+    code = highlighted(text.expandtabs(_TAB))
+    room = width_of(console) - len(number) - 5
+    start, end = (cell_len(text[:k].expandtabs(_TAB)) for k in marked or (0, 0))
+    hidden = max(start - room // 4, 0) if end > room else 0
+    shown = Text("…").append_text(code[hidden + 1 :]) if hidden else code
+    lines = [(number, cut(shown, room))]
+    if marked is not None:
+        count = max(min(end - hidden, room) - (start - hidden), 1)
+        lines.append((" " * len(number), Text(" " * (start - hidden) + "^" * count, "bold red")))
+    for before, behind in lines:
+        whole = Text(f"  {before} | ", "blue").append_text(behind)
+        whole.rstrip()
+        console.print(whole, soft_wrap=True)
 
 
 def _file_and_line(location: SourceLocation) -> str:

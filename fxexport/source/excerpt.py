@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from fxexport.source.location import SourceLocation
 
-__all__ = ["excerpt"]
+__all__ = ["excerpt", "span_of"]
 
 _AROUND = 2
 """Lines that are shown on either side."""
@@ -41,11 +41,22 @@ def _of(location: SourceLocation, whose: str) -> Iterator[str]:
             yield f"  {'':>{margin}} | {_mark(location, text.rstrip())}"
 
 
+def span_of(location: SourceLocation, text: str) -> tuple[int, int]:
+    """Where the part of a line begins and ends that a location is about, counted from 0.
+
+    Args:
+        location: of a line; without columns it is about all of its code.
+        text: the line.
+    """
+    columns = location.columns
+    if columns is None:
+        return len(text) - len(text.lstrip()), len(text)
+    return columns.start - 1, columns.end - 1
+
+
 def _mark(location: SourceLocation, text: str) -> str:
     """What stands under a line; tabs stay, so that it stands under the right letters."""
-    columns = location.columns
-    start = len(text) - len(text.lstrip()) if columns is None else columns.start - 1
-    end = len(text) if columns is None else columns.end - 1
+    start, end = span_of(location, text)
     before = "".join(one if one == "\t" else " " for one in text[:start])
     return before + "^" * max(end - start, 1)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from rich.cells import cell_len
 from rich.console import Console
 
+import fxexport
 from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.report.refusals import print_error
@@ -111,6 +114,34 @@ def test_what_is_refused_at_many_lines_for_one_reason_is_told_once(source: Path)
     assert text.count("error: no such operator") == 1
     assert "  and at model.py:6, model.py:8\n  hint: do without\n\nerror: something else\n" in text
     assert text.endswith("\n4 errors of 2 kinds\n")
+
+
+CALL = """\
+SCALE = {"1.0": 2}
+def forward(x):
+\treturn x + 1 + 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9 + 10 + 11 + 12 * SCALE[f"{x.shape[0] / 2}"]
+"""
+
+
+def refused(folder: Path) -> UnsupportedError:
+    path = folder / "scale.py"
+    path.write_text(CALL)
+    space: dict[str, Any] = {}
+    exec(compile(CALL, path, "exec"), space)
+    with pytest.raises(UnsupportedError) as caught:
+        fxexport.export(space["forward"], torch.ones(2), dynamic=True, verify=False)
+    return caught.value
+
+
+@pytest.mark.parametrize("width", [40, 60, 200])
+def test_the_caret_stands_under_the_construct_also_where_the_line_is_cut(
+    tmp_path: Path, width: int
+) -> None:
+    lines = shown_error(refused(tmp_path), terminal=True, width=width).splitlines()
+    k = next(k for k, line in enumerate(lines) if "^" in line)
+    begin, end = lines[k].index("^"), len(lines[k])
+    assert lines[k - 1][begin:end].rstrip("…").startswith('SCALE[f"{x.sha')
+    assert max(map(cell_len, lines)) <= width
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
