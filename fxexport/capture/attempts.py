@@ -56,8 +56,7 @@ def capture(request: CaptureRequest, report: Report) -> CapturedGraph:
         elif found.state != state:
             state = found.state
         else:
-            for finding in attempt.findings:
-                report.add(finding.kind, finding.message, finding.location)
+            report.take(attempt.findings)
             report_captured(report, found.graph)
             return found.graph
     raise UnsupportedError(

@@ -162,6 +162,5 @@ def _through_script(
         refusal.location,
     )
     report.refusal = refusal
-    for finding in attempt.findings:
-        report.add(finding.kind, finding.message, finding.location)
+    report.take(attempt.findings)
     return graph

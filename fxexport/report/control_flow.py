@@ -42,7 +42,7 @@ def report_kept(report: Report, graph: CapturedGraph) -> None:
         if found.kind in ("branch", "loop") and (found.kind, found.location) not in kept:
             report.add(*_not_kept(found, kept, graph), found.location)
         else:
-            report.findings.append(found)
+            report.take([found])
     told = {(found.kind, found.location) for found in report.findings}
     for node in _control_flow(graph.module):
         if _site(node) not in told:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from fxexport.errors import FxExportError
 from fxexport.report.build import BuildResult
 from fxexport.report.model import Report, Verification, VerifiedCase
+from fxexport.report.sites import sites_as_data
 from fxexport.source.location import SourceLocation
 
 __all__ = [
@@ -56,8 +57,8 @@ def as_json(report: Report | None = None, error: BaseException | None = None) ->
 
     Returns:
         A dict with the keys schema, versions, ok, model, target, opset, path, size_bytes, inputs,
-        outputs, profiles, no_profile, findings, stages, verification, build and error. ``ok`` is
-        True when a file was written and nothing is known to be wrong with it.
+        outputs, profiles, no_profile, control_flow, findings, stages, verification, build and
+        error. ``ok`` is True when a file was written and nothing is known to be wrong with it.
     """
     shown = report or Report()
     return {
@@ -73,6 +74,7 @@ def as_json(report: Report | None = None, error: BaseException | None = None) ->
         "outputs": shown.outputs,
         "profiles": shown.profiles,
         "no_profile": shown.no_profile,
+        "control_flow": sites_as_data(shown.control_flow),
         "findings": [finding.to_dict() for finding in shown.findings],
         "stages": [{"name": name, "seconds": round(s, 6)} for name, s in shown.stages],
         "verification": _verification(shown.verification),

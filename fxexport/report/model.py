@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -251,9 +252,13 @@ class Report:
             location: the user's line.
             code: where it has another one than its kind.
         """
-        finding = Finding(kind, message.replace(INVISIBLE, ""), location, own_code=code)
-        if finding not in self.findings:
-            self.findings.append(finding)
+        self.take([Finding(kind, message.replace(INVISIBLE, ""), location, own_code=code)])
+
+    def take(self, findings: Iterable[Finding]) -> None:
+        """Records findings, each once."""
+        for finding in findings:
+            if finding not in self.findings:
+                self.findings.append(finding)
 
     def of_kind(self, *kinds: FindingKind) -> list[Finding]:
         """The findings of the given kinds, in the order they were made."""

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from fxexport.errors import FxExportError
 from fxexport.report.model import Report
-from fxexport.report.terminal import print_comparison, print_error, print_report
+from fxexport.report.refusals import print_error
+from fxexport.report.terminal import print_comparison, print_report
 
 __all__ = ["plain_text"]
 

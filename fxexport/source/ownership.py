@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import linecache
 import os
-import sys
 import sysconfig
 from enum import IntEnum
 from functools import lru_cache
-
-import torch
 
 __all__ = [
     "Owner",
@@ -32,12 +30,14 @@ class Owner(IntEnum):
 
 
 def _folder_of(package: str) -> str:
-    """The folder of a package that is imported, with a separator at its end."""
-    return os.path.join(os.path.abspath(sys.modules[package].__path__[0]), "")
+    """The folder of an installed package, with a separator at its end; nothing is imported."""
+    spec = importlib.util.find_spec(package)
+    assert spec is not None and spec.submodule_search_locations
+    return os.path.join(os.path.abspath(spec.submodule_search_locations[0]), "")
 
 
 _FXEXPORT = _folder_of(__name__.partition(".")[0])
-_TORCH = _folder_of(torch.__name__)
+_TORCH = _folder_of("torch")
 _TORCH_NN = os.path.join(_TORCH, "nn", "")
 _STDLIB = os.path.join(sysconfig.get_paths()["stdlib"], "")
 _PACKAGES = os.path.join("", "site-packages", "")

@@ -15,7 +15,7 @@ from fxexport.report.annotations import annotations_of, as_github, as_sarif
 from fxexport.report.model import Report, Uncovered, Verification, VerifiedCase
 from fxexport.source.columns import Columns
 from fxexport.source.location import SourceLocation
-from tests.support.sarif import run_of
+from tests.report.sarif import run_of
 
 
 def sarif(report: Report | None, error: Exception | None = None) -> dict[str, Any]:

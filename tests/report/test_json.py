@@ -24,6 +24,7 @@ KEYS = {
     "size_bytes",
     "inputs",
     "outputs",
+    "control_flow",
     "findings",
     "stages",
     "verification",

@@ -18,6 +18,7 @@ from fxexport.report.model import (
     Verification,
     VerifiedCase,
 )
+from fxexport.report.signature import dimension
 from fxexport.report.sites import Arm, Site
 from fxexport.report.terminal import print_report
 from fxexport.source.location import SourceLocation
@@ -74,15 +75,12 @@ def a_report(source: Path) -> Report:
             "name": "x",
             "kind": "tensor",
             "dtype": "float32",
-            "shape": [
-                {"name": "batch", "min": 1, "max": 8},
-                3,
-                {"name": "w", "min": 0, "max": None},
-            ],
+            "shape": [dimension("batch", 1, 8), dimension(3), dimension("w", 0)],
         },
         {"name": "n", "kind": "int", "dtype": "int64", "shape": []},
     ]
-    report.outputs = [{"name": "y", "kind": "tensor", "dtype": "float32", "shape": ["batch", 3]}]
+    sizes = [dimension("batch"), dimension(3)]
+    report.outputs = [{"name": "y", "kind": "tensor", "dtype": "float32", "shape": sizes}]
     test = SourceLocation(str(source), 6, "forward")
     report.control_flow = (Site("branch", test, (Arm("then", 1), Arm("else", 0)), paths=(("b",),)),)
     report.add("relation", "batch >= 1", SourceLocation(str(source), 4, "forward"))
