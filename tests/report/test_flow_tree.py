@@ -150,22 +150,30 @@ def test_a_while_with_two_conditions_is_one_loop(tmp_path: Path) -> None:
     ]
 
 
-def test_what_a_called_library_decides_is_counted_and_shown_on_request(tmp_path: Path) -> None:
+def test_what_a_library_decides_is_counted_and_shown_on_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = tmp_path / "site-packages"
+    library.mkdir()
+    (library / "fxexport_test_library.py").write_text(
+        "def halved(x):\n    if x.shape[0] >= 0:\n        x = x / 2\n    return x\n"
+    )
+    monkeypatch.syspath_prepend(library)
     path = written(
         tmp_path,
         """\
-        import torch
-        layers = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.ReLU())
+        import fxexport_test_library
         def forward(x):
-            return layers(x)
+            return fxexport_test_library.halved(x)
         """,
     )
-    report = exported(path, torch.ones(3))
-    lines = shown(report)
-    assert lines[0] == "Control flow: no if or loop depends on the inputs"
-    assert lines[-1] == "1 more decided by functions of libraries; -v shows them"
-    verbose = shown(report, verbose=True)
-    assert any("this loop is written out: 2 iterations" in line for line in verbose)
+    report = exported(path, torch.ones(3), True)
+    more = "1 more decided by functions of libraries (fxexport_test_library.py 1); -v shows them"
+    assert shown(report) == ["Control flow: no if or loop depends on the inputs", more]
+    first, *decided = shown(report, verbose=True)
+    assert first == "Control flow: no if or loop depends on the inputs; 1 decided at export"
+    assert decided[0].startswith("decided  fxexport_test_library.py:2  if x.shape[0] >= 0:")
+    assert "is always true (pruned)" in decided[0]
 
 
 HERE = SourceLocation("gone.py", 3)
