@@ -11,6 +11,8 @@ from torch._subclasses.fake_tensor import (
     FakeTensorMode,
     in_kernel_invocation_manager,
 )
+from torch._subclasses.functional_tensor import FunctionalTensor, FunctionalTensorMode
+from torch.utils._mode_utils import no_dispatch
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -26,6 +28,7 @@ __all__ = [
     "fake_like",
     "fake_mode",
     "fake_of_real",
+    "follow_sizes",
     "fresh_size",
     "inner_of",
     "leaves",
@@ -101,6 +104,27 @@ def replace_inner(tensor: torch.Tensor, fake: torch.Tensor) -> None:
         torch._functionalize_replace(elem, fake)
         torch._functionalize_commit_update(elem)
         torch._functionalize_sync(elem)
+    follow_sizes(tensor)
+
+
+def follow_sizes(tensor: torch.Tensor) -> None:
+    """Gives a functional tensor the sizes of the fake one inside, where those were changed.
+
+    Functionalization gives the inner tensor other sizes (``out=`` of an operator does that), and
+    the tensor that Python has keeps its own. Setting ``data`` copies the sizes and leaves what
+    Python knows of a tensor as it is.
+    """
+    inner = inner_of(tensor)
+    if [_size_of(size) for size in inner.shape] == [_size_of(size) for size in tensor.shape]:
+        return
+    with FunctionalTensorMode():
+        like = FunctionalTensor.to_functional(inner)
+    with without_function_modes(), no_dispatch():
+        tensor.data = like
+
+
+def _size_of(size: int | torch.SymInt) -> object:
+    return size.node.expr if isinstance(size, torch.SymInt) else size
 
 
 def fake_of_real(tensor: torch.Tensor, mode: FakeTensorMode) -> torch.Tensor:

@@ -15,7 +15,9 @@ __all__ = [
     "is_batched",
     "is_composite",
     "larger_table",
+    "out_arguments",
     "overload_named",
+    "takes_dtype",
     "tensors_among",
     "views_in",
     "without_check",
@@ -171,6 +173,18 @@ def written_arguments(
     """The tensors that an operator writes to, by its schema."""
     written, _ = _alias_plan(func)
     return [tensor for k, name in written for tensor in _tensors(_argument(args, kwargs, k, name))]
+
+
+def out_arguments(func: OpOverload, kwargs: Mapping[str, object]) -> dict[str, torch.Tensor]:
+    """The tensors that an operator is given for its results (``out=``), by name, in their order."""
+    names = [argument.name for argument in func._schema.arguments if argument.is_out]
+    given = {name: kwargs.get(name) for name in names}
+    return {name: out for name, out in given.items() if isinstance(out, torch.Tensor)}
+
+
+def takes_dtype(func: OpOverload) -> bool:
+    """Whether an operator may be told the dtype of its result, as ``sum`` and ``cumsum``."""
+    return any(argument.name == "dtype" for argument in func._schema.arguments)
 
 
 def views_in(

@@ -6,6 +6,7 @@ A new version of PyTorch that moves one of them fails here.
 from __future__ import annotations
 
 import linecache
+import weakref
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from torch import nn
 
 from fxexport import _torch_compat as compat
 from fxexport._torch_compat import torchscript
+from fxexport._torch_compat.modes import no_functional_mode
 
 aten = torch.ops.aten
 
@@ -690,3 +692,32 @@ def test_functions_of_linear_algebra_without_their_check() -> None:
 def test_the_older_function_of_choleskys_factor() -> None:
     x = torch.tensor([[2.0, 1], [1, 2]])
     assert torch.equal(compat.OLD_CHOLESKY(x), torch.linalg.cholesky(x))
+
+
+def test_a_functional_tensor_follows_the_sizes_of_the_fake_one(functional: torch.Tensor) -> None:
+    named = weakref.ref(functional)
+    other = compat.empty_beside(compat.inner_of(functional), (2, 3), torch.float32)
+    with no_functional_mode():
+        torch._functionalize_replace(functional.elem, other)  # type: ignore[attr-defined]
+    assert functional.shape == (4,)
+    compat.follow_sizes(functional)
+    assert functional.shape == (2, 3)
+    assert functional.stride() == (3, 1)
+    assert named() is functional
+
+
+@pytest.mark.parametrize(
+    ("name", "outs", "takes_dtype"),
+    [
+        ("aten::add.out", ["out"], False),
+        ("aten::max.dim_max", ["max", "max_values"], False),
+        ("aten::cumsum.out", ["out"], True),
+        ("aten::add.Tensor", [], False),
+    ],
+)
+def test_the_tensors_for_results_are_known(name: str, outs: list[str], takes_dtype: bool) -> None:
+    func = compat.overload_named(name)
+    assert func is not None
+    given = {out: torch.empty(0) for out in ("out", "max", "max_values")}
+    assert list(compat.out_arguments(func, given)) == outs
+    assert compat.takes_dtype(func) is takes_dtype

@@ -41,6 +41,7 @@ THEMES = (
     "mutation_aliases",
     "mutation_basic",
     "mutation_ops",
+    "out_arguments",
     "mutation_views",
     "stale_views",
     "new_objects",

@@ -398,3 +398,50 @@ def swap_under_a_condition(x):
 
 
 PROGRAMS.add(swap_under_a_condition, *INPUTS, scripted=False)
+
+
+THRESHOLDS = (0.9, 0.6, 0.4, 0.3, 0.2, 0.1, 0.0, -0.1, -0.2, -0.3, -0.4, -0.6, -0.9)
+
+
+def many_swaps_in_a_loop(x):
+    a, b = (x.new_zeros(2), x.new_ones(2))
+    for r in x:
+        for least in THRESHOLDS:
+            if r[0] > least:
+                a, b = (b, a)
+        a = a * 0.5 + r
+    return (a, b)
+
+
+PROGRAMS.add(many_swaps_in_a_loop, *INPUTS, scripted=False)
+
+
+def write_after_many_swaps(x):
+    a, b = (x.new_zeros(2), x.new_ones(2))
+    for r in x:
+        if r[0] > 0.1:
+            a, b = (b, a)
+        if r[1] > 0.1:
+            a, b = (b, a)
+        if r.sum() > 0.3:
+            a, b = (b, a)
+        b.mul_(0.5).add_(r)
+    return (a, b)
+
+
+PROGRAMS.add(write_after_many_swaps, *INPUTS)
+
+
+def many_names_of_lists_in_a_loop(x):
+    a, b = ([x.sum(0) * 1], [x.sum(0) * 2])
+    for r in x:
+        for least in THRESHOLDS[::4]:
+            if r[0] > least:
+                a = b
+            else:
+                a[0] = r * least
+        b = [r * 2]
+    return (a, b)
+
+
+PROGRAMS.add(many_names_of_lists_in_a_loop, *INPUTS, scripted=False)

@@ -47,6 +47,10 @@ class StaleViews:
         if base in self._ever_written and (noted is None or not self._is_open(noted())):
             self._written[base] = frame
 
+    def are_there(self, base: torch.Tensor) -> bool:
+        """Whether a tensor has views."""
+        return any(view() is not None for view, _ in self._views.get(base, []))
+
     def written(self, base: torch.Tensor) -> None:
         """A tensor, or a view of it, is given other contents."""
         self._written[base] = weakref.ref(self._recorder.frame)

@@ -22,6 +22,8 @@ from fxexport.capture.recording.data_requirements import data_rule
 from fxexport.capture.recording.matrix_functions import MATRIX_FUNCTIONS
 from fxexport.capture.recording.memory_views import MemoryViews
 from fxexport.capture.recording.number_operands import with_tensor
+from fxexport.capture.recording.out_arguments import with_dtype_of_out, write_views
+from fxexport.capture.recording.overlaps import refuse_overlap
 from fxexport.capture.recording.quantized_tensors import (
     refuse_quantized_operator,
     refuse_quantized_tensor,
@@ -61,6 +63,12 @@ class Watch(Protocol):
         self, condition: bool | torch.SymBool, text: str, error: str = "RuntimeError"
     ) -> None:
         """PyTorch raises where a condition on sizes does not hold, or gives anything (no error)."""
+
+    def in_example(self, number: Size) -> int | None:
+        """The size that a number is for the example; None where the example does not come."""
+
+    def needs_size(self, own: Size, other: Size, text: str) -> None:
+        """Two sizes are taken to be the same."""
 
     def about_to_fit(self, own: Sequence[Size], others: Iterable[Sequence[Size]]) -> None:
         """Sizes of operands are to be broadcast to those of a tensor that is written in place."""
@@ -355,6 +363,16 @@ class TensorMode(compat.UserMode):
         for tensor in compat.tensors_among(args, kwargs):
             self.watch.about_to_read(tensor)
         func, args, kwargs = self.memory.call(func, args, kwargs)
+        refuse_overlap(func, args, kwargs, self.base_of, self.watch.in_example)
+        outs = compat.out_arguments(func, kwargs)
+        if outs:
+            kwargs = with_dtype_of_out(func, kwargs, outs)
+            views = {name: out for name, out in outs.items() if self._keeps_its_sizes(out)}
+            if views:
+                with self:
+                    write_views(func, args, kwargs, views, self.recorder.env, self.watch)
+                given = tuple(outs.values())
+                return given if len(func._schema.returns) > 1 else given[0]
         args = brought_together(func, args, kwargs, self._together)
         if func is torch.ops.aten.copy_.default and not fits_as_it_is(self.recorder.env, *args[:2]):
             with self:
@@ -394,6 +412,8 @@ class TensorMode(compat.UserMode):
                 return self._written(args[0], functional(*args, **kwargs))
             with self.stores() if func is _COPY else contextlib.nullcontext():
                 out = func(*args, **kwargs)
+        for tensor in outs.values():
+            compat.follow_sizes(tensor)
         for view, source in compat.views_in(func, args, kwargs, out):
             if view is not source:
                 self._base_of[view] = self.base_of(source)
@@ -405,6 +425,10 @@ class TensorMode(compat.UserMode):
             if isinstance(made, torch.Tensor) and made not in self._born:
                 self._born[made] = now
         return out
+
+    def _keeps_its_sizes(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor has others in its memory, which do not follow if its sizes change."""
+        return self.base_of(tensor) is not tensor or self.stale_views.are_there(tensor)
 
     @contextlib.contextmanager
     def _in_place(

@@ -10,7 +10,7 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.session.refusals import PinNeeded
 from fxexport.source.frames import locations_of_summary
 
-__all__ = ["hold_to_example", "relations_among"]
+__all__ = ["at_example", "denied_by_example", "hold_to_example", "relations_among"]
 
 
 def relations_among(
@@ -32,6 +32,23 @@ def relations_among(
         and all(side.is_polynomial() for side in fact.expr.args)
         and fact.expr not in env.path_facts
     ]
+
+
+def denied_by_example(
+    env: compat.SizeEnv, example_sizes: Mapping[sympy.Symbol, int], fact: sympy.Basic
+) -> bool:
+    """Whether a fact does not hold for the example, on a path that the example may take."""
+    return at_example(env, example_sizes, fact) is sympy.false
+
+
+def at_example(
+    env: compat.SizeEnv, example_sizes: Mapping[sympy.Symbol, int], expr: sympy.Basic
+) -> sympy.Basic | None:
+    """What an expression is for the example; None where it does not come, or data decides."""
+    sizes = {symbol: sympy.Integer(size) for symbol, size in example_sizes.items()}
+    if any(compat.at_sizes(known, sizes) is sympy.false for known in env.path_facts):
+        return None
+    return compat.at_sizes(expr, sizes) if expr.free_symbols <= sizes.keys() else None
 
 
 def hold_to_example(

@@ -299,10 +299,8 @@ class Lending(Sharing):
         for held in self._held.about(thing):
             if held.tensor() is thing or held.holder() is thing:
                 yield from filter(_there, (held.tensor(), held.holder()))
-        for shared in self._shared.about(thing) if isinstance(thing, torch.Tensor) else ():
-            merged = shared.merged()
-            if merged is thing or any(one is thing for one in shared.sources_alive()):
-                yield from filter(_there, (merged, *shared.sources_alive()))
+        if isinstance(thing, torch.Tensor):
+            yield from (near for near, _ in self._shared.near(thing))
 
     def _objects_about(self, thing: Value) -> Iterable[Value]:
         for frozen in self._frozen.about(thing):

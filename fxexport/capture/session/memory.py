@@ -24,13 +24,13 @@ from fxexport.capture.session.aliases import Aliases
 from fxexport.capture.session.journal import ContentsSlot, Journal
 from fxexport.capture.session.notes import Notes
 from fxexport.capture.session.refusals import AliasRefused, Place, Way
+from fxexport.capture.session.shared_tensors import SharedTensors
 from fxexport.capture.session.sharing_notes import (
     Frozen,
     Held,
     Lost,
     LostNotes,
     Remembered,
-    Shared,
     alive,
     there,
 )
@@ -58,7 +58,7 @@ class Sharing:
     def __init__(self) -> None:
         # Each is found by the objects that it is about, while they are there.
         self._lost = LostNotes(lambda note: alive(note.tensor))
-        self._shared = Notes[Shared](lambda note: alive(note.merged, *note.sources))
+        self._shared = SharedTensors()
         self._held = Notes[Held](lambda note: there(note.tensor(), note.holder()))
         self._frozen = Notes[Frozen](lambda note: there(note.value, note.holder()))
         # tensor -> the operator that has given it other sizes in place
@@ -158,13 +158,8 @@ class Sharing:
 
     def about_to_write(self, base: torch.Tensor) -> None:
         """Notes a write: what shares the memory on some paths is lost after it."""
-        for shared in self._shared.about(base):
-            merged, sources = shared.merged(), shared.sources_alive()
-            if base is merged:
-                for source in sources:
-                    self._lose(source, places=shared.places)
-            elif merged is not None and any(base is source for source in sources):
-                self._lose(merged, places=shared.places)
+        for other, shared in self._shared.near(base):
+            self._lose(other, places=shared.places)
         name = self._reshaped.get(base)
         if name is not None and self.tensors.born(base) < self.journal.opened:
             raise UnsupportedError(
@@ -231,10 +226,9 @@ class Sharing:
         """Remembers that a list of varying length holds a tensor: it may not be written to."""
         base = self.tensors.base_of(self.tensors.lift(tensor))
         self._held.add(Held(weakref.ref(base), weakref.ref(holder), self.way))
-        for shared in self._shared.about(base):
-            merged = shared.merged()
+        for _, shared in self._shared.merged_of(base):
             elsewhere = self.way is not None and _exclude(shared.way, self.way)
-            if merged is not None and merged is not base and not elsewhere:
+            if not elsewhere:
                 self._held.add(Held(shared.merged, weakref.ref(holder), self.way))
 
     def freeze(self, value: Value, holder: Value) -> None:
@@ -326,29 +320,12 @@ class Sharing:
         merged = self.tensors.base_of(merged)
         lifted = [self.tensors.lift(s) for s in sources if isinstance(s, torch.Tensor)]
         bases = [self.tensors.base_of(s) for s in lifted]
-        bases = [base for base in self._related(bases) if base is not merged]
+        bases = [base for base in self._shared.related(bases) if base is not merged]
         if bases:
             places = frozenset([] if place is None else [place]).union(
-                *(self._places_of(base) for base in (*bases, through) if base is not None)
+                *(self._shared.places_of(one) for one in (*bases, through) if one is not None)
             )
-            refs = tuple(map(weakref.ref, bases))
-            self._shared.add(Shared(weakref.ref(merged), refs, places, self.way))
-
-    def _related(self, bases: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """Tensors, those that they may share memory with, and what else may share it with these."""
-        found = {id(base): base for base in bases}
-        queue = list(bases)
-        while queue:
-            item = queue.pop()
-            for note in self._shared.about(item):
-                merged = note.merged()
-                sources = note.sources_alive()
-                if merged is item or any(one is item for one in sources):
-                    near = [*sources, *([] if merged is None else [merged])]
-                    new = [one for one in near if id(one) not in found]
-                    found.update((id(one), one) for one in new)
-                    queue += [one for one in new if merged is item]
-        return list(found.values())
+            self._shared.merge(merged, bases, places, self.way)
 
     def fresh_branch(self) -> int:
         """A number for a branch, by which its paths are told apart."""
@@ -363,11 +340,6 @@ class Sharing:
         finally:
             self.way = before
 
-    def _places_of(self, merged: torch.Tensor) -> frozenset[Place]:
-        """Where a tensor was merged."""
-        notes = (note for note in self._shared.about(merged) if note.merged() is merged)
-        return frozenset[Place]().union(*(note.places for note in notes))
-
     def may_be_one(self, a: Value, b: Value) -> bool:
         """Whether two different objects may be one and the same in Python on some path."""
         if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor):
@@ -378,26 +350,14 @@ class Sharing:
         """Where values were merged that may be these two."""
         found = set(self.aliases.places_about(a, b))
         for value in (a, b):
-            ids = self._bases(value) if isinstance(value, torch.Tensor) else ()
-            for shared in self._shared.since(0) if ids else ():
-                near = [shared.merged(), *shared.sources_alive()]
-                if any(id(one) in ids for one in near):
-                    found |= shared.places
+            if isinstance(value, torch.Tensor):
+                for base in self._shared.origins([self.tensors.base_of(value)]):
+                    found.update(*(shared.places for _, shared in self._shared.near(base)))
         return frozenset(found)
 
     def _bases(self, tensor: torch.Tensor) -> set[int]:
-        """The tensors that a merged one may be, or look into."""
-        found: set[int] = set()
-        queue = [self.tensors.base_of(tensor)]
-        while queue:
-            item = queue.pop()
-            if id(item) in found:
-                continue
-            found.add(id(item))
-            for shared in self._shared.about(item):
-                if shared.merged() is item:
-                    queue.extend(shared.sources_alive())
-        return found
+        """The identities of the tensors that a merged one may be, or look into."""
+        return set(map(id, self._shared.origins([self.tensors.base_of(tensor)])))
 
     def outer_sources(self, base: torch.Tensor, since: int) -> list[torch.Tensor]:
         """The tensors made before `since` whose memory a tensor is in, or may be in."""
@@ -405,9 +365,7 @@ class Sharing:
             return [base]
         found = {
             id(source): source
-            for shared in self._shared.about(base)
-            if shared.merged() is base
-            for source in shared.sources_alive()
+            for source, _ in self._shared.sources(base)
             if self.tensors.born(source) < since
         }
         return list(found.values())

@@ -30,7 +30,7 @@ from fxexport.capture.recording.types import (
 )
 from fxexport.capture.session.aliases import Aliases
 from fxexport.capture.session.chosen_numbers import ChosenNumbers
-from fxexport.capture.session.example_sizes import hold_to_example
+from fxexport.capture.session.example_sizes import at_example, denied_by_example, hold_to_example
 from fxexport.capture.session.implications import Facts
 from fxexport.capture.session.journal import Journal, Slot
 from fxexport.capture.session.ranks import settle_one
@@ -319,6 +319,18 @@ class Session(Refusing):
             )
             self.env.assume(condition, text)
             self.require(condition)
+
+    def in_example(self, number: Size) -> int | None:
+        """The size that a number is for the example; None where the example does not come."""
+        found = at_example(self.env, self.example_sizes, sympy.sympify(expression(number)))
+        return int(found) if isinstance(found, sympy.Integer) else None
+
+    def needs_size(self, own: Size, other: Size, text: str) -> None:
+        """Two sizes are the same where the file runs, or a dimension is as the example has it."""
+        fact = sympy.Eq(expression(own), expression(other))
+        if denied_by_example(self.env, self.example_sizes, fact):
+            raise PinNeeded(set(fact.free_symbols), user_location(), f"expected that {text}")
+        self.needs(own == other, text, "")
 
     def about_to_fit(self, own: Sequence[Size], others: Iterable[Sequence[Size]]) -> None:
         """Sizes of operands are to be broadcast to those of a tensor that is written in place."""

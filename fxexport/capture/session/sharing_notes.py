@@ -13,9 +13,10 @@ from fxexport.capture.recording.types import Value
 from fxexport.capture.session.aliases import Alias
 from fxexport.capture.session.notes import Notes
 from fxexport.capture.session.refusals import Place, Way
+from fxexport.capture.session.shared_tensors import Shared
 from fxexport.source.location import SourceLocation
 
-__all__ = ["Frozen", "Held", "Lost", "LostNotes", "Remembered", "Shared", "alive", "there"]
+__all__ = ["Frozen", "Held", "Lost", "LostNotes", "Remembered", "alive", "there"]
 
 
 class Lost(NamedTuple):
@@ -41,19 +42,6 @@ class LostNotes(Notes[Lost]):
             if note.restore is not None:
                 note.restore()
         super().take_back(length)
-
-
-class Shared(NamedTuple):
-    """A merged tensor, and those that it may share memory with in PyTorch."""
-
-    merged: weakref.ref[torch.Tensor]
-    sources: tuple[weakref.ref[torch.Tensor], ...]
-    places: frozenset[Place] = frozenset()
-    way: Way | None = None
-
-    def sources_alive(self) -> list[torch.Tensor]:
-        """The sources that still exist."""
-        return alive(*self.sources)
 
 
 class Held(NamedTuple):

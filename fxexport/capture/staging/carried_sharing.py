@@ -10,7 +10,7 @@ from typing import Protocol, cast
 import torch
 
 from fxexport.capture.recording.types import Value
-from fxexport.capture.session.identities import Ways, agree
+from fxexport.capture.session.identities import meet
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.list_runs import Spread, is_open, only_run
 from fxexport.capture.session.refusals import Place
@@ -131,13 +131,9 @@ def _alike(
     """Values that may be one with another one, by what each stands for; both ways round."""
     found = [(new, session.may_be(old), place) for new, old, place in pairs]
     for (new, its, place), (other, others, its_place) in itertools.combinations(found, 2):
-        if new is not other and _meet(its, others):
+        if new is not other and meet(its, others):
             yield new, other, place
             yield other, new, its_place
-
-
-def _meet(a: Sequence[tuple[Value, Ways]], b: Sequence[tuple[Value, Ways]]) -> bool:
-    return any(one is other and agree(ways, its) for one, ways in a for other, its in b)
 
 
 def hold_again(session: Session, values: Sequence[Value], iteration: Left) -> None:
