@@ -20,7 +20,6 @@ from fxexport.verify.compare import compare_outputs, largest
 from fxexport.verify.coverage import (
     Coverage,
     Outcome,
-    Reached,
     Site,
     TooManyIterations,
     Watched,
@@ -28,7 +27,7 @@ from fxexport.verify.coverage import (
 )
 from fxexport.verify.diagnosis import as_file_output
 from fxexport.verify.excuses import Excuses
-from fxexport.verify.forced.controls import asked_in, ways_to
+from fxexport.verify.forced.controls import Reached, asked_in, ways_to
 from fxexport.verify.forced.file import FileSwitch, ForcedFile, NotInFile
 from fxexport.verify.forced.following import Astray, Followed, follow, sides_taken
 from fxexport.verify.forced.graph import forced_graph
@@ -37,7 +36,7 @@ from fxexport.verify.forced.program import DoesNotEnd, ForcedProgram
 from fxexport.verify.reference import EagerModel, copies
 from fxexport.verify.starts import Starts
 from fxexport.verify.tolerance import USUAL, Asked, working_dtype
-from fxexport.verify.unchecked import checked
+from fxexport.verify.unchecked import GraphChecks
 
 __all__ = ["ForcedWays"]
 
@@ -104,6 +103,7 @@ class ForcedWays:
         self._working = working_dtype(graph)
         self.outcomes: dict[Reached, Outcome] = {}
         self.wrong_at: SourceLocation | None = None
+        self._graph_checks = GraphChecks(graph)
         self._last: tuple[Forcing, CapturedGraph] | None = None
 
     def run(self, coverage: Coverage, starts: Starts, most: int, max_trips: int) -> None:
@@ -260,7 +260,7 @@ class ForcedWays:
     def _watched(self, graph: CapturedGraph, case: Case) -> Watched | str:
         """A run of a graph, or why there is none."""
         try:
-            with checked(self._graph):
+            with self._graph_checks():
                 return watch(graph, copies(case.inputs), self._max_trips)
         except TooManyIterations:
             return _ENDLESS

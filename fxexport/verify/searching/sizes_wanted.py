@@ -16,7 +16,7 @@ from fxexport.graph.ops import branch
 from fxexport.graph.scalars import SCALAR_FUNCTIONS
 from fxexport.graph.signature import DimRange
 from fxexport.verify.forced.controls import Control, given_for
-from fxexport.verify.other_sizes import SizeMaker, Sizes
+from fxexport.verify.searching.other_sizes import SizeMaker, Sizes
 
 __all__ = ["SizesWanted"]
 
