@@ -107,6 +107,8 @@ class SizesWanted:
                 one.outcome(self._evaluated(one.node, one.outer, sizes.__getitem__))
                 for one in asked
             )
+        except _Unknown:  # on another side of a branch more than sizes decide
+            return False
         except (ArithmeticError, ValueError, TypeError):  # a division by a size of 0
             return False
 
