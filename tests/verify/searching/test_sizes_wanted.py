@@ -61,7 +61,7 @@ def test_what_the_contract_excludes_is_no_goal() -> None:
 def decided_by_values_elsewhere(x: torch.Tensor) -> torch.Tensor:
     rows = 3 if x.sum() > 0 else x.shape[0]
     count = rows if x.shape[0] > 4 else 1
-    return x * 2 if count > 2 else x
+    return x * 2 if count > 3000 else x
 
 
 def test_size_beyond_which_values_decide_is_no_candidate() -> None:
@@ -71,4 +71,4 @@ def test_size_beyond_which_values_decide_is_no_candidate() -> None:
     result = exported.report.verification
     assert result is not None
     assert result.ok, result.message
-    assert {goal.reached for goal in result.goals} == {"input"}
+    assert [goal.goal for goal in result.goals if goal.reached != "input"] == ["then"]
