@@ -15,6 +15,7 @@ from fxexport.report.model import OutputDifference, VerifiedCase
 from fxexport.source.frames import frames_of_traceback
 from fxexport.source.location import SourceLocation
 from fxexport.targets.onnxruntime.session import RuntimeFailure
+from fxexport.verify.body_values import FileValues
 from fxexport.verify.cases import Case
 from fxexport.verify.compare import compare_outputs, largest
 from fxexport.verify.coverage import (
@@ -25,7 +26,7 @@ from fxexport.verify.coverage import (
     Watched,
     watch,
 )
-from fxexport.verify.diagnosis import as_file_output
+from fxexport.verify.diagnosis import Diagnosis, as_file_output, first_difference
 from fxexport.verify.excuses import Excuses
 from fxexport.verify.forced.controls import Reached, asked_in, ways_to
 from fxexport.verify.forced.file import FileSwitch, ForcedFile, NotInFile
@@ -308,16 +309,34 @@ class ForcedWays:
                 if like_graph
                 else "the captured graph differs from PyTorch as well"
             )
-            wrong = VerifiedCase(label, ok, differences, f"{message}; {whose}")
-            self._add_wrong(wanted, wrong)
+            found = self._first_wrong(forcing, case, graph) if like_graph else None
+            text = f"{message}; {found.text if found is not None else whose}"
+            wrong = VerifiedCase(label, ok, differences, text)
+            self._add_wrong(wanted, wrong, found.location if found is not None else None)
         else:
             self._add(VerifiedCase(label, ok, differences))
         self._reached(run.seen, Outcome("forced"))
         return Outcome("forced")
 
-    def _add_wrong(self, wanted: _Wanted, case: VerifiedCase) -> None:
-        self.wrong_at = self.wrong_at or wanted.site.location
+    def _add_wrong(
+        self, wanted: _Wanted, case: VerifiedCase, at: SourceLocation | None = None
+    ) -> None:
+        self.wrong_at = self.wrong_at or at or wanted.site.location
         self._add(case)
+
+    def _first_wrong(self, forcing: Forcing, case: Case, graph: CapturedGraph) -> Diagnosis | None:
+        """Where file and graph part; looked for once."""
+        if self.wrong_at is not None:
+            return None
+        given = self._file.given(self._named(case), forcing.nodes)
+        file = FileValues(self._file.model, self._file.folder, given)
+        forced = forcing.nodes.switches
+        try:
+            return first_difference(
+                graph, file, case.inputs, self._working, self._asked, without=forced
+            )
+        except RuntimeFailure:
+            return None
 
     def _against_the_graph(self, wanted: _Wanted, case: Case, run: Watched) -> Outcome:
         """Compares the file with the graph alone: the program has no such decision."""
@@ -337,9 +356,12 @@ class ForcedWays:
             self.outcomes[one] = outcome
 
     def _run_file(self, case: Case, forcing: Forcing) -> list[Eager]:
+        got = self._file.run(self._named(case), forcing.nodes)
+        return without_padding(self._graph.outputs, got)
+
+    def _named(self, case: Case) -> dict[str, Eager]:
         names = (spec.name for spec in self._graph.inputs)
-        named = dict(zip(names, case.inputs, strict=True))
-        return without_padding(self._graph.outputs, self._file.run(named, forcing.nodes))
+        return dict(zip(names, case.inputs, strict=True))
 
     def _as_outputs(self, run: Watched) -> list[Eager]:
         """What the graph gives, as the file gives it."""
