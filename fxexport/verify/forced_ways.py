@@ -75,6 +75,7 @@ class ForcedWays:
         add: takes a comparison for the report.
         note: takes a note for the report.
         values: whether values can be compared, not only dtypes.
+        explain: whether the first wrong value can be looked for.
         asked: the tolerances that the user asked for.
 
     Attributes:
@@ -91,6 +92,7 @@ class ForcedWays:
         note: Callable[[str], None],
         *,
         values: bool,
+        explain: bool = True,
         asked: Asked = USUAL,
     ) -> None:
         self._graph = graph
@@ -99,6 +101,7 @@ class ForcedWays:
         self._add = add
         self._note = note
         self._values = values
+        self._explains = explain
         self._asked = asked
         self._specs = [spec for spec in graph.outputs if spec.of_model]
         self._working = working_dtype(graph)
@@ -326,7 +329,7 @@ class ForcedWays:
 
     def _first_wrong(self, forcing: Forcing, case: Case, graph: CapturedGraph) -> Diagnosis | None:
         """Where file and graph part; looked for once."""
-        if self.wrong_at is not None:
+        if self.wrong_at is not None or not self._explains:
             return None
         given = self._file.given(self._named(case), forcing.nodes)
         file = FileValues(self._file.model, self._file.folder, given)

@@ -126,6 +126,7 @@ class _Verifier:
             self._add,
             self._note,
             values=not self._random,
+            explain=explain,
             asked=asked,
         )
 
