@@ -177,9 +177,8 @@ def inner_graphs(module: fx.GraphModule) -> Iterator[fx.GraphModule]:
 def in_body(node: fx.Node) -> bool:
     """Whether a node computes a float, and not for the condition that never holds."""
     val = node.meta.get("val")
-    computed = node.op == "call_function" and isinstance(node.target, OpOverload)
     is_float = isinstance(val, torch.Tensor) and val.dtype == torch.float32
-    return computed and is_float and not is_asked(node)
+    return node.op == "call_function" and is_float and not is_asked(node)
 
 
 def is_asked(node: fx.Node) -> bool:
@@ -216,7 +215,10 @@ def wrong_in_lowering(model: nn.Module) -> Iterator[tuple[str, fxexport.Exported
     """One operator is lowered wrong wherever it stands in a body."""
     bodies = list(inner_graphs(exported(model).graph.module))
     targets = dict.fromkeys(
-        str(node.target) for body in bodies for node in body.graph.nodes if in_body(node)
+        str(node.target)
+        for body in bodies
+        for node in body.graph.nodes
+        if in_body(node) and isinstance(node.target, OpOverload)
     )
     real = GraphLowering._lower
     for target in targets:

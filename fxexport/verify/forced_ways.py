@@ -45,6 +45,8 @@ __all__ = ["ForcedWays"]
 _ENOUGH = 2
 _LEFT_OUT = "left out: the model is large"
 _ENDLESS = "its loops do not end then"
+_NOT_IN_FILE = "the file does not have it"
+_CONTRADICTED = "the values contradict what holds on this path"
 # A run of the program may take so many decisions for each iteration that loops may make.
 _DECISIONS = 20
 
@@ -287,13 +289,13 @@ class ForcedWays:
         by_graph = self._as_outputs(run)
         like_graph = all(d.ok for d in self._differences(case, followed.outputs, by_graph))
         # What is forced may be untrue: then the graph takes something for granted that is not so.
-        unsure = Outcome("not reached", "the values contradict what holds on this path")
+        unsure = Outcome("not reached", _CONTRADICTED)
         if not like_graph and not (forcing.certain and followed.alike):
             return unsure
         try:
             got = self._run_file(case, forcing)
         except NotInFile:
-            return Outcome("not reached", "the file does not have it")
+            return Outcome("not reached", _NOT_IN_FILE)
         except RuntimeFailure as failure:
             if forcing.whole or not like_graph:
                 return unsure
@@ -343,15 +345,17 @@ class ForcedWays:
 
     def _against_the_graph(self, wanted: _Wanted, case: Case, run: Watched) -> Outcome:
         """Compares the file with the graph alone: the program has no such decision."""
-        by_graph = self._as_outputs(run)
+        by_graph = without_padding(self._graph.outputs, list(run.outputs))
         try:
             got = self._run_file(case, wanted.forcing)
-        except (NotInFile, RuntimeFailure):
-            return Outcome("not reached", "the program has no decision there")
+        except NotInFile:
+            return Outcome("not reached", _NOT_IN_FILE)
+        except RuntimeFailure as failure:
+            return Outcome("not reached", f"the file fails then: {failure.message}")
         if all(d.ok for d in self._differences(case, by_graph, got)):
             reason = "the program has no decision there that can be forced"
             return Outcome("graph only", reason)
-        return Outcome("not reached", "the program has no decision there")
+        return Outcome("not reached", _CONTRADICTED)
 
     def _reached(self, seen: set[Reached], outcome: Outcome) -> None:
         """Notes what a compared run came by."""
