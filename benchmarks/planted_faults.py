@@ -1,17 +1,17 @@
 """How many faults verification finds where no input leads: with decisions forced, and without.
 
-    python benchmarks/planted_faults.py [--only NAME] [--verbose]
+    python benchmarks/planted_faults.py [--only NAME] [--place 2] [--verbose]
 
-Each program has a path that no input takes, and computes something there. A fault is planted there
-in three ways: in the graph, as a wrong pass or a wrong capture would leave it; in the lowering of
-one operator; in the file, where one ONNX operator is another one. One fault is a mutant. It is
-caught when the check says that the file does not agree.
+Each program has a path that no input takes, and computes something there: in an if, in an else, in
+a loop, in a while. Each has one of these places in turn, or all have the one that `--place` says. A
+fault is planted there in three ways: in the graph, as a wrong pass or a wrong capture would leave
+it; in the lowering of one operator; in the file, where one ONNX operator is another one. One fault
+is a mutant. It is caught when the check says that the file does not agree.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -176,12 +176,17 @@ def inner_graphs(module: fx.GraphModule) -> Iterator[fx.GraphModule]:
 
 def in_body(node: fx.Node) -> bool:
     """Whether a node computes a float, and not for the condition that never holds."""
+    val = node.meta.get("val")
+    is_float = isinstance(val, torch.Tensor) and val.dtype == torch.float32
+    return node.op == "call_function" and is_float and not is_asked(node)
+
+
+def is_asked(node: fx.Node) -> bool:
+    """Whether a node is of the condition that never holds, or is there for it alone."""
     source = source_of(node)
     if source is not None and ".sin()" in source.code:
-        return False
-    val = node.meta.get("val")
-    computed = node.op == "call_function" and isinstance(node.target, OpOverload)
-    return computed and isinstance(val, torch.Tensor) and val.dtype == torch.float32
+        return True
+    return bool(node.users) and all(is_asked(user) for user in node.users)
 
 
 def wrong_in_graph(model: nn.Module) -> Iterator[tuple[str, fxexport.Exported]]:
@@ -210,7 +215,10 @@ def wrong_in_lowering(model: nn.Module) -> Iterator[tuple[str, fxexport.Exported
     """One operator is lowered wrong wherever it stands in a body."""
     bodies = list(inner_graphs(exported(model).graph.module))
     targets = dict.fromkeys(
-        str(node.target) for body in bodies for node in body.graph.nodes if in_body(node)
+        str(node.target)
+        for body in bodies
+        for node in body.graph.nodes
+        if in_body(node) and isinstance(node.target, OpOverload)
     )
     real = GraphLowering._lower
     for target in targets:
@@ -219,9 +227,11 @@ def wrong_in_lowering(model: nn.Module) -> Iterator[tuple[str, fxexport.Exported
             result = real(self, node, *rest)
             if str(node.target) != target or not self.path or not in_body(node):
                 return result
-            return self.op.Add(self.op.cast(result, self.op.dtype), self.op.const(1.0))
+            return self.op.Add(
+                self.op.cast(result, self.op.dtype), self.op.const(1.0, self.op.dtype)
+            )
 
-        with mock.patch.object(GraphLowering, "_lower", lower), contextlib.suppress(Exception):
+        with mock.patch.object(GraphLowering, "_lower", lower):
             yield f"lowering of {target}", exported(model)
 
 
@@ -243,7 +253,7 @@ def checked(export: fxexport.Exported, path: Path, *, force: bool) -> bool:
     """Whether the check finds something wrong with a file."""
     run = ForcedWays.run if force else (lambda *_: None)
     # By how the programs are made no input leads there, so few are tried.
-    effort = mock.patch.object(verifier, "effort_for", lambda *_: Effort(3, 4, 48, 4, 1000))
+    effort = mock.patch.object(verifier, "effort_for", lambda *_: Effort(3, 4, 8, 48, 4, 1000))
     with mock.patch.object(ForcedWays, "run", run), effort:
         result = export.verify_file(str(path))
     return not result.ok
@@ -286,10 +296,9 @@ def mutants(name: str, model: nn.Module, folder: Path, count: Count) -> None:
     for kind in kinds:
         wrong = onnx.ModelProto()
         wrong.CopyFrom(right)
-        for body in onnx_bodies(wrong.graph):
-            for node in body.node:
-                if node.op_type == kind and is_swapped(node):
-                    node.op_type = SWAPS[kind]
+        # One of them: two may make up for each other, `(a < 0) != (b < 0)` with both turned round.
+        nodes = [node for body in onnx_bodies(wrong.graph) for node in body.node]
+        next(n for n in nodes if n.op_type == kind and is_swapped(n)).op_type = SWAPS[kind]
         onnx.save(wrong, path)
         count.add(f"{name}: {kind} is {SWAPS[kind]}", export, path)
 
@@ -297,12 +306,13 @@ def mutants(name: str, model: nn.Module, folder: Path, count: Count) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="programs whose names have this in them")
+    parser.add_argument("--place", type=int, help="one of the four ways to place them, from 0")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
     count = Count(options.verbose)
     with tempfile.TemporaryDirectory() as folder:
         for k, (name, body) in enumerate(BODIES.items()):
-            place = PLACES[k % len(PLACES)]
+            place = PLACES[k % len(PLACES) if options.place is None else options.place]
             title = f"{name}, {place.__name__}"
             if options.only in title:
                 mutants(title, place(body).eval(), Path(folder), count)

@@ -135,7 +135,7 @@ def _write(
     op = lowering.op
     outputs = op.write(op_type, inputs, bodies, count, name=f"{node.name}_{op_type}")
     for k, output in enumerate(outputs):
-        output.name = op.names(f"{node.name}_{k}")
+        lowering.name(output, f"{node.name}_{k}")
     made = op.graph[-1]
     made.name = label
     made.metadata_props[NODE] = "/".join((*lowering.path, node.name))

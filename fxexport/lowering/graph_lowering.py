@@ -14,6 +14,7 @@ from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
 from fxexport._torch_compat import bounds_within, raw_expression
 from fxexport.errors import FxExportError
+from fxexport.file_keys import VALUES
 from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.contracts import sizes_fit
 from fxexport.graph.fourier import FOURIER_FUNCTIONS
@@ -306,10 +307,18 @@ class GraphLowering:
             result = self.op.write("Identity", [result], {})[0]
         result.is_number = is_number
         if result.producer() is not None and (result.name or "").startswith(f"{self.op.prefix}_"):
-            result.name = self.op.names(name)
+            self.name(result, name)
         if val is not None and self._is_of_this_graph(result):
             self.describe(result, val)
         return result
+
+    def name(self, value: Value, wanted: str) -> None:
+        """Names the result of a node, as the graph does where no other value has that name."""
+        value.name = self.op.names(wanted)
+        producer = value.producer()
+        if value.name != wanted and producer is not None:
+            known = producer.metadata_props.get(VALUES, "").split()
+            producer.metadata_props[VALUES] = " ".join((*known, f"{value.name}={wanted}"))
 
     def _is_of_this_graph(self, value: Value) -> bool:
         """Whether a value is made where nodes are written now.

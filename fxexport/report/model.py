@@ -148,7 +148,7 @@ class Goal:
     location: SourceLocation | None = None
     reached: Reach = "not reached"
     reason: str = ""
-    path: Path = ()
+    path: Path = field(default=(), compare=False)
 
     @property
     def compared(self) -> bool:

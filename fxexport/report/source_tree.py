@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from fxexport.report.layout import short_path
 from fxexport.report.model import Finding, FindingKind, Report
 from fxexport.report.sites import Site, merged
 from fxexport.source.constructs import Constructs
@@ -75,9 +76,9 @@ class SourceTree:
             if not libraries and found.kind != "selected" and _of_library(found, constructs):
                 tree.hidden.append(found)
             elif entry is not None and found.location is not None:
-                entry.notes.append(found.message)
+                entry.notes.append(_note(found))
             else:
-                entry = Entry(found.kind, found.location, notes=[found.message])
+                entry = Entry(found.kind, found.location, notes=[_note(found)])
                 by_key[found.kind, found.location] = entry
                 decided.append(entry)
         source = _Source(constructs)
@@ -117,6 +118,13 @@ def _without_parts_of_loops(sites: Sequence[Site], constructs: Constructs) -> tu
             else [replace(site, arms=arms)]
         )
     return merged(found)
+
+
+def _note(found: Finding) -> str:
+    """What a finding says; and where, if a library that the line has called decided it."""
+    inner = None if found.location is None else found.location.within
+    where = "" if inner is None else f"in {short_path(inner.file)}:{inner.line}, "
+    return where + found.message
 
 
 def _of_library(found: Finding, constructs: Constructs) -> bool:

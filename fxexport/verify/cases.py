@@ -14,10 +14,10 @@ from fxexport.graph.values import Eager
 from fxexport.inputs import PreparedInputs, StoredInputs
 from fxexport.profiles.profile import sizes_text
 from fxexport.verify.forced.controls import Control
-from fxexport.verify.made_values import EXAMPLE, REGIMES, ValueMaker, numbers_in
-from fxexport.verify.other_sizes import SizeMaker, Sizes
 from fxexport.verify.outside import excluded_sizes, moved_alone
-from fxexport.verify.sizes_wanted import SizesWanted
+from fxexport.verify.searching.made_values import EXAMPLE, REGIMES, ValueMaker, numbers_in
+from fxexport.verify.searching.other_sizes import SizeMaker, Sizes
+from fxexport.verify.searching.sizes_wanted import SizesWanted
 
 __all__ = [
     "EXAMPLE_LABEL",
@@ -82,6 +82,7 @@ class Effort:
     Attributes:
         cases: made inputs to compare on.
         tries: made inputs to look for untaken branches with.
+        steps: runs of the graph to move inputs towards untaken branches.
         forced: sets of inputs to force untaken branches on.
         growth: how much larger than the example inputs may get.
         max_trips: loop trips in all that made inputs may cause.
@@ -89,6 +90,7 @@ class Effort:
 
     cases: int
     tries: int
+    steps: int
     forced: int
     growth: int
     max_trips: int
@@ -104,14 +106,18 @@ def effort_for(graph: CapturedGraph, elements: int, budget: int) -> Effort:
     """
     size = sum(weight.numel() for weight in graph.weights.values()) + 10 * elements
     if size < 2_000_000:
-        return Effort(budget, 96, 96, 16, 10_000)
+        return Effort(budget, 96, 192, 96, 16, 10_000)
     if size < 10_000_000:
-        return Effort(min(budget, 5), 24, 24, 4, 5_000)
-    return Effort(min(budget, 3), 6, 12, 3, 2_000)
+        return Effort(min(budget, 5), 24, 32, 24, 4, 5_000)
+    return Effort(min(budget, 3), 6, 8, 12, 3, 2_000)
 
 
 class CaseMaker:
-    """Makes cases for one file."""
+    """Makes cases for one file.
+
+    Attributes:
+        fixed: the numbers of inputs that keep the values of the example.
+    """
 
     def __init__(
         self, graph: CapturedGraph, prepared: PreparedInputs, seed: int, effort: Effort
@@ -132,7 +138,7 @@ class CaseMaker:
         self._specs = graph.inputs
         self._profiles = prepared.profiles
         # What the model counts with is left as it was: no call may lead to other numbers.
-        self._fixed = {
+        self.fixed = {
             k
             for k, spec in enumerate(graph.inputs)
             if k >= len(graph.inputs) - len(graph.state) and not spec.dtype.is_floating_point
@@ -239,7 +245,7 @@ class CaseMaker:
         given: Mapping[str, Sequence[int]] | None = None,
     ) -> Case:
         """Inputs of these sizes; those in `given` hold the numbers that it says."""
-        regimes = [EXAMPLE if k in self._fixed else r for k, r in enumerate(regimes)]
+        regimes = [EXAMPLE if k in self.fixed else r for k, r in enumerate(regimes)]
         if self._device is not None:
             regimes = ["random" if r == "from the model" else r for r in regimes]
         inputs = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import torch
@@ -123,7 +124,10 @@ def _compare_sequence(
     values: bool,
     asked: Asked,
 ) -> OutputDifference:
-    """Compares the items of a list one by one; the differences are the largest among them."""
+    """Compares the items of a list one by one; the differences are the largest among them.
+
+    What may be None is a list of one value or of none; the value may be a list itself.
+    """
     if not isinstance(expected, list) or not isinstance(got, list) or len(expected) != len(got):
         counts = [len(x) if isinstance(x, list) else type(x).__name__ for x in (expected, got)]
         message = f"PyTorch gives a list of {counts[0]}, the file one of {counts[1]}"
@@ -131,8 +135,11 @@ def _compare_sequence(
             message = " and the file ".join("a value" if count else "None" for count in counts)
             message = f"PyTorch gives {message}"
         return OutputDifference(spec.name, False, message=message)
-    kind = spec.kind if spec.kind != "sequence" else spec.items
-    item = OutputSpec(spec.name, kind, promoted=spec.promoted)
+    item = (
+        dataclasses.replace(spec, presence="")
+        if spec.presence
+        else OutputSpec(spec.name, spec.items, promoted=spec.promoted)
+    )
     found = [
         _compare_output(item, want, have, working, input_scale, values, asked)
         for want, have in zip(expected, got, strict=True)

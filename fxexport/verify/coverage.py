@@ -15,22 +15,18 @@ from fxexport.graph.ops import branch, loop
 from fxexport.graph.values import Eager
 from fxexport.report.model import Goal, Reach, Uncovered
 from fxexport.source.location import SourceLocation
-from fxexport.verify.forced.controls import BODIES, Control, Path, controls_of
+from fxexport.verify.forced.controls import BODIES, Control, Path, Reached, controls_of
 from fxexport.verify.forced.possible_trips import PossibleTrips
 
 __all__ = [
     "Coverage",
     "Outcome",
-    "Reached",
     "Site",
     "TooManyIterations",
     "Watched",
     "observe",
     "watch",
 ]
-
-Reached = tuple[Path, str]
-"""A branch or loop, and what a run did there: a path, or how many iterations."""
 
 _LOOP_GOALS = ("no trip", "one trip", "several trips")
 _ANY_ITERATION = "any trip"

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import operator
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import fx
 
-from fxexport.graph.captured import CapturedGraph, source_of
+from fxexport.graph.captured import CapturedGraph, bodies_of, source_of
 from fxexport.graph.ops import branch, loop
 from fxexport.graph.outputs import without_padding
+from fxexport.graph.sequences import SequenceVal
 from fxexport.graph.signature import OutputSpec
 from fxexport.graph.values import Eager
 from fxexport.source.location import SourceLocation
 from fxexport.targets.onnxruntime.session import OrtSession, RuntimeFailure
+from fxexport.verify.body_values import FileValues, Runs, Value, runs_of, scalar
 from fxexport.verify.compare import compare_outputs, compare_values, largest
+from fxexport.verify.forced.controls import BODIES, Path, Switch
+from fxexport.verify.reference import copies
 from fxexport.verify.tolerance import USUAL, Asked, tolerance_for
 from fxexport.verify.unchecked import checked
 
-__all__ = ["Diagnosis", "as_file_output", "diagnose"]
-
-# Values looked at in one run of the file: each becomes an output, and takes memory.
-_CHUNK = 128
+__all__ = ["Diagnosis", "as_file_output", "diagnose", "first_difference"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ def diagnose(
         asked: the tolerances that the user asked for.
     """
     try:
-        values, outputs = _run_recording(graph, inputs)
+        with torch.no_grad(), checked(graph):
+            outputs = graph.run(*copies(inputs))
     except Exception as error:  # the graph is what is in doubt
         return Diagnosis(f"the captured graph itself fails on these inputs: {error}")
     scale = largest(inputs)
@@ -72,7 +75,9 @@ def diagnose(
             "the captured graph differs from PyTorch as well, so the model was not captured right"
         )
     try:
-        found = _first_difference(graph, model_path, inputs, values, working, asked)
+        named = {spec.name: value for spec, value in zip(graph.inputs, inputs, strict=True)}
+        file = FileValues.of(model_path, named)
+        found = first_difference(graph, file, inputs, working, asked)
         plain = None if found else _without_optimization(graph, model_path, inputs)
     except RuntimeFailure as error:
         return Diagnosis(f"the captured graph is right, the file is not ({error.message})")
@@ -88,68 +93,165 @@ def diagnose(
     return Diagnosis("the captured graph is right, the file is not")
 
 
-class _ValueRecorder(fx.Interpreter):
-    """Runs the root graph and keeps every tensor and scalar it makes."""
-
-    def __init__(self, module: fx.GraphModule) -> None:
-        super().__init__(module, garbage_collect_values=False)
-        self.values: dict[fx.Node, torch.Tensor] = {}
-
-    def run_node(self, n: fx.Node) -> object:
-        result = super().run_node(n)
-        if n.op == "call_function":
-            if isinstance(result, torch.Tensor):
-                self.values[n] = result.detach().cpu()
-            elif isinstance(result, (bool, int, float)):
-                self.values[n] = _scalar(result)
-        return result
-
-
-def _run_recording(
-    graph: CapturedGraph, inputs: Sequence[Eager]
-) -> tuple[dict[fx.Node, torch.Tensor], tuple[Eager, ...]]:
-    recorder = _ValueRecorder(graph.module)
-    with torch.no_grad(), checked(graph):
-        outputs = recorder.run(*inputs)
-    return recorder.values, tuple(outputs)
-
-
 def as_file_output(value: Eager, spec: OutputSpec) -> Eager:
     """What the graph gives for an output, in the form in which a file gives it."""
     if isinstance(value, str):
         return value
     if isinstance(value, Sequence):
         return [as_file_output(item, spec) for item in value]
-    return value.detach().cpu() if isinstance(value, torch.Tensor) else _scalar(value, spec.kind)
+    return value.detach().cpu() if isinstance(value, torch.Tensor) else scalar(value, spec.kind)
 
 
-def _scalar(value: float | bool, kind: str = "") -> torch.Tensor:
-    dtypes = {"bool": torch.bool, "int": torch.int64, "float": torch.float64}
-    return torch.tensor(value, dtype=dtypes[kind if kind in dtypes else type(value).__name__])
-
-
-def _first_difference(
+def first_difference(
     graph: CapturedGraph,
-    model_path: str | os.PathLike[str],
+    file: FileValues,
     inputs: Sequence[Eager],
-    values: dict[fx.Node, torch.Tensor],
     working: torch.dtype | None,
-    asked: Asked,
+    asked: Asked = USUAL,
+    *,
+    without: Collection[Switch] = (),
 ) -> Diagnosis | None:
-    """The first value in the order of the graph that is not the same in the file."""
-    named = {spec.name: value for spec, value in zip(graph.inputs, inputs, strict=True)}
-    scale = largest(inputs)
-    for nodes, got in _values_in_file(model_path, named, list(values)):
-        for node, value in zip(nodes, got, strict=True):
-            want = values[node]
-            tolerance = asked.at_least(tolerance_for(want.dtype, working))
-            difference = compare_values(node.name, want, value, tolerance, scale)
+    """The first value in the order of the graph that is not the same in the file.
+
+    Where that is a result of a branch or loop, the first one in the body that it comes from.
+
+    Args:
+        graph: the captured graph, or one with decisions forced.
+        file: what the file computes on the same inputs.
+        inputs: they.
+        working: the coarsest float dtype in the model.
+        asked: the tolerances that the user asked for.
+        without: values that are not compared.
+
+    Returns:
+        None where all that both have is the same.
+
+    Raises:
+        RuntimeFailure: ONNX Runtime fails on a copy of the file.
+    """
+    search = _Search(graph, file, copies(inputs), working, asked, without)
+    with torch.no_grad(), checked(graph):
+        return search.below(graph.module, ())
+
+
+class _Search:
+    """Looks for the first wrong value, from the root into bodies."""
+
+    def __init__(
+        self,
+        graph: CapturedGraph,
+        file: FileValues,
+        inputs: Sequence[Eager],
+        working: torch.dtype | None,
+        asked: Asked,
+        without: Collection[Switch],
+    ) -> None:
+        self._graph = graph
+        self._file = file
+        self._inputs = inputs
+        self._working = working
+        self._asked = asked
+        self._without = without
+        self._scale = largest(inputs)
+
+    def below(self, module: fx.GraphModule, path: Path) -> Diagnosis | None:
+        """The first wrong value of a body, or of those in it."""
+        runs, _ = runs_of(self._graph.module, path, self._inputs)
+        if not runs:
+            return None
+        wrong = self._first_wrong(path, runs, _names_of(self._graph, module, path, self._without))
+        # Lists are compared in the root alone: what is in them comes from bodies.
+        for node in module.graph.nodes if path else ():
+            if wrong is not None and node is wrong[0]:
+                break
+            if isinstance(node.meta.get("val"), SequenceVal):
+                found = self._inside(module, path, node)
+                if found is not None:
+                    return found
+        if wrong is None:
+            return None
+        node, run, message = wrong
+        here = Diagnosis(_said(node, run, path, message), source_of(node))
+        return self._inside(module, path, node) or here
+
+    def _inside(self, module: fx.GraphModule, path: Path, node: fx.Node) -> Diagnosis | None:
+        """The first wrong value in the bodies that a result comes from, if it comes from any."""
+        made = node.args[0] if node.target is operator.getitem else node
+        if not isinstance(made, fx.Node) or made.target not in (branch, loop):
+            return None
+        kind = "branch" if made.target is branch else "loop"
+        for part, body in zip(BODIES[kind], bodies_of(module, made), strict=True):
+            try:
+                found = self.below(body, (*path, made.name, part))
+            except RuntimeFailure:  # on the copy that hands values out
+                continue
+            if found is not None:
+                return found
+        return None
+
+    def _first_wrong(
+        self, path: Path, runs: Runs, names: Mapping[fx.Node, str]
+    ) -> tuple[fx.Node, int, str] | None:
+        """The first node of a body whose value differs, in which run of it, and how."""
+        made = {node: value for run in reversed(runs) for node, value in run.items()}
+        wanted = {node: name for node, name in names.items() if node in made}
+        dtypes = {node: v.dtype for node, v in made.items() if isinstance(v, torch.Tensor)}
+        best: tuple[fx.Node, int, str] | None = None
+        for nodes, got in self._file.at(path, wanted, dtypes):
+            for node, values in zip(nodes, got, strict=True):
+                for k, (run, value) in enumerate(zip(runs, values, strict=False)):
+                    if best is not None and k >= best[1]:
+                        break
+                    message = self._difference(run[node], value) if node in run else ""
+                    if message:
+                        best = node, k, message
+            if best is not None and best[1] == 0:
+                break
+        return best
+
+    def _difference(self, want: Value, have: Value) -> str:
+        """What differs between two tensors or lists of tensors; empty where nothing does."""
+        wants, haves = (one if isinstance(one, list) else [one] for one in (want, have))
+        if len(wants) != len(haves):
+            return f"PyTorch gives a list of {len(wants)}, the file one of {len(haves)}"
+        for k, (a, b) in enumerate(zip(wants, haves, strict=True)):
+            tolerance = self._asked.at_least(tolerance_for(a.dtype, self._working))
+            difference = compare_values("", a, b, tolerance, self._scale)
             if not difference.ok:
-                return Diagnosis(
-                    f"the first wrong value is that of {_describe(node)}: {difference.message}",
-                    source_of(node),
-                )
-    return None
+                return f"item {k}: {difference.message}" if want is wants else difference.message
+        return ""
+
+
+def _names_of(
+    graph: CapturedGraph, module: fx.GraphModule, path: Path, without: Collection[Switch]
+) -> dict[fx.Node, str]:
+    """The nodes of a body, and the names of their values as lowering gives them."""
+    names: dict[fx.Node, str] = {}
+    for node in module.graph.nodes:
+        if node.op != "call_function" or Switch(path, node.name) in without:
+            continue
+        made = node.args[0] if node.target is operator.getitem else None
+        names[node] = f"{made.name}_{node.args[1]}" if isinstance(made, fx.Node) else node.name
+    if not path:
+        results = module.graph.output_node().args[0]
+        assert isinstance(results, (tuple, list))
+        for result, spec in zip(results, graph.outputs, strict=True):
+            if isinstance(result, fx.Node) and result in names:
+                names[result] = spec.name
+    return names
+
+
+def _said(node: fx.Node, run: int, path: Path, message: str) -> str:
+    where = f", when the {_inner(path)} runs for the {_nth(run)} time" if run else ""
+    return f"the first wrong value is that of {_describe(node)}{where}: {message}"
+
+
+def _inner(path: Path) -> str:
+    return {"then": "if's body", "else": "else", "body": "loop's body"}[path[-1]]
+
+
+def _nth(run: int) -> str:
+    return {1: "second", 2: "third"}.get(run, f"{run + 1}th")
 
 
 def _describe(node: fx.Node) -> str:
@@ -165,27 +267,6 @@ def _describe(node: fx.Node) -> str:
 
 def _name_of(target: object) -> str:
     return str(target) if hasattr(target, "overloadpacket") else getattr(target, "__name__", "?")
-
-
-def _values_in_file(
-    model_path: str | os.PathLike[str], named: dict[str, Eager], nodes: list[fx.Node]
-) -> Iterator[tuple[list[fx.Node], list[torch.Tensor]]]:
-    """The values of graph nodes as the file computes them, some at a time."""
-    import onnx
-
-    proto = onnx.load(os.fspath(model_path), "protobuf", load_external_data=False)
-    made = {name for node in proto.graph.node for name in node.output}
-    known = [node for node in nodes if node.name in made]
-    outputs = {output.name: output for output in proto.graph.output}
-    folder = os.path.dirname(os.path.realpath(model_path))
-    for start in range(0, len(known), _CHUNK):
-        chunk = known[start : start + _CHUNK]
-        del proto.graph.output[:]
-        for node in chunk:
-            value = outputs.get(node.name, onnx.ValueInfoProto(name=node.name))
-            proto.graph.output.append(value)
-        session = OrtSession(proto.SerializeToString(), data_folder=folder)
-        yield chunk, session.run(named)
 
 
 def _without_optimization(

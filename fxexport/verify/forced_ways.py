@@ -15,20 +15,20 @@ from fxexport.report.model import OutputDifference, VerifiedCase
 from fxexport.source.frames import frames_of_traceback
 from fxexport.source.location import SourceLocation
 from fxexport.targets.onnxruntime.session import RuntimeFailure
+from fxexport.verify.body_values import FileValues
 from fxexport.verify.cases import Case
 from fxexport.verify.compare import compare_outputs, largest
 from fxexport.verify.coverage import (
     Coverage,
     Outcome,
-    Reached,
     Site,
     TooManyIterations,
     Watched,
     watch,
 )
-from fxexport.verify.diagnosis import as_file_output
+from fxexport.verify.diagnosis import Diagnosis, as_file_output, first_difference
 from fxexport.verify.excuses import Excuses
-from fxexport.verify.forced.controls import asked_in, ways_to
+from fxexport.verify.forced.controls import Reached, asked_in, ways_to
 from fxexport.verify.forced.file import FileSwitch, ForcedFile, NotInFile
 from fxexport.verify.forced.following import Astray, Followed, follow, sides_taken
 from fxexport.verify.forced.graph import forced_graph
@@ -37,7 +37,7 @@ from fxexport.verify.forced.program import DoesNotEnd, ForcedProgram
 from fxexport.verify.reference import EagerModel, copies
 from fxexport.verify.starts import Starts
 from fxexport.verify.tolerance import USUAL, Asked, working_dtype
-from fxexport.verify.unchecked import checked
+from fxexport.verify.unchecked import GraphChecks
 
 __all__ = ["ForcedWays"]
 
@@ -45,6 +45,8 @@ __all__ = ["ForcedWays"]
 _ENOUGH = 2
 _LEFT_OUT = "left out: the model is large"
 _ENDLESS = "its loops do not end then"
+_NOT_IN_FILE = "the file does not have it"
+_CONTRADICTED = "the values contradict what holds on this path"
 # A run of the program may take so many decisions for each iteration that loops may make.
 _DECISIONS = 20
 
@@ -75,6 +77,7 @@ class ForcedWays:
         add: takes a comparison for the report.
         note: takes a note for the report.
         values: whether values can be compared, not only dtypes.
+        explain: whether the first wrong value can be looked for.
         asked: the tolerances that the user asked for.
 
     Attributes:
@@ -91,6 +94,7 @@ class ForcedWays:
         note: Callable[[str], None],
         *,
         values: bool,
+        explain: bool = True,
         asked: Asked = USUAL,
     ) -> None:
         self._graph = graph
@@ -99,11 +103,13 @@ class ForcedWays:
         self._add = add
         self._note = note
         self._values = values
+        self._explains = explain
         self._asked = asked
         self._specs = [spec for spec in graph.outputs if spec.of_model]
         self._working = working_dtype(graph)
         self.outcomes: dict[Reached, Outcome] = {}
         self.wrong_at: SourceLocation | None = None
+        self._graph_checks = GraphChecks(graph)
         self._last: tuple[Forcing, CapturedGraph] | None = None
 
     def run(self, coverage: Coverage, starts: Starts, most: int, max_trips: int) -> None:
@@ -260,7 +266,7 @@ class ForcedWays:
     def _watched(self, graph: CapturedGraph, case: Case) -> Watched | str:
         """A run of a graph, or why there is none."""
         try:
-            with checked(self._graph):
+            with self._graph_checks():
                 return watch(graph, copies(case.inputs), self._max_trips)
         except TooManyIterations:
             return _ENDLESS
@@ -283,13 +289,13 @@ class ForcedWays:
         by_graph = self._as_outputs(run)
         like_graph = all(d.ok for d in self._differences(case, followed.outputs, by_graph))
         # What is forced may be untrue: then the graph takes something for granted that is not so.
-        unsure = Outcome("not reached", "the values contradict what holds on this path")
+        unsure = Outcome("not reached", _CONTRADICTED)
         if not like_graph and not (forcing.certain and followed.alike):
             return unsure
         try:
             got = self._run_file(case, forcing)
         except NotInFile:
-            return Outcome("not reached", "the file does not have it")
+            return Outcome("not reached", _NOT_IN_FILE)
         except RuntimeFailure as failure:
             if forcing.whole or not like_graph:
                 return unsure
@@ -308,28 +314,48 @@ class ForcedWays:
                 if like_graph
                 else "the captured graph differs from PyTorch as well"
             )
-            wrong = VerifiedCase(label, ok, differences, f"{message}; {whose}")
-            self._add_wrong(wanted, wrong)
+            found = self._first_wrong(forcing, case, graph) if like_graph else None
+            text = f"{message}; {found.text if found is not None else whose}"
+            wrong = VerifiedCase(label, ok, differences, text)
+            self._add_wrong(wanted, wrong, found.location if found is not None else None)
         else:
             self._add(VerifiedCase(label, ok, differences))
         self._reached(run.seen, Outcome("forced"))
         return Outcome("forced")
 
-    def _add_wrong(self, wanted: _Wanted, case: VerifiedCase) -> None:
-        self.wrong_at = self.wrong_at or wanted.site.location
+    def _add_wrong(
+        self, wanted: _Wanted, case: VerifiedCase, at: SourceLocation | None = None
+    ) -> None:
+        self.wrong_at = self.wrong_at or at or wanted.site.location
         self._add(case)
+
+    def _first_wrong(self, forcing: Forcing, case: Case, graph: CapturedGraph) -> Diagnosis | None:
+        """Where file and graph part; looked for once."""
+        if self.wrong_at is not None or not self._explains:
+            return None
+        given = self._file.given(self._named(case), forcing.nodes)
+        file = FileValues(self._file.model, self._file.folder, given)
+        forced = forcing.nodes.switches
+        try:
+            return first_difference(
+                graph, file, case.inputs, self._working, self._asked, without=forced
+            )
+        except RuntimeFailure:
+            return None
 
     def _against_the_graph(self, wanted: _Wanted, case: Case, run: Watched) -> Outcome:
         """Compares the file with the graph alone: the program has no such decision."""
-        by_graph = self._as_outputs(run)
+        by_graph = without_padding(self._graph.outputs, list(run.outputs))
         try:
             got = self._run_file(case, wanted.forcing)
-        except (NotInFile, RuntimeFailure):
-            return Outcome("not reached", "the program has no decision there")
+        except NotInFile:
+            return Outcome("not reached", _NOT_IN_FILE)
+        except RuntimeFailure as failure:
+            return Outcome("not reached", f"the file fails then: {failure.message}")
         if all(d.ok for d in self._differences(case, by_graph, got)):
             reason = "the program has no decision there that can be forced"
             return Outcome("graph only", reason)
-        return Outcome("not reached", "the program has no decision there")
+        return Outcome("not reached", _CONTRADICTED)
 
     def _reached(self, seen: set[Reached], outcome: Outcome) -> None:
         """Notes what a compared run came by."""
@@ -337,9 +363,12 @@ class ForcedWays:
             self.outcomes[one] = outcome
 
     def _run_file(self, case: Case, forcing: Forcing) -> list[Eager]:
+        got = self._file.run(self._named(case), forcing.nodes)
+        return without_padding(self._graph.outputs, got)
+
+    def _named(self, case: Case) -> dict[str, Eager]:
         names = (spec.name for spec in self._graph.inputs)
-        named = dict(zip(names, case.inputs, strict=True))
-        return without_padding(self._graph.outputs, self._file.run(named, forcing.nodes))
+        return dict(zip(names, case.inputs, strict=True))
 
     def _as_outputs(self, run: Watched) -> list[Eager]:
         """What the graph gives, as the file gives it."""

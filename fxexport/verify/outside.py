@@ -15,7 +15,7 @@ from fxexport.graph.ops import guard
 from fxexport.graph.signature import Constraint
 from fxexport.graph.values import Eager
 from fxexport.inputs.checking import check_shape
-from fxexport.verify.other_sizes import SizeMaker, Sizes, broken_constraint
+from fxexport.verify.searching.other_sizes import SizeMaker, Sizes, broken_constraint
 
 __all__ = ["GuardCheck", "excluded_sizes", "moved_alone", "refused", "says_it_raises"]
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 
 from fxexport.verify.cases import Case
-from fxexport.verify.coverage import Reached
+from fxexport.verify.forced.controls import Control, Reached
 
 __all__ = ["Starts"]
 
 # Sets of inputs that are kept for each goal, and of other sizes each.
 _CASES, _SIZES = 3, 8
+# Of them so many are moved.
+_STARTS = 2
 
 
 @dataclass
@@ -38,6 +41,17 @@ class Starts:
             known.append(case)
             known.sort(key=_says_little)
             del known[_CASES:]
+
+    def before(self, ways: Sequence[tuple[Control, str]]) -> list[Case]:
+        """Inputs that come to a branch or loop; none where no input does.
+
+        Args:
+            ways: the branches and loops around it, and the way to it.
+        """
+        if not ways:
+            return self.cases[:_STARTS]
+        control, way = ways[-1]
+        return self.reaching.get((control.path, way), [])[:_STARTS]
 
 
 def _says_little(case: Case) -> bool:

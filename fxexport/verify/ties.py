@@ -20,6 +20,7 @@ from torch.utils import _pytree as pytree
 
 from fxexport.graph.captured import CapturedGraph, source_of
 from fxexport.graph.ops import branch, loop
+from fxexport.graph.sequences import SEQUENCE_FUNCTIONS, sequence_length
 from fxexport.graph.values import Eager
 from fxexport.verify.tie_search import tied_results
 from fxexport.verify.unchecked import checked
@@ -41,9 +42,9 @@ class Traced:
     """A value, with the ties that it hangs on.
 
     Attributes:
-        value: tensor or scalar.
+        value: tensor, scalar, or list of tensors.
         ties: lines of ties that may change its elements.
-        shape_ties: those of them that may change its shape.
+        shape_ties: those of them that may change its shape, or the length of the list.
     """
 
     value: Any
@@ -93,7 +94,8 @@ def _call(node: fx.Node, env: dict[fx.Node, Any]) -> Any:
     ties, shape_ties = _reaching(node.target, [p for p in parts if isinstance(p, Traced)])
     chosen = tied_results(node.target, plain_args, plain_kwargs)
     here = frozenset([_line(node)]) if chosen else _NONE
-    if isinstance(result, (tuple, list)):
+    # A list of any length is one value.
+    if isinstance(result, (tuple, list)) and node.target not in SEQUENCE_FUNCTIONS:
         return [
             Traced(value, ties | here if k in chosen else ties, shape_ties)
             for k, value in enumerate(result)
@@ -107,9 +109,10 @@ def _reaching(target: Any, parts: Iterable[Traced]) -> tuple[Lines, Lines]:
     ties, shape_ties = _NONE, _NONE
     for part in parts:
         ties |= part.ties
-        # A number may be a size of the result.
-        shape_ties |= part.shape_ties if isinstance(part.value, torch.Tensor) else part.ties
-    if _name(target).startswith(_SHAPE_ONLY):
+        # A number may be a size of the result, or a place in a list.
+        sized = isinstance(part.value, (torch.Tensor, list))
+        shape_ties |= part.shape_ties if sized else part.ties
+    if _name(target).startswith(_SHAPE_ONLY) or target is sequence_length:
         return shape_ties, shape_ties
     return ties, ties if _sized_by_values(target) else shape_ties
 

@@ -17,7 +17,7 @@ from torch._ops import OpOverload
 from fxexport import _torch_compat as compat
 from fxexport.graph.captured import CapturedGraph
 
-__all__ = ["ReferenceChecks", "checked", "takes_anything", "unordered_nodes"]
+__all__ = ["GraphChecks", "ReferenceChecks", "checked", "takes_anything", "unordered_nodes"]
 
 # The position of `sorted` in the arguments of topk, of `include_last_offset` in those of bags.
 _SORTED, _LAST = 4, 7
@@ -57,9 +57,18 @@ def checked(graph: CapturedGraph) -> contextlib.AbstractContextManager[object]:
     Those that take anything raise an IndexError for values that they have no result for, and a
     selection without an order is in order.
     """
-    if takes_anything(graph) or unordered_nodes(graph):
-        return _Checks()
-    return contextlib.nullcontext()
+    return GraphChecks(graph)()
+
+
+class GraphChecks:
+    """Around each of many runs of one graph: inside, such operators give a reference."""
+
+    def __init__(self, graph: CapturedGraph) -> None:
+        self._wanted = takes_anything(graph) or bool(unordered_nodes(graph))
+
+    def __call__(self) -> contextlib.AbstractContextManager[object]:
+        """The checks for one run; see `checked`."""
+        return _Checks() if self._wanted else contextlib.nullcontext()
 
 
 def _is_unordered(target: object, args: Sequence[object], kwargs: Mapping[str, object]) -> bool:

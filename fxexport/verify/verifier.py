@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 
@@ -23,19 +24,20 @@ from fxexport.targets.onnxruntime.session import (
 from fxexport.verify.calls import StepByStep, step_inputs
 from fxexport.verify.cases import EXAMPLE_LABEL, Case, CaseMaker, effort_for, user_cases
 from fxexport.verify.compare import compare_outputs, largest
-from fxexport.verify.coverage import Coverage, Reached, TooManyIterations, observe
+from fxexport.verify.coverage import Coverage, TooManyIterations, observe
 from fxexport.verify.crashes import crash_text, where_it_crashes
 from fxexport.verify.diagnosis import diagnose
 from fxexport.verify.excuses import Excuses, draws_numbers
 from fxexport.verify.failures import TripsExceeded, exceeded_text, model_error
-from fxexport.verify.forced.controls import ways_to
+from fxexport.verify.forced.controls import Reached, ways_to
 from fxexport.verify.forced_ways import ForcedWays
-from fxexport.verify.other_sizes import TriedSizes
 from fxexport.verify.outside import GuardCheck, refused, says_it_raises
 from fxexport.verify.reference import EagerModel, copies
+from fxexport.verify.searching.other_sizes import TriedSizes
+from fxexport.verify.searching.towards import Towards
 from fxexport.verify.starts import Starts
 from fxexport.verify.tolerance import USUAL, Asked, working_dtype
-from fxexport.verify.unchecked import ReferenceChecks, checked
+from fxexport.verify.unchecked import GraphChecks, ReferenceChecks
 from fxexport.verify.vectors import UNDEFINED_SIGNS, vector_nodes, with_file_vectors
 
 __all__ = ["verify"]
@@ -112,6 +114,7 @@ class _Verifier:
         self._result = Verification(ran=True, tolerances=str(asked))
         self._refusal = ""
         self._checks = ReferenceChecks(graph)
+        self._graph_checks = GraphChecks(graph)
         self._excuses = Excuses(graph, self._eager, self._note)
         self._guards = GuardCheck(graph)
         self._sizes = TriedSizes()
@@ -123,6 +126,7 @@ class _Verifier:
             self._add,
             self._note,
             values=not self._random,
+            explain=explain,
             asked=asked,
         )
 
@@ -162,6 +166,7 @@ class _Verifier:
         if self._guards.checked:
             self._compare_outside(maker)
         self._search(self._by_sizes(maker), effort.max_trips)
+        self._search(self._by_margins(maker, effort.steps), effort.max_trips)
         self._search(maker.searching(effort.tries), effort.max_trips)
         agrees = self._result.ok
         self._ways.run(self._coverage, self._starts, effort.forced, effort.max_trips)
@@ -258,6 +263,18 @@ class _Verifier:
         for site, goal in self._coverage.missing():
             yield from maker.of_sizes([*ways_to(site.control), (site.control, goal)])
 
+    def _by_margins(self, maker: CaseMaker, steps: int) -> Iterator[Case]:
+        """Inputs moved towards what was not reached, as far as the graph says where that is."""
+        towards = Towards(self._graph, maker.fixed, steps, self._graph_checks)
+        for site, goal in self._coverage.missing():
+            for start in self._starts.before(ways_to(site.control)):
+                values = towards.found((site.path, goal), start.inputs)
+                if values is not None:
+                    where = site.location.short if site.location is not None else site.kind
+                    label = f"{start.label}; moved to reach {where} {goal}"
+                    yield dataclasses.replace(start, label=label, inputs=values, made=True)
+                    break
+
     def _observed(self, case: Case, max_trips: int) -> set[Reached] | None:
         """What the graph does with a case; None when it fails or does not end."""
         try:
@@ -268,7 +285,7 @@ class _Verifier:
             return None
 
     def _observe(self, case: Case, max_trips: int) -> set[Reached]:
-        with checked(self._graph):
+        with self._graph_checks():
             return observe(self._graph, copies(case.inputs), max_trips)
 
     def _compare(self, case: Case, max_trips: int) -> bool:

@@ -166,7 +166,7 @@ def covariances(x):
     )
 
 
-PROGRAMS.add(covariances, *X)
+PROGRAMS.add(covariances, *X, rand(64, 1))
 
 
 def chunks_side_by_side(x):

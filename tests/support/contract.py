@@ -10,7 +10,7 @@ import torch
 from fxexport.errors import UsageError
 from fxexport.graph import CapturedGraph
 from fxexport.inputs.checking import check_shape
-from fxexport.verify.other_sizes import broken_constraint
+from fxexport.verify.searching.other_sizes import broken_constraint
 
 __all__ = ["in_contract"]
 

@@ -102,3 +102,14 @@ def test_number_of_outputs() -> None:
 
 def test_integers_are_exact_whatever_the_model_computes_in() -> None:
     assert tolerance_for(torch.int32, torch.float16).relative == 0
+
+
+@pytest.mark.parametrize(
+    ("got", "ok"),
+    [([[floats(1, 2), floats(2, 3)]], True), ([[floats(1, 2), floats(3, 3)]], False), ([], False)],
+)
+def test_list_that_may_be_none_is_compared_item_by_item(got: Any, ok: bool) -> None:
+    spec = OutputSpec("y", "sequence", presence="y.present")
+    expected = [[floats(1, 2), floats(2, 3)]]
+    (result,) = compare_outputs([spec], [expected], [got], None, 1.0)
+    assert result.ok is ok

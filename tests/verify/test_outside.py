@@ -14,7 +14,7 @@ from fxexport.errors import VerificationError
 from fxexport.lowering import graph_lowering
 from fxexport.report.model import Verification
 from fxexport.verify import verify
-from fxexport.verify.other_sizes import TriedSizes
+from fxexport.verify.searching.other_sizes import TriedSizes
 
 pytest.importorskip("onnxruntime")
 

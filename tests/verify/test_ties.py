@@ -16,6 +16,7 @@ pytest.importorskip("onnxruntime")
 import fxexport
 from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.ops import branch, loop
+from fxexport.graph.sequences import sequence_at, sequence_length, sequence_of
 from fxexport.verify.tie_search import tied_results
 from fxexport.verify.ties import trace_ties
 from tests.support.graphs import at_line, aten, body, captured, check, onnx_file, prepared_for
@@ -133,6 +134,33 @@ def test_tie_inside_of_a_loop_reaches_what_the_loop_carries() -> None:
     moved, beside = ties_of(build, inner, torch.ones(2))
     assert moved.ties == {"model.py:7 in forward"}
     assert not beside.ties
+
+
+@pytest.mark.parametrize("x", [[1.0, 1.0], [1.0, 2.0]])
+def test_item_of_a_list_hangs_on_a_tie_and_the_length_does_not(x: list[float]) -> None:
+    def build(g: fx.Graph, args: list[fx.Node]) -> list[fx.Node]:
+        several = g.call_function(sequence_of, (torch.int64, indices_of(g, args[0])))
+        item = g.call_function(sequence_at, (several, 0))
+        return [item, g.call_function(sequence_length, (several,))]
+
+    item, length = ties_of(build, {}, torch.tensor(x))
+    assert bool(item.ties) is (x == [1.0, 1.0])
+    assert torch.equal(item.value, torch.tensor(x).topk(1).indices)
+    assert not length.ties
+
+
+def test_choice_among_equal_elements_that_a_list_keeps_is_noted() -> None:
+    def best_places(x: torch.Tensor) -> list[int]:
+        places: list[int] = []
+        for row in x:
+            places.append(int(row.topk(1).indices[0]))
+        return places
+
+    exported = fxexport.export(
+        best_places, (torch.randn(3, 4),), dynamic={"x": {0: "rows"}}, verify=False
+    )
+    outputs = trace_ties(exported.graph, [torch.zeros(3, 4)])
+    assert [bool(one.ties) for one in outputs] == [True]
 
 
 def test_size_hangs_on_a_tie_only_where_values_make_it() -> None:

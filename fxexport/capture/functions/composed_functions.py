@@ -117,6 +117,8 @@ def cov(
     weighted = rows if weights is None else rows * weights
     total = rows.shape[1] if weights is None else weights.sum()
     centred = rows - (weighted.sum(1) / total)[:, None]
+    # Of one observation nothing is left, whatever rounding makes of `x * w / w - x`.
+    centred = torch.where(torch.scalar_tensor(rows.shape[1]) == 1, 0.0, centred)
     weighted = centred if weights is None else centred * weights
     if aweights is not None and weights is not None:
         divisor = total - correction * (weights * aweights).sum() / total

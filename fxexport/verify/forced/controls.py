@@ -21,6 +21,7 @@ __all__ = [
     "Control",
     "Found",
     "Path",
+    "Reached",
     "Switch",
     "asked_in",
     "controls_of",
@@ -32,6 +33,9 @@ __all__ = [
 
 Path = tuple[str, ...]
 """Names of nodes, and between them the bodies they lead into, from the root."""
+
+Reached = tuple[Path, str]
+"""A branch or loop, and what a run does there: a path, or how many iterations."""
 
 BODIES = {"branch": ("then", "else"), "loop": ("body",)}
 

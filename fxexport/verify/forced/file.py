@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from fxexport.file_keys import NODE
+from fxexport.file_keys import NODE, VALUES
 from fxexport.graph.values import Eager
 from fxexport.targets.onnxruntime.session import OrtSession
 from fxexport.verify.forced.controls import BODIES, Path, Switch
@@ -57,6 +57,10 @@ class ForcedFile:
         conditions: the branches whose condition alone can be.
         loops: the loops whose trips can be.
 
+    Attributes:
+        model: the copy.
+        folder: where its weights are.
+
     Raises:
         RuntimeFailure: ONNX Runtime does not load the copy.
     """
@@ -85,8 +89,9 @@ class ForcedFile:
             self._add_condition(branch)
         for loop in loops:
             self._add_loop(loop)
-        folder = os.path.dirname(os.path.realpath(path))
-        self._session = OrtSession(model.SerializeToString(), data_folder=folder)
+        self.model = model
+        self.folder = os.path.dirname(os.path.realpath(path))
+        self._session = OrtSession(model.SerializeToString(), data_folder=self.folder)
 
     def run(self, inputs: Mapping[str, Eager], forced: ForcedNodes) -> list[Eager]:
         """Runs the file with decisions forced.
@@ -94,6 +99,14 @@ class ForcedFile:
         Raises:
             NotInFile: the file has no place for one of them.
             RuntimeFailure: ONNX Runtime fails.
+        """
+        return self._session.run(self.given(inputs, forced))
+
+    def given(self, inputs: Mapping[str, Eager], forced: ForcedNodes) -> dict[str, Eager]:
+        """What the copy is given so that it decides so.
+
+        Raises:
+            NotInFile: the file has no place for one of the decisions.
         """
         given: dict[str, Eager] = dict(inputs)
         for key, k in self._numbers.items():
@@ -110,7 +123,7 @@ class ForcedFile:
             k = self._numbers[key]
             given[f"{_PREFIX}.free.{k}"] = False
             given[f"{_PREFIX}.value.{k}"] = value
-        return self._session.run(given)
+        return given
 
     def _find(self, graph: onnx.GraphProto) -> None:
         for node in graph.node:
@@ -153,6 +166,9 @@ class ForcedFile:
                 outputs = graph.node[index].output
                 outputs[list(outputs).index(value)] = other
                 made = _either(other, free, on, value)
+                made[-1].metadata_props.extend(
+                    prop for prop in graph.node[index].metadata_props if prop.key == VALUES
+                )
             for k, node in enumerate(made):
                 graph.node.insert(index + 1 + k, node)
 

@@ -16,7 +16,7 @@ from fxexport.graph.ops import branch
 from fxexport.graph.scalars import SCALAR_FUNCTIONS
 from fxexport.graph.signature import DimRange
 from fxexport.verify.forced.controls import Control, given_for
-from fxexport.verify.other_sizes import SizeMaker, Sizes
+from fxexport.verify.searching.other_sizes import SizeMaker, Sizes
 
 __all__ = ["SizesWanted"]
 
@@ -107,6 +107,8 @@ class SizesWanted:
                 one.outcome(self._evaluated(one.node, one.outer, sizes.__getitem__))
                 for one in asked
             )
+        except _Unknown:  # on another side of a branch more than sizes decide
+            return False
         except (ArithmeticError, ValueError, TypeError):  # a division by a size of 0
             return False
 

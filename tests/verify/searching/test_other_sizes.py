@@ -9,7 +9,7 @@ import torch
 
 from fxexport.graph.signature import Constraint, DimRange, InputSpec
 from fxexport.profiles import Profile
-from fxexport.verify.other_sizes import SizeMaker, broken_constraint
+from fxexport.verify.searching.other_sizes import SizeMaker, broken_constraint
 
 
 def maker(

@@ -56,3 +56,19 @@ def test_what_the_contract_excludes_is_no_goal() -> None:
     assert result is not None
     assert [goal.goal for goal in result.goals] == ["one trip", "several trips"]
     assert all(isinstance(goal, Goal) and goal.compared for goal in result.goals)
+
+
+def decided_by_values_elsewhere(x: torch.Tensor) -> torch.Tensor:
+    rows = 3 if x.sum() > 0 else x.shape[0]
+    count = rows if x.shape[0] > 4 else 1
+    return x * 2 if count > 3000 else x
+
+
+def test_size_beyond_which_values_decide_is_no_candidate() -> None:
+    exported = fxexport.export(
+        decided_by_values_elsewhere, (torch.ones(4, 3),), dynamic={"x": {0: "rows"}}
+    )
+    result = exported.report.verification
+    assert result is not None
+    assert result.ok, result.message
+    assert [goal.goal for goal in result.goals if goal.reached != "input"] == ["then"]

@@ -1,0 +1,1 @@
+"""Inputs that lead where none led: other sizes, other values."""
