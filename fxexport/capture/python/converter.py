@@ -27,8 +27,8 @@ from fxexport.capture.python.source_code import (
 )
 from fxexport.capture.python.statements import RUNTIME, rewrite_function
 from fxexport.capture.recording.types import Function
-from fxexport.capture.session.unread_functions import UnreadFunction, UnreadFunctions
 from fxexport.source.ownership import is_of_fxexport, is_of_standard_library, is_torch_internal
+from fxexport.source.unread_functions import UnreadFunction, UnreadFunctions
 
 __all__ = ["READ_MARK", "Converter", "Entering", "ReplacementFor", "Runtime"]
 

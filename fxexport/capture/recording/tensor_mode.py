@@ -16,18 +16,18 @@ import torch
 from torch.utils.weak import WeakIdKeyDictionary
 
 from fxexport import _torch_compat as compat
+from fxexport.capture.kernels.data_requirements import data_rule
+from fxexport.capture.kernels.matrix_functions import MATRIX_FUNCTIONS
+from fxexport.capture.kernels.quantized_tensors import (
+    refuse_quantized_operator,
+    refuse_quantized_tensor,
+)
 from fxexport.capture.recording.broadcasting import brought_together, elementwise, fits_as_it_is
 from fxexport.capture.recording.constants import Constants
-from fxexport.capture.recording.data_requirements import data_rule
-from fxexport.capture.recording.matrix_functions import MATRIX_FUNCTIONS
 from fxexport.capture.recording.memory_views import MemoryViews
 from fxexport.capture.recording.number_operands import with_tensor
 from fxexport.capture.recording.out_arguments import with_dtype_of_out, write_views
 from fxexport.capture.recording.overlaps import refuse_overlap
-from fxexport.capture.recording.quantized_tensors import (
-    refuse_quantized_operator,
-    refuse_quantized_tensor,
-)
 from fxexport.capture.recording.recorder import Recorder
 from fxexport.capture.recording.requirements import requirements_of
 from fxexport.capture.recording.stale_views import StaleViews

@@ -13,11 +13,11 @@ from fxexport.capture.session.identities import Identities
 from fxexport.capture.session.journal import Journal, Slot
 from fxexport.capture.session.refusals import EnoughRefused, Poison
 from fxexport.capture.session.tries import Tries
-from fxexport.capture.session.unread_functions import UnreadFunctions
 from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.exceptions import note_raised
 from fxexport.source.frames import user_location
+from fxexport.source.unread_functions import UnreadFunctions
 
 __all__ = ["Refusing"]
 

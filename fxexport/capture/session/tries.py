@@ -11,7 +11,7 @@ from types import CellType
 
 import torch
 
-from fxexport.capture.recording.kernel_errors import kinds_raised_by
+from fxexport.capture.kernels.kernel_errors import kinds_raised_by
 from fxexport.capture.recording.types import Operand, Undecided, Value
 from fxexport.capture.session.capture_errors import line_of, refusal_of
 from fxexport.capture.session.journal import CellSlot, Journal, Slot, SlotKey

@@ -1,0 +1,1 @@
+"""What is known of PyTorch's kernels themselves: errors, values they ask for, matrices."""
