@@ -22,6 +22,8 @@ _STYLES = {
     Decides.CONFIGURATION: "note",
 }
 
+_SAID = {Decides.UNKNOWN: "the source does not tell what decides"}
+
 
 @dataclass(frozen=True)
 class _Arm:
@@ -81,7 +83,7 @@ def scan_page(paths: Sequence[str], files: Sequence[ScannedFile], *, full: bool 
     totals = totals_of(files)
     shown = [_file(file, full) for file in files]
     return template(Path(__file__).parent, "scan.html.jinja").render(
-        title=", ".join(paths),
+        title=", ".join(map(short_path, paths)),
         totals=totals,
         hidden=0 if full else totals.hidden,
         styles=_STYLES,
@@ -120,7 +122,7 @@ def _site(site: Site, full: bool) -> _Row:
         _STYLES[site.decides],
         f"line {site.line}",
         highlighted_lines(site.code)[0],
-        f"decided by {site.decides}",
+        _SAID.get(site.decides, f"decided by {site.decides}"),
         tuple(arm for arm in arms if arm.rows),
     )
 
