@@ -22,6 +22,7 @@ class _Form(StrEnum):
     json = "json"
     sarif = "sarif"
     github = "github"
+    html = "html"
 
 
 def run(arguments: list[str]) -> int:
@@ -47,7 +48,7 @@ def _command(
         bool, typer.Option("--all", help="Show what configuration alone decides as well.")
     ] = False,
     form: Annotated[
-        _Form, typer.Option("--format", help="text, json, sarif or github.")
+        _Form, typer.Option("--format", help="text, json, sarif, github or html.")
     ] = _Form.text,
     jobs: Annotated[
         int, typer.Option(min=0, help="Processes; 0 for as many as there are processors.")
@@ -65,6 +66,10 @@ def _command(
         from fxexport.scan.data import scan_as_json
 
         print(scan_as_json(found))
+    elif form is _Form.html:
+        from fxexport.scan.page import scan_page
+
+        print(scan_page(paths, found, full=everything))
     elif form is _Form.text:
         from fxexport.scan.text import print_scan
 

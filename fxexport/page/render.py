@@ -9,6 +9,7 @@ from typing import Any
 from fxexport.errors import FxExportError, errors_in
 from fxexport.outline.model import Outline
 from fxexport.outline.text import summary_of
+from fxexport.page.base import template
 from fxexport.page.flow import Links, boxes_of
 from fxexport.page.source import files_of
 from fxexport.report.goal_words import NEVER
@@ -17,7 +18,6 @@ from fxexport.report.layout import size_text
 from fxexport.report.model import Report
 from fxexport.report.signature import dimension_ranges, type_text
 from fxexport.report.verdict import verdict_of
-from fxexport.version import VERSION
 
 __all__ = ["report_page"]
 
@@ -40,22 +40,12 @@ def report_page(
         error: why the export failed; None where it did not.
         model: what the page calls the model where there is no report.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     shown = report or Report(model=model)
     files = files_of(report, error)
     links = Links(files)
     steps = () if outline is None else outline.steps
     boxes = boxes_of(steps, links)
-    return environment.get_template("page.html.jinja").render(
-        style=(_HERE / "page.css").read_text(encoding="utf-8"),
+    return template(_HERE, "page.html.jinja").render(
         title=shown.model or shown.path,
         verdict=verdict_of(report, error),
         facts=_facts(shown),
@@ -75,7 +65,6 @@ def report_page(
         never=NEVER,
         profiles=_profiles(shown.profiles),
         stages=[(name, f"{seconds:.2f} s") for name, seconds in shown.stages],
-        version=VERSION,
     )
 
 

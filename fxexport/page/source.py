@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from fxexport.errors import FxExportError, errors_in
+from fxexport.page.base import highlighted_lines
 from fxexport.report.goal_words import FORCED, NEVER
 from fxexport.report.layout import short_path
 from fxexport.report.model import Report
@@ -142,7 +143,7 @@ def _file(path: str, marks: dict[int, list[Mark]], number: int) -> SourceFile | 
     text = linecache.getlines(path)
     if not text:
         return None
-    code = _highlighted_lines("".join(text))
+    code = highlighted_lines("".join(text))
     lines = [
         ShownLine(k, html, f"f{number}-L{k}", marks.get(k, []))
         for k, html in enumerate(code[: len(text)], 1)
@@ -169,16 +170,3 @@ def _parts(lines: list[ShownLine], marked: Sequence[int]) -> Iterable[Part]:
             part = []
     if part:
         yield Part(tuple(part))
-
-
-def _highlighted_lines(code: str) -> list[str]:
-    """Python as HTML, a text a line; none ends or begins inside of an element of another one."""
-    from pygments import highlight
-    from pygments.formatters import HtmlFormatter
-    from pygments.lexers import PythonLexer
-
-    # Without a leading newline that the lexer would strip, numbers stay those of the file.
-    lexer = PythonLexer(stripnl=False, ensurenl=False)
-    formatter = HtmlFormatter(nowrap=True, classprefix="c-")
-    html: str = highlight(code.expandtabs(4), lexer, formatter)
-    return html.split("\n")

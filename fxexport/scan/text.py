@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
@@ -10,7 +9,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from fxexport.report.layout import line, print_rows, print_tree, section, short_path
-from fxexport.scan.model import Called, Decides, FoundModel, Hint, ScannedFile, Site, Step, sites_in
+from fxexport.scan.model import Called, Decides, FoundModel, Hint, ScannedFile, Site, Step
+from fxexport.scan.selection import is_shown, shown_steps, totals_of
 
 __all__ = ["print_scan"]
 
@@ -33,18 +33,12 @@ def print_scan(console: Console, files: Sequence[ScannedFile], *, full: bool = F
     for file in files:
         if file.problem:
             line(console, f"{short_path(file.path)}: not read: {file.problem}", "yellow")
-        models = [model for model in file.models if full or _is_shown(model)]
+        models = [model for model in file.models if full or is_shown(model)]
         if models:
             line(console, short_path(file.path), "bold")
             for model in models:
                 print_tree(console, _tree(model, full))
     _print_totals(console, files, full)
-
-
-def _is_shown(model: FoundModel) -> bool:
-    return bool(model.hints) or any(
-        site.decides is not Decides.CONFIGURATION for site in sites_in(model.steps)
-    )
 
 
 def _tree(model: FoundModel, full: bool) -> Tree:
@@ -57,9 +51,7 @@ def _tree(model: FoundModel, full: bool) -> Tree:
 
 
 def _grow(tree: Tree, steps: Iterable[Step], full: bool) -> None:
-    for step in steps:
-        if not full and all(one.decides is Decides.CONFIGURATION for one in sites_in([step])):
-            continue
+    for step in shown_steps(steps, full=full):
         if isinstance(step, Called):
             label = Text().append(f"{step.name}()", "bold")
             label.append(f"  {short_path(step.file)}:{step.line}", "dim")
@@ -67,7 +59,7 @@ def _grow(tree: Tree, steps: Iterable[Step], full: bool) -> None:
             continue
         here = tree.add(_site_text(step))
         for name, inner in step.arms:
-            if any(full or one.decides is not Decides.CONFIGURATION for one in sites_in(inner)):
+            if any(True for _ in shown_steps(inner, full=full)):
                 _grow(here.add(Text(name, "dim")), inner, full)
 
 
@@ -83,23 +75,17 @@ def _hint_text(hint: Hint) -> Text:
 
 
 def _print_totals(console: Console, files: Sequence[ScannedFile], full: bool) -> None:
-    models = [model for file in files for model in file.models]
-    sites = Counter((site.kind, site.decides) for model in models for site in sites_in(model.steps))
-    hints = Counter(hint.code for model in models for hint in model.hints)
-    section(console, f"{len(models)} models in {sum(1 for f in files if f.models)} files")
-    kinds = sorted({kind for kind, _ in sites})
-    head: list[Text | str] = [Text(title, "dim") for title in ("decided by", *kinds)]
+    totals = totals_of(files)
+    section(console, f"{totals.models} models in {totals.files} files")
+    head: list[Text | str] = [Text(title, "dim") for title in ("decided by", *totals.kinds)]
     rows = [head]
-    for decides in reversed(Decides):
-        counts = [str(sites[kind, decides] or "") for kind in kinds]
-        if any(counts):
-            rows.append([Text(decides.value, _STYLES[decides]), *counts])
-    print_rows(console, rows if kinds else [["no ifs or loops"]])
-    if hints:
-        texts = (f"{code} {count}" for code, count in sorted(hints.items()))
+    for decides, counts in totals.rows:
+        numbers = [str(count or "") for count in counts]
+        rows.append([Text(decides.value, _STYLES[decides]), *numbers])
+    print_rows(console, rows if totals.kinds else [["no ifs or loops"]])
+    if totals.hints:
+        texts = (f"{code} {count}" for code, count in totals.hints)
         line(console, f"  an export would refuse: {', '.join(texts)} (fxexport explain CODE)")
-    hidden = sum(not _is_shown(model) for model in models)
-    if hidden and not full:
-        line(
-            console, f"  {hidden} models that configuration alone decides: --all shows them", "dim"
-        )
+    if totals.hidden and not full:
+        text = f"  {totals.hidden} models that configuration alone decides: --all shows them"
+        line(console, text, "dim")

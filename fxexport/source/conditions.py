@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
+import functools
 import linecache
-from collections.abc import Iterator
 
 __all__ = ["line_decided"]
 
@@ -23,18 +23,21 @@ def line_decided(file: str, line: int, column: int) -> int | None:
         The line where the innermost one begins; None where the place is in no condition, or the
         file cannot be read.
     """
-    try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except (SyntaxError, ValueError):
-        return None
-    around = [node for node in _conditionals(tree) if _holds(node.test, line, column)]
+    conditionals = _conditionals("".join(linecache.getlines(file)))
+    around = [node for node in conditionals if _holds(node.test, line, column)]
     # What stands in another one begins behind it.
     innermost = max(around, key=lambda node: (node.lineno, node.col_offset), default=None)
     return None if innermost is None else innermost.lineno
 
 
-def _conditionals(tree: ast.AST) -> Iterator[_Conditional]:
-    return (node for node in ast.walk(tree) if isinstance(node, _Conditional))
+@functools.lru_cache(maxsize=8)  # a file is asked about once for each operand in it
+def _conditionals(source: str) -> tuple[_Conditional, ...]:
+    """What has a condition; () of source that cannot be read."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return ()
+    return tuple(node for node in ast.walk(tree) if isinstance(node, _Conditional))
 
 
 def _holds(node: ast.expr, line: int, column: int) -> bool:
