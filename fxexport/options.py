@@ -94,6 +94,15 @@ class ExportOptions:
         if depth is not None and (type(depth) is not int or depth < 1):
             raise UsageError(f"max_depth: expected an integer from 1, got {depth!r}")
 
+    def check_no_class(self) -> None:
+        """Refuses a class in place of a model: nobody would know which weights it gets."""
+        if isinstance(self.model, type):
+            name = self.model.__name__
+            raise UsageError(
+                f"model is the class {name}, and no model yet",
+                hint=f"make one, with the weights that it is to have: model = {name}(...)",
+            )
+
     def check_outputs(self) -> None:
         """Refuses output names that are no names, and an `outputs` that there is not.
 

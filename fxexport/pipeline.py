@@ -264,6 +264,7 @@ def _checked(options: ExportOptions, report: Report) -> Target:
             f"model must be an nn.Module or a function of tensors, got {options.model!r}",
             hint="to export a file, use the command: fxexport model.py",
         )
+    options.check_no_class()
     options.check_outputs()
     options.check_weights()
     needed = options.verify or options.path is not None

@@ -317,8 +317,9 @@ def test_what_is_no_model_is_a_usage_error(model: Any) -> None:
 
 
 def test_a_model_class_is_a_usage_error_that_says_to_make_one() -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="is the class Linear") as refusal:
         fxexport.export(Linear, (torch.ones(2, 4),), verify=False)
+    assert "model = Linear(...)" in refusal.value.hint
 
 
 def scaled(x: torch.Tensor, n: int, factor: float = 0.5, flip: bool = False) -> torch.Tensor:
