@@ -52,7 +52,14 @@ def of_the_data(x):
     return x * np.round(level, 1) + np.sqrt(np.square(level)) + np.log(np.absolute(level) + 1)
 
 
+def arrays(x):
+    sizes = torch.tensor(np.array([x.shape[0], x.shape[1]]))
+    halves = torch.as_tensor(np.array([x.shape[0] / 2, 1.0]))
+    return x * sizes[0] + halves.sum() + (sizes.dtype == torch.int64) + halves.to(torch.float32)[1]
+
+
 for _program in (
+    arrays,
     half_rounded_up,
     half_rounded,
     cast_by_astype,

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
@@ -293,6 +294,12 @@ class FunctionMode(TorchFunctionMode):
         device: torch.device | str | None = None,
         **kwargs: object,
     ) -> object:
+        if isinstance(data, np.ndarray) and data.dtype == object:
+            # Made of numbers that only the run knows.
+            data = data.tolist()
+            if dtype is None:
+                dtype = _common_dtype(data)
+                dtype = torch.float64 if dtype is not None and dtype.is_floating_point else dtype
         if not _has_dynamic(data):
             return self._raw(torch.tensor, data, dtype=dtype, device=device, **kwargs)
         if dtype is None:
