@@ -253,7 +253,7 @@ def checked(export: fxexport.Exported, path: Path, *, force: bool) -> bool:
     """Whether the check finds something wrong with a file."""
     run = ForcedWays.run if force else (lambda *_: None)
     # By how the programs are made no input leads there, so few are tried.
-    effort = mock.patch.object(verifier, "effort_for", lambda *_: Effort(3, 4, 8, 48, 4, 1000))
+    effort = mock.patch.object(verifier, "effort_for", lambda *_: Effort(3, 4, 48, 48, 4, 1000))
     with mock.patch.object(ForcedWays, "run", run), effort:
         result = export.verify_file(str(path))
     return not result.ok

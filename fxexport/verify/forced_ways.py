@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from fxexport.errors import GuardError
@@ -28,13 +29,14 @@ from fxexport.verify.coverage import (
 )
 from fxexport.verify.diagnosis import Diagnosis, as_file_output, first_difference
 from fxexport.verify.excuses import Excuses
-from fxexport.verify.forced.controls import Reached, asked_in, ways_to
+from fxexport.verify.forced.controls import Control, Reached, asked_in, ways_to
 from fxexport.verify.forced.file import FileSwitch, ForcedFile, NotInFile
 from fxexport.verify.forced.following import Astray, Followed, follow, sides_taken
 from fxexport.verify.forced.graph import forced_graph
 from fxexport.verify.forced.plan import Forcing, Planner, Unforceable
 from fxexport.verify.forced.program import DoesNotEnd, ForcedProgram
 from fxexport.verify.reference import EagerModel, copies
+from fxexport.verify.searching.towards import Towards
 from fxexport.verify.starts import Starts
 from fxexport.verify.tolerance import USUAL, Asked, working_dtype
 from fxexport.verify.unchecked import GraphChecks
@@ -59,12 +61,14 @@ class _Wanted(NamedTuple):
         goal: which path or number of iterations.
         forcing: what is forced.
         cases: inputs to do it on.
+        around: what is forced around it alone; None where nothing is, or not without it.
     """
 
     site: Site
     goal: str
     forcing: Forcing
     cases: Sequence[Case]
+    around: Forcing | None = None
 
 
 class ForcedWays:
@@ -112,7 +116,15 @@ class ForcedWays:
         self._graph_checks = GraphChecks(graph)
         self._last: tuple[Forcing, CapturedGraph] | None = None
 
-    def run(self, coverage: Coverage, starts: Starts, most: int, max_trips: int) -> None:
+    def run(
+        self,
+        coverage: Coverage,
+        starts: Starts,
+        most: int,
+        max_trips: int,
+        fixed: Collection[int] = (),
+        steps: int = 0,
+    ) -> None:
         """Forces what no input has reached; `outcomes` has what became of it.
 
         Args:
@@ -120,6 +132,8 @@ class ForcedWays:
             starts: those inputs.
             most: how many sets of inputs may be run.
             max_trips: loop trips in all that a run may make.
+            fixed: the numbers of inputs that keep their values.
+            steps: runs of the graph to move inputs where something around them is forced.
         """
         missing = list(coverage.missing())
         if not missing or not starts.cases:
@@ -138,8 +152,9 @@ class ForcedWays:
         except RuntimeFailure as failure:
             self._note(f"decisions could not be forced: {failure.message}")
             return
-        self._left = most
+        self._left, self._steps = most, steps
         for one in wanted:
+            self._lead(one, fixed)
             self._force(one)
         for one in wanted:
             self._elsewhere(one, missing, starts.sizes)
@@ -159,6 +174,25 @@ class ForcedWays:
             if outcome.reached != "not reached" or key not in self.outcomes:
                 self.outcomes[key] = outcome
             compared += outcome.reached != "not reached"
+
+    def _lead(self, wanted: _Wanted, fixed: Collection[int]) -> None:
+        """Moves inputs towards a goal where only what is around it is forced.
+
+        So its own condition is compared, too, close to where it turns.
+        """
+        if wanted.around is None or self._left <= 0:
+            return
+        graph, case = self._forced(wanted.around), wanted.cases[0]
+        towards = Towards(graph, fixed, self._steps, self._graph_checks)
+        values = towards.found((wanted.site.path, wanted.goal), case.inputs)
+        self._steps = towards.left
+        if values is None:
+            return
+        self._left -= 1
+        moved = dataclasses.replace(case, label=f"{case.label}, moved", inputs=values)
+        outcome = self._tried(wanted._replace(forcing=wanted.around), moved)
+        if outcome.reached != "not reached":
+            self.outcomes[wanted.site.path, wanted.goal] = outcome
 
     def _elsewhere(
         self, wanted: _Wanted, missing: Sequence[tuple[Site, str]], cases: Sequence[Case]
@@ -209,7 +243,13 @@ class ForcedWays:
             except Unforceable as error:
                 self.outcomes[site.path, goal] = Outcome("not reached", str(error))
                 continue
-            yield _Wanted(site, goal, forcing, cases)
+            yield _Wanted(site, goal, forcing, cases, self._around(chain[first:-1]))
+
+    def _around(self, ways: Sequence[tuple[Control, str]]) -> Forcing | None:
+        try:
+            return self._planner.plan(ways) if ways else None
+        except Unforceable:
+            return None
 
     def _forced_file(self, wanted: Sequence[_Wanted]) -> ForcedFile:
         nodes = [one.forcing.nodes for one in wanted]

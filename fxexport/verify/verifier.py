@@ -169,7 +169,14 @@ class _Verifier:
         self._search(self._by_margins(maker, effort.steps), effort.max_trips)
         self._search(maker.searching(effort.tries), effort.max_trips)
         agrees = self._result.ok
-        self._ways.run(self._coverage, self._starts, effort.forced, effort.max_trips)
+        self._ways.run(
+            self._coverage,
+            self._starts,
+            effort.forced,
+            effort.max_trips,
+            maker.fixed,
+            effort.steps // 2,
+        )
         if agrees:
             self._result.location = self._ways.wrong_at
         return self._summed_up()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 import torch
@@ -72,6 +73,27 @@ def test_fault_where_no_input_leads_is_found_by_force_alone(
     assert wrong.location.file.endswith("programs_to_force.py")
     monkeypatch.setattr(ForcedWays, "run", lambda *_: None)
     assert export.verify_file(str(path)).ok
+
+
+def test_threshold_that_is_a_little_off_is_found_where_no_input_leads(tmp_path: Path) -> None:
+    def model(x: torch.Tensor) -> torch.Tensor:
+        if x.sum().sin() > 2:
+            x = x * 2
+            if x.mean() > 7.25:
+                x = x + 3
+        return x
+
+    path = tmp_path / "model.onnx"
+    export = exported(model, path)
+    right = export.verify_file(str(path))
+    assert right.ok, right.message
+    assert missing(right) == []
+    file = onnx.load(path)
+    (number,) = (one for one in file.graph.initializer if "7.25" in one.name)
+    moved = onnx.numpy_helper.from_array(np.array(7.3, np.float32), number.name)
+    number.CopyFrom(moved)
+    onnx.save(file, path)
+    assert not export.verify_file(str(path)).ok
 
 
 def test_functions_have_their_own_code_again(tmp_path: Path) -> None:

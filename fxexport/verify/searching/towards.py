@@ -50,6 +50,9 @@ class Towards:
         fixed: the numbers of inputs that are left as they are.
         runs: how often the graph may be run in all.
         checks: goes around each run.
+
+    Attributes:
+        left: how many runs are left.
     """
 
     def __init__(
@@ -59,7 +62,7 @@ class Towards:
         self._movable = [
             k for k, spec in enumerate(graph.inputs) if k not in fixed and _is_movable(spec)
         ]
-        self._left = runs
+        self.left = runs
         self._checks = checks
         self._is_special = any(
             getattr(getattr(node.target, "overloadpacket", None), "__name__", "") in SPECIAL
@@ -70,14 +73,14 @@ class Towards:
     def found(self, goal: Reached, start: Sequence[Eager]) -> list[Eager] | None:
         """Inputs that reach a goal, from others that do not; None where none are found."""
         limit = _GROWTH * max(1.0, _largest(start, self._movable))
-        runs = _Runs(self._graph, self._checks, self._movable, min(_RUNS, self._left), limit)
+        runs = _Runs(self._graph, self._checks, self._movable, min(_RUNS, self.left), limit)
         best = runs.tried(start)
         while best is not None and goal not in best.margins.reached:
             if goal not in best.margins.of:
                 best = None  # the run does not come by, or no real number decides it
                 break
             best = _along(goal, best, runs) or _aside(goal, best, runs, self._is_special)
-        self._left -= runs.made
+        self.left -= runs.made
         return None if best is None else best.values
 
 
