@@ -110,6 +110,11 @@ class SizeEnv(ShapeEnv):
         self._thorough = False
         # Told each fact that PyTorch's code learns, unless it is only supposed.
         self.on_fact: Callable[[sympy.Basic], None] | None = None
+        # Asked before a fact is learnt whether less than it is needed: it is forgotten when the
+        # operator ends that needs it.
+        self.needs_less: Callable[[sympy.Basic], bool] = lambda fact: False
+        self._before_less: ShapeState | None = None
+        self._learnt_since: list[sympy.Basic] = []
         self._supposing = 0
         # symbols of input dimensions -> their names; None: all symbols are of such dimensions
         self.dimensions: Mapping[sympy.Symbol, str] | None = None
@@ -132,6 +137,7 @@ class SizeEnv(ShapeEnv):
         """
         self._policy = _ask_nobody
         self.on_fact = None
+        self.needs_less = lambda fact: False
         self.kernel_results.clear()
         self.call_answers.clear()
         for method in vars(ShapeEnv).values():  # they have environments in their keys
@@ -176,13 +182,30 @@ class SizeEnv(ShapeEnv):
         if asserted_of_own_memory(msg):
             return True
         orig_expr = with_sorted_sides(orig_expr)
+        less = not self._supposing and self.needs_less(orig_expr)
+        state = self.save_facts() if less and self._before_less is None else None
         before = self.num_deferred_runtime_asserts
         with self.thorough():
             found = bool(self._learn(orig_expr, msg, fx_node))
         learnt = self.num_deferred_runtime_asserts > before
+        if learnt and state is not None:
+            self._before_less = state
+        elif learnt and not less and self._before_less is not None:
+            self._learnt_since.append(orig_expr)
         if learnt and self.on_fact is not None and not self._supposing:
             self.on_fact(orig_expr)
         return found
+
+    def forget_more_than_needed(self) -> None:
+        """Forgets what an operator has learnt of which it needs less; the rest stays known."""
+        if self._before_less is None:
+            return
+        state, self._before_less = self._before_less, None
+        facts, self._learnt_since = self._learnt_since, []
+        self.restore_facts(state)
+        with self.untold():
+            for fact in facts:
+                self.guard_or_defer_runtime_assert(fact, "needed by an operator")
 
     def _maybe_evaluate_static(  # type: ignore[override]
         self, expr: sympy.Basic, **options: Any

@@ -231,3 +231,87 @@ def rows_of_images(x):
 
 IMAGES = tuple(rand(n, 4, 4, seed=n) > 0 for n in (3, 1, 5))
 PROGRAMS.add(rows_of_images, *IMAGES, dynamic={"x": {0: "n"}})
+
+
+def stretched_in_place(x):
+    """A size of 1 is stretched by what is written in place; it stays 1 for what comes after."""
+    total = torch.zeros(3)
+    for k in range(x.shape[0]):
+        total += x[k]
+        total += torch.ones(x.shape[1]).sum()
+    return total
+
+
+def stretched_into_a_row(x):
+    table = torch.zeros(4, 3)
+    for k in range(x.shape[0]):
+        table[0] += x[k]
+        table[1] = x[k]
+        table[2] = table[2] + (5 if x.shape[1] == 3 else 7)
+    return table
+
+
+def stretched_by_copies(x):
+    first, second = torch.zeros(3), torch.ones(2, 3)
+    for k in range(x.shape[0]):
+        first.copy_(x[k])
+        second.mul_(x[k]).add_(torch.ones(x.shape[1]).sum())
+    return first, second
+
+
+def stretched_in_a_branch(x):
+    total = torch.zeros(3)
+    if x.sum() > 0:
+        total -= x[0]
+        total.addcmul_(x[0], x[0])
+        total = total + torch.ones(x.shape[1]).sum()
+    return total
+
+
+def stretched_by_out(x):
+    total = torch.zeros(3)
+    for k in range(x.shape[0]):
+        torch.add(total, x[k], out=total)
+        total.masked_fill_(x[k] > 2, 1.0)
+        total.lerp_(x[k].expand(3) * 1, 0.5)
+        total += x.shape[1]
+    return total
+
+
+for _program in (
+    stretched_in_place,
+    stretched_into_a_row,
+    stretched_by_copies,
+    stretched_in_a_branch,
+    stretched_by_out,
+):
+    PROGRAMS.add(_program, rand(2, 3), rand(2, 1), rand(1, 3), rand(4, 1) + 2, -rand(1, 3))
+
+
+def stretched_by_expand(x):
+    table = torch.zeros(2, 3)
+    for k in range(x.shape[0]):
+        table = torch.cat([table, x[k].expand(1, 3)])
+        table = table + x.shape[1]
+    return table
+
+
+def stretched_beside_products(x):
+    table = torch.zeros(3, 3)
+    for k in range(x.shape[0]):
+        table = torch.addmm(x[k], table, table) + x.shape[1]
+        table = torch.baddbmm(x[k], table[None], torch.ones(1, 3, 3))[0] + x.shape[1]
+    return table
+
+
+def stretched_by_index(x):
+    table = torch.zeros(2, 3)
+    for k in range(x.shape[0]):
+        table[:, torch.tensor([0, 1, 2])] = x[k]
+        table.index_put_((torch.tensor([0]),), x[k])
+        table = torch.where(table > 0, x[k], table) + x.shape[1]
+    return table
+
+
+for _program in (stretched_by_expand, stretched_beside_products, stretched_by_index):
+    PROGRAMS.add(_program, rand(2, 3), rand(2, 1), rand(1, 3), rand(4, 1) + 2, -rand(1, 3))

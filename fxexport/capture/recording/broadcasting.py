@@ -168,6 +168,21 @@ class Broadcasting:
             return {}
         return self.joined([tensor.shape for tensor in compat.tensors_among(args, dict(kwargs))])
 
+    def stretches(self, own: Sequence[Size], others: Iterable[Sequence[Size]]) -> bool:
+        """Whether what is written into a tensor in place may be 1 where the tensor is not.
+
+        PyTorch takes the two for equal there. On lines that the program certainly reaches, sizes
+        of inputs are: that is a relation.
+        """
+        for other in others:
+            for a, b in zip(map(expression, other[::-1]), map(expression, own[::-1]), strict=False):
+                if not self.inside and self._of_inputs([a, b]):
+                    continue
+                equal = a == b or self._holds(sympy.Eq(a, b))
+                if not equal and a != 1 and not self._holds(sympy.Ne(a, 1)):
+                    return True
+        return False
+
     def joined(self, shapes: Sequence[Sequence[Size]]) -> dict[int, Size]:
         """The same for tensors of these shapes."""
         if len(shapes) < 2:

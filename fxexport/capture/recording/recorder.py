@@ -229,6 +229,7 @@ class Recorder(FrameWriter, compat.ProxySlotMode):
             return _with_sizes(out, sizes) if sizes else out
         finally:
             (self.kernel, self.operands), self.meeting = outer, False
+            self.env.forget_more_than_needed()
 
     def of_composite(self, func: torch._ops.OpOverload, args: OpArgs, kwargs: OpKwargs) -> OpResult:
         """What a composite operator gives on fake tensors, as a whole."""
@@ -240,6 +241,7 @@ class Recorder(FrameWriter, compat.ProxySlotMode):
             )
         finally:
             self.kernel, self.operands = outer
+            self.env.forget_more_than_needed()
 
     def _of_kernel(self, func: torch._ops.OpOverload, args: OpArgs, kwargs: OpKwargs) -> OpResult:
         """What an operator's kernel gives on fake tensors, its questions answered."""

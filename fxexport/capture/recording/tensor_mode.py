@@ -374,7 +374,10 @@ class TensorMode(compat.UserMode):
                 given = tuple(outs.values())
                 return given if len(func._schema.returns) > 1 else given[0]
         args = brought_together(func, args, kwargs, self._together)
-        if func is torch.ops.aten.copy_.default and not fits_as_it_is(self.recorder.env, *args[:2]):
+        if func is _COPY and (
+            not fits_as_it_is(self.recorder.env, *args[:2])
+            or self.recorder.broadcasting.stretches(args[0].shape, [args[1].shape])
+        ):
             with self:
                 args = (args[0], args[1].expand(args[0].shape), *args[2:])
         if self.keep_composite(func):
@@ -440,9 +443,13 @@ class TensorMode(compat.UserMode):
             return
         own, *others = (tensor.shape for tensor in compat.tensors_among(args, kwargs))
         self.watch.about_to_fit(own, others)
+        # That sizes fit is guarded; that they are equal is no fact where one of them may be 1.
+        perhaps = self.recorder.broadcasting.stretches(own, others)
+        env = self.recorder.env
         before, self.recorder.in_place = self.recorder.in_place, True
         try:
-            yield
+            with env.supposing() if perhaps else contextlib.nullcontext():
+                yield
         finally:
             self.recorder.in_place = before
 

@@ -50,6 +50,9 @@ _CHECKED = frozenset(
     }
 )
 
+# Operators that expand what they add to a product: their first operand.
+_ADDING = frozenset(f"aten::{name}" for name in ("addmm", "addbmm", "baddbmm", "addmv", "addr"))
+
 # How many branches a size is followed through.
 _DEEPEST = 4
 
@@ -68,6 +71,7 @@ class Account:
         self._checks = 0
         session.env.dimensions = dimensions
         session.env.on_fact = self.told
+        session.env.needs_less = self._needs_less
         session.on_fit = self._fits
         session.recorder.on_check = self._leave_to_operator
 
@@ -92,17 +96,38 @@ class Account:
             return
         self._guard(fact)
 
+    def _needs_less(self, fact: sympy.Basic) -> bool:
+        """Whether an operator that takes two sizes for equal runs where one of them is 1 as well.
+
+        On lines that the program certainly reaches, equal sizes of inputs are a relation.
+        """
+        session = self._session
+        if not isinstance(fact, sympy.Eq) or session.recorder.in_place:
+            return False
+        if session.depth == 0 and fact.free_symbols <= self._dimensions.keys():
+            return False
+        broadcast = compat.asked_for_broadcasting()
+        if not broadcast and not self._checked_at_run_time():
+            return False
+        met = self._met(fact, broadcast)
+        others = met.args if isinstance(met, sympy.Or) else ()
+        return any(other != fact and not session.env.certain(sympy.Not(other)) for other in others)
+
     def _met(self, fact: sympy.Eq, broadcast: bool) -> sympy.Basic:
         """What is needed of two sizes that an operator takes for equal: one may be broadcast.
 
-        Elementwise either of them may be 1, elsewhere one of the first operand: what is expanded,
-        what is added to a product.
+        Where one operand alone is expanded, or added to a product, a size of that one may be 1;
+        elsewhere either of them.
         """
         recorder = self._session.recorder
         sides = fact.args
-        if recorder.kernel is not None and not elementwise(recorder.kernel):
-            if not broadcast and recorder.kernel not in EXPANDING:
+        kernel = recorder.kernel
+        if kernel is not None and not elementwise(kernel):
+            alone = kernel in EXPANDING or kernel._schema.name in _ADDING
+            if not broadcast and not alone:
                 return fact
+            if not alone:
+                return sympy.Or(fact, *(sympy.Eq(side, 1) for side in sides))
             first = recorder.operands[0] if recorder.operands else None
             sizes = first.shape if isinstance(first, torch.Tensor) else ()
             own = {expression(size) for size in sizes}
