@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,11 +18,13 @@ __all__ = [
     "captured_of",
     "carried_of",
     "dim_of",
+    "filled",
     "int_of",
     "item_of",
     "node_of",
     "nodes_of",
     "operands_of",
+    "operator_name",
     "shape_of",
     "tensor_of",
     "used_results",
@@ -126,3 +128,14 @@ def used_results(node: fx.Node) -> frozenset[int]:
         val = node.meta.get("val")
         return frozenset(range(len(val) if isinstance(val, (tuple, list)) else 2))
     return frozenset(int_of(user.args[1]) for user in node.users)
+
+
+def filled(value: Any, values: Mapping[fx.Node, Any]) -> Any:
+    """Arguments with what each node in them has given."""
+    return fx.map_arg(value, lambda node: values[node])
+
+
+def operator_name(target: object) -> str:
+    """The name of an operator of PyTorch's without namespace and overload; empty for others."""
+    packet = getattr(target, "overloadpacket", None)
+    return str(packet.__name__) if packet is not None else ""

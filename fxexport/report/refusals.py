@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import linecache
 from collections.abc import Sequence
 from typing import TypeGuard
 
@@ -13,7 +12,7 @@ from rich.text import Text
 from fxexport.codes.ids import Code
 from fxexport.errors import FxExportError, errors_in
 from fxexport.report.layout import cut, highlighted, line, print_beside, short_path, width_of
-from fxexport.source.excerpt import span_of
+from fxexport.source.excerpt import lines_around, span_of
 from fxexport.source.location import SourceLocation
 
 __all__ = ["print_code", "print_error"]
@@ -25,9 +24,6 @@ _PLACES = 8
 """Further lines that are named where one thing is refused at many of them."""
 
 _TAB = 4
-
-_CONTEXT = 2
-"""Lines of code shown on either side of the one that an error is about."""
 
 
 def print_error(console: Console, error: BaseException, *, verbose: bool = False) -> None:
@@ -134,15 +130,9 @@ def print_code(console: Console, location: SourceLocation, whose: str = "") -> N
     print_beside(console, Text("  --> ", "blue"), where)
     if not location.code:
         return
-    last = location.line + _CONTEXT
-    margin = len(str(last))
-    for number in range(max(1, location.line - _CONTEXT), last + 1):
-        line_of_file = linecache.getline(location.file, number)
-        if not line_of_file and number > location.line:
-            break  # past the end of the file
-        text = line_of_file.rstrip()
-        marked = span_of(location, text) if number == location.line else None
-        _print_code_line(console, f"{number:>{margin}}", text, marked)
+    for number, text in lines_around(location):
+        marked = span_of(location, text) if int(number) == location.line else None
+        _print_code_line(console, number, text, marked)
 
 
 def _print_code_line(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from fxexport.source.location import SourceLocation
 
-__all__ = ["excerpt", "span_of"]
+__all__ = ["excerpt", "lines_around", "span_of"]
 
 _AROUND = 2
 """Lines that are shown on either side."""
@@ -30,15 +30,21 @@ def _of(location: SourceLocation, whose: str) -> Iterator[str]:
     yield f"  --> {whose}{_short(location.file)}:{location.line}{function}"
     if not location.code:
         return
+    for number, text in lines_around(location):
+        yield f"  {number} | {text}".rstrip()
+        if int(number) == location.line:
+            yield f"  {'':>{len(number)}} | {_mark(location, text)}"
+
+
+def lines_around(location: SourceLocation) -> Iterator[tuple[str, str]]:
+    """The line of a location between its neighbours, each with its number as it is printed."""
     last = location.line + _AROUND
     margin = len(str(last))
     for number in range(max(1, location.line - _AROUND), last + 1):
         text = linecache.getline(location.file, number)
         if not text and number > location.line:
             break  # past the end of the file
-        yield f"  {number:>{margin}} | {text.rstrip()}".rstrip()
-        if number == location.line:
-            yield f"  {'':>{margin}} | {_mark(location, text.rstrip())}"
+        yield f"{number:>{margin}}", text.rstrip()
 
 
 def span_of(location: SourceLocation, text: str) -> tuple[int, int]:

@@ -10,7 +10,7 @@ outputs.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ import torch
 from torch import fx
 from torch.utils import _pytree as pytree
 
+from fxexport.graph.arguments import filled, operator_name
 from fxexport.graph.captured import CapturedGraph, source_of
 from fxexport.graph.ops import branch, loop
 from fxexport.graph.sequences import SEQUENCE_FUNCTIONS, sequence_length
@@ -75,12 +76,12 @@ def _run(module: fx.GraphModule, arguments: Sequence[Traced]) -> list[Traced]:
         elif node.op == "call_function":
             env[node] = _call(node, env)
         else:
-            return [_traced(value) for value in _filled(node.args[0], env)]
+            return [_traced(value) for value in filled(node.args[0], env)]
     return []
 
 
 def _call(node: fx.Node, env: dict[fx.Node, Any]) -> Any:
-    args, kwargs = _filled((node.args, node.kwargs), env)
+    args, kwargs = filled((node.args, node.kwargs), env)
     if node.target is operator.getitem:
         return args[0][args[1]]
     if node.target is branch:
@@ -112,14 +113,14 @@ def _reaching(target: Any, parts: Iterable[Traced]) -> tuple[Lines, Lines]:
         # A number may be a size of the result, or a place in a list.
         sized = isinstance(part.value, (torch.Tensor, list))
         shape_ties |= part.shape_ties if sized else part.ties
-    if _name(target).startswith(_SHAPE_ONLY) or target is sequence_length:
+    if operator_name(target).startswith(_SHAPE_ONLY) or target is sequence_length:
         return shape_ties, shape_ties
     return ties, ties if _sized_by_values(target) else shape_ties
 
 
 def _sized_by_values(target: Any) -> bool:
     tags = getattr(target, "tags", ())
-    return torch.Tag.dynamic_output_shape in tags or _name(target).endswith("nms")
+    return torch.Tag.dynamic_output_shape in tags or operator_name(target).endswith("nms")
 
 
 def _branch(
@@ -169,10 +170,6 @@ def _stacked(rows: Sequence[Traced], empty: Any) -> Traced:
     return Traced(torch.stack([torch.as_tensor(row.value) for row in rows]), ties, shape_ties)
 
 
-def _filled(value: Any, env: dict[fx.Node, Any]) -> Any:
-    return fx.map_arg(value, lambda node: env[node])
-
-
 def _traced(value: Any) -> Traced:
     return value if isinstance(value, Traced) else Traced(value)
 
@@ -185,11 +182,6 @@ def _is_traced(value: Any) -> bool:
     return isinstance(value, Traced)
 
 
-def _name(target: Callable[..., Any]) -> str:
-    packet = getattr(target, "overloadpacket", None)
-    return packet.__name__ if packet is not None else ""
-
-
 def _line(node: fx.Node) -> str:
     source = source_of(node)
-    return source.describe() if source is not None else _name(node.target)  # type: ignore[arg-type]
+    return source.describe() if source is not None else operator_name(node.target)  # type: ignore[arg-type]

@@ -17,25 +17,6 @@ from fxexport.errors import UnsupportedError
 from fxexport.report.refusals import print_error
 from fxexport.source.location import SourceLocation
 
-CODE = """\
-import torch
-
-def forward(x, items):
-    y = x[0]
-
-    if x[1] > 0:
-        y = y + 1
-    return y
-"""
-
-
-@pytest.fixture
-def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "model.py"
-    path.write_text(CODE)
-    monkeypatch.chdir(tmp_path)
-    return path
-
 
 def shown_error(
     error: BaseException, *, verbose: bool = False, terminal: bool = False, width: int = 80

@@ -23,25 +23,6 @@ from fxexport.report.sites import Arm, Site
 from fxexport.report.terminal import print_report
 from fxexport.source.location import SourceLocation
 
-CODE = """\
-import torch
-
-def forward(x, items):
-    y = x[0]
-
-    if x[1] > 0:
-        y = y + 1
-    return y
-"""
-
-
-@pytest.fixture
-def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "model.py"
-    path.write_text(CODE)
-    monkeypatch.chdir(tmp_path)
-    return path
-
 
 def shown(
     report: Report,

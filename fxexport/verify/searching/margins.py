@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
+from fxexport.graph.arguments import filled, operator_name
 from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.ops import branch, loop
 from fxexport.graph.scalars import SCALAR_FUNCTIONS
@@ -102,11 +103,11 @@ class _Run:
             elif node.op == "call_function":
                 env[node] = self._call(node, (*path, node.name), env)
             else:
-                return [_given(value) for value in _filled(node.args[0], env)]
+                return [_given(value) for value in filled(node.args[0], env)]
         return []
 
     def _call(self, node: fx.Node, path: Path, env: dict[fx.Node, Any]) -> Any:
-        args, kwargs = _filled((node.args, node.kwargs), env)
+        args, kwargs = filled((node.args, node.kwargs), env)
         if node.target is operator.getitem:
             return args[0][args[1]]
         if node.target is branch:
@@ -221,14 +222,14 @@ def _with_like(target: Callable[..., Any], args: Sequence[Any], value: Any) -> G
         return Given(value)
     if target in SCALAR_FUNCTIONS:
         return Given(value, stand_in(target, [_like_or_value(one) for one in args]))
-    if _name(target) == "_local_scalar_dense" and given[0].like is not None:
+    if operator_name(target) == "_local_scalar_dense" and given[0].like is not None:
         return Given(value, _single(given[0].like))
     return Given(value)
 
 
 def _smooth(target: Callable[..., Any], given: Sequence[Given], value: Tensor) -> Given:
     """A tensor of real numbers: it stands for itself."""
-    name = _name(target)
+    name = operator_name(target)
     like = given[0].like if given else None
     if like is not None and name == "scalar_tensor" and like.requires_grad:
         value = like.to(value.dtype).reshape(())
@@ -243,7 +244,7 @@ def _of_flags_and_whole(
     target: Callable[..., Any], args: Sequence[Any], value: Tensor
 ) -> Tensor | None:
     """What stands for a tensor of flags or of whole numbers."""
-    name = _name(target)
+    name = operator_name(target)
     operands = [_like_or_value(one) for one in args]
     if value.dtype == torch.bool:
         if name in ("gt", "ge", "lt", "le", "eq", "ne"):
@@ -308,10 +309,6 @@ def _stacked(rows: Sequence[Given], empty: Any) -> Given:
     return _given(torch.stack([torch.as_tensor(row.value) for row in rows]))
 
 
-def _filled(value: Any, env: dict[fx.Node, Any]) -> Any:
-    return fx.map_arg(value, lambda node: env[node])
-
-
 def _given(value: Any) -> Given:
     if isinstance(value, Given):
         return value
@@ -325,8 +322,3 @@ def _plain(value: Any) -> Any:
 
 def _is_given(value: Any) -> bool:
     return isinstance(value, Given)
-
-
-def _name(target: Callable[..., Any]) -> str:
-    packet = getattr(target, "overloadpacket", None)
-    return packet.__name__ if packet is not None else ""

@@ -95,7 +95,9 @@ def exported(program: Callable[..., Any]) -> fxexport.Exported:
     return fxexport.export(program, (X,), dynamic={"x": {0: "rows"}}, verify=False)
 
 
-@pytest.mark.parametrize("program", [*PROGRAMS, Gate().eval()], ids=str)
+@pytest.mark.parametrize(
+    "program", [*PROGRAMS, Gate().eval()], ids=lambda f: getattr(f, "__name__", type(f).__name__)
+)
 def test_inputs_reach_what_lies_behind_a_threshold(
     program: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
