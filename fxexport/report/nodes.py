@@ -165,7 +165,8 @@ def _sites(module: fx.GraphModule, around: tuple[str, ...]) -> Iterator[_Site]:
 def _names(ir_model: ir.Model) -> Iterator[tuple[str, str]]:
     """The path in the graph, and the name, of each If and Loop."""
     for node in ir_model.graph.all_nodes():
-        if NODE in node.metadata_props and node.name:
+        # A dialect's casts around a node have its metadata as well.
+        if node.op_type in ("If", "Loop", "Scan") and NODE in node.metadata_props and node.name:
             yield node.metadata_props[NODE], node.name
 
 

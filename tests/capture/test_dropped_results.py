@@ -48,7 +48,7 @@ class Found:
         (lambda x: {"y": x, "loss": None}, ["loss is None: it is not in the file"]),
         (lambda x: {"y": (x, x.dtype)}, ["y_1 is a dtype: it is not in the file"]),
         (lambda x: Answer(x, "cat"), ["label is the text 'cat': it is not in the file"]),
-        (Found, []),
+        (lambda x: Found(x), []),
     ],
 )  # fmt: skip
 def test_parts_of_the_result_that_are_left_out_are_told(

@@ -354,10 +354,10 @@ for program in (
     reverse_sorted,
     stack_plain,
     kinds_over_time,
+    changed_item,
 ):
     PROGRAMS.add(program, *ROWS, dynamic={"x": {0: "n"}}, scripted=False)
 for program, text in (
-    (changed_item, "is an item of a list"),
     (changed_object, "is an item of a list"),
     (stacked, "joined, and"),
     (returned, "None or of several kinds"),

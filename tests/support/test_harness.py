@@ -8,6 +8,7 @@ from typing import Any
 import onnx
 import pytest
 import torch
+from torch import fx
 
 import fxexport
 from fxexport.errors import UnsupportedError
@@ -69,6 +70,7 @@ def _exported(run: Any) -> Any:
         outputs=[OutputSpec("y")],
         run=run,
         graphs=list,
+        module=fx.GraphModule({}, fx.Graph()),
     )
     return SimpleNamespace(graph=graph, model=_file_with_one_branch(), report=Report())
 

@@ -118,7 +118,8 @@ class FunctionMode(TorchFunctionMode):
         self._table[torch.embedding_bag] = written_out.embedding_bag
         self._table[compat.GROUPED_MM] = written_out.grouped_mm
         self._table[torch.ctc_loss] = written_out.ctc_loss
-        self._table[torch.nn.functional.one_hot] = self._one_hot
+        for function in (torch.nn.functional.one_hot, aten.one_hot, aten.one_hot.default):
+            self._table[function] = self._one_hot
         for function in (torch.istft, tensor.istft):
             self._table[function] = functools.partial(spectra.istft, self._session)
         self._table.update(nonempty_functions(self._operators, self._raw))

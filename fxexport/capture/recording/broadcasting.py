@@ -19,7 +19,7 @@ import torch
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.types import OpArgs, OpKwargs, Size, expression
 
-__all__ = ["Broadcasting", "brought_together", "elementwise", "fits_as_it_is"]
+__all__ = ["Broadcasting", "brought_together", "elementwise", "fits_as_it_is", "sum_shape"]
 
 aten = torch.ops.aten
 
@@ -103,6 +103,18 @@ def _letters_together(
     return made
 
 
+def sum_shape(func: torch._ops.OpOverload, args: OpArgs) -> tuple[Size, ...] | None:
+    """The sizes to which an operator expands what it adds to batched products; None for others.
+
+    Its kernel does not say that it compares sizes for broadcasting, as that of `addmm` does.
+    """
+    if func is aten.baddbmm.default:
+        return (args[1].shape[0], args[1].shape[1], args[2].shape[2])
+    if func is aten.addbmm.default:
+        return (args[1].shape[1], args[2].shape[2])
+    return None
+
+
 def fits_as_it_is(env: compat.SizeEnv, target: torch.Tensor, source: torch.Tensor) -> bool:
     """Whether PyTorch's own copy knows what becomes of the sizes of what it stores.
 
@@ -176,7 +188,7 @@ class Broadcasting:
         """
         for other in others:
             for a, b in zip(map(expression, other[::-1]), map(expression, own[::-1]), strict=False):
-                if not self.inside and self._of_inputs([a, b]):
+                if self.is_relation([a, b]):
                     continue
                 equal = a == b or self._holds(sympy.Eq(a, b))
                 if not equal and a != 1 and not self._holds(sympy.Ne(a, 1)):
@@ -208,9 +220,7 @@ class Broadcasting:
         short = [expr for expr in sizes if self._env.is_one_at_most(expr)]
         if short:
             return self._beside_short(sizes, short)
-        # A dimension that must be a constant is pinned, which no body does.
-        relation = not self.inside or not any(expr.is_number for expr in sizes)
-        if relation and not self.perhaps and self._of_inputs(sizes):
+        if self.is_relation(list(sizes)):
             return None
         if all(self._holds(sympy.Eq(a, b)) for a, b in itertools.pairwise(sizes)):
             return None
@@ -231,6 +241,14 @@ class Broadcasting:
                 self._check(_meet(sizes))
                 return sizes[other]
         return self._joint(frozenset(sizes))
+
+    def is_relation(self, sizes: Sequence[sympy.Expr]) -> bool:
+        """Whether sizes that meet here are a relation of inputs: the program certainly comes here.
+
+        A dimension that must be a constant is pinned, which no body does.
+        """
+        fixed = self.inside and any(expr.is_number for expr in sizes)
+        return not fixed and not self.perhaps and self._of_inputs(sizes)
 
     def _of_inputs(self, sizes: Iterable[sympy.Expr]) -> bool:
         return all(expr.free_symbols <= self._inputs for expr in sizes)

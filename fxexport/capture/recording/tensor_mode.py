@@ -22,7 +22,12 @@ from fxexport.capture.kernels.quantized_tensors import (
     refuse_quantized_operator,
     refuse_quantized_tensor,
 )
-from fxexport.capture.recording.broadcasting import brought_together, elementwise, fits_as_it_is
+from fxexport.capture.recording.broadcasting import (
+    brought_together,
+    elementwise,
+    fits_as_it_is,
+    sum_shape,
+)
 from fxexport.capture.recording.constants import Constants
 from fxexport.capture.recording.memory_views import MemoryViews
 from fxexport.capture.recording.number_operands import with_tensor
@@ -380,6 +385,10 @@ class TensorMode(compat.UserMode):
         ):
             with self:
                 args = (args[0], args[1].expand(args[0].shape), *args[2:])
+        shape = sum_shape(func, args)
+        if shape is not None and self.recorder.broadcasting.stretches(shape, [args[0].shape]):
+            with self:
+                args = (args[0].expand(shape), *args[1:])
         if self.keep_composite(func):
             return self._record_whole(func, args, kwargs)
         own = MATRIX_FUNCTIONS.get(func)

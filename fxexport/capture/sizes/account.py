@@ -50,8 +50,8 @@ _CHECKED = frozenset(
     }
 )
 
-# Operators that expand what they add to a product: their first operand.
-_ADDING = frozenset(f"aten::{name}" for name in ("addmm", "addbmm", "baddbmm", "addmv", "addr"))
+# Operators that broadcast two of their operands, and not all.
+_MEETING = (torch.ops.aten.masked_scatter.default,)
 
 # How many branches a size is followed through.
 _DEEPEST = 4
@@ -104,7 +104,7 @@ class Account:
         session = self._session
         if not isinstance(fact, sympy.Eq) or session.recorder.in_place:
             return False
-        if session.depth == 0 and fact.free_symbols <= self._dimensions.keys():
+        if session.recorder.broadcasting.is_relation(fact.args):
             return False
         broadcast = compat.asked_for_broadcasting()
         if not broadcast and not self._checked_at_run_time():
@@ -116,18 +116,15 @@ class Account:
     def _met(self, fact: sympy.Eq, broadcast: bool) -> sympy.Basic:
         """What is needed of two sizes that an operator takes for equal: one may be broadcast.
 
-        Where one operand alone is expanded, or added to a product, a size of that one may be 1;
-        elsewhere either of them.
+        Elementwise either of them may be 1, elsewhere one of the first operand: what is expanded,
+        what is added to a product.
         """
         recorder = self._session.recorder
         sides = fact.args
         kernel = recorder.kernel
-        if kernel is not None and not elementwise(kernel):
-            alone = kernel in EXPANDING or kernel._schema.name in _ADDING
-            if not broadcast and not alone:
+        if kernel is not None and not elementwise(kernel) and kernel not in _MEETING:
+            if not broadcast and kernel not in EXPANDING:
                 return fact
-            if not alone:
-                return sympy.Or(fact, *(sympy.Eq(side, 1) for side in sides))
             first = recorder.operands[0] if recorder.operands else None
             sizes = first.shape if isinstance(first, torch.Tensor) else ()
             own = {expression(size) for size in sizes}

@@ -209,7 +209,7 @@ def test_the_report_names_the_line_and_the_outputs() -> None:
     outputs = json.loads(as_json_text(model.report))["outputs"]
     assert [entry["name"] for entry in outputs] == ["output_0", "output_1", "output_0.count"]
     assert outputs[0]["padded"] == {"dim": 0, "count": "output_0.count"}
-    assert "padded" not in outputs[1]
+    assert outputs[1]["padded"] is None
     assert outputs[2]["counts"] == "output_0"
 
 
