@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tests.programs.program import Programs, rand
+from tests.programs.program import TORCH, Programs, rand
 
 PROGRAMS = Programs("broadcasts")
 X0, X1, X3, X5 = (rand(n, 4, seed=n) for n in (0, 1, 3, 5))
@@ -280,7 +280,8 @@ def stretched_by_out(x):
 
 for _program in (
     stretched_in_place,
-    stretched_into_a_row,
+    # Before 2.13 PyTorch compares the sizes of what is stored itself: the file asks for too much.
+    *([stretched_into_a_row] if TORCH >= (2, 13) else []),
     stretched_by_copies,
     stretched_in_a_branch,
     stretched_by_out,
