@@ -256,6 +256,8 @@ TABLE.simple("aten::cpu. aten::cuda.", lambda ops, x: x)
 TABLE.simple("aten::copy_.Tensor", lambda ops, x, y: x.copy_(y))
 TABLE.simple("aten::copy_.int aten::copy_.float", lambda ops, x, y: x.copy_(torch.scalar_tensor(y)))
 TABLE.simple("aten::numpy_T.a", lambda ops, x: torch.ops.aten.numpy_T.default(x))
+# By the function that knows classes whose number is a size.
+TABLE.simple("aten::one_hot.", lambda ops, x, classes: torch.nn.functional.one_hot(x, classes))
 TABLE.simple("aten::mT.a aten::mH.a", lambda ops, x: x.transpose(-2, -1))
 TABLE.simple("aten::matrix_H.a", lambda ops, x: x.transpose(0, 1))
 TABLE.simple("aten::_no_grad_fill_.", lambda ops, x, value: x.fill_(value))
