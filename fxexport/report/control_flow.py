@@ -15,8 +15,9 @@ from torch import fx
 from fxexport.graph.captured import CapturedGraph, bodies_of, source_of
 from fxexport.graph.marks import BOUND, HELPER
 from fxexport.graph.ops import branch, loop
+from fxexport.graph.paths import Path, named_bodies
 from fxexport.report.model import Finding, FindingKind, Report
-from fxexport.report.sites import Arm, Path, Site, merged
+from fxexport.report.sites import Arm, Site, merged
 from fxexport.source.location import SourceLocation
 
 __all__ = ["report_captured", "report_kept"]
@@ -53,20 +54,16 @@ def report_kept(report: Report, graph: CapturedGraph) -> None:
 def _sites(module: fx.GraphModule, around: Path = ()) -> Iterator[Site]:
     """The ifs and loops of the program in a graph, each with those inside of it."""
     for node in module.graph.nodes:
-        bodies = bodies_of(module, node)
-        is_branch = node.target is branch
         path = (*around, node.name)
         arms = [
             Arm(name, _operators(body), tuple(_sites(body, (*path, name))))
-            for name, body in zip(
-                ("then", "else") if is_branch else ("body",), bodies, strict=False
-            )
+            for name, body in named_bodies(module, node)
         ]
         if HELPER.of(node):
             for arm in arms:
                 yield from arm.sites
         elif arms:
-            kind: Literal["branch", "loop"] = "branch" if is_branch else "loop"
+            kind: Literal["branch", "loop"] = "branch" if node.target is branch else "loop"
             yield Site(kind, source_of(node), tuple(arms), BOUND.of(node) or "", (path,))
 
 

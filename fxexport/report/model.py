@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from fxexport.codes.ids import FINDING_CODES, Code
 from fxexport.errors import INVISIBLE, FxExportError
+from fxexport.graph.paths import Path
 from fxexport.report.build import BuildResult
-from fxexport.report.sites import Path, Site
+from fxexport.report.sites import Site
 from fxexport.source.location import SourceLocation
 from fxexport.version import versions
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from torch import fx
 
 from fxexport.file_keys import NODE, SOURCE
-from fxexport.graph.captured import CapturedGraph, bodies_of, source_of
+from fxexport.graph.captured import CapturedGraph, source_of
 from fxexport.graph.decisions import DECIDES
 from fxexport.graph.marks import HELPER
 from fxexport.graph.ops import branch, loop
+from fxexport.graph.paths import Path, named_bodies
 from fxexport.report.model import Finding, FindingKind, Report
 from fxexport.source.conditions import line_decided
 from fxexport.source.decisions import Decision
@@ -143,19 +144,17 @@ def _start(location: SourceLocation) -> float:
     return float("inf") if columns is None else columns.start
 
 
-def _sites(module: fx.GraphModule, around: tuple[str, ...]) -> Iterator[_Site]:
+def _sites(module: fx.GraphModule, around: Path) -> Iterator[_Site]:
     """The branches and loops of the program."""
     for node in module.graph.nodes:
         if node.target not in (branch, loop):
             continue
-        is_branch = node.target is branch
-        names = ("then", "else") if is_branch else ("body",)
-        for name, body in zip(names, bodies_of(module, node), strict=True):
+        for name, body in named_bodies(module, node):
             yield from _sites(body, (*around, node.name, name))
         if not HELPER.of(node):
             decides = DECIDES.of(node)
             yield _Site(
-                "branch" if is_branch else "loop",
+                "branch" if node.target is branch else "loop",
                 source_of(node),
                 None if decides is None else decides.decision,
                 "/".join((*around, node.name)),

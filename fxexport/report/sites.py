@@ -6,12 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from fxexport.graph.paths import Path
 from fxexport.source.location import SourceLocation
 
-__all__ = ["Arm", "Path", "Site", "merged", "sites_as_data", "sites_in"]
-
-Path = tuple[str, ...]
-"""Where an if or loop is in the graph: the names of nodes, and of their bodies between them."""
+__all__ = ["Arm", "Site", "merged", "sites_as_data"]
 
 
 @dataclass(frozen=True)
@@ -70,14 +68,6 @@ def merged(sites: Sequence[Site]) -> tuple[Site, ...]:
         for one in _unnested(site):
             groups.setdefault(one.key, []).append(one)
     return tuple(_one(group) for group in groups.values())
-
-
-def sites_in(sites: Sequence[Site]) -> Iterator[Site]:
-    """All sites of a tree, outer ones first."""
-    for site in sites:
-        yield site
-        for arm in site.arms:
-            yield from sites_in(arm.sites)
 
 
 def sites_as_data(sites: Sequence[Site]) -> list[dict[str, Any]]:

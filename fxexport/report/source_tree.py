@@ -83,7 +83,8 @@ class SourceTree:
                 decided.append(entry)
         source = _Source(constructs)
         for entry in decided:
-            _insert(source.home_of(entry, tree.entries) or tree.entries, entry)
+            home = source.home_of(entry, tree.entries)
+            _insert(tree.entries if home is None else home, entry)
         source.nest(tree.entries)
         return tree
 

@@ -80,9 +80,19 @@ def _walk(frame: FrameType | None) -> list[SourceLocation]:
         code = frame.f_code
         if code is call_model.__code__:
             break  # the program that called fxexport is no part of the model
-        stack.extend(_frame_lines(frame, frame.f_lineno, frame.f_lasti))
+        if _is_anybodys(code):  # few are, and asking a frame for its line takes time
+            stack.extend(_frame_lines(frame, frame.f_lineno, frame.f_lasti))
         frame = frame.f_back
     return stack
+
+
+def _is_anybodys(code: CodeType) -> bool:
+    """Whether the lines of a function, or those it was made of, are the user's or a library's."""
+    if compat.is_generated(code):
+        return True
+    return owner_of(code.co_filename) < Owner.INTERNAL and not is_generated(
+        code.co_filename, code.co_name
+    )
 
 
 def _frame_lines(frame: FrameType, line: int, offset: int) -> list[SourceLocation]:
@@ -93,13 +103,9 @@ def _frame_lines(frame: FrameType, line: int, offset: int) -> list[SourceLocatio
         return [SourceLocation(file, int(at), name) for file, at, name in _FRAME.findall(text)][
             ::-1
         ]
-    if owner_of(code.co_filename) < Owner.INTERNAL and not is_generated(
-        code.co_filename, code.co_name
-    ):
-        # The columns of a frame that only claims to stand there are those of the template.
-        at = None if code.co_code == _TEMPLATE.__code__.co_code else Instruction(code, offset)
-        return [SourceLocation(code.co_filename, line, _function_name(code), at=at)]
-    return []
+    # The columns of a frame that only claims to stand there are those of the template.
+    at = None if code.co_code == _TEMPLATE.__code__.co_code else Instruction(code, offset)
+    return [SourceLocation(code.co_filename, line, _function_name(code), at=at)]
 
 
 # A line of a printed Python stack.
@@ -132,7 +138,9 @@ def frames_of_traceback(traceback: TracebackType | None) -> tuple[SourceLocation
     """The user's frames of an exception, innermost first."""
     stack: list[SourceLocation] = []
     while traceback is not None:
-        stack[:0] = _frame_lines(traceback.tb_frame, traceback.tb_lineno, traceback.tb_lasti)
+        frame = traceback.tb_frame
+        if _is_anybodys(frame.f_code):
+            stack[:0] = _frame_lines(frame, traceback.tb_lineno, traceback.tb_lasti)
         traceback = traceback.tb_next
     return _locations(stack)
 

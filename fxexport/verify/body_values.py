@@ -16,9 +16,10 @@ from torch.fx.node import Target
 
 from fxexport.file_keys import NODE, VALUES
 from fxexport.graph.ops import branch, loop
+from fxexport.graph.paths import Path
 from fxexport.graph.values import Eager
 from fxexport.targets.onnxruntime.session import OrtSession
-from fxexport.verify.forced.controls import BODIES, Path
+from fxexport.verify.forced.file import bodies_in_file
 
 if TYPE_CHECKING:
     import onnx
@@ -133,7 +134,7 @@ def _hand_out(
     seen = [given]
     for depth, step in enumerate(way):
         if step.node.op_type == "Loop":
-            body = _bodies(step.node)[step.part]
+            body = dict(bodies_in_file(step.node))[step.part]
             step.node.input.append(seen[-1])
             seen.append(f"{base}.carried.{depth}")
             body.input.append(info(seen[-1]))
@@ -147,10 +148,10 @@ def _hand_out(
         after = f"{base}.after.{depth}"
         if node.op_type == "Loop":
             carried = len(node.input) - 3
-            _bodies(node)[part].output.insert(1 + carried, info(made))
+            dict(bodies_in_file(node))[part].output.insert(1 + carried, info(made))
             node.output.insert(carried, after)
         else:
-            for name, body in _bodies(node).items():
+            for name, body in bodies_in_file(node):
                 handed = made
                 if name != part:
                     handed = f"{base}.same.{depth}"
@@ -170,7 +171,7 @@ def _way_to(root: onnx.GraphProto, path: Path) -> tuple[onnx.GraphProto | None, 
         if node is None:
             return None, []
         way.append(_Way(graph, node, part))
-        graph = _bodies(node)[part]
+        graph = dict(bodies_in_file(node))[part]
     return graph, way
 
 
@@ -185,12 +186,6 @@ def _names_in(graph: onnx.GraphProto) -> dict[str, str]:
 
 def _prop(node: onnx.NodeProto, key: str) -> str:
     return next((prop.value for prop in node.metadata_props if prop.key == key), "")
-
-
-def _bodies(node: onnx.NodeProto) -> dict[str, onnx.GraphProto]:
-    """The bodies of a node, by their names in a path."""
-    names = {"then_branch": BODIES["branch"][0], "else_branch": BODIES["branch"][1]}
-    return {names.get(a.name, a.name): a.g for a in node.attribute if a.HasField("g")}
 
 
 def _elem_type(dtype: torch.dtype) -> int:

@@ -12,10 +12,11 @@ from torch.fx.node import Target
 
 from fxexport.graph.captured import CapturedGraph, source_of
 from fxexport.graph.ops import branch, loop
+from fxexport.graph.paths import BODIES, Path
 from fxexport.graph.values import Eager
 from fxexport.report.model import Goal, Reach, Uncovered
 from fxexport.source.location import SourceLocation
-from fxexport.verify.forced.controls import BODIES, Control, Path, Reached, controls_of
+from fxexport.verify.forced.controls import Control, Reached, controls_of
 from fxexport.verify.forced.possible_trips import PossibleTrips
 
 __all__ = [

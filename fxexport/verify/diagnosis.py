@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import fx
 
-from fxexport.graph.captured import CapturedGraph, bodies_of, source_of
+from fxexport.graph.captured import CapturedGraph, source_of
 from fxexport.graph.ops import branch, loop
 from fxexport.graph.outputs import without_padding
+from fxexport.graph.paths import Path, named_bodies
 from fxexport.graph.sequences import SequenceVal
 from fxexport.graph.signature import OutputSpec
 from fxexport.graph.values import Eager
@@ -20,7 +21,7 @@ from fxexport.source.location import SourceLocation
 from fxexport.targets.onnxruntime.session import OrtSession, RuntimeFailure
 from fxexport.verify.body_values import FileValues, Runs, Value, runs_of, scalar
 from fxexport.verify.compare import compare_outputs, compare_values, largest
-from fxexport.verify.forced.controls import BODIES, Path, Switch
+from fxexport.verify.forced.controls import Switch
 from fxexport.verify.reference import copies
 from fxexport.verify.tolerance import USUAL, Asked, tolerance_for
 from fxexport.verify.unchecked import checked
@@ -179,8 +180,7 @@ class _Search:
         made = node.args[0] if node.target is operator.getitem else node
         if not isinstance(made, fx.Node) or made.target not in (branch, loop):
             return None
-        kind = "branch" if made.target is branch else "loop"
-        for part, body in zip(BODIES[kind], bodies_of(module, made), strict=True):
+        for part, body in named_bodies(module, made):
             try:
                 found = self.below(body, (*path, made.name, part))
             except RuntimeFailure:  # on the copy that hands values out

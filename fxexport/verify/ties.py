@@ -9,8 +9,7 @@ outputs.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +17,10 @@ import torch
 from torch import fx
 from torch.utils import _pytree as pytree
 
-from fxexport.graph.arguments import filled, operator_name
+from fxexport.graph.arguments import operator_name
 from fxexport.graph.captured import CapturedGraph, source_of
-from fxexport.graph.ops import branch, loop
+from fxexport.graph.marked_run import MarkedRun
+from fxexport.graph.paths import Path
 from fxexport.graph.sequences import SEQUENCE_FUNCTIONS, sequence_length
 from fxexport.graph.values import Eager
 from fxexport.verify.tie_search import tied_results
@@ -62,47 +62,47 @@ class Traced:
 def trace_ties(graph: CapturedGraph, inputs: Sequence[Eager]) -> list[Traced]:
     """Runs the graph eagerly; gives its outputs and the ties that each of them hangs on."""
     with torch.no_grad(), checked(graph):
-        return _run(graph.module, [Traced(value) for value in inputs])
+        return _Run(Traced, Traced).graph(graph.module, (), [Traced(value) for value in inputs])
 
 
-def _run(module: fx.GraphModule, arguments: Sequence[Traced]) -> list[Traced]:
-    env: dict[fx.Node, Any] = {}
-    left = iter(arguments)
-    for node in module.graph.nodes:
-        if node.op == "placeholder":
-            env[node] = next(left)
-        elif node.op == "get_attr":
-            env[node] = Traced(operator.attrgetter(str(node.target))(module))
-        elif node.op == "call_function":
-            env[node] = _call(node, env)
-        else:
-            return [_traced(value) for value in filled(node.args[0], env)]
-    return []
+class _Run(MarkedRun[Traced]):
+    """A run whose values carry ties."""
 
+    def marked(self, value: Any) -> Traced:
+        return Traced(value)
 
-def _call(node: fx.Node, env: dict[fx.Node, Any]) -> Any:
-    args, kwargs = filled((node.args, node.kwargs), env)
-    if node.target is operator.getitem:
-        return args[0][args[1]]
-    if node.target is branch:
-        return _branch(*args, **kwargs)
-    if node.target is loop:
-        return _loop(*args, **kwargs)
-    plain_args, plain_kwargs = pytree.tree_map(_plain, (args, kwargs), is_leaf=_is_traced)
-    assert callable(node.target)
-    result = node.target(*plain_args, **plain_kwargs)
-    parts = list(pytree.tree_leaves((args, kwargs), is_leaf=_is_traced))
-    ties, shape_ties = _reaching(node.target, [p for p in parts if isinstance(p, Traced)])
-    chosen = tied_results(node.target, plain_args, plain_kwargs)
-    here = frozenset([_line(node)]) if chosen else _NONE
-    # A list of any length is one value.
-    if isinstance(result, (tuple, list)) and node.target not in SEQUENCE_FUNCTIONS:
-        return [
-            Traced(value, ties | here if k in chosen else ties, shape_ties)
-            for k, value in enumerate(result)
-        ]
-    sizing = here if _sized_by_values(node.target) else _NONE
-    return Traced(result, ties | here, shape_ties | sizing)
+    def called(
+        self,
+        node: fx.Node,
+        arguments: tuple[Sequence[Any], Mapping[str, Any]],
+        plain: tuple[Sequence[Any], Mapping[str, Any]],
+        result: Any,
+    ) -> Any:
+        parts = list(pytree.tree_leaves(arguments, is_leaf=self.is_marked))
+        ties, shape_ties = _reaching(node.target, [p for p in parts if isinstance(p, Traced)])
+        chosen = tied_results(node.target, *plain)
+        here = frozenset([_line(node)]) if chosen else _NONE
+        # A list of any length is one value.
+        if isinstance(result, (tuple, list)) and node.target not in SEQUENCE_FUNCTIONS:
+            return [
+                Traced(value, ties | here if k in chosen else ties, shape_ties)
+                for k, value in enumerate(result)
+            ]
+        sizing = here if _sized_by_values(node.target) else _NONE
+        return Traced(result, ties | here, shape_ties | sizing)
+
+    def branched(self, path: Path, test: Traced, results: list[Traced]) -> list[Traced]:
+        return [result.under(test.ties) for result in results]
+
+    def looped(
+        self, path: Path, bound: Traced, tests: Sequence[Traced], results: list[Traced]
+    ) -> list[Traced]:
+        reached = bound.ties.union(*(test.ties for test in tests))
+        return [result.under(reached) for result in results]
+
+    def stacked(self, tensor: torch.Tensor, rows: Sequence[Traced]) -> Traced:
+        ties = _NONE.union(*(row.ties for row in rows))
+        return Traced(tensor, ties, _NONE.union(*(row.shape_ties for row in rows)))
 
 
 def _reaching(target: Any, parts: Iterable[Traced]) -> tuple[Lines, Lines]:
@@ -121,65 +121,6 @@ def _reaching(target: Any, parts: Iterable[Traced]) -> tuple[Lines, Lines]:
 def _sized_by_values(target: Any) -> bool:
     tags = getattr(target, "tags", ())
     return torch.Tag.dynamic_output_shape in tags or operator_name(target).endswith("nms")
-
-
-def _branch(
-    condition: Any, then_body: Traced, else_body: Traced, operands: Sequence[Eager]
-) -> list[Traced]:
-    test = _traced(condition)
-    body = then_body if bool(test.value) else else_body
-    results = _run(body.value, [_traced(value) for value in operands])
-    return [result.under(test.ties) for result in results]
-
-
-def _loop(
-    trip_count: Any,
-    condition: Any,
-    body: Traced,
-    carried: Sequence[Eager],
-    captured: Sequence[Eager],
-    scan_shapes: Sequence[Eager] = (),
-) -> list[Traced]:
-    bound, test = _traced(trip_count), _traced(condition)
-    state = [_traced(value) for value in carried]
-    outer = [_traced(value) for value in captured]
-    reached = bound.ties | test.ties
-    rows: list[list[Traced]] = []
-    iteration = 0
-    while bool(test.value) and (bound.value is None or iteration < bound.value):
-        test, *results = _run(body.value, [Traced(iteration), *state, *outer])
-        reached |= test.ties
-        state = results[: len(state)]
-        rows.append(results[len(state) :])
-        iteration += 1
-    finals = [value.under(reached) for value in state]
-    scans = [
-        _stacked([row[k] for row in rows], shape).under(reached)
-        for k, shape in enumerate(scan_shapes)
-    ]
-    return [*finals, *scans]
-
-
-def _stacked(rows: Sequence[Traced], empty: Any) -> Traced:
-    if not rows:
-        sizes, dtype = empty
-        shape = [int(_plain(size) or 0) for size in sizes]
-        return Traced(torch.empty((0, *shape), dtype=_plain(dtype)))
-    ties = _NONE.union(*(row.ties for row in rows))
-    shape_ties = _NONE.union(*(row.shape_ties for row in rows))
-    return Traced(torch.stack([torch.as_tensor(row.value) for row in rows]), ties, shape_ties)
-
-
-def _traced(value: Any) -> Traced:
-    return value if isinstance(value, Traced) else Traced(value)
-
-
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, Traced) else value
-
-
-def _is_traced(value: Any) -> bool:
-    return isinstance(value, Traced)
 
 
 def _line(node: fx.Node) -> str:

@@ -92,6 +92,27 @@ def test_what_was_decided_stands_where_it_is_in_the_source(tmp_path: Path) -> No
     ]
 
 
+def test_what_was_decided_stands_in_the_body_that_holds_nothing_else(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        """\
+        import torch
+        def forward(x):
+            if x.sum() > 0:
+                for function in (torch.relu, torch.exp):
+                    x = function(x)
+            return x
+        """,
+    )
+    assert shown(exported(path, torch.ones(3))) == [
+        "Control flow: 1 If; 1 decided at export",
+        "If  model.py:3  if x.sum() > 0:",
+        "└── then",
+        "    └── written out  model.py:4  for function in (torch.relu, torch.exp):  "
+        "this loop is written out: 2 iterations",
+    ]
+
+
 def test_a_loop_that_may_end_early_is_written_out_once_and_not_as_ifs_in_ifs(
     tmp_path: Path,
 ) -> None:

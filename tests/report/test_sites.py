@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fxexport.report.sites import Arm, Site, merged, sites_as_data, sites_in
+from fxexport.report.sites import Arm, Site, merged, sites_as_data
 from fxexport.source.location import SourceLocation
 
 
@@ -35,7 +35,9 @@ def test_what_copies_have_inside_is_put_together() -> None:
 
 def test_a_loop_and_an_if_of_one_line_are_two() -> None:
     loop = Site("loop", SourceLocation("m.py", 3), (Arm("body", 1, (at(3),)),), paths=(("l",),))
-    assert [site.kind for site in sites_in(merged([loop]))] == ["loop", "branch"]
+    (found,) = merged([loop])
+    inner = [site for arm in found.arms for site in arm.sites]
+    assert [site.kind for site in (found, *inner)] == ["loop", "branch"]
 
 
 def test_sites_without_a_line_stay_apart_from_those_with_one() -> None:

@@ -19,7 +19,7 @@ import torch
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.types import OpArgs, OpKwargs, Size, expression
 
-__all__ = ["Broadcasting", "brought_together", "elementwise", "fits_as_it_is", "sum_shape"]
+__all__ = ["Broadcasting", "brought_together", "elementwise", "fits_as_it_is", "target_of"]
 
 aten = torch.ops.aten
 
@@ -103,18 +103,6 @@ def _letters_together(
     return made
 
 
-def sum_shape(func: torch._ops.OpOverload, args: OpArgs) -> tuple[Size, ...] | None:
-    """The sizes to which an operator expands what it adds to batched products; None for others.
-
-    Its kernel does not say that it compares sizes for broadcasting, as that of `addmm` does.
-    """
-    if func is aten.baddbmm.default:
-        return (args[1].shape[0], args[1].shape[1], args[2].shape[2])
-    if func is aten.addbmm.default:
-        return (args[1].shape[1], args[2].shape[2])
-    return None
-
-
 def fits_as_it_is(env: compat.SizeEnv, target: torch.Tensor, source: torch.Tensor) -> bool:
     """Whether PyTorch's own copy knows what becomes of the sizes of what it stores.
 
@@ -125,6 +113,21 @@ def fits_as_it_is(env: compat.SizeEnv, target: torch.Tensor, source: torch.Tenso
         not env.is_made(own) or env.certain(sympy.Eq(own, other))
         for own, other in (map(expression, pair) for pair in pairs)
     )
+
+
+def target_of(func: torch._ops.OpOverload, args: OpArgs) -> tuple[int, tuple[Size, ...]] | None:
+    """The operand that alone is expanded, and to which sizes; None where kernels say it themselves.
+
+    What `copy_` stores; and what is added to batched products, whose kernels do not ask about these
+    sizes as those that broadcast do.
+    """
+    if func is aten.copy_.default:
+        return 1, tuple(args[0].shape)
+    if func is aten.baddbmm.default:
+        return 0, (args[1].shape[0], args[1].shape[1], args[2].shape[2])
+    if func is aten.addbmm.default:
+        return 0, (args[1].shape[1], args[2].shape[2])
+    return None
 
 
 def elementwise(func: torch._ops.OpOverload) -> bool:

@@ -26,7 +26,7 @@ from fxexport.capture.recording.broadcasting import (
     brought_together,
     elementwise,
     fits_as_it_is,
-    sum_shape,
+    target_of,
 )
 from fxexport.capture.recording.constants import Constants
 from fxexport.capture.recording.memory_views import MemoryViews
@@ -379,16 +379,7 @@ class TensorMode(compat.UserMode):
                 given = tuple(outs.values())
                 return given if len(func._schema.returns) > 1 else given[0]
         args = brought_together(func, args, kwargs, self._together)
-        if func is _COPY and (
-            not fits_as_it_is(self.recorder.env, *args[:2])
-            or self.recorder.broadcasting.stretches(args[0].shape, [args[1].shape])
-        ):
-            with self:
-                args = (args[0], args[1].expand(args[0].shape), *args[2:])
-        shape = sum_shape(func, args)
-        if shape is not None and self.recorder.broadcasting.stretches(shape, [args[0].shape]):
-            with self:
-                args = (args[0].expand(shape), *args[1:])
+        args = self._with_target(func, args)
         if self.keep_composite(func):
             return self._record_whole(func, args, kwargs)
         own = MATRIX_FUNCTIONS.get(func)
@@ -437,6 +428,18 @@ class TensorMode(compat.UserMode):
             if isinstance(made, torch.Tensor) and made not in self._born:
                 self._born[made] = now
         return out
+
+    def _with_target(self, func: torch._ops.OpOverload, args: OpArgs) -> OpArgs:
+        """The arguments, the one that alone is expanded in the sizes that it needs."""
+        target = target_of(func, args)
+        if target is None:
+            return args
+        k, sizes = target
+        fits = func is not _COPY or fits_as_it_is(self.recorder.env, *args[:2])
+        if fits and not self.recorder.broadcasting.stretches(sizes, [args[k].shape]):
+            return args
+        with self:
+            return (*args[:k], args[k].expand(sizes), *args[k + 1 :])
 
     def _keeps_its_sizes(self, tensor: torch.Tensor) -> bool:
         """Whether a tensor has others in its memory, which do not follow if its sizes change."""

@@ -90,11 +90,11 @@ class Account:
             for implied in self._over_inputs(fact, _DEEPEST):
                 with compat.no_recording():
                     session.env.guard_or_defer_runtime_assert(implied, "needed on both paths")
-        if isinstance(fact, sympy.Eq) and (broadcast or self._checked_at_run_time()):
-            if not session.recorder.in_place:
-                self._leave_to_operator(self._met(fact, broadcast))
-            return
-        self._guard(fact)
+        left = self._compared_by_operator(fact, broadcast)
+        if left is None:
+            self._guard(fact)
+        elif not session.recorder.in_place:
+            self._leave_to_operator(left)
 
     def _needs_less(self, fact: sympy.Basic) -> bool:
         """Whether an operator that takes two sizes for equal runs where one of them is 1 as well.
@@ -106,12 +106,15 @@ class Account:
             return False
         if session.recorder.broadcasting.is_relation(fact.args):
             return False
-        broadcast = compat.asked_for_broadcasting()
-        if not broadcast and not self._checked_at_run_time():
-            return False
-        met = self._met(fact, broadcast)
-        others = met.args if isinstance(met, sympy.Or) else ()
+        left = self._compared_by_operator(fact, compat.asked_for_broadcasting())
+        others = left.args if isinstance(left, sympy.Or) else ()
         return any(other != fact and not session.env.certain(sympy.Not(other)) for other in others)
+
+    def _compared_by_operator(self, fact: sympy.Basic, broadcast: bool) -> sympy.Basic | None:
+        """What the operator compares itself where it runs; None where only a guard does."""
+        if not isinstance(fact, sympy.Eq) or not (broadcast or self._checked_at_run_time()):
+            return None
+        return self._met(fact, broadcast)
 
     def _met(self, fact: sympy.Eq, broadcast: bool) -> sympy.Basic:
         """What is needed of two sizes that an operator takes for equal: one may be broadcast.

@@ -10,17 +10,15 @@ import torch
 from torch import fx
 
 from fxexport.graph import scalars
-from fxexport.graph.captured import bodies_of
 from fxexport.graph.decisions import ASKED, DECIDES, Decides
 from fxexport.graph.marks import CONTRACT
 from fxexport.graph.ops import branch
+from fxexport.graph.paths import Path, named_bodies
 from fxexport.source.decisions import Decision
 
 __all__ = [
-    "BODIES",
     "Control",
     "Found",
-    "Path",
     "Reached",
     "Switch",
     "asked_in",
@@ -31,13 +29,8 @@ __all__ = [
     "ways_to",
 ]
 
-Path = tuple[str, ...]
-"""Names of nodes, and between them the bodies they lead into, from the root."""
-
 Reached = tuple[Path, str]
 """A branch or loop, and what a run does there: a path, or how many iterations."""
-
-BODIES = {"branch": ("then", "else"), "loop": ("body",)}
 
 _aten = torch.ops.aten
 _NOT = (_aten.logical_not.default, scalars.not_)
@@ -110,16 +103,16 @@ def controls_of(
     """Every branch and loop below a graph, outer ones first; not those that check the contract."""
     for control, bodies in _controls_at(module, path, outer):
         yield control
-        for name, body in zip(BODIES[control.kind], bodies, strict=True):
+        for name, body in bodies:
             yield from controls_of(body, (*control.path, name), control)
 
 
 def _controls_at(
     module: fx.GraphModule, path: Path, outer: Control | None
-) -> Iterator[tuple[Control, list[fx.GraphModule]]]:
-    """The branches and loops of one graph, each with its bodies."""
+) -> Iterator[tuple[Control, list[tuple[str, fx.GraphModule]]]]:
+    """The branches and loops of one graph, each with its bodies by name."""
     for node in module.graph.nodes:
-        bodies = bodies_of(module, node)
+        bodies = named_bodies(module, node)
         if bodies and not CONTRACT.of(node):
             kind = "branch" if node.target is branch else "loop"
             yield Control(kind, (*path, node.name), node, module, outer), bodies
@@ -150,7 +143,7 @@ def asked_in(
             if found is not None:
                 yield found, decision
     for control, bodies in _controls_at(module, path, outer):
-        for name, body in zip(BODIES[control.kind], bodies, strict=True):
+        for name, body in bodies:
             yield from asked_in(body, (*control.path, name), control)
 
 

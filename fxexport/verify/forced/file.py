@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fxexport.file_keys import NODE, VALUES
+from fxexport.graph.paths import BODIES, Path
 from fxexport.graph.values import Eager
 from fxexport.targets.onnxruntime.session import OrtSession
-from fxexport.verify.forced.controls import BODIES, Path, Switch
+from fxexport.verify.forced.controls import Switch
 from fxexport.verify.forced.graph import ForcedNodes
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class ForcedFile:
             path = tuple(names[0].split("/")) if names else ()
             if path:
                 self._places[path] = _Place(node, graph)
-            for part, body in _bodies(node):
+            for part, body in bodies_in_file(node):
                 if path:
                     self._graphs[(*path, part)] = body
                 self._find(body)
@@ -217,7 +218,7 @@ class ForcedFile:
         made.append(helper.make_node("Or", [node.input[1], forced], [going]))
         node.input[0], node.input[1] = most, going
         self._insert_before(place, made)
-        body = dict(_bodies(node))["body"]
+        body = dict(bodies_in_file(node))["body"]
         again = f"{_PREFIX}.again.{k}"
         body.node.append(helper.make_node("Or", [body.output[0].name, forced], [again]))
         body.output[0].name = again
@@ -230,7 +231,7 @@ class ForcedFile:
             place.graph.node.insert(index + k, node)
 
 
-def _bodies(node: onnx.NodeProto) -> Iterator[tuple[str, onnx.GraphProto]]:
+def bodies_in_file(node: onnx.NodeProto) -> Iterator[tuple[str, onnx.GraphProto]]:
     """The bodies of a node, each with its name in a path."""
     names = {"then_branch": BODIES["branch"][0], "else_branch": BODIES["branch"][1]}
     for attribute in node.attribute:
@@ -255,7 +256,7 @@ def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
         for k, name in enumerate(node.input):
             if name == old:
                 node.input[k] = new
-        for _, body in _bodies(node):
+        for _, body in bodies_in_file(node):
             _rename(body, old, new)
     for output in graph.output:
         if output.name == old:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from fxexport.graph.decisions import ProgramRead
+from fxexport.graph.paths import Path
 from fxexport.graph.values import Eager
 from fxexport.source.decisions import Decision
-from fxexport.verify.forced.controls import Control, Path
+from fxexport.verify.forced.controls import Control
 from fxexport.verify.forced.plan import Forcing
 from fxexport.verify.forced.program import ForcedProgram
 

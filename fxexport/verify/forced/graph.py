@@ -13,7 +13,8 @@ from torch import fx
 from fxexport.graph.captured import CapturedGraph, bodies_of
 from fxexport.graph.editing import replace_uses
 from fxexport.graph.ops import branch
-from fxexport.verify.forced.controls import BODIES, Path, Switch
+from fxexport.graph.paths import BODIES, Path
+from fxexport.verify.forced.controls import Switch
 
 __all__ = ["ForcedNodes", "forced_graph"]
 

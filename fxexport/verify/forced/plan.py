@@ -19,12 +19,12 @@ from fxexport import _torch_compat as compat
 from fxexport.graph.captured import CapturedGraph, bodies_of
 from fxexport.graph.editing import results
 from fxexport.graph.ops import branch, guard, loop
+from fxexport.graph.paths import Path
 from fxexport.graph.scalars import SCALAR_FUNCTIONS
 from fxexport.source.decisions import Decision
 from fxexport.verify.forced.controls import (
     Control,
     Found,
-    Path,
     Switch,
     asked_in,
     controls_of,

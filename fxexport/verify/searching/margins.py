@@ -8,23 +8,31 @@ known where inputs have to go. A whole number that was made of a real one stands
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
-from fxexport.graph.arguments import filled, operator_name
+from fxexport.graph.arguments import operator_name
 from fxexport.graph.captured import CapturedGraph
-from fxexport.graph.ops import branch, loop
+from fxexport.graph.marked_run import MarkedRun
+from fxexport.graph.paths import Path
 from fxexport.graph.scalars import SCALAR_FUNCTIONS
 from fxexport.graph.sequences import SEQUENCE_FUNCTIONS
-from fxexport.verify.forced.controls import Path, Reached
+from fxexport.verify.forced.controls import Reached
 from fxexport.verify.searching.margin_rules import compared, flags_joined, stand_in
 
-__all__ = ["SPECIAL", "Given", "Margin", "Margins", "TooManyTrips", "margins_of"]
+__all__ = [
+    "SPECIAL",
+    "Given",
+    "Margin",
+    "Margins",
+    "TooManyTrips",
+    "given_as_it_is",
+    "margins_of",
+]
 
 
 class TooManyTrips(Exception):
@@ -83,63 +91,43 @@ def margins_of(graph: CapturedGraph, inputs: Sequence[Given], max_trips: int) ->
     return Margins(run.reached, run.margins)
 
 
-class _Run:
-    """One run of a graph."""
+class _Run(MarkedRun[Given]):
+    """A run whose values carry what stands for them."""
 
     def __init__(self, max_trips: int) -> None:
+        super().__init__(Given, Given)
         self.reached: set[Reached] = set()
         self.margins: dict[Reached, Margin] = {}
         self._left = max_trips
 
-    def graph(self, module: fx.GraphModule, path: Path, arguments: Sequence[Given]) -> list[Given]:
-        """Runs a graph, or a body."""
-        env: dict[fx.Node, Any] = {}
-        left = iter(arguments)
-        for node in module.graph.nodes:
-            if node.op == "placeholder":
-                env[node] = next(left)
-            elif node.op == "get_attr":
-                env[node] = Given(operator.attrgetter(str(node.target))(module))
-            elif node.op == "call_function":
-                env[node] = self._call(node, (*path, node.name), env)
-            else:
-                return [_given(value) for value in filled(node.args[0], env)]
-        return []
+    def marked(self, value: Any) -> Given:
+        return given_as_it_is(value)
 
-    def _call(self, node: fx.Node, path: Path, env: dict[fx.Node, Any]) -> Any:
-        args, kwargs = filled((node.args, node.kwargs), env)
-        if node.target is operator.getitem:
-            return args[0][args[1]]
-        if node.target is branch:
-            return self._branch(path, *args, **kwargs)
-        if node.target is loop:
-            return self._loop(path, *args, **kwargs)
-        plain_args, plain_kwargs = pytree.tree_map(_plain, (args, kwargs), is_leaf=_is_given)
-        assert callable(node.target)
-        result = node.target(*plain_args, **plain_kwargs)
-        if isinstance(result, (tuple, list)) and node.target not in SEQUENCE_FUNCTIONS:
-            return [_given(value) for value in result]
-        return _with_like(node.target, args, result)
+    def iterates(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise TooManyTrips
 
-    def _branch(
+    def called(
         self,
-        path: Path,
-        condition: Any,
-        then_body: Given,
-        else_body: Given,
-        operands: Sequence[Any],
-    ) -> list[Given]:
-        test = _given(condition)
+        node: fx.Node,
+        arguments: tuple[Sequence[Any], Mapping[str, Any]],
+        plain: tuple[Sequence[Any], Mapping[str, Any]],
+        result: Any,
+    ) -> Any:
+        if isinstance(result, (tuple, list)) and node.target not in SEQUENCE_FUNCTIONS:
+            return [self.given(value) for value in result]
+        assert callable(node.target)
+        return _with_like(node.target, arguments[0], result)
+
+    def branched(self, path: Path, test: Given, results: list[Given]) -> list[Given]:
         holds = bool(test.value)
         self.reached.add((path, "then" if holds else "else"))
-        margin = None if test.like is None else _single(test.like)
-        if margin is not None:
-            self._note((path, "then"), margin)
-            self._note((path, "else"), -margin)
-        body, side = (then_body, "then") if holds else (else_body, "else")
-        results = self.graph(body.value, (*path, side), [_given(value) for value in operands])
-        if margin is None:
+        if test.like is None:
             return results
+        margin = _single(test.like)
+        self._note((path, "then"), margin)
+        self._note((path, "else"), -margin)
         # A flag that is known on this side, as of `a and b` where a is false, is so by this margin.
         known = margin if holds else -margin
         return [
@@ -149,33 +137,14 @@ class _Run:
             for one in results
         ]
 
-    def _loop(
-        self,
-        path: Path,
-        trip_count: Any,
-        condition: Any,
-        body: Given,
-        carried: Sequence[Any],
-        captured: Sequence[Any],
-        scan_shapes: Sequence[Any] = (),
+    def looped(
+        self, path: Path, bound: Given, tests: Sequence[Given], results: list[Given]
     ) -> list[Given]:
-        bound, test = _given(trip_count), _given(condition)
-        state = [_given(value) for value in carried]
-        outer = [_given(value) for value in captured]
-        going = [test.like]
-        rows: list[list[Given]] = []
-        while bool(test.value) and (bound.value is None or len(rows) < bound.value):
-            self._left -= 1
-            if self._left < 0:
-                raise TooManyTrips
-            step = [Given(len(rows)), *state, *outer]
-            test, *results = self.graph(body.value, (*path, "body"), step)
-            going.append(test.like)
-            state, row = results[: len(state)], results[len(state) :]
-            rows.append(row)
-        self._looped(path, len(rows), going, bound.like)
-        scans = [_stacked([row[k] for row in rows], shape) for k, shape in enumerate(scan_shapes)]
-        return [*state, *scans]
+        self._looped(path, len(tests) - 1, [test.like for test in tests], bound.like)
+        return results
+
+    def stacked(self, tensor: Tensor, rows: Sequence[Given]) -> Given:
+        return self.given(tensor)
 
     def _looped(
         self, path: Path, trips: int, going: Sequence[Tensor | None], count: Tensor | None
@@ -301,17 +270,8 @@ def _single(like: Tensor) -> Tensor:
     return like.reshape(()).nan_to_num(-math.inf).double()
 
 
-def _stacked(rows: Sequence[Given], empty: Any) -> Given:
-    if not rows:
-        sizes, dtype = empty
-        shape = [int(_plain(size) or 0) for size in sizes]
-        return _given(torch.empty((0, *shape), dtype=_plain(dtype)))
-    return _given(torch.stack([torch.as_tensor(row.value) for row in rows]))
-
-
-def _given(value: Any) -> Given:
-    if isinstance(value, Given):
-        return value
+def given_as_it_is(value: Any) -> Given:
+    """A value that does not move; a real number stands for itself."""
     is_real = isinstance(value, Tensor) and value.dtype.is_floating_point
     return Given(value, value if is_real else None)
 

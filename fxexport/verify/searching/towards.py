@@ -14,11 +14,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from fxexport.graph.arguments import operator_name
 from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.signature import InputSpec
 from fxexport.graph.values import Eager
 from fxexport.verify.forced.controls import Reached
-from fxexport.verify.searching.margins import SPECIAL, Given, Margins, margins_of
+from fxexport.verify.searching.margins import SPECIAL, Given, Margins, given_as_it_is, margins_of
 
 __all__ = ["Towards"]
 
@@ -65,7 +66,7 @@ class Towards:
         self.left = runs
         self._checks = checks
         self._is_special = any(
-            getattr(getattr(node.target, "overloadpacket", None), "__name__", "") in SPECIAL
+            operator_name(node.target) in SPECIAL
             for module in graph.graphs()
             for node in module.graph.nodes
         )
@@ -111,7 +112,7 @@ class _Runs:
         given: list[Given] = []
         for k, value in enumerate(values):
             if k not in self._movable:
-                given.append(_as_given(value))
+                given.append(given_as_it_is(value))
             elif isinstance(value, Tensor):
                 leaves[k] = leaf = value.detach().clone().requires_grad_()
                 given.append(Given(leaf, leaf))
@@ -248,9 +249,3 @@ def _is_nearer(goal: Reached, one: _Tried, other: _Tried) -> bool:
         return True
     margin = one.margins.of.get(goal)
     return margin is not None and margin.key > other.margins.of[goal].key
-
-
-def _as_given(value: Eager) -> Given:
-    """A value that does not move."""
-    is_real = isinstance(value, Tensor) and value.dtype.is_floating_point
-    return Given(value, value if is_real else None)  # type: ignore[arg-type]
