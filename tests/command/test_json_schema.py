@@ -7,10 +7,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
+pytest.importorskip("jsonschema")
 pytest.importorskip("onnxruntime")
+
+import jsonschema
 
 import fxexport
 from fxexport import pipeline

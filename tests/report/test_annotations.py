@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
+
+pytest.importorskip("jsonschema")
+
+import jsonschema
 
 from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
