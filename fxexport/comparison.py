@@ -22,7 +22,7 @@ from fxexport.errors import UsageError
 from fxexport.file_keys import CONTRACT
 from fxexport.files.profiles import load_message
 from fxexport.graph import CapturedGraph, DimRange, InputSpec
-from fxexport.inputs import prepare_inputs
+from fxexport.inputs import prepare_inputs, unwrapped
 from fxexport.inputs.specs import dtype_name
 from fxexport.outline.signature import described
 from fxexport.pipeline import export
@@ -294,7 +294,7 @@ def _inputs_of(
     file: _File,
 ) -> list[InputSpec]:
     """The model's inputs by the file's names, before it is captured."""
-    called = method_of(model, method)
+    called = method_of(unwrapped(model)[0], method)
     return prepare_inputs(
         called.forward if isinstance(called, torch.nn.Module) else called,
         inputs,

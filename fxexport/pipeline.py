@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -38,6 +39,7 @@ from fxexport.inputs import (
     check_program_sizes,
     prepare_inputs,
     take_apart_program,
+    unwrapped,
 )
 from fxexport.inputs.profile_ranges import settle_profiles
 from fxexport.inputs.weights import check_weights, left_out, replaceable
@@ -198,8 +200,15 @@ def export(
 
 def run(options: ExportOptions) -> Exported:
     """Runs the stages of an export; see `export`."""
+    inner, around = unwrapped(options.model)
+    options = dataclasses.replace(options, model=inner)
     report = Report(model=_name_of(options.model), target=options.target)
     stage = Stages(report, options.progress)
+    if around:
+        report.add(
+            "note",
+            f"the model stands in {' in '.join(reversed(around))}, which the file leaves out",
+        )
     target = _checked(options, report)
     asked = Asked(options.rtol, options.atol)
     front_end = chosen_front_end(options.capture)

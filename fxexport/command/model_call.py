@@ -88,12 +88,12 @@ def model_call(
     """
     from fxexport.capture import method_of
     from fxexport.command.example_inputs import merge_inputs
-    from fxexport.inputs import parse_input_option, read_inputs
+    from fxexport.inputs import parse_input_option, read_inputs, unwrapped
 
     given = dict(parse_input_option(text) for text in inputs)
     further = [read_inputs(path) for path in check_inputs]
     with loaded_model(reference) as loaded:
-        call = method_of(loaded.model, method)
+        call = method_of(unwrapped(loaded.model)[0], method)
         args, kwargs = merge_inputs(call, loaded.args, loaded.kwargs, given)
         switched = not train and _to_eval_mode(loaded)
         yield ModelCall(loaded, args, kwargs, [*loaded.check_inputs, *further], switched)

@@ -5,6 +5,7 @@ from fxexport.inputs.options import parse_dynamic_option, parse_input_option
 from fxexport.inputs.prepare import PreparedInputs, prepare_inputs
 from fxexport.inputs.specs import TensorSpec
 from fxexport.inputs.stored import StoredInputs, read_inputs
+from fxexport.inputs.wrapped import unwrapped
 from fxexport.profiles.dims import Dim
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "prepare_inputs",
     "read_inputs",
     "take_apart_program",
+    "unwrapped",
 ]

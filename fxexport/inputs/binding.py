@@ -126,14 +126,35 @@ class CallBinder:
 
 
 def signature_of(call: Callable[..., Any]) -> inspect.Signature | None:
-    """The parameters of a call; None where Python does not know them."""
+    """The parameters of a call, or of what it hands any arguments on to; None if not known."""
     schema = getattr(call, "schema", None)  # scripted functions and methods
     if hasattr(schema, "arguments"):
         return _signature_of_schema(schema, isinstance(call, torchscript.SCRIPT_METHODS))
     try:
-        return inspect.signature(call)
+        signature = inspect.signature(call)
     except (TypeError, ValueError):
         return None
+    inner = _handed_on_to(call) if _takes_anything(signature) else None
+    return signature_of(inner) if inner is not None else signature
+
+
+def _takes_anything(signature: inspect.Signature) -> bool:
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    kinds = [parameter.kind for parameter in signature.parameters.values()]
+    return bool(kinds) and all(kind in variadic for kind in kinds)
+
+
+def _handed_on_to(call: Callable[..., Any]) -> Callable[..., Any] | None:
+    """The forward of the only module in a module whose own forward takes any arguments.
+
+    Such a module, as those of data parallelism, averaged weights and adapters, hands them on: their
+    names are those of what it holds.
+    """
+    module = call.__self__ if inspect.ismethod(call) and call.__name__ == "forward" else None
+    if not isinstance(module, torch.nn.Module):
+        return None
+    children = list(module.children())
+    return children[0].forward if len(children) == 1 else None
 
 
 def _signature_of_schema(schema: Any, is_method: bool) -> inspect.Signature:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -45,7 +46,7 @@ class Reference:
         """
         args, kwargs = self._prepared.rebuild(values)
         called = self._model if self._state else untouched(self._model)
-        with torch.no_grad(), self._left_as_found():
+        with torch.no_grad(), _uncompiled(), self._left_as_found():
             if self._state:
                 self._put_in(values[-len(self._state) :])
             results = self._unshared(flat_outputs(called(*args, **kwargs), self._outputs))
@@ -78,6 +79,13 @@ class Reference:
         finally:
             for tensor, value in saved:
                 tensor.copy_(value)
+
+
+def _uncompiled() -> contextlib.AbstractContextManager[object]:
+    """Runs what `torch.compile` has wrapped as it is: compiling takes long and rounds anew."""
+    if "torch._dynamo" not in sys.modules:  # then nothing is compiled, and to import it takes long
+        return contextlib.nullcontext()
+    return torch.compiler.set_stance("force_eager")
 
 
 def copies(values: Sequence[Eager]) -> list[Eager]:

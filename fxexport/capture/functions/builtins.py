@@ -34,6 +34,7 @@ from fxexport.capture.functions.iterable_functions import IterableFunctions
 from fxexport.capture.functions.native_calls import NativeCalls
 from fxexport.capture.functions.numbers import NumberFunctions
 from fxexport.capture.functions.object_functions import ObjectFunctions
+from fxexport.capture.functions.parallel_wrappers import PARALLEL_WRAPPERS
 from fxexport.capture.functions.random_numbers import drawing_replacement
 from fxexport.capture.functions.torch_attention import FAST_PATHS
 from fxexport.capture.operators import autograd_functions
@@ -69,7 +70,8 @@ class Builtins:
         self._objects = ObjectFunctions(operators)
         iterables = IterableFunctions(operators)
         self._methods = ContainerMethods(operators, iterables.sort)
-        self._fast_paths = FAST_PATHS if torch.backends.mha.get_fastpath_enabled() else {}
+        fast_paths = FAST_PATHS if torch.backends.mha.get_fastpath_enabled() else {}
+        self._forwards = {**PARALLEL_WRAPPERS, **fast_paths}
         self._table: dict[object, Function] = {
             **iterables.table(),
             **NumberFunctions(operators).table(),
@@ -91,9 +93,9 @@ class Builtins:
             if isinstance(owner, compat.FunctionalTensor) and function.__name__ == "tolist":
                 # The method of functional tensors goes past all modes.
                 return functools.partial(self._operators.number_lists.tolist, owner)
-            faster = self._fast_paths.get(function.__func__)
-            if faster is not None:
-                return self._operators.convert(MethodType(faster, function.__self__))
+            forward = self._forwards.get(function.__func__)
+            if forward is not None:
+                return self._operators.convert(MethodType(forward, function.__self__))
         if type(function) is type(torch.FloatTensor) or function is torch.Tensor:
             return functools.partial(self._typed_tensor, function)
         differentiated = autograd_functions.function_of(function)

@@ -59,7 +59,7 @@ _READ_IN_PYTHON = frozenset({"copy"})
 _TORCH_CONVERTED = (
     "torch/nn/", "torch/utils/_contextlib.py", "torch/amp/autocast_mode.py", "torch/signal/",
     "torch/utils/checkpoint.py", "torch/_functorch/functional_call.py",
-    "torch/_export/db/",
+    "torch/_export/db/", "torch/optim/swa_utils.py",
 )  # fmt: skip
 _NOT_CONVERTED_IN_NN = (
     "torch/nn/init.py", "torch/nn/parameter.py", "torch/nn/parallel/_", "torch/nn/parallel/comm.py",
