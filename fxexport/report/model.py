@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from fxexport.codes.ids import FINDING_CODES, Code
 from fxexport.errors import INVISIBLE, FxExportError
-from fxexport.graph.paths import Path
 from fxexport.report.build import BuildResult
 from fxexport.report.sites import Site
 from fxexport.source.location import SourceLocation
 from fxexport.version import versions
+
+if TYPE_CHECKING:
+    from fxexport.graph.paths import Path
 
 __all__ = [
     "Finding",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from fxexport.graph.paths import Path
 from fxexport.source.location import SourceLocation
+
+if TYPE_CHECKING:
+    from fxexport.graph.paths import Path
 
 __all__ = ["Arm", "Site", "merged", "sites_as_data"]
 

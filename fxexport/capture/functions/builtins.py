@@ -31,12 +31,11 @@ from fxexport.capture.functions.container_methods import ContainerMethods
 from fxexport.capture.functions.copying import Copying
 from fxexport.capture.functions.higher_order import HigherOrder
 from fxexport.capture.functions.iterable_functions import IterableFunctions
+from fxexport.capture.functions.module_forwards import FAST_PATHS, PARALLEL_WRAPPERS
 from fxexport.capture.functions.native_calls import NativeCalls
 from fxexport.capture.functions.numbers import NumberFunctions
 from fxexport.capture.functions.object_functions import ObjectFunctions
-from fxexport.capture.functions.parallel_wrappers import PARALLEL_WRAPPERS
 from fxexport.capture.functions.random_numbers import drawing_replacement
-from fxexport.capture.functions.torch_attention import FAST_PATHS
 from fxexport.capture.operators import autograd_functions
 from fxexport.capture.operators.operators import Operators
 from fxexport.capture.operators.variables import whole_all

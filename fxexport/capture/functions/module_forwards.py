@@ -1,8 +1,9 @@
-"""What the fast paths of PyTorch's attention layers give, written with ordinary operators.
+"""What some of PyTorch's modules give, where their own code cannot be captured.
 
-Fast paths are off while a model is captured, since nested tensors have no fake kernels. They give
-what the layers' other code gives, except at rows without an unmasked key: those of
-`nn.TransformerEncoder` are 0 where the mask has them at the end, those of attention not a number.
+The fast paths of attention layers are off while a model is captured, since nested tensors have no
+fake kernels. They give what the layers' other code gives, except at rows without an unmasked key:
+those of `nn.TransformerEncoder` are 0 where the mask has them at the end, those of attention not a
+number. Data parallelism moves parameters and starts collective operations: a file has one device.
 
 These functions are rewritten like the user's own.
 """
@@ -19,7 +20,7 @@ from torch import nn
 
 from fxexport import _torch_compat as compat
 
-__all__ = ["FAST_PATHS"]
+__all__ = ["FAST_PATHS", "PARALLEL_WRAPPERS"]
 
 # The converter rewrites the functions of this module.
 READ_BY_CAPTURE = True
@@ -105,8 +106,17 @@ def without_keys(output: torch.Tensor, key_padding_mask: Any, attn_mask: Any) ->
     return output.masked_fill(none_left.unsqueeze(-1), math.nan)
 
 
+def on_one_device(self: Any, *inputs: Any, **kwargs: Any) -> Any:
+    """``nn.DataParallel.forward`` and its like."""
+    return self.module(*inputs, **kwargs)
+
+
 FAST_PATHS: dict[object, Callable[..., object]] = {
     nn.MultiheadAttention.forward: attention,
     nn.TransformerEncoderLayer.forward: encoder_layer,
     nn.TransformerEncoder.forward: encoder,
+}
+PARALLEL_WRAPPERS: dict[object, Callable[..., object]] = {
+    nn.DataParallel.forward: on_one_device,
+    nn.parallel.DistributedDataParallel.forward: on_one_device,
 }
