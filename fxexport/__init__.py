@@ -13,6 +13,7 @@ from fxexport.version import VERSION
 
 if TYPE_CHECKING:
     from fxexport.comparison import verify_file
+    from fxexport.containers import register_container
     from fxexport.errors import (
         CoverageError,
         FxExportError,
@@ -50,6 +51,7 @@ __all__ = [
     "__version__",
     "export",
     "provider_options",
+    "register_container",
     "register_function",
     "register_lowering",
     "verify_file",
@@ -71,6 +73,7 @@ _HOME_OF = {
     "VerificationError": "fxexport.errors",
     "export": "fxexport.pipeline",
     "provider_options": "fxexport.targets.onnxruntime.provider_options",
+    "register_container": "fxexport.containers",
     "register_function": "fxexport.lowering",
     "register_lowering": "fxexport.lowering",
     "verify_file": "fxexport.comparison",

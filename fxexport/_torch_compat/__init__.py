@@ -2,7 +2,8 @@
 
 A new PyTorch version that moves one of these breaks this package and its test
 (``tests/_torch_compat/``), and nothing else. By subject: `modes`, `fakes`, `operators`,
-`programs`, `size_env`, `size_expressions`, `askers`, `attention`, `switches`, `torchscript`.
+`programs`, `pytree`, `size_env`, `size_expressions`, `askers`, `attention`, `switches`,
+`torchscript`.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ from fxexport._torch_compat.programs import (
     program_module,
     stack_of_generated,
 )
+from fxexport._torch_compat.pytree import is_pytree_class, pytree_like, pytree_parts
 from fxexport._torch_compat.size_env import (
     GuardPolicy,
     Prover,
@@ -163,6 +165,7 @@ __all__ = [
     "is_composite",
     "is_control_flow_function",
     "is_generated",
+    "is_pytree_class",
     "is_torch_builtin",
     "larger_table",
     "leaves",
@@ -178,6 +181,8 @@ __all__ = [
     "program_module",
     "python_kernels",
     "python_text",
+    "pytree_like",
+    "pytree_parts",
     "quiet_kernels",
     "raw_expression",
     "real_list",

@@ -185,16 +185,15 @@ class Attempt:
                         strict=self._request.strict_outputs,
                     ).found(result)
                     flat = [session.node_of(output.value) for output in outputs]
-                    finals, state = keeper.finish(scope)
+                    given = [output.value for output in outputs]
+                    finals, state = keeper.finish(scope, (args, kwargs), given)
                     if state == keeper.entries:
                         flat += [
                             keeper.final_node(entry, value)
                             for entry, value in zip(state, finals, strict=True)
                         ]
                         keeper.report_kept(state)
-                    self._report_writes(
-                        values[:own], [output.value for output in outputs], scope.locations
-                    )
+                    self._report_writes(values[:own], given, scope.locations)
                     written = [tensor for _, tensor in session.tensors.written_weights()]
                 finally:
                     scope.undo()

@@ -15,6 +15,7 @@ from fxexport.capture.values.kinds import leaf_kind
 from fxexport.capture.values.maybe import Maybe
 from fxexport.capture.values.uncertain_keys import joined_keys
 from fxexport.codes.ids import Code
+from fxexport.containers import joined_path
 from fxexport.errors import UnsupportedError
 from fxexport.graph.outputs import item_names, items_of
 from fxexport.source.location import SourceLocation
@@ -24,7 +25,6 @@ __all__ = [
     "form_of",
     "in_one_order",
     "item_leaves",
-    "joined_path",
     "named",
     "of_form",
 ]
@@ -62,11 +62,6 @@ def in_one_order(items: Sequence[dict[str, object]]) -> list[str] | None:
             return None
         names = cast("list[str]", joined)
     return names
-
-
-def joined_path(path: str, part: str) -> str:
-    """The path of a part of what is at a path; of the whole it is empty."""
-    return f"{path}_{part}" if path and part else path or part
 
 
 @dataclass

@@ -16,7 +16,6 @@ from fxexport.capture.result_forms import (
     form_of,
     in_one_order,
     item_leaves,
-    joined_path,
     named,
     of_form,
 )
@@ -31,6 +30,7 @@ from fxexport.capture.values.kinds import describe
 from fxexport.capture.values.maybe import Maybe, narrowed
 from fxexport.capture.values.symbolic_text import is_open_text
 from fxexport.codes.ids import Code
+from fxexport.containers import joined_path
 from fxexport.errors import ModelError, UnsupportedError, UsageError
 from fxexport.graph import scalars
 from fxexport.graph.outputs import items_of, named_leaves
@@ -365,7 +365,7 @@ def _base_name(path: str) -> str:
         return "output"
     if path[0].isdigit():
         return f"output_{path}"
-    return "".join(c if c.isalnum() or c == "_" else "_" for c in path)
+    return "".join(c if c.isalnum() or c in "_." else "_" for c in path)
 
 
 def _unlike(base: str, taken: set[str]) -> str:

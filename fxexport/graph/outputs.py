@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from fxexport.containers import declared_form, joined_path
 from fxexport.graph.complex_values import as_real
 from fxexport.graph.values import Eager
 
@@ -131,8 +132,11 @@ def named_leaves(
         if not items or id(value) in seen:
             return
         seen.add(id(value))
+        form = declared_form(value)
+        if form is not None and form.as_output:
+            path = form.as_output
         for key, item in items:
-            visit(item, f"{path}_{key}" if path else key)
+            visit(item, joined_path(path, key))
         seen.discard(id(value))
 
     visit(result, "")
@@ -156,6 +160,9 @@ def item_names(value: object) -> list[str]:
 
 def items_of(value: Any) -> list[tuple[str, Any]]:
     """The parts of a container or object, with the names that paths have for them."""
+    form = declared_form(value)
+    if form is not None:
+        return list(form.parts(value).items())
     if isinstance(value, dict):
         return [(str(key), item) for key, item in value.items()]
     if isinstance(value, (list, tuple, deque)):

@@ -180,6 +180,11 @@ class _Reader:
         if wanted is True:
             self.everything(node, pinnable=True)
             return
+        if _names_axes_alone(node, wanted):
+            for leaf in leaves_of(node):
+                if isinstance(leaf.value, (torch.Tensor, TensorSpec)):
+                    self.read(leaf, wanted)
+            return
         for key, child in zip(node.keys, node.children, strict=True):
             self.read(child, _part(node, key, wanted))
 
@@ -248,6 +253,17 @@ class _Reader:
                     f"and {request.dim.describe()}"
                 )
             dims[axis] = DimRequest(before.dim.meet(request.dim))
+
+
+def _names_axes_alone(node: Container, wanted: Any) -> bool:
+    """Whether what is wanted of an object, which has no places in an order, is of its tensors."""
+    is_object = all(isinstance(key, str) for key in node.keys)
+    return (
+        is_object
+        and bool(wanted)
+        and isinstance(wanted, Mapping)
+        and all(type(axis) is int for axis in wanted)
+    )
 
 
 def _part(node: Container, key: Any, wanted: Any) -> Any:

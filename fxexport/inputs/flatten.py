@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from fxexport.containers import form_of, joined_path
 from fxexport.errors import UsageError
 from fxexport.inputs.specs import TensorSpec
 
@@ -33,12 +34,12 @@ class Leaf:
 
 @dataclass(eq=False)
 class Container:
-    """One list, tuple, dict, named tuple or dataclass of the call.
+    """One list, tuple, dict, dataclass or other object of the call that holds values.
 
     Attributes:
         path: as for `Leaf`.
         original: the user's object; never changed.
-        keys: indices, keys or field names, in order.
+        keys: indices, keys, or names of fields or parts, in order.
         children: what they hold.
     """
 
@@ -53,13 +54,13 @@ Node = Leaf | Container
 
 def take_apart(path: str, value: Any) -> Node:
     """The tree of a value; anything that is not a known container is a leaf."""
-    keys = _keys_of(value)
-    if keys is None:
+    parts = _parts_of(value)
+    if parts is None:
         if isinstance(value, (np.ndarray, np.generic)):
             value = _from_numpy(path, value)
         return Leaf(path, value)
-    children = [take_apart(_child_path(path, key), _child_of(value, key)) for key in keys]
-    return Container(path, value, keys, children)
+    children = [take_apart(_child_path(path, key), part) for key, part in parts.items()]
+    return Container(path, value, list(parts), children)
 
 
 def leaves_of(node: Node) -> Iterator[Leaf]:
@@ -72,7 +73,7 @@ def leaves_of(node: Node) -> Iterator[Leaf]:
 
 
 def map_leaves(node: Node, new_value: Callable[[Leaf], Any]) -> Any:
-    """The value again, of the same container types, with other leaves."""
+    """The value again, of the same container types, with other leaves; nothing of it is shared."""
     if isinstance(node, Leaf):
         return new_value(node)
     values = [map_leaves(child, new_value) for child in node.children]
@@ -90,19 +91,19 @@ def matching_leaves(node: Node, value: Any) -> Iterator[tuple[Leaf, Any]]:
             value = _from_numpy(node.path, value)
         yield node, value
         return
-    keys = _keys_of(value)
-    if keys is None or isinstance(value, Mapping) != isinstance(node.original, Mapping):
+    parts = _parts_of(value)
+    if parts is None or isinstance(value, Mapping) != isinstance(node.original, Mapping):
         raise UsageError(
             f"{node.path}: expected a {type(node.original).__name__}, "
             f"as when the model was exported, got {type(value).__name__}"
         )
-    if set(keys) != set(node.keys):
+    if parts.keys() != set(node.keys):
         raise UsageError(
             f"{node.path}: expected {_describe_keys(node.original, node.keys)}, "
-            f"as when the model was exported, got {_describe_keys(value, keys)}"
+            f"as when the model was exported, got {_describe_keys(value, list(parts))}"
         )
     for key, child in zip(node.keys, node.children, strict=True):
-        yield from matching_leaves(child, _child_of(value, key))
+        yield from matching_leaves(child, parts[key])
 
 
 def _from_numpy(path: str, value: Any) -> Any:
@@ -117,32 +118,34 @@ def _from_numpy(path: str, value: Any) -> Any:
     return torch.from_numpy(np.array(value))
 
 
-def _keys_of(value: Any) -> list[Any] | None:
-    """Indices, keys or fields of a container; None for a leaf."""
+def _parts_of(value: Any) -> dict[Any, Any] | None:
+    """What a container holds, by indices, keys, or names of fields or parts; None for a leaf."""
     if isinstance(value, (torch.Tensor, TensorSpec, torch.Size, torch.nn.Module, type)):
         return None
+    form = form_of(value)
+    if form is not None:
+        return dict(form.parts(value))
     if isinstance(value, Mapping):
-        return list(value)
+        return dict(value)
     if isinstance(value, (list, tuple)):
-        return list(getattr(value, "_fields", range(len(value))))
+        return dict(zip(getattr(value, "_fields", range(len(value))), value, strict=True))
     if dataclasses.is_dataclass(value):
-        return [field.name for field in dataclasses.fields(value)]
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     return None
 
 
-def _child_of(value: Any, key: Any) -> Any:
-    if isinstance(value, Mapping) or (isinstance(value, (list, tuple)) and isinstance(key, int)):
-        return value[key]
-    return getattr(value, key)
-
-
 def _child_path(path: str, key: Any) -> str:
-    return f"{path}_{re.sub(r'[^0-9A-Za-z_]+', '_', str(key))}"
+    name = str(key)
+    dotted = name.startswith(".")
+    return joined_path(path, re.sub(r"[^0-9A-Za-z_.]+" if dotted else r"[^0-9A-Za-z_]+", "_", name))
 
 
 def _put_together(node: Container, values: Sequence[Any]) -> Any:
     """A container like the original one with other values."""
     original = node.original
+    form = form_of(original)
+    if form is not None:
+        return form.rebuild(original, dict(zip(node.keys, values, strict=True)))
     if isinstance(original, Mapping):
         items = dict(zip(node.keys, values, strict=True))
         return items if type(original) is dict else _fill_mapping(original, items)

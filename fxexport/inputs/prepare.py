@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import torch
 
+from fxexport.containers import fresh
 from fxexport.errors import UsageError
 from fxexport.graph.complex_values import as_complex, as_real
 from fxexport.graph.signature import DimRange, InputSpec
@@ -118,7 +119,9 @@ class PreparedInputs:
         ]
         by_leaf = dict(zip(self._file_leaves, own, strict=True))
         values = {
-            name: map_leaves(root, lambda leaf: by_leaf.get(leaf, leaf.value))
+            name: map_leaves(
+                root, lambda leaf: by_leaf[leaf] if leaf in by_leaf else fresh(leaf.value)
+            )
             for name, root in self._roots.items()
         }
         args = tuple(values[name] for name in self._positional)
@@ -323,31 +326,12 @@ def _prepared(
 
 
 def _check_leaf(leaf: Leaf) -> None:
-    """Refuses tensors that ONNX does not know, and objects that hide tensors."""
+    """Refuses tensors that ONNX does not know."""
     value = leaf.value
     if isinstance(value, TensorList):
         return  # checked when it was made
     if isinstance(value, (torch.Tensor, TensorSpec)):
         check_tensor(leaf.path, value)
-        return
-    if isinstance(value, (int, float)) and type(value) not in _SCALARS:
-        # An enum member or another subclass has a meaning that a plain number has not.
-        return
-    hidden = getattr(value, "__dict__", None)
-    if isinstance(hidden, dict) and not isinstance(value, (torch.nn.Module, type)):
-        held = [name for name, item in hidden.items() if _holds_tensor(item)]
-        if held:
-            raise UsageError(
-                f"the input {leaf.path!r} is a {type(value).__name__} with tensors inside "
-                f"({', '.join(held)}); they cannot be told apart from constants",
-                hint="pass the tensors in a tuple, list, dict, named tuple or dataclass",
-            )
-
-
-def _holds_tensor(value: Any) -> bool:
-    if isinstance(value, torch.Tensor):
-        return True
-    return isinstance(value, (list, tuple)) and any(isinstance(v, torch.Tensor) for v in value)
 
 
 def _unique_names(leaves: Sequence[Leaf]) -> dict[Leaf, str]:

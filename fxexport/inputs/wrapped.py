@@ -25,7 +25,7 @@ def unwrapped(model: Callable[..., Any]) -> tuple[Callable[..., Any], list[str]]
         if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
             around.append(type(model).__name__)
             model = model.module
-        elif isinstance(inner := model._modules.get("_orig_mod"), nn.Module):
+        elif isinstance(inner := dict(model.named_children()).get("_orig_mod"), nn.Module):
             around.append("torch.compile")
             model = inner
         else:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fxexport.lowering.convert import lower
     from fxexport.lowering.decompositions import decomposition_for, keep_composite
-    from fxexport.lowering.registry import Registration, is_lowerable, register_lowering
+    from fxexport.lowering.registry import is_lowerable, register_lowering
     from fxexport.lowering.user_functions import (
         function_finder,
         register_function,
     )
 
 __all__ = [
-    "Registration",
     "decomposition_for",
     "function_finder",
     "is_lowerable",
@@ -29,7 +28,6 @@ _HOMES = {
     "lower": "convert",
     "decomposition_for": "decompositions",
     "keep_composite": "decompositions",
-    "Registration": "registry",
     "is_lowerable": "registry",
     "register_lowering": "registry",
     "register_function": "user_functions",

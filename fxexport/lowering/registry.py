@@ -5,15 +5,15 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 import torch
 
+from fxexport.registration import Registration
+
 __all__ = [
     "Lowering",
     "LoweringTable",
-    "Registration",
     "is_lowerable",
     "operator_name",
     "own_lowering",
@@ -83,37 +83,6 @@ class LoweringTable(dict[str, Lowering]):
             return function
 
         return enter
-
-
-class Registration:
-    """What a user has registered; `remove` it, or use it as a context manager."""
-
-    def __init__(self, table: dict[Any, Any], key: object, registered: object) -> None:
-        """Enters something in one of the tables that only registrations change."""
-        self._table, self._key = table, key
-        self._before = table.get(key)
-        self._registered = registered
-        table[key] = registered
-
-    def remove(self) -> None:
-        """Brings back what was there before."""
-        if self._table.get(self._key) is not self._registered:
-            return
-        if self._before is None:
-            del self._table[self._key]
-        else:
-            self._table[self._key] = self._before
-
-    def __enter__(self) -> Registration:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.remove()
 
 
 def register_lowering(operator: torch._ops.OpOverload | str, function: Lowering) -> Registration:

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 
 from fxexport.graph.user_functions import UserFunction
-from fxexport.lowering.registry import Lowering, Registration
+from fxexport.lowering.registry import Lowering
 from fxexport.lowering.symbolic import symbolic_form
+from fxexport.registration import Registration
 
 __all__ = ["function_finder", "register_function"]
 

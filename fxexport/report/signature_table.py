@@ -13,6 +13,7 @@ from fxexport.report.signature import dimension_ranges, type_text
 
 __all__ = ["print_signature", "print_sizes"]
 
+_MOST_PLACES = 8
 _Entries = Sequence[Mapping[str, Any]]
 
 
@@ -44,8 +45,15 @@ def print_sizes(console: Console, inputs: _Entries, outputs: _Entries) -> None:
     rows: list[list[Text | str]] = []
     for name in dict.fromkeys([*dimension_ranges(inputs), *ranges]):
         places = [place for entry in (*inputs, *outputs) for place in _places(entry, name)]
-        rows.append([Text(name, "cyan"), ranges[name], Text(", ".join(places), "dim")])
+        rows.append([Text(name, "cyan"), ranges[name], Text(_listed(places), "dim")])
     print_rows(console, rows)
+
+
+def _listed(places: Sequence[str]) -> str:
+    """The places; of many the first, and how many more."""
+    shown = places if len(places) <= _MOST_PLACES else places[: _MOST_PLACES - 2]
+    more = len(places) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def _places(entry: Mapping[str, Any], name: str) -> list[str]:

@@ -15,6 +15,7 @@ import pytest
 import sympy
 import torch
 from torch import nn
+from torch.utils import _pytree
 
 from fxexport import _torch_compat as compat
 from fxexport._torch_compat import torchscript
@@ -721,3 +722,21 @@ def test_the_tensors_for_results_are_known(name: str, outs: list[str], takes_dty
     given = {out: torch.empty(0) for out in ("out", "max", "max_values")}
     assert list(compat.out_arguments(func, given)) == outs
     assert compat.takes_dtype(func) is takes_dtype
+
+
+def test_classes_of_pytorchs_trees_are_known_with_their_children() -> None:
+    class Pair:
+        def __init__(self, a: object, b: object) -> None:
+            self.a, self.b = a, b
+
+    assert not compat.is_pytree_class(Pair)
+    _pytree.register_pytree_node(
+        Pair, lambda pair: ([pair.a, pair.b], "context"), lambda items, _: Pair(*items)
+    )
+    try:
+        assert compat.is_pytree_class(Pair)
+        assert compat.pytree_parts(Pair(1, 2)) == {"0": 1, "1": 2}
+        made = compat.pytree_like(Pair(1, 2), {"0": 3, "1": 4})
+        assert (made.a, made.b) == (3, 4)
+    finally:
+        _pytree._deregister_pytree_node(Pair)

@@ -230,13 +230,12 @@ def test_values_that_onnx_does_not_know(value: Any, match: str | None) -> None:
             prepare(one, (value,))
 
 
-def test_object_that_hides_a_tensor_is_refused() -> None:
+def test_a_tensor_in_an_object_is_an_input() -> None:
     class Holder:
         def __init__(self) -> None:
             self.inside = torch.zeros(2)
 
-    with pytest.raises(UsageError, match="inside"):
-        prepare(one, (Holder(),))
+    assert shapes(prepare(one, (Holder(),))) == {"x_inside": (2,)}
 
 
 def test_tensor_without_data_is_a_shape() -> None:

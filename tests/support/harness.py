@@ -68,6 +68,8 @@ def _leaves(value: Any) -> Iterator[torch.Tensor | bool | int | float]:
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
             yield from _leaves(getattr(value, field.name))
+    elif hasattr(value, "__dict__") and not isinstance(value, (type, torch.nn.Module)):
+        yield from _leaves({k: v for k, v in vars(value).items() if not k.startswith("_")})
     else:
         raise TypeError(f"the harness cannot flatten a {type(value).__name__}")
 

@@ -8,7 +8,7 @@ what is found then may be more, or of more sizes, until it settles.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from fxexport.capture.state.leaves import StateLeaf, aliases_of, replace_leaves,
 from fxexport.capture.state.policy import StateChoice
 from fxexport.capture.values.kinds import as_kind
 from fxexport.codes.ids import Code
+from fxexport.containers import within
 from fxexport.errors import UnsupportedError
 from fxexport.graph.signature import DimRange, InputSpec, StateSpec
 from fxexport.source.location import SourceLocation
@@ -71,8 +72,15 @@ class StateKeeper:
         if new:
             replace_leaves(self._model, new)
 
-    def finish(self, scope: Writes) -> tuple[list[object], list[StateSpec]]:
+    def finish(
+        self, scope: Writes, arguments: object = (), returned: Iterable[object] = ()
+    ) -> tuple[list[object], list[StateSpec]]:
         """Looks at what the call has left.
+
+        Args:
+            scope: what it has written.
+            arguments: what it was given.
+            returned: the tensors and numbers that it gives.
 
         Returns:
             What each entry holds now, and the entries that another attempt must have.
@@ -109,7 +117,7 @@ class StateKeeper:
                     f"{path!r} is written in forward; the file forgets it after a call",
                     location,
                 )
-        self._outside(after)
+        self._outside(after, {id(part) for part in within(arguments)}, {*map(id, returned)})
         for entry in self.entries:
             finals.setdefault(entry.path, self._start[entry.path])
         self._refuse_shared(finals, after)
@@ -273,8 +281,16 @@ class StateKeeper:
 
     # -- what the model's attributes do not lead to ----------------------------------------------
 
-    def _outside(self, after: Mapping[str, StateLeaf]) -> None:
-        """Writes to globals, closures and other objects, and to tensors reached through them."""
+    def _outside(
+        self, after: Mapping[str, StateLeaf], arguments: Set[int], returned: Set[int]
+    ) -> None:
+        """Writes to globals, closures and other objects, and to tensors reached through them.
+
+        Args:
+            after: what the model holds.
+            arguments: the `id` of each object in the arguments.
+            returned: the `id` of each value that the call gives.
+        """
         assert self._scope is not None
         tensors = self._session.tensors
         walked = {key for table in (self._before, after) for leaf in table.values()
@@ -283,10 +299,16 @@ class StateKeeper:
         for slot, old in self._scope.old.values():
             if slot.key in walked or slot.key[0] == "contents" or slot.get() is old:
                 continue
+            verb = "is set" if isinstance(slot, AttributeSlot) else "is changed"
+            location = self._scope.locations.get(slot.key)
+            if slot.key[1] in arguments:
+                if not _new_parts(old, slot.get()) <= returned:
+                    text = f"{slot.name} {verb} in forward: the file gives what is returned alone"
+                    self._session.report.add("note", text, location)
+                continue
             if isinstance(slot, ContainerSlot) and slot.key[1] not in known:
                 continue  # most likely made in the call by code that is not followed
-            verb = "is set" if isinstance(slot, AttributeSlot) else "is changed"
-            self._note_or_refuse(slot.name, verb, self._scope.locations.get(slot.key))
+            self._note_or_refuse(slot.name, verb, location)
         inside = {id(leaf.value) for leaf in self._before.values()}
         for name, tensor in tensors.written_weights():
             if id(tensor) not in inside:
@@ -342,3 +364,16 @@ def _hint(path: str, old: object) -> str:
             + _DROP_HINT % path
         )
     return "keep one kind of value there, or " + _DROP_HINT % path
+
+
+def _new_parts(old: object, new: object) -> set[int]:
+    """The `id` of each value that a slot has after a call, and had not before."""
+    before, after = (
+        {id(part) for part in within(value) if _is_value(part)} for value in (old, new)
+    )
+    return after - before
+
+
+def _is_value(part: object) -> bool:
+    """Whether something in an object is a value itself, and does not hold others alone."""
+    return isinstance(part, (torch.Tensor, str)) or sym_type(part) is not None
