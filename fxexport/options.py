@@ -54,6 +54,7 @@ class ExportOptions:
     atol: float | None = None
     require_coverage: float | None = None
     progress: Progress = field(default_factory=NullProgress)
+    notes: tuple[str, ...] = ()
 
     def check_weights(self) -> None:
         """Refuses a place for weights that there is not.

@@ -8,7 +8,7 @@ import functools
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import torch
 from torch.export import ExportedProgram
@@ -38,6 +38,8 @@ from fxexport.inputs import (
     PreparedInputs,
     check_program_sizes,
     prepare_inputs,
+    sizes_that_stay,
+    split_outputs,
     take_apart_program,
     unwrapped,
 )
@@ -60,7 +62,8 @@ from fxexport.report.stages import Stages
 from fxexport.summary import summarize
 from fxexport.targets import check_max_trips, target_named
 from fxexport.targets.onnxruntime.session import start_early
-from fxexport.targets.target import Target
+from fxexport.targets.target import OLDEST_OPSET, Target
+from fxexport.torch_arguments import TAKEN_NAMES, TorchArguments, taken
 from fxexport.verify.failures import disagreement, too_little_compared
 from fxexport.verify.reference import Reference
 from fxexport.verify.tolerance import Asked
@@ -101,6 +104,7 @@ def export(
     atol: float | None = None,
     require_coverage: float | None = None,
     progress: Progress | None = None,
+    **torch_arguments: Unpack[TorchArguments],
 ) -> Exported:
     """Exports a model to ONNX with its ifs and loops intact.
 
@@ -154,6 +158,8 @@ def export(
         require_coverage: how much of the control flow must have been compared with PyTorch, in
             percent of all paths of branches and trip counts of loops.
         progress: told about the stages.
+        **torch_arguments: arguments by the names that they have in `torch.onnx.export`: ``f``,
+            ``args``, ``dynamic_axes``, ``dynamic_shapes``, ``opset_version``, and others.
 
     Returns:
         The graph, the model and the report.
@@ -195,20 +201,36 @@ def export(
         require_coverage=require_coverage,
         progress=progress or NullProgress(),
     )
-    return run(options)
+    return run(_with_torch_arguments(options, torch_arguments) if torch_arguments else options)
+
+
+def _with_torch_arguments(options: ExportOptions, given: Mapping[str, Any]) -> ExportOptions:
+    """The options with arguments that were given by the names of `torch.onnx.export`."""
+    plain = ExportOptions(options.model)
+    own = [name for name in TAKEN_NAMES if getattr(options, name) is not getattr(plain, name)]
+    names = [entry.name for entry in dataclasses.fields(options)]
+    found = taken(given, own, names, OLDEST_OPSET)
+    return dataclasses.replace(options, notes=found.notes, **found.options)
+
+
+def _plain(options: ExportOptions) -> tuple[ExportOptions, dict[str, Any]]:
+    """The options for what the model is wrapped in, and what they want of outputs' sizes."""
+    model, around = unwrapped(options.model)
+    notes = options.notes
+    if around:
+        wrappers = " in ".join(reversed(around))
+        notes = (*notes, f"the model stands in {wrappers}, which the file leaves out")
+    dynamic, wanted = split_outputs(options.dynamic, options.output_names)
+    return dataclasses.replace(options, model=model, dynamic=dynamic, notes=notes), wanted
 
 
 def run(options: ExportOptions) -> Exported:
     """Runs the stages of an export; see `export`."""
-    inner, around = unwrapped(options.model)
-    options = dataclasses.replace(options, model=inner)
+    options, wanted_of_outputs = _plain(options)
     report = Report(model=_name_of(options.model), target=options.target)
     stage = Stages(report, options.progress)
-    if around:
-        report.add(
-            "note",
-            f"the model stands in {' in '.join(reversed(around))}, which the file leaves out",
-        )
+    for note in options.notes:
+        report.add("note", note)
     target = _checked(options, report)
     asked = Asked(options.rtol, options.atol)
     front_end = chosen_front_end(options.capture)
@@ -228,6 +250,8 @@ def run(options: ExportOptions) -> Exported:
     with stage("lower"):
         ir_model = _lower(graph, target, stored, report)
     summarize(report, graph, ir_model, stored, target.keeps_ranges)
+    for text in sizes_that_stay(wanted_of_outputs, report.outputs):
+        report.add("note", text)
     reference = Reference(model.called, prepared, graph)
     without = _leave_out(options, model, graph, ir_model, report)
     exported = Exported(graph, ir_model, report, prepared, reference, stored, without, asked)

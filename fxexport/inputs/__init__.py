@@ -1,5 +1,6 @@
 """From the user's call to a flat list of file inputs."""
 
+from fxexport.inputs.dynamic_outputs import sizes_that_stay, split_outputs
 from fxexport.inputs.exported_program import check_program_sizes, take_apart_program
 from fxexport.inputs.options import parse_dynamic_option, parse_input_option
 from fxexport.inputs.prepare import PreparedInputs, prepare_inputs
@@ -18,6 +19,8 @@ __all__ = [
     "parse_input_option",
     "prepare_inputs",
     "read_inputs",
+    "sizes_that_stay",
+    "split_outputs",
     "take_apart_program",
     "unwrapped",
 ]

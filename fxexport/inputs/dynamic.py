@@ -312,7 +312,7 @@ def _request_of(path: str, axis: int, wanted: Any) -> DimRequest | None:
     if isinstance(wanted, Dim):
         return DimRequest(wanted)
     if isinstance(wanted, str):
-        return DimRequest(parse_dim(wanted, f"{path}_d{axis}"))
+        return DimRequest(parse_dim(wanted, f"{path}_d{axis}", numbered=True))
     kind = _hint_kind(wanted)
     if kind == "STATIC":
         return None

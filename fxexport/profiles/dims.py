@@ -10,7 +10,7 @@ from fxexport.errors import UsageError
 __all__ = ["Dim", "parse_dim"]
 
 _DIM_TEXT = re.compile(
-    r"(?P<name>[A-Za-z_]\w*)?(\[(?P<min>\d+)?\.\.((?P<opt>\d+)\.\.)?(?P<max>\d+)?\])?"
+    r"(?P<name>\w[^\[\]=,:]*)?(\[(?P<min>\d+)?\.\.((?P<opt>\d+)\.\.)?(?P<max>\d+)?\])?"
 )
 
 
@@ -89,20 +89,22 @@ class Dim:
         return Dim(self.name, low, high, next(iter(opts), None))
 
 
-def parse_dim(text: str, made_up_name: str = "") -> Dim:
+def parse_dim(text: str, made_up_name: str = "", *, numbered: bool = False) -> Dim:
     """Reads ``batch``, ``batch[1..8]``, ``batch[1..4..8]`` (min, opt, max) or ``batch[1..]``.
 
-    Given a name to use, the text may leave the name out: ``[1..8]``.
+    Given a name to use, the text may leave the name out: ``[1..8]``. What stands in a name and in
+    no name of Python's, as in ``batch size``, becomes ``_``: relations are written with names.
 
     Args:
         text: what the user wrote.
         made_up_name: the name to take where the text has none.
+        numbered: whether a number alone is a name, and no size: ``0`` is called ``dim_0``.
 
     Raises:
         UsageError: when the text is none of these.
     """
     match = _DIM_TEXT.fullmatch(text.strip())
-    name = (match and match["name"]) or made_up_name
+    name = (match and _identifier(match["name"] or "", numbered)) or made_up_name
     if match is None or not name:
         raise UsageError(
             f"not a dimension: {text!r}",
@@ -115,3 +117,11 @@ def parse_dim(text: str, made_up_name: str = "") -> Dim:
         int(match["max"]) if match["max"] else None,
         int(match["opt"]) if match["opt"] else None,
     )
+
+
+def _identifier(name: str, numbered: bool) -> str:
+    """A name that can stand in an expression; "" of a text that is none."""
+    name = re.sub(r"\W+", "_", name.strip())
+    if not name.isdigit():
+        return f"_{name}" if name[:1].isdigit() else name
+    return f"dim_{name}" if numbered else ""

@@ -15,13 +15,13 @@ from fxexport.passes import Pass, contract_guards, value_guards
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-__all__ = ["Check", "Target"]
+__all__ = ["OLDEST_OPSET", "Check", "Target"]
 
 Check = Callable[[CapturedGraph, "ir.Model"], list[str]]
 """Looks at a written model: raises an `FxExportError` for what the runtime would refuse, and
 returns what is worth a note."""
 
-_OLDEST_OPSET = 18
+OLDEST_OPSET = 18
 """Before, If and Loop lack what the graph needs."""
 
 
@@ -67,6 +67,6 @@ class Target:
         """
         if opset is None:
             return self.best_opset
-        if type(opset) is not int or opset < _OLDEST_OPSET:
-            raise UsageError(f"expected an ONNX opset from {_OLDEST_OPSET}, got {opset!r}")
+        if type(opset) is not int or opset < OLDEST_OPSET:
+            raise UsageError(f"expected an ONNX opset from {OLDEST_OPSET}, got {opset!r}")
         return opset

@@ -86,7 +86,7 @@ def test_input_option(text: str, name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "x", "x=", "=5", "x=float33[1]", "x=float32[1", "x=float32[1,]", "x=float32[-1]",
-     "x=float32[a-b]", "x=float32[b[8..1]]", "x=abc"],
+     "x=float32[-a]", "x=float32[b[8..1]]", "x=abc"],
 )  # fmt: skip
 def test_input_option_that_says_nothing(text: str) -> None:
     with pytest.raises(UsageError):
@@ -393,7 +393,7 @@ def test_what_is_only_tried_is_told_from_what_is_declared() -> None:
         ({"x": {-3: "n"}}, "axis -3"),
         ({"x": {"0": "n"}}, "axis '0'"),
         ({"x": {0: 3.5}}, "3.5"),
-        ({"x": {0: "a b"}}, "not a dimension"),
+        ({"x": {0: "a=b"}}, "not a dimension"),
         ({"x": (A,)}, "1 entries; x has 2 dimensions"),
         ({"x": {0: 5}}, "has size 5"),
         ({"x": {0: "n", 1: "n"}}, "sizes 2 and 3"),
