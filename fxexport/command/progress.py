@@ -67,14 +67,11 @@ class ConsoleProgress:
     def watch(self, position: Position) -> None:
         """Shows a position beside the present stage, whenever the display is drawn."""
         self._position = position
+        self._live.refresh()
 
     def position(self) -> str:
         """Where the present stage is; empty where it does not say it."""
         return self._position() if self._position is not None else ""
-
-    def refresh(self) -> None:
-        """Draws the display now."""
-        self._live.refresh()
 
     @contextmanager
     def _stage(self, label: str) -> Iterator[None]:

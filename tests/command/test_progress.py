@@ -59,7 +59,6 @@ def test_where_a_stage_is_stands_beside_it_until_it_ends() -> None:
         with progress("capture"):
             progress.watch(lambda: "layers.3, 120 operators")
             assert progress.position() == "layers.3, 120 operators"
-            progress.refresh()
         assert progress.position() == ""
     assert "layers.3, 120 operators" in stream.getvalue()
 

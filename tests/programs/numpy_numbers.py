@@ -26,6 +26,7 @@ def cast_by_astype(x):
 
 
 def extremes(x):
+    x = x + np.clip(x.shape[0], 3, None) - np.clip(x.shape[1], a_min=None, a_max=2)
     return x * np.maximum(x.shape[0], 3) + np.minimum(x.shape[1], 4.5) + np.clip(x.shape[0], 2, 4)
 
 

@@ -39,7 +39,7 @@ from fxexport.capture.functions.random_numbers import drawing_replacement
 from fxexport.capture.operators import autograd_functions
 from fxexport.capture.operators.operators import Operators
 from fxexport.capture.operators.variables import whole_all
-from fxexport.capture.recording.types import Function
+from fxexport.capture.recording.types import Function, holds_dynamic
 from fxexport.capture.session.list_runs import holds_open
 from fxexport.capture.session.session import Poison, is_symbolic
 from fxexport.capture.staging.alternatives import each_alternative
@@ -181,7 +181,7 @@ class Builtins:
         if isinstance(items, list | tuple) and not isinstance(items, torch.Size):
             if holds_open(items):
                 return self._operators.number_lists.tensor(items, dtype)
-            if _holds_symbolic(items):
+            if holds_dynamic(items):
                 return torch.tensor(items, dtype=dtype)
         sizes = items if isinstance(items, torch.Size) else args
         if not kwargs and any(map(is_symbolic, sizes)):
@@ -221,10 +221,3 @@ class Builtins:
         ):
             kwargs.pop(name, None)
         return self._operators.convert(function)(*args, **kwargs)
-
-
-def _holds_symbolic(items: object) -> bool:
-    """Whether what is known only when the model runs is in a list, or in one in it."""
-    if isinstance(items, list | tuple):
-        return any(map(_holds_symbolic, items))
-    return isinstance(items, torch.Tensor) or is_symbolic(items)

@@ -23,8 +23,8 @@ from fxexport.capture.functions.sized_functions import NUMBERS_ONLY, OF_NUMBERS,
 from fxexport.capture.functions.undecided_calls import Call, UndecidedCalls
 from fxexport.capture.operators.dynamic_iterables import Dynamic, rows
 from fxexport.capture.operators.operators import Operators
-from fxexport.capture.recording.types import Function, OpArgs, OpKwargs
-from fxexport.capture.session.session import SYM, is_symbolic, sym_type
+from fxexport.capture.recording.types import Function, OpArgs, OpKwargs, holds_dynamic
+from fxexport.capture.session.session import is_symbolic, sym_type
 from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
 from fxexport.source.frames import user_location
@@ -301,7 +301,7 @@ class FunctionMode(TorchFunctionMode):
             if dtype is None:
                 dtype = _common_dtype(data)
                 dtype = torch.float64 if dtype is not None and dtype.is_floating_point else dtype
-        if not _has_dynamic(data):
+        if not holds_dynamic(data):
             return self._raw(torch.tensor, data, dtype=dtype, device=device, **kwargs)
         if dtype is None:
             dtype = _common_dtype(data)
@@ -413,12 +413,6 @@ def _has_symbol(values: Iterable[object]) -> bool:
 def _has_number(values: Iterable[object]) -> bool:
     """Whether a number among them is known only when the model runs."""
     return any(map(is_symbolic, values))
-
-
-def _has_dynamic(data: Any) -> bool:
-    if isinstance(data, (list, tuple)):
-        return any(_has_dynamic(item) for item in data)
-    return isinstance(data, (torch.Tensor, *SYM))
 
 
 def _common_dtype(data: Any) -> torch.dtype:

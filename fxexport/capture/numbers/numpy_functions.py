@@ -117,8 +117,9 @@ def _minimum(x: Any, y: Any) -> Any:
     return _like(min(x, y), x, y)
 
 
-def _clip(x: Any, low: Any, high: Any) -> Any:
-    return _minimum(_maximum(x, low), high)
+def _clip(x: Any, a_min: Any = None, a_max: Any = None) -> Any:
+    x = x if a_min is None else _maximum(x, a_min)
+    return x if a_max is None else _minimum(x, a_max)
 
 
 def _like(result: Any, x: Any, y: Any) -> Any:

@@ -29,6 +29,7 @@ __all__ = [
     "Undecided",
     "Value",
     "expression",
+    "holds_dynamic",
     "is_symbolic",
     "number",
     "python_type",
@@ -80,6 +81,13 @@ def is_symbolic(value: Value) -> TypeGuard[SymbolicNumber]: ...
 def is_symbolic(value: Value) -> bool:
     """Whether a Python scalar is known only when the model runs."""
     return isinstance(value, SYM)
+
+
+def holds_dynamic(value: Value) -> bool:
+    """Whether what is known only when the model runs is a value, or in lists and tuples in it."""
+    if isinstance(value, (list, tuple)):
+        return any(map(holds_dynamic, value))
+    return isinstance(value, (torch.Tensor, *SYM))
 
 
 def sym_type(value: Value) -> type | None:
