@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import inspect
 import math
 import operator
 from typing import Any
@@ -138,9 +139,11 @@ class NumberFunctions:
         """A function of NumPy: its own, or another where numbers alone are given, some symbolic."""
         one = len(args) == 1 and isinstance(args[0], list | tuple)
         given = args[0] if of_list and one else () if of_list else args
-        if kwargs or not any(map(is_symbolic, given)) or not all(map(_is_number, given)):
+        given = [arg for arg in (*given, *kwargs.values()) if arg is not None]
+        known = kwargs.keys() <= inspect.signature(staged).parameters.keys()
+        if not known or not any(map(is_symbolic, given)) or not all(map(_is_number, given)):
             return function(*args, **kwargs)
-        return self._operators.call(staged)(*args)
+        return self._operators.call(staged)(*args, **kwargs)
 
     def _numbers_in(self, value: object) -> object:
         if isinstance(value, (list, tuple)):

@@ -31,10 +31,10 @@ def _trunc(x: Any) -> Any:
     return x if isinstance(x, int) else float(math.trunc(x))
 
 
-def _round(x: Any, decimals: int = 0) -> Any:
-    if isinstance(x, int):
-        return round_int(x, decimals)
-    return round_float(x, decimals) if decimals else float(round(x))
+def _round(a: Any, decimals: int = 0) -> Any:
+    if isinstance(a, int):
+        return round_int(a, decimals)
+    return round_float(a, decimals) if decimals else float(round(a))
 
 
 def _rint(x: Any) -> Any:
@@ -117,9 +117,9 @@ def _minimum(x: Any, y: Any) -> Any:
     return _like(min(x, y), x, y)
 
 
-def _clip(x: Any, a_min: Any = None, a_max: Any = None) -> Any:
-    x = x if a_min is None else _maximum(x, a_min)
-    return x if a_max is None else _minimum(x, a_max)
+def _clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
+    a = a if a_min is None else _maximum(a, a_min)
+    return a if a_max is None else _minimum(a, a_max)
 
 
 def _like(result: Any, x: Any, y: Any) -> Any:
