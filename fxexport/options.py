@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fxexport.errors import UsageError
 from fxexport.progress import NullProgress, Progress
+from fxexport.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     import torch
@@ -64,7 +65,8 @@ class ExportOptions:
         """
         if self.weights not in WEIGHTS:
             raise UsageError(
-                f"weights must be one of {', '.join(map(repr, WEIGHTS))}, got {self.weights!r}"
+                f"weights must be one of {', '.join(map(repr, WEIGHTS))}, got {self.weights!r}",
+                hint=did_you_mean(self.weights, WEIGHTS),
             )
         wanted = {"external": True, "none": None}.get(self.weights, self.external_data)
         if self.external_data not in (None, wanted):
@@ -113,7 +115,8 @@ class ExportOptions:
         """
         if self.outputs not in OUTPUTS:
             raise UsageError(
-                f"outputs must be one of {', '.join(map(repr, OUTPUTS))}, got {self.outputs!r}"
+                f"outputs must be one of {', '.join(map(repr, OUTPUTS))}, got {self.outputs!r}",
+                hint=did_you_mean(self.outputs, OUTPUTS),
             )
         names = self.output_names
         if isinstance(names, str) or not all(isinstance(n, str) and n for n in names or ()):

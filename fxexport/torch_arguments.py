@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, TypedDict
 
 from fxexport.errors import UsageError
+from fxexport.suggestions import did_you_mean
 
 __all__ = ["TAKEN_NAMES", "Taken", "TorchArguments", "taken"]
 
@@ -108,10 +108,9 @@ def taken(
             if _asks_for_more(name, value):
                 raise UsageError(f"{name}={value!r} is not possible here", hint=_ALWAYS[name])
         else:
-            close = difflib.get_close_matches(name, [*names, *_NAMES], 1)
             raise UsageError(
                 f"export has no argument {name!r}",
-                hint=f"did you mean {close[0]!r}?" if close else "",
+                hint=did_you_mean(name, [*names, *_NAMES]),
             )
     return Taken(options, tuple(notes))
 

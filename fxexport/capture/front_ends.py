@@ -18,6 +18,7 @@ from fxexport.errors import UnsupportedError, UsageError
 from fxexport.graph.captured import CapturedGraph
 from fxexport.report.model import Report
 from fxexport.source.location import SourceLocation
+from fxexport.suggestions import did_you_mean
 
 __all__ = [
     "FrontEnd",
@@ -40,6 +41,7 @@ def chosen_front_end(name: str) -> FrontEnd:
     if name not in get_args(FrontEnd):
         raise UsageError(
             f"capture must be one of {', '.join(get_args(FrontEnd))}, got {name!r}",
+            hint=did_you_mean(name, get_args(FrontEnd)),
         )
     return name  # type: ignore[return-value]
 
@@ -106,7 +108,10 @@ def method_of(model: Callable[..., object], name: str | None) -> Callable[..., o
         raise UsageError("only modules have methods to choose from; the model is a function")
     found = getattr(model, name, None)
     if not isinstance(found, MethodType):
-        raise UsageError(f"{type(model).__name__} has no method {name!r}")
+        methods = [known for known in dir(type(model)) if not known.startswith("__")]
+        raise UsageError(
+            f"{type(model).__name__} has no method {name!r}", hint=did_you_mean(name, methods)
+        )
     return model if name == "forward" else found
 
 

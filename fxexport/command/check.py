@@ -14,11 +14,12 @@ from typer.exceptions import TyperException
 
 from fxexport.command.console import console_for
 from fxexport.command.engine import BuildTimeout, build_progress, check_timeout
+from fxexport.command.misread import misread
 from fxexport.command.profile import profiles_given
 from fxexport.command.schema import schema_option
 from fxexport.command.shapes import PolygraphyShapes, TrtexecShapes
 from fxexport.command.subcommand import read_by
-from fxexport.errors import FxExportError, UsageError
+from fxexport.errors import FxExportError
 from fxexport.profiles.tool_options import ShapesOption, sections
 from fxexport.version import versions
 
@@ -52,7 +53,7 @@ def run(arguments: list[str]) -> int:
     except (FxExportError, TyperException) as error:
         if "--json" not in arguments:
             raise
-        print(_json_of_failure(error))
+        print(_json_of_failure(error, arguments))
         return error.exit_code
 
 
@@ -63,11 +64,11 @@ def _run(arguments: list[str]) -> int:
     return options if isinstance(options, int) else _checked(options, texts, shapes)
 
 
-def _json_of_failure(error: FxExportError | TyperException) -> str:
+def _json_of_failure(error: FxExportError | TyperException, arguments: list[str]) -> str:
     from fxexport.targets.tensorrt.api import CheckResult
 
     if isinstance(error, TyperException):
-        error = UsageError(error.format_message())
+        error = misread(error, arguments, "fxexport check --help shows its use.")
     return _json_of(CheckResult(False), error)
 
 

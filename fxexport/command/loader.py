@@ -30,6 +30,7 @@ from fxexport.source.location import SourceLocation
 
 __all__ = ["LoadedModel", "loaded_model"]
 
+_STANDARD = os.path.dirname(os.__file__)
 _FACTORIES = ("get_model", "build_model")
 
 _INPUTS = ("example_inputs", "get_inputs", "check_inputs")
@@ -84,11 +85,15 @@ def loaded_model(reference: ModelReference) -> Iterator[LoadedModel]:
 
 @contextmanager
 def _importable(folder: str) -> Iterator[None]:
-    """Puts a folder first on the import path, and takes back what was imported from it."""
+    """Puts a folder on the import path, and takes back what was imported from it.
+
+    It comes before installed packages, and after Python's own modules: libraries that import
+    `random` must not find a model of that name.
+    """
     was_there = folder in sys.path
     modules_before = set(sys.modules)
     argv = sys.argv
-    sys.path.insert(0, folder)
+    sys.path.insert(_after_python_itself(), folder)
     try:
         yield
     finally:
@@ -99,6 +104,16 @@ def _importable(folder: str) -> Iterator[None]:
             for name in set(sys.modules) - modules_before:
                 if _lies_in(sys.modules.get(name), name, folder):
                     del sys.modules[name]
+
+
+def _after_python_itself() -> int:
+    """The place on the import path behind the standard library; 0 where that comes late."""
+    places = [
+        k
+        for k, entry in enumerate(sys.path)
+        if entry.startswith(_STANDARD) and "-packages" not in entry
+    ]
+    return places[-1] + 1 if places else 0
 
 
 def _lies_in(module: ModuleType | None, name: str, folder: str) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from typer.exceptions import TyperException
 
 from fxexport.command.console import console_for
+from fxexport.command.misread import misread
 from fxexport.command.options import Options, parse_options, parse_state_option
 from fxexport.command.reports import default_stem, write_report
 from fxexport.errors import FxExportError, OutputError, UsageError, VerificationError
@@ -74,7 +75,7 @@ def _run_arguments(arguments: list[str]) -> int:
     try:
         options = parse_options(arguments)
     except TyperException as error:
-        usage = UsageError(error.format_message(), hint="fxexport --help shows how it is used.")
+        usage = misread(error, arguments, "fxexport --help shows how it is used.", _SUBCOMMANDS)
         return _show_failure(plain, usage, None, usage.exit_code)
     except UsageError as error:
         return _show_failure(plain, error, None, error.exit_code)
@@ -101,7 +102,7 @@ def _run_subcommand(name: str, arguments: list[str]) -> int:
         code: int = importlib.import_module(_SUBCOMMANDS[name]).run(arguments)
         return code
     except TyperException as error:
-        usage = UsageError(error.format_message(), hint=f"fxexport {name} --help shows its use.")
+        usage = misread(error, arguments, f"fxexport {name} --help shows its use.")
         return _show_failure(plain, usage, None, usage.exit_code)
     except FxExportError as error:
         return _show_failure(plain, error, None, error.exit_code)

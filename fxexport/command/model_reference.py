@@ -50,6 +50,21 @@ class ModelReference:
         return f"{path_text}:{name}"
 
 
+_WEIGHTS_ALONE = (
+    "It holds weights alone: name the Python file that makes the model, and have it load them "
+    "(model.load_state_dict)."
+)
+# What to do with a file of another kind.
+_INSTEAD = {
+    ".ipynb": "Write its code to a Python file: jupyter nbconvert --to script {path}.",
+    ".ckpt": _WEIGHTS_ALONE,
+    ".pth": _WEIGHTS_ALONE,
+    ".bin": _WEIGHTS_ALONE,
+    ".safetensors": _WEIGHTS_ALONE,
+    ".onnx": "It is ONNX already: fxexport show {path}, fxexport verify {path} --model MODEL.",
+}
+
+
 def parse_reference(text: str) -> ModelReference:
     """Reads a MODEL argument.
 
@@ -79,7 +94,10 @@ def parse_reference(text: str) -> ModelReference:
                 f"model = torch.export.load({path_text!r})",
             )
         if path.suffix != ".py":
-            raise UsageError(f"{path_text} is not a Python file.", hint=f"MODEL is one of {FORMS}.")
+            hint = _INSTEAD.get(path.suffix, "MODEL is one of {forms}.")
+            raise UsageError(
+                f"{path_text} is not a Python file.", hint=hint.format(path=path_text, forms=FORMS)
+            )
         return ModelReference(text, file=path.absolute(), object=name)
     if path.is_dir():
         raise UsageError(f"{path_text} is a folder.", hint=f"MODEL is one of {FORMS}.")

@@ -11,10 +11,11 @@ import typer
 from typer.exceptions import TyperException
 
 from fxexport.command.console import console_for
+from fxexport.command.misread import misread
 from fxexport.command.options import Atol, Capture, Inputs, Rtol, Train
 from fxexport.command.schema import schema_option
 from fxexport.command.subcommand import read_by
-from fxexport.errors import FxExportError, UsageError, VerificationError
+from fxexport.errors import FxExportError, VerificationError
 
 if TYPE_CHECKING:
     from fxexport.progress import Progress
@@ -62,7 +63,7 @@ def run(arguments: list[str]) -> int:
     except TyperException as error:
         if "--json" not in arguments:
             raise
-        usage = UsageError(error.format_message())
+        usage = misread(error, arguments, "fxexport verify --help shows its use.")
         _print_json(None, usage)
         return usage.exit_code
 

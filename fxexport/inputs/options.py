@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fxexport.errors import UsageError
 from fxexport.inputs.specs import DTYPES, TensorSpec
 from fxexport.profiles.dims import Dim, parse_dim
+from fxexport.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     import torch
@@ -55,7 +56,7 @@ def parse_input_option(text: str) -> tuple[str, TensorSpec | torch.Tensor | int 
     if dtype is None:
         raise UsageError(
             f"--input {text!r}: no dtype is called {match['dtype']!r}",
-            hint=f"dtypes are {', '.join(DTYPES)}",
+            hint=did_you_mean(match["dtype"], DTYPES, f"dtypes are {', '.join(DTYPES)}"),
         )
     shape = tuple(_parse_size(text, size) for size in _split(match["shape"]))
     return name, TensorSpec(dtype, shape)

@@ -11,6 +11,7 @@ import pkgutil
 from typing import TYPE_CHECKING
 
 from fxexport.errors import UsageError
+from fxexport.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from fxexport.targets.target import Target
@@ -31,7 +32,10 @@ def target_named(name: str) -> Target:
     """
     known = target_names()
     if name not in known:
-        raise UsageError(f"unknown target {name!r}; this version knows: {', '.join(known)}")
+        raise UsageError(
+            f"unknown target {name!r}; this version knows: {', '.join(known)}",
+            hint=did_you_mean(name, known),
+        )
     target: Target = importlib.import_module(f"{__name__}.{name}.target").TARGET
     return target
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Literal, cast
 
 from fxexport.errors import UsageError
+from fxexport.suggestions import did_you_mean
 
 __all__ = ["StateChoice", "StatePolicy"]
 
@@ -32,7 +33,10 @@ class StatePolicy:
             raise UsageError(f"state must be one of {', '.join(_CHOICES)}, got {wanted!r}")
         for choice in choices.values():
             if choice not in _CHOICES:
-                raise UsageError(f"state must be one of {', '.join(_CHOICES)}, got {choice!r}")
+                raise UsageError(
+                    f"state must be one of {', '.join(_CHOICES)}, got {choice!r}",
+                    hint=did_you_mean(choice, _CHOICES),
+                )
         self._choices = {path: c for path, c in choices.items() if path != "*"}
         self.default = cast(StateChoice, choices.get("*", "drop"))
 
