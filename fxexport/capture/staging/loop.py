@@ -102,7 +102,7 @@ def stage_loop(
             last = None
             continue
         last = recorded
-        widening.held = recorded.held
+        widening.held, widening.left = recorded.held, recorded.left
         try:
             widened = [
                 widening.widen(pattern, start, end, slot.name, contents=slot.is_contents)

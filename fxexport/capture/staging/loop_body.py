@@ -36,6 +36,7 @@ from fxexport.capture.staging.carried_sharing import (
 )
 from fxexport.capture.staging.conditions import condition_of
 from fxexport.capture.staging.item_tensors import objects_in, tensors_in
+from fxexport.capture.staging.left_objects import LeftObjects
 from fxexport.capture.staging.patterns import Constant, ListOf, Pattern, Ran, Variable, make
 from fxexport.capture.staging.raised_paths import run_to_its_end
 from fxexport.capture.staging.runs import shared_kinds
@@ -81,6 +82,8 @@ class Iteration:
     new_slots: list[Slot] = field(default_factory=list)
     # what the tensors in `ends` hold when the iteration ends, by their identity
     held: dict[int, torch.Tensor] = field(default_factory=dict)
+    # what is in the objects that the iteration has changed and leaves
+    left: LeftObjects = field(default_factory=LeftObjects)
     # whether each of them is lost, and what it may share memory with
     shares: list[Share] = field(default_factory=list)
     # the classes of which items of each list of varying length may share an object
@@ -188,6 +191,7 @@ def record_iteration(
             session.settle()
             found.shared = _check_runs(session, patterns, starts, found.ends)
             found.held = {id(t): tensors.inner(t) for end in found.ends for t in tensors_in(end)}
+            found.left = LeftObjects(found.ends, body.writes)
             keys = {slot.key for slot in slots}
             found.new_slots = [slot for slot in body.writes.slots() if slot.key not in keys]
             found.shares = [*shares(session, found.ends, since), *one_object(found.ends)]

@@ -17,7 +17,9 @@ from fxexport.capture.recording.types import Value
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.refusals import AliasRefused
 from fxexport.capture.session.session import Poison, Session, sym_type
+from fxexport.capture.staging.left_objects import LeftObjects
 from fxexport.capture.staging.list_elements import Elements
+from fxexport.capture.staging.made_anew import made_anew
 from fxexport.capture.staging.patterns import (
     Constant,
     Itself,
@@ -89,6 +91,8 @@ class Widening:
         # What the tensors that the last iteration has left hold, by their identity: a tensor from
         # outside that the iteration has written in place has been restored.
         self.held: dict[int, torch.Tensor] = {}
+        # What is in the objects that it has changed where they are; these have been restored too.
+        self.left = LeftObjects()
 
     def widen(
         self, pattern: Pattern, start: Value, end: Value, name: str, *, contents: bool = False
@@ -148,6 +152,7 @@ class Widening:
             if self._is_itself(pattern.value) and self._apart:
                 raise Mismatch("one object before an iteration, another one after it")
             return self._widen_constant(pattern, end)
+        end = self.left.of(end)
         if isinstance(pattern, TensorOf):
             return self._widen_tensor(pattern, end)
         if isinstance(pattern, Number):
@@ -174,7 +179,8 @@ class Widening:
             return self._widen_choice(pattern, start, end)
         if self._apart and self._is_itself(end):
             return Itself(end)
-        return self._elements.of_value(end)
+        self._refuse_made_anew(end)
+        return self._of_value(end)
 
     def _widen_parts(self, pattern: Parts, start: Value, end: Value) -> Pattern:
         keys = keys_of(start)
@@ -242,8 +248,9 @@ class Widening:
                 raise self._two_alike(value)
             taken.add(len(values) if k is None else k)
             if k is None:
+                self._refuse_made_anew(value, values)
                 itself = apart and self._is_itself(value)
-                values.append(Itself(value) if itself else self._elements.of_value(value))
+                values.append(Itself(value) if itself else self._of_value(value))
             elif not isinstance(values[k], Itself):
                 known = starts[k] if k < len(starts) else value
                 values[k] = self._widen_as_one(values[k], known, value)
@@ -280,6 +287,21 @@ class Widening:
         if isinstance(value, torch.Tensor):
             return self.session.tensors.born(value) <= self._since
         return is_mutable(value) and self.session.journal.born(value) <= self._since
+
+    def _refuse_made_anew(self, value: Value, known: Sequence[Pattern] = ()) -> None:
+        """Refuses what is another one in each iteration; `known` is what earlier ones left."""
+        others = [one.value for one in known if isinstance(one, Constant)]
+        what = made_anew(self.session, value, self._since, others)
+        if what:
+            raise Mismatch(f"{what} that is made anew in each iteration", final=True)
+
+    def _of_value(self, value: Value) -> Pattern:
+        """The pattern of a variable that holds such values."""
+        return self._elements.of_value(value, self._is_object_itself)
+
+    def _is_object_itself(self, value: Value) -> bool:
+        """Whether a value is an object from before the loop: what is the same one stays so."""
+        return is_mutable(value) and self._is_itself(value)
 
     def _widen_flag(self, pattern: Pattern, start: Value, end: Value) -> Pattern:
         if isinstance(pattern, Constant) and pattern.value is False and end is True:
@@ -319,6 +341,7 @@ class Widening:
         return NeedsFirstIteration(text) if self._peels else Mismatch(text)
 
     def _widen_object(self, pattern: Constant, value: Value, end: Value) -> Pattern:
+        end = self.left.of(end)
         if isinstance(value, frozenset) and value == end:
             return pattern
         if same_kind(value, end) and lengths_differ(value, end):
@@ -368,11 +391,11 @@ class Widening:
 
     @property
     def _elements(self) -> Elements:
-        return Elements(self.session, self.held)
+        return Elements(self.session, self.held, self.left)
 
     def _elements_of(self, value: Value) -> Elements:
         """A tuple does not grow: items of several kinds are tuples of several kinds."""
-        return Elements(self.session, self.held, mixed=not isinstance(value, tuple))
+        return Elements(self.session, self.held, self.left, mixed=not isinstance(value, tuple))
 
     # -- lists of varying length ------------------------------------------------------------------
 
