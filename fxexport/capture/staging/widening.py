@@ -15,7 +15,7 @@ import torch
 
 from fxexport.capture.recording.types import Value
 from fxexport.capture.session.journal import UNSET
-from fxexport.capture.session.refusals import AliasRefused
+from fxexport.capture.session.refusals import AliasRefused, is_out_of_date
 from fxexport.capture.session.session import Poison, Session, sym_type
 from fxexport.capture.staging.left_objects import LeftObjects
 from fxexport.capture.staging.list_elements import Elements
@@ -116,6 +116,9 @@ class Widening:
             start, end = (HOLE if value is UNSET else value for value in (start, end))
             if isinstance(pattern, Constant) and pattern.value is UNSET:
                 pattern = Constant(HOLE)
+        if contents and is_out_of_date(end):
+            known = isinstance(pattern, Constant) and is_out_of_date(pattern.value)
+            return pattern if known else Constant(end)
         try:
             widen = self._widen_as_one if contents else self._widen
             return widen(pattern, start, end)
