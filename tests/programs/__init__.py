@@ -60,6 +60,7 @@ THEMES = (
     "optional_loops",
     "optional_arguments",
     "choices",
+    "empty_alternatives",
     "dicts",
     "dict_walks",
     "objects",
