@@ -18,7 +18,6 @@ from fxexport.capture.session.session import Session
 from fxexport.capture.session.transaction import Body
 from fxexport.capture.staging.alternatives import made_since
 from fxexport.capture.staging.item_tensors import is_spoilt, objects_in, tensors_in
-from fxexport.capture.staging.left_objects import LeftObjects
 from fxexport.capture.staging.runs import hold
 from fxexport.capture.values.choice import Choice, cases_of
 from fxexport.capture.values.containers import (
@@ -30,6 +29,7 @@ from fxexport.capture.values.containers import (
     same_kind,
 )
 from fxexport.capture.values.kinds import same_sort
+from fxexport.capture.values.left_objects import LeftObjects
 from fxexport.capture.values.maybe import HOLE, Maybe, lifted
 from fxexport.capture.values.uncertain_keys import aligned
 from fxexport.source.frames import user_location
@@ -242,7 +242,7 @@ def _tensor_pairs(
     """The tensors of a carried value, each beside what it stands for; more where that varies."""
     left = iteration.left
     if not holds_choice(value) and not holds_choice(end):
-        yield from zip(tensors_in(value), left.tensors_in(end), strict=False)
+        yield from zip(tensors_in(value), tensors_in(end, left.parts_of), strict=False)
         return
     if isinstance(value, Choice) or isinstance(end, Choice):
         for one, old in _alternatives_beside(session, value, end, iteration.since):
@@ -250,7 +250,7 @@ def _tensor_pairs(
         return
     parts = parts_of(value), left.parts_of(end)
     if parts[0] is None or parts[1] is None or len(parts[0]) != len(parts[1]):
-        yield from itertools.product(tensors_in(value), list(left.tensors_in(end)))
+        yield from itertools.product(tensors_in(value), list(tensors_in(end, left.parts_of)))
         return
     for one, old in zip(parts[0], parts[1], strict=True):
         yield from _tensor_pairs(session, one, old, iteration)

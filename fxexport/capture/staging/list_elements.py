@@ -11,7 +11,6 @@ from fxexport.capture.recording.types import Value
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.list_runs import Spread, is_open
 from fxexport.capture.session.session import Poison, Session
-from fxexport.capture.staging.left_objects import LeftObjects
 from fxexport.capture.staging.patterns import (
     Constant,
     ListOf,
@@ -35,6 +34,7 @@ from fxexport.capture.values.containers import (
     same_kind,
 )
 from fxexport.capture.values.kinds import Mismatch, describe, fits, leaf_kind, same_constant
+from fxexport.capture.values.left_objects import LeftObjects
 from fxexport.capture.values.maybe import HOLE, Maybe
 from fxexport.capture.values.uncertain_keys import aligned, joined_keys
 

@@ -36,7 +36,6 @@ from fxexport.capture.staging.carried_sharing import (
 )
 from fxexport.capture.staging.conditions import condition_of
 from fxexport.capture.staging.item_tensors import objects_in, tensors_in
-from fxexport.capture.staging.left_objects import LeftObjects
 from fxexport.capture.staging.patterns import Constant, ListOf, Pattern, Ran, Variable, make
 from fxexport.capture.staging.raised_paths import run_to_its_end
 from fxexport.capture.staging.runs import shared_kinds
@@ -47,6 +46,7 @@ from fxexport.capture.values.containers import (
     parts_of,
     rebuild_like,
 )
+from fxexport.capture.values.left_objects import LeftObjects
 from fxexport.capture.values.maybe import HOLE
 from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError

@@ -17,9 +17,7 @@ from fxexport.capture.recording.types import Value
 from fxexport.capture.session.journal import UNSET
 from fxexport.capture.session.refusals import AliasRefused, is_out_of_date
 from fxexport.capture.session.session import Poison, Session, sym_type
-from fxexport.capture.staging.left_objects import LeftObjects
 from fxexport.capture.staging.list_elements import Elements
-from fxexport.capture.staging.made_anew import made_anew
 from fxexport.capture.staging.patterns import (
     Constant,
     Itself,
@@ -49,6 +47,8 @@ from fxexport.capture.values.kinds import (
     lengths_differ,
     same_constant,
 )
+from fxexport.capture.values.left_objects import LeftObjects
+from fxexport.capture.values.made_anew import made_anew
 from fxexport.capture.values.maybe import HOLE, Maybe
 from fxexport.capture.values.uncertain_keys import aligned, joined_keys
 from fxexport.source.frames import user_location
