@@ -727,7 +727,7 @@ def inner_list_changed_later(x):
     return len(groups)
 
 
-PROGRAMS.add(inner_list_changed_later, X3, X6, expect="refuse")
+PROGRAMS.add(inner_list_changed_later, X3, X1, X6)
 
 
 def object_changed_later(x):

@@ -410,15 +410,15 @@ for program in (
     write_captured,
 ):
     PROGRAMS.add(program, *ROWS, dynamic={"x": {0: "n"}})
-PROGRAMS.add(counter, *ROWS, expect="refuse", match="does not settle")
-PROGRAMS.add(shared_state, *ROWS, expect="refuse", match="does not settle")
+PROGRAMS.add(counter, *ROWS, expect="refuse", match="made anew in each iteration")
+PROGRAMS.add(shared_state, *ROWS, expect="refuse", match="made anew in each iteration")
 PROGRAMS.add(captures_list, *ROWS, expect="refuse", match="another name")
 PROGRAMS.add(chained, *ROWS, expect="refuse", match="does not settle")
 PROGRAMS.add(identical, *ROWS, expect="refuse", match="one object")
 PROGRAMS.add(equal, *ROWS, expect="refuse", match="one object")
 PROGRAMS.add(as_key, *ROWS, expect="refuse", match="one object")
-PROGRAMS.add(comp_late, *ROWS, expect="refuse", match="does not settle")
-PROGRAMS.add(callback_on_object, *ROWS, expect="refuse", match="made inside a branch or a loop")
+PROGRAMS.add(comp_late, *ROWS, expect="refuse", match="made anew in each iteration")
+PROGRAMS.add(callback_on_object, *ROWS, expect="refuse", match="made anew in each iteration")
 
 
 # -- what others see as well ----------------------------------------------------------------------

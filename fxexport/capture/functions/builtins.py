@@ -53,7 +53,7 @@ _ASKING = frozenset(
     {
         isinstance, type, id, getattr, hasattr, setattr, bool, str, repr, print, tuple, list, set,
         dict, object.__setattr__, copy.copy, copy.deepcopy, operator.not_, torch.cond,
-        functools.reduce, torch.jit.fork,
+        functools.reduce, functools.partial, torch.jit.fork,
         *compat.OVERRIDE_TESTS,
     }
 )  # fmt: skip

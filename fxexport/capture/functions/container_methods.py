@@ -115,7 +115,8 @@ class ContainerMethods:
         own = self._operators.lists.method(method.__name__, owner)
         if own is not None and args and is_symbolic(index_of(args[0])):
             return own(index_of(args[0]), *args[1:])
-        return method(*args)
+        with errors_of_the_program():
+            return method(*args)
 
     def search(
         self,
@@ -133,7 +134,8 @@ class ContainerMethods:
                 return index
             self._operators.lists.delete(owner, index)
             return None
-        return method(item, *bounds)
+        with errors_of_the_program():
+            return method(item, *bounds)
 
     def _one_of(
         self, method: BuiltinMethodType | MethodWrapperType, owner: set[object], item: object

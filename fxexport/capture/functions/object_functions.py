@@ -16,9 +16,10 @@ from fxexport.capture.operators.special_methods import attribute_function
 from fxexport.capture.recording.types import Function
 from fxexport.capture.session.journal import UNSET, AttributeSlot
 from fxexport.capture.session.session import Poison, is_symbolic, sym_type
+from fxexport.capture.staging.alternatives import each_alternative
 from fxexport.capture.staging.raised_paths import run_with_default
 from fxexport.capture.values.choice import Choice
-from fxexport.capture.values.maybe import Maybe
+from fxexport.capture.values.maybe import Maybe, force
 from fxexport.capture.values.symbolic_text import OpenText
 from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
@@ -66,7 +67,23 @@ class ObjectFunctions:
                 for name, symbol in _IN_PLACE.items()
             },
             object.__setattr__: self.set_plainly,
+            functools.partial: self._partial,
         }
+
+    def _partial(self, *args: object, **kwargs: object) -> object:
+        """``functools.partial``: of one of several functions it is one of several."""
+        operators = self._operators
+        function, *rest = args
+
+        def partial(one: Any) -> object:
+            if type(one) is functools.partial and not vars(one):
+                # Python does so as well, unless somebody has looked at the attributes before.
+                made = functools.partial(one.func, *one.args, *rest, **{**one.keywords, **kwargs})
+            else:
+                made = functools.partial(one, *rest, **kwargs)
+            return operators.fresh(made)
+
+        return each_alternative(operators.session, force(function), partial)
 
     def set_plainly(self, owner: object, name: str, value: object) -> None:
         """``object.__setattr__``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable
-from types import CellType, MethodType
+from types import BuiltinMethodType, CellType, MethodType
 from typing import Any, Protocol, cast
 
 import torch
@@ -24,6 +24,7 @@ from fxexport.capture.session.session import Session
 from fxexport.capture.session.tries import OpenTry, these
 from fxexport.capture.staging.alternatives import (
     each_alternative,
+    ending_its_path,
     is_one_of_several,
     is_one_of_tensors,
 )
@@ -82,9 +83,14 @@ class Calls:
 
     def _of_each(self, functions: Choice, *args: object, **kwargs: object) -> object:
         """A call of one of several functions."""
-        return each_alternative(
-            self._session, functions, lambda function: self.call(function)(*args, **kwargs)
-        )
+
+        def called(function: object) -> Any:
+            return self.call(function)(*args, **kwargs)
+
+        # What Python's own methods raise is no line of the program's.
+        built_in = any(isinstance(one, BuiltinMethodType) for one in functions.values)
+        use = ending_its_path(called) if built_in else called
+        return each_alternative(self._session, functions, use)
 
     def _stand_in(self, function: Function, *args: object, **kwargs: object) -> Any:
         """A call of a function of ours, once for each value that an argument may be."""

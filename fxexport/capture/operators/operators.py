@@ -193,7 +193,7 @@ class Operators:
 
         def note(function: FunctionType) -> FunctionType:
             note_function(function, noted)
-            return function
+            return self.session.journal.made(function)
 
         return note
 

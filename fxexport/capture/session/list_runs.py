@@ -150,11 +150,17 @@ class Spread:
             yield run
             run = run.rest_of
 
-    def rely_on_places(self) -> None:
-        """Notes that `keeps_places_of` decides something, for what it goes back to."""
+    def rely_on_places(self, other: Spread | None = None) -> None:
+        """Notes that `keeps_places_of` decides something, for what it goes back to.
+
+        Args:
+            other: the run that it was asked for; None for all.
+        """
+        if self is other:
+            return
         self.places_relied_on = True
         for run in self.same_places:
-            run.rely_on_places()
+            run.rely_on_places(other)
 
     def related(self) -> list[Spread]:
         """The runs that this one holds items of, and those that hold items of it."""

@@ -82,6 +82,12 @@ def _refill(value: Any, contents: Sequence[Value]) -> None:
         target[key] = item
 
 
+def _restore(value: Any, contents: Sequence[Value], poison: Poison) -> None:
+    """Gives an object back what it held, unless writes that were taken back have done so."""
+    if any(item is poison for item in _contents(value)):
+        _refill(value, contents)
+
+
 @dataclass
 class _Connected:
     """What may be, or hold, the items of a run."""
@@ -107,15 +113,24 @@ class Lending(Sharing):
         self._loans.update((id(thing), loan) for thing in loan.things)
         self._lent_from.setdefault(id(loan.container), []).append(loan)
 
-    def lent(self, container: Value, key: Size) -> Iterable[Value]:
-        """The items that were read from a list at an index, and are there now; the last one first.
+    def lent(self, container: Value, key: Size, fits: Callable[[Value], bool]) -> Value:
+        """The item that was last read from a list at an index, and is there now.
 
-        They may have been read in a branch or loop that has ended, or be out of date.
+        Args:
+            container: the list.
+            key: the index.
+            fits: tells of an item whether it can be taken: it may have been read in a branch or
+                loop that has ended, or be out of date.
+
+        Returns:
+            None where there is none.
         """
         for loan in reversed(self._lent_from.get(id(container), [])):
             there = loan.container is container and self.same(loan.key, key)
-            if there and self._is_there(loan):
-                yield loan.item
+            if there and self._is_there(loan) and fits(loan.item):
+                _rely_on_place(loan)
+                return loan.item
+        return None
 
     def is_lent(self, item: Value, container: Value, key: Size) -> bool:
         """Whether a list holds an item at an index because it was read from there."""
@@ -123,7 +138,9 @@ class Lending(Sharing):
             loan = self._loans.get(id(thing))
             if loan is not None and loan.item is item and loan.container is container:
                 alike = loan.left is None and self.same(loan.key, key)
-                return alike and self._is_there(loan)
+                if alike and self._is_there(loan):
+                    _rely_on_place(loan)
+                    return True
         return False
 
     def _base_of(self, item: Value) -> Value:
@@ -153,10 +170,18 @@ class Lending(Sharing):
             return born >= self.journal.opened and not noted
         about = self._frozen.about(thing)
         frozen = any(note.value is thing and note.holder() is not None for note in about)
-        merged = any(
-            thing is note.merged or thing is note.source for note in self.aliases.notes.about(thing)
-        )
-        return self.journal.born(thing) >= self.journal.opened and not frozen and not merged
+        new = self.journal.born(thing) >= self.journal.opened
+        return new and not frozen and self.is_one_alone(thing)
+
+    def is_one_alone(self, thing: Value) -> bool:
+        """Whether an object neither stands for another one nor another one for it."""
+        notes = self.aliases.notes.about(thing)
+        return not any(thing is note.merged or thing is note.source for note in notes)
+
+    def connected_to(self, run: Spread) -> set[int]:
+        """The identities of a run, of what may be in it, and of runs that may hold that."""
+        found = self._connected(run, False, None)
+        return {*found.runs, *found.others}
 
     def spoil(self, thing: Value, location: SourceLocation | None) -> None:
         """An object, tensor or run is out of date: reading it is refused."""
@@ -169,7 +194,7 @@ class Lending(Sharing):
             restore = functools.partial(setattr, thing, "stale", before)
         else:
             contents = _contents(thing)
-            restore = functools.partial(_refill, thing, contents)
+            restore = functools.partial(_restore, thing, contents, poison)
             _refill(thing, [poison] * len(contents))
         self._lost.add(Lost(_no_tensor, location, thing, restore))
 
@@ -227,7 +252,7 @@ class Lending(Sharing):
         self._lost.add(Lost(_no_tensor, location, None, restore))
         first = next(iter(container))
         if len(container) == 1 and isinstance(first, Spread) and first.keeps_places_of(loan.run):
-            first.rely_on_places()
+            first.rely_on_places(loan.run)
             loan.run = first
         loan.run = loan.changed()
         container.clear()
@@ -315,6 +340,13 @@ def _gone_from(start: Value) -> dict[int, Spread]:
     """What was taken out of a run, by its identity, with the run that it was taken out of."""
     runs = start.wholes() if isinstance(start, Spread) else ()
     return {id(thing): run for run in runs for thing in run.gone}
+
+
+def _rely_on_place(loan: Loan) -> None:
+    """Notes that the item is taken to be where it was read."""
+    for run in cast("Iterable[Value]", loan.container):
+        if isinstance(run, Spread) and not any(run is one for one in loan.found):
+            run.rely_on_places(loan.run)
 
 
 def kind_of(thing: Value) -> type:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import NoReturn
 
 import sympy
@@ -19,6 +20,7 @@ __all__ = [
     "Place",
     "Poison",
     "Way",
+    "is_out_of_date",
 ]
 
 Place = tuple[SourceLocation | None, str]
@@ -125,3 +127,8 @@ class Poison:
     __matmul__ = __rmatmul__ = __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _read
     __lt__ = __le__ = __gt__ = __ge__ = __getitem__ = __len__ = __call__ = __index__ = _read
     __neg__ = __abs__ = __invert__ = __float__ = __int__ = _read
+
+
+def is_out_of_date(contents: object) -> bool:
+    """Whether the contents of a list are those of one that may have changed under another name."""
+    return isinstance(contents, (list, deque)) and any(type(item) is Poison for item in contents)

@@ -23,6 +23,7 @@ from fxexport.source.exceptions import errors_of_the_program, note_of, note_rais
 __all__ = [
     "LONGEST_CHAIN",
     "each_alternative",
+    "ending_its_path",
     "fewer_alternatives",
     "for_each",
     "is_one_of_several",
@@ -229,7 +230,7 @@ def _told(session: Session, flags: Sequence[Value], outcomes: Sequence[Value]) -
     return whole
 
 
-def _ending_its_path(use: Callable[[Value], Value]) -> Callable[[Value], Value]:
+def ending_its_path(use: Callable[[Value], Value]) -> Callable[[Value], Value]:
     """`use`, where a path ends if Python cannot do that with an alternative."""
 
     def used(value: Value) -> Value:
@@ -288,7 +289,7 @@ def for_each(
             if place is None:
                 return operator(self, *args)
             before, after = args[:place], args[place + 1 :]
-            use = _ending_its_path(lambda one: operate(self, *before, one, *after))
+            use = ending_its_path(lambda one: operate(self, *before, one, *after))
             return each_alternative(self._session, args[place], use)
 
         return operate

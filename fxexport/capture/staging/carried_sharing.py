@@ -29,6 +29,7 @@ from fxexport.capture.values.containers import (
     same_kind,
 )
 from fxexport.capture.values.kinds import same_sort
+from fxexport.capture.values.left_objects import LeftObjects
 from fxexport.capture.values.maybe import HOLE, Maybe, lifted
 from fxexport.capture.values.uncertain_keys import aligned
 from fxexport.source.frames import user_location
@@ -57,6 +58,7 @@ class Left(Protocol):
         body: its graph, and what it has noted.
         starts: what it starts with.
         ends: what it leaves.
+        left: what is in the objects among these that it has changed.
         places: where each of these is merged.
         alone: objects from before the loop that only a variable of it holds.
         since: the journal's number when the loop began: what was made before has a lower one.
@@ -65,6 +67,7 @@ class Left(Protocol):
     body: Body
     starts: list[Value]
     ends: list[Value]
+    left: LeftObjects
     places: list[Place]
     alone: list[Value]
     since: int
@@ -91,7 +94,7 @@ def share(session: Session, values: Sequence[Value], iteration: Left) -> None:
     pairs = [
         (new, old, place)
         for value, end, place in zip(values, iteration.ends, iteration.places, strict=False)
-        for new, old in _tensor_pairs(session, value, end, since)
+        for new, old in _tensor_pairs(session, value, end, iteration)
         if made_since(session, new, since)  # what is constant so far stands for itself
     ]
     session.share_as(
@@ -113,7 +116,7 @@ def share_objects(session: Session, values: Sequence[Value], iteration: Left) ->
     pairs = [
         (new, old, place)
         for value, end, place in zip(values, iteration.ends, iteration.places, strict=False)
-        for new, old in _object_pairs(session, value, end, since)
+        for new, old in _object_pairs(session, value, end, iteration)
         if made_since(session, new, since)
     ]
     for new, old, place in pairs:
@@ -186,9 +189,9 @@ def _only_for(
     for value, end, initial in zip(values, iteration.ends, initials, strict=False):
         if initial is not UNSET and initial is not HOLE and initial is not None:
             continue
-        tensors = _tensor_pairs(session, value, end, iteration.since)
+        tensors = _tensor_pairs(session, value, end, iteration)
         pairs = [(base_of(one), base_of(old)) for one, old in tensors]
-        for one, old in (*_object_pairs(session, value, end, iteration.since), *pairs):
+        for one, old in (*_object_pairs(session, value, end, iteration), *pairs):
             stands_for.setdefault(id(one), (one, []))[1].append(old)
     for one, olds in stands_for.values():
         if all(id(old) in ids for old in olds):
@@ -196,22 +199,23 @@ def _only_for(
 
 
 def _object_pairs(
-    session: Session, value: Value, end: Value, since: int
+    session: Session, value: Value, end: Value, iteration: Left
 ) -> Iterator[tuple[Value, Value]]:
     """The objects of a carried value, each beside what it stands for."""
     if value is end or value is HOLE or end is HOLE:
         return
     if isinstance(value, Maybe):
-        yield from _object_pairs(session, value.value, lifted(end, value.absent)[1], since)
+        yield from _object_pairs(session, value.value, lifted(end, value.absent)[1], iteration)
         return
     if isinstance(value, Choice) or isinstance(end, Choice):
-        for one, old in _alternatives_beside(session, value, end, since):
-            yield from _object_pairs(session, one, old, since)
+        for one, old in _alternatives_beside(session, value, end, iteration.since):
+            yield from _object_pairs(session, one, old, iteration)
         return
     if not same_kind(value, end):
         return
     if is_mutable(value):
         yield value, end
+    end = iteration.left.of(end)
     if is_open(value) or is_open(end):
         return
     keys = keys_of(value)
@@ -220,7 +224,7 @@ def _object_pairs(
     else:
         pairs = zip(aligned(value, keys), aligned(end, keys), strict=True)
     for one, old in pairs:
-        yield from _object_pairs(session, one, old, since)
+        yield from _object_pairs(session, one, old, iteration)
 
 
 def one_object(ends: Sequence[Value]) -> list[Share]:
@@ -233,22 +237,23 @@ def one_object(ends: Sequence[Value]) -> list[Share]:
 
 
 def _tensor_pairs(
-    session: Session, value: Value, end: Value, since: int
+    session: Session, value: Value, end: Value, iteration: Left
 ) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
     """The tensors of a carried value, each beside what it stands for; more where that varies."""
+    left = iteration.left
     if not holds_choice(value) and not holds_choice(end):
-        yield from zip(tensors_in(value), tensors_in(end), strict=False)
+        yield from zip(tensors_in(value), tensors_in(end, left.parts_of), strict=False)
         return
     if isinstance(value, Choice) or isinstance(end, Choice):
-        for one, old in _alternatives_beside(session, value, end, since):
-            yield from _tensor_pairs(session, one, old, since)
+        for one, old in _alternatives_beside(session, value, end, iteration.since):
+            yield from _tensor_pairs(session, one, old, iteration)
         return
-    parts = parts_of(value), parts_of(end)
+    parts = parts_of(value), left.parts_of(end)
     if parts[0] is None or parts[1] is None or len(parts[0]) != len(parts[1]):
-        yield from itertools.product(tensors_in(value), list(tensors_in(end)))
+        yield from itertools.product(tensors_in(value), list(tensors_in(end, left.parts_of)))
         return
     for one, old in zip(parts[0], parts[1], strict=True):
-        yield from _tensor_pairs(session, one, old, since)
+        yield from _tensor_pairs(session, one, old, iteration)
 
 
 def _alternatives_beside(
@@ -269,17 +274,19 @@ def spoil_carried(session: Session, values: Sequence[Value], iteration: Left) ->
     """Lists that are out of date at the end of an iteration are so where they are carried to."""
     spoilt = iteration.body.remembered.spoilt()
     for value, end in zip(values, iteration.ends, strict=False) if spoilt else ():
-        _spoil_runs(session, value, end, spoilt)
+        _spoil_runs(session, value, end, spoilt, iteration.left)
 
 
-def _spoil_runs(session: Session, value: Value, end: Value, spoilt: set[int]) -> None:
+def _spoil_runs(
+    session: Session, value: Value, end: Value, spoilt: set[int], left: LeftObjects
+) -> None:
     if is_open(value) and isinstance(end, (list, tuple, deque)) and is_spoilt(end, spoilt):
         for run in value:
             if isinstance(run, Spread):
                 session.spoil(run, user_location())
         return
-    for part, old in zip(parts_of(value) or [], parts_of(end) or [], strict=False):
-        _spoil_runs(session, part, old, spoilt)
+    for part, old in zip(parts_of(value) or [], left.parts_of(end) or [], strict=False):
+        _spoil_runs(session, part, old, spoilt, left)
 
 
 def may_share(
@@ -291,6 +298,7 @@ def may_share(
     *,
     strict: bool = False,
     alone: bool = False,
+    left: LeftObjects | None = None,
 ) -> None:
     """Notes that in the first iteration a carried tensor is the one from before the loop.
 
@@ -302,6 +310,7 @@ def may_share(
         place: where it is merged.
         strict: whether others hold `initial` in any case.
         alone: whether nothing else refers to `initial`, so that nothing shows which object it is.
+        left: what is in objects of `initial`, where that has been taken back.
     """
     if isinstance(start, torch.Tensor):
         session.merged_from(start, initial, place=place)
@@ -312,11 +321,11 @@ def may_share(
         return
     if isinstance(start, Maybe):
         there = lifted(initial, start.absent)[1]
-        may_share(session, start.value, there, since, place, strict=strict)
+        may_share(session, start.value, there, since, place, strict=strict, left=left)
         return
     if isinstance(start, Choice):
         for one, old in _alternatives_beside(session, start, initial, since):
-            may_share(session, one, old, since, place, strict=strict)
+            may_share(session, one, old, since, place, strict=strict, left=left)
         return
     if not same_kind(start, initial):
         return
@@ -324,6 +333,8 @@ def may_share(
         session.aliases.note(start, [initial], strict, place)
     if is_mutable(start) and not alone:
         session.frozen_as(start, initial)
+    if left is not None:
+        initial = left.of(initial)
     if is_open(start):
         for run in start:
             if isinstance(run, Spread):
@@ -335,4 +346,4 @@ def may_share(
     else:
         pairs = zip(aligned(start, keys), aligned(initial, keys), strict=True)
     for part, old in pairs:
-        may_share(session, part, old, since, place, strict=strict)
+        may_share(session, part, old, since, place, strict=strict, left=left)

@@ -57,7 +57,7 @@ class ClosurePlan:
         new.__kwdefaults__ = named
         new.__qualname__, new.__module__ = old.__qualname__, old.__module__
         new.__dict__.update(old.__dict__)
-        return new
+        return journal.made(new)
 
 
 class ClosurePlans:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import cast
 
 import torch
@@ -106,14 +106,16 @@ def cut(
     return session.tensors.wrap(fake)
 
 
-def tensors_in(item: Value) -> Iterator[torch.Tensor]:
-    """The tensors in an item of a list."""
+def tensors_in(
+    item: Value, apart: Callable[[Value], list[Value] | None] = parts_of
+) -> Iterator[torch.Tensor]:
+    """The tensors in an item of a list; `apart` takes values apart."""
     if isinstance(item, torch.Tensor):
         yield item
     elif isinstance(item, Spread) and item.views is not None:
         yield cast("torch.Tensor", item.views.source)
-    for part in parts_of(item) or []:
-        yield from tensors_in(part)
+    for part in apart(item) or []:
+        yield from tensors_in(part, apart)
 
 
 def objects_in(item: Value) -> Iterator[Value]:

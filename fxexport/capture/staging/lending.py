@@ -35,9 +35,9 @@ def lent(
         key: an index that is known to be inside.
         from_start: gives an index that may count from the end as one that counts from the start.
     """
-    for known in session.lent(items, key):
-        if _is_readable(session, known):
-            return known
+    known = session.lent(items, key, lambda item: _is_readable(session, item))
+    if known is not None:
+        return known
     item = item_of(session, run, key)
     things = things_in(session, item)
     if not things or (run.views is not None and not isinstance(run.views, PackedRun)):

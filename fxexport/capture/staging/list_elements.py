@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
@@ -34,6 +34,7 @@ from fxexport.capture.values.containers import (
     same_kind,
 )
 from fxexport.capture.values.kinds import Mismatch, describe, fits, leaf_kind, same_constant
+from fxexport.capture.values.left_objects import LeftObjects
 from fxexport.capture.values.maybe import HOLE, Maybe
 from fxexport.capture.values.uncertain_keys import aligned, joined_keys
 
@@ -46,6 +47,7 @@ class Elements:
     Args:
         session: the capture.
         held: what tensors held, by identity, where that is no longer what they hold.
+        left: what is in objects, where that has been taken back.
         mixed: whether the items of a list may be of several kinds.
     """
 
@@ -53,10 +55,12 @@ class Elements:
         self,
         session: Session,
         held: Mapping[int, torch.Tensor] | None = None,
+        left: LeftObjects | None = None,
         *,
         mixed: bool = True,
     ) -> None:
         self._session = session
+        self._left = left or LeftObjects()
         # Where there is an alternative to staging, that is better than a choice.
         self._mixed = mixed and not session.trials
         self._held = held or {}
@@ -90,8 +94,15 @@ class Elements:
 
     # -- the pattern of one value ------------------------------------------------------------------
 
-    def of_value(self, value: Value) -> Pattern:
-        """The pattern of a variable that holds such values."""
+    def of_value(self, value: Value, stays: Callable[[Value], bool] = lambda _: False) -> Pattern:
+        """The pattern of a variable that holds such values.
+
+        Args:
+            value: one of them.
+            stays: tells of an object whether it is that very object in all of them.
+        """
+        if stays(value):
+            return Constant(value)
         if isinstance(value, torch.Tensor):
             return self.of_tensor(value)
         kind = leaf_kind(value)
@@ -99,9 +110,10 @@ class Elements:
             return Number(kind)
         if is_open(value):
             return ListOf(value, self.element_of(list(value)))
+        value = self._left.of(value)
         parts = parts_of(value)
         if parts is not None:
-            return Parts(value, [self.of_value(part) for part in parts])
+            return Parts(value, [self.of_value(part, stays) for part in parts])
         return Constant(value)
 
     def of_tensor(self, tensor: torch.Tensor) -> TensorOf:

@@ -96,13 +96,16 @@ def stage_loop(
         for fact in recorded.needed:
             session.env.learn(fact)
         session.spoil_made(recorded.body.remembered, recorded.body.writes.serial)
+        if not recorded.moved <= before.moved:
+            before.moved |= recorded.moved
+            continue
         if recorded.new_slots:
             slots.extend(recorded.new_slots)
             patterns.extend(_first_pattern(session, slot.get()) for slot in recorded.new_slots)
             last = None
             continue
         last = recorded
-        widening.held = recorded.held
+        widening.held, widening.left = recorded.held, recorded.left
         try:
             widened = [
                 widening.widen(pattern, start, end, slot.name, contents=slot.is_contents)

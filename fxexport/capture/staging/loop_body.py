@@ -15,10 +15,10 @@ from fxexport import _torch_compat as compat
 from fxexport.capture.recording.types import Condition, GraphValue, Size, Value
 from fxexport.capture.session.capture_errors import words_of
 from fxexport.capture.session.example_sizes import relations_among
-from fxexport.capture.session.journal import Slot, Writes
+from fxexport.capture.session.journal import Slot, SlotKey, Writes
 from fxexport.capture.session.list_runs import Spread, only_run
 from fxexport.capture.session.memory import item_changed
-from fxexport.capture.session.refusals import Place, Poison
+from fxexport.capture.session.refusals import Place, Poison, is_out_of_date
 from fxexport.capture.session.session import Session
 from fxexport.capture.session.sharing_notes import Lost
 from fxexport.capture.session.transaction import Body
@@ -46,6 +46,7 @@ from fxexport.capture.values.containers import (
     parts_of,
     rebuild_like,
 )
+from fxexport.capture.values.left_objects import LeftObjects
 from fxexport.capture.values.maybe import HOLE
 from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError
@@ -81,10 +82,14 @@ class Iteration:
     new_slots: list[Slot] = field(default_factory=list)
     # what the tensors in `ends` hold when the iteration ends, by their identity
     held: dict[int, torch.Tensor] = field(default_factory=dict)
+    # what is in the objects that the iteration has changed and leaves
+    left: LeftObjects = field(default_factory=LeftObjects)
     # whether each of them is lost, and what it may share memory with
     shares: list[Share] = field(default_factory=list)
     # the classes of which items of each list of varying length may share an object
     shared: list[frozenset[type]] = field(default_factory=list)
+    # lists whose items are no longer where the iteration has taken them to be
+    moved: set[SlotKey] = field(default_factory=set)
     # relations of the inputs' dimensions without which there is no first iteration
     needed: list[compat.SizeFact] = field(default_factory=list)
 
@@ -98,12 +103,14 @@ class Before:
         certain: whether there is a first iteration for certain.
         alone: objects that variables hold, and that nothing else refers to.
         since: the journal's number: what was made before has a lower one.
+        moved: lists, by their slots, whose items are at other places after an iteration.
     """
 
     location: SourceLocation | None
     certain: bool
     alone: list[Value]
     since: int
+    moved: set[SlotKey] = field(default_factory=set)
 
 
 def record_iteration(
@@ -151,7 +158,7 @@ def record_iteration(
                 session.journal.touch(slot)
                 start = make(session, pattern, carried)
                 if isinstance(pattern, ListOf):
-                    _begin_run(session, start, before[slot.key])
+                    _begin_run(session, start, before[slot.key], slot.key in known.moved)
                 if varies(slot, pattern, before[slot.key]):
                     place, old = (known.location, slot.name), before[slot.key]
                     alone = any(old is one for one in known.alone)
@@ -187,7 +194,9 @@ def record_iteration(
             _refuse_rewritten_items(session, patterns, found.ends, body.writes)
             session.settle()
             found.shared = _check_runs(session, patterns, starts, found.ends)
+            found.moved = _moved(slots, patterns, starts, found.ends)
             found.held = {id(t): tensors.inner(t) for end in found.ends for t in tensors_in(end)}
+            found.left = LeftObjects(found.ends, body.writes)
             keys = {slot.key for slot in slots}
             found.new_slots = [slot for slot in body.writes.slots() if slot.key not in keys]
             found.shares = [*shares(session, found.ends, since), *one_object(found.ends)]
@@ -220,6 +229,8 @@ def _as_it_is(session: Session, start: Value, since: int) -> Value:
 def varies(slot: Slot, pattern: Pattern, initial: Value) -> bool:
     """Whether a slot may hold something else than before the loop."""
     if not isinstance(pattern, Constant) or isinstance(pattern.value, Poison):
+        return True
+    if slot.is_contents and is_out_of_date(pattern.value):
         return True
     single = ("cell", "global", "attribute")
     return slot.key[0] in single and pattern.value is not initial and pattern.value is not HOLE
@@ -265,12 +276,33 @@ def _items(value: Value) -> list[Value]:
     return list(value) if isinstance(value, (list, tuple, deque)) else []
 
 
-def _begin_run(session: Session, start: Value, initial: Value) -> None:
-    """What is known of the items of a list before an iteration: as before the loop."""
+def _begin_run(session: Session, start: Value, initial: Value, moved: bool) -> None:
+    """What is known of the items of a list before an iteration: as before the loop.
+
+    `moved` says that they are at other places.
+    """
     (run,) = cast("Sequence[Spread]", start)
     run.shared = shared_kinds(session, _items(initial))
     before = only_run(_items(initial))
-    run.same_places = [] if before is None else [before]
+    run.same_places = [] if before is None or moved else [before]
+
+
+def _moved(
+    slots: Sequence[Slot],
+    patterns: Sequence[Pattern],
+    starts: Sequence[Value],
+    ends: Sequence[Value],
+) -> set[SlotKey]:
+    """Lists whose items the iteration takes to be where they were before the loop: they are not."""
+    found: set[SlotKey] = set()
+    for slot, pattern, start, end in zip(slots, patterns, starts, ends, strict=True):
+        if not isinstance(pattern, ListOf):
+            continue
+        (run,) = cast("Sequence[Spread]", start)
+        last = only_run(_items(end))
+        if run.places_relied_on and (last is None or not last.keeps_places_of(run)):
+            found.add(slot.key)
+    return found
 
 
 def _check_runs(
@@ -289,13 +321,8 @@ def _check_runs(
         (run,) = cast("Sequence[Spread]", start)
         after = shared_kinds(session, _items(end))
         last = only_run(_items(end))
-        moved = last is None or not last.keeps_places_of(run)
         back = last is None or not any(one is run for one in last.wholes())
-        if (
-            (run.places_relied_on and moved)
-            or (run.gone_relied_on and back)
-            or not run.relied_on.isdisjoint(after - run.shared)
-        ):
+        if (run.gone_relied_on and back) or not run.relied_on.isdisjoint(after - run.shared):
             raise item_changed("an object or tensor changes")
         found.append(run.shared | after)
     return found

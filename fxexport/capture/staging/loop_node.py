@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 import torch
@@ -36,6 +36,7 @@ from fxexport.capture.staging.patterns import (
 )
 from fxexport.capture.staging.runs import hold
 from fxexport.capture.staging.sequence_items import columns_of
+from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.kinds import as_kind
 from fxexport.capture.values.maybe import HOLE, Maybe
 from fxexport.graph import scalars
@@ -64,11 +65,12 @@ def write_loop(
     ):
         initial.extend(_nodes(session, pattern, slot.get()))
         with recorder.reopened(frame):
-            final.extend(_nodes(session, pattern, end, recorded.held))
+            final.extend(_nodes(session, pattern, end, recorded))
         if isinstance(pattern, ListOf):
             every = recorded.condition is True and first is True
             count = trip_count if every else None
-            pattern.length = _length_after(session, slot.get(), start, end, count)
+            left = recorded.left.of(end)
+            pattern.length = _length_after(session, slot.get(), start, left, count)
     with recorder.reopened(frame):
         condition = session.node_of(recorded.condition)
     values: list[Variable] = []
@@ -96,9 +98,10 @@ def write_loop(
         slots, patterns, finals, recorded.starts, recorded.ends, recorded.shared, strict=True
     ):
         if isinstance(pattern, ListOf):
-            run, before, after = (only_run(_items(one)) for one in (value, slot.get(), end))
+            items = _items(recorded.left.of(end))
+            run, before, after = map(only_run, (_items(value), _items(slot.get()), items))
             assert run is not None
-            hold(session, [*_items(slot.get()), *_items(end)], run)
+            hold(session, [*_items(slot.get()), *items], run)
             run.shared = shared
             begun = only_run(_items(start))
             assert begun is not None
@@ -116,7 +119,7 @@ def write_loop(
             old = slot.get()
             alone = any(old is one for one in recorded.alone)
             may_share(session, value, old, since, place, alone=alone)
-            may_share(session, value, end, since, place)
+            may_share(session, value, end, since, place, left=recorded.left)
             session.journal.touch(slot)
             slot.set(value)
     return node
@@ -162,14 +165,16 @@ def _length_after(
 
 
 def _nodes(
-    session: Session, pattern: Pattern, value: Value, held: Mapping[int, torch.Tensor] | None = None
+    session: Session, pattern: Pattern, value: Value, leaving: Iteration | None = None
 ) -> list[Operand]:
     """The nodes of the present frame for the variables of a pattern in a value.
 
-    `held` has what tensors held when the value was left, where that is no longer what they hold.
+    `leaving` is the iteration that has left it, if one has.
     """
     if isinstance(pattern, (Constant, Ran)):
         return []
+    if leaving is not None and not _is_one_of(pattern):
+        value = leaving.left.of(value)
     if isinstance(pattern, ListOf):
         return _list_nodes(session, pattern, _items(value))
     if value is UNSET and not (isinstance(pattern, Parts) and isinstance(pattern.like, Maybe)):
@@ -181,16 +186,21 @@ def _nodes(
         return [
             node
             for item, part in zip(pattern.items, parts, strict=True)
-            for node in _nodes(session, item, part, held)
+            for node in _nodes(session, item, part, leaving)
         ]
     if isinstance(pattern, Number):
         return [session.node_of(as_kind(value, pattern.kind))]
     assert isinstance(pattern, TensorOf)
     if not isinstance(value, torch.Tensor):
         value = torch.scalar_tensor(cast("int", value), dtype=pattern.dtype)
-    if held is not None and id(value) in held:
-        return [session.recorder.node_of(held[id(value)])]
+    if leaving is not None and id(value) in leaving.held:
+        return [session.recorder.node_of(leaving.held[id(value)])]
     return [session.node_of(value)]
+
+
+def _is_one_of(pattern: Pattern) -> bool:
+    """Whether values of a pattern are one of several things, which object it is among them."""
+    return isinstance(pattern, Parts) and isinstance(pattern.like, (Maybe, Choice))
 
 
 def _list_nodes(session: Session, pattern: ListOf, items: list[Value]) -> list[Operand]:

@@ -89,15 +89,21 @@ def things_in(session: Session, item: Value) -> list[Value]:
 def shared_kinds(session: Session, items: Sequence[Value]) -> frozenset[type]:
     """The classes, torch.Tensor among them, of which two items may share an object."""
     runs = [item for item in items if isinstance(item, Spread)]
-    if len(runs) > 1:
-        return frozenset({object})
     found: set[type] = set()
     for run in runs:
         found |= run.shared
+    in_runs: set[int] = set()
+    for run in runs:
+        near = session.connected_to(run)
+        if not in_runs.isdisjoint(near):
+            return frozenset({object})
+        in_runs |= near
     seen: set[int] = set()
     for item in items:
         for thing in [] if isinstance(item, Spread) else things_in(session, item):
-            if id(thing) in seen or not session.is_fresh(thing):
+            tensor = isinstance(thing, torch.Tensor)
+            apart = session.is_fresh(thing) if tensor else session.is_one_alone(thing)
+            if id(thing) in seen or id(thing) in in_runs or not apart:
                 found.add(kind_of(thing))
             seen.add(id(thing))
     return frozenset(found)

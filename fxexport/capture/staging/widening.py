@@ -15,7 +15,7 @@ import torch
 
 from fxexport.capture.recording.types import Value
 from fxexport.capture.session.journal import UNSET
-from fxexport.capture.session.refusals import AliasRefused
+from fxexport.capture.session.refusals import AliasRefused, is_out_of_date
 from fxexport.capture.session.session import Poison, Session, sym_type
 from fxexport.capture.staging.list_elements import Elements
 from fxexport.capture.staging.patterns import (
@@ -47,6 +47,8 @@ from fxexport.capture.values.kinds import (
     lengths_differ,
     same_constant,
 )
+from fxexport.capture.values.left_objects import LeftObjects
+from fxexport.capture.values.made_anew import made_anew
 from fxexport.capture.values.maybe import HOLE, Maybe
 from fxexport.capture.values.uncertain_keys import aligned, joined_keys
 from fxexport.source.frames import user_location
@@ -89,6 +91,8 @@ class Widening:
         # What the tensors that the last iteration has left hold, by their identity: a tensor from
         # outside that the iteration has written in place has been restored.
         self.held: dict[int, torch.Tensor] = {}
+        # What is in the objects that it has changed where they are; these have been restored too.
+        self.left = LeftObjects()
 
     def widen(
         self, pattern: Pattern, start: Value, end: Value, name: str, *, contents: bool = False
@@ -112,6 +116,9 @@ class Widening:
             start, end = (HOLE if value is UNSET else value for value in (start, end))
             if isinstance(pattern, Constant) and pattern.value is UNSET:
                 pattern = Constant(HOLE)
+        if contents and is_out_of_date(end):
+            known = isinstance(pattern, Constant) and is_out_of_date(pattern.value)
+            return pattern if known else Constant(end)
         try:
             widen = self._widen_as_one if contents else self._widen
             return widen(pattern, start, end)
@@ -148,6 +155,7 @@ class Widening:
             if self._is_itself(pattern.value) and self._apart:
                 raise Mismatch("one object before an iteration, another one after it")
             return self._widen_constant(pattern, end)
+        end = self.left.of(end)
         if isinstance(pattern, TensorOf):
             return self._widen_tensor(pattern, end)
         if isinstance(pattern, Number):
@@ -174,7 +182,8 @@ class Widening:
             return self._widen_choice(pattern, start, end)
         if self._apart and self._is_itself(end):
             return Itself(end)
-        return self._elements.of_value(end)
+        self._refuse_made_anew(end)
+        return self._of_value(end)
 
     def _widen_parts(self, pattern: Parts, start: Value, end: Value) -> Pattern:
         keys = keys_of(start)
@@ -242,8 +251,9 @@ class Widening:
                 raise self._two_alike(value)
             taken.add(len(values) if k is None else k)
             if k is None:
+                self._refuse_made_anew(value, values)
                 itself = apart and self._is_itself(value)
-                values.append(Itself(value) if itself else self._elements.of_value(value))
+                values.append(Itself(value) if itself else self._of_value(value))
             elif not isinstance(values[k], Itself):
                 known = starts[k] if k < len(starts) else value
                 values[k] = self._widen_as_one(values[k], known, value)
@@ -280,6 +290,21 @@ class Widening:
         if isinstance(value, torch.Tensor):
             return self.session.tensors.born(value) <= self._since
         return is_mutable(value) and self.session.journal.born(value) <= self._since
+
+    def _refuse_made_anew(self, value: Value, known: Sequence[Pattern] = ()) -> None:
+        """Refuses what is another one in each iteration; `known` is what earlier ones left."""
+        others = [one.value for one in known if isinstance(one, Constant)]
+        what = made_anew(self.session, value, self._since, others)
+        if what:
+            raise Mismatch(f"{what} that is made anew in each iteration", final=True)
+
+    def _of_value(self, value: Value) -> Pattern:
+        """The pattern of a variable that holds such values."""
+        return self._elements.of_value(value, self._is_object_itself)
+
+    def _is_object_itself(self, value: Value) -> bool:
+        """Whether a value is an object from before the loop: what is the same one stays so."""
+        return is_mutable(value) and self._is_itself(value)
 
     def _widen_flag(self, pattern: Pattern, start: Value, end: Value) -> Pattern:
         if isinstance(pattern, Constant) and pattern.value is False and end is True:
@@ -319,6 +344,7 @@ class Widening:
         return NeedsFirstIteration(text) if self._peels else Mismatch(text)
 
     def _widen_object(self, pattern: Constant, value: Value, end: Value) -> Pattern:
+        end = self.left.of(end)
         if isinstance(value, frozenset) and value == end:
             return pattern
         if same_kind(value, end) and lengths_differ(value, end):
@@ -368,11 +394,11 @@ class Widening:
 
     @property
     def _elements(self) -> Elements:
-        return Elements(self.session, self.held)
+        return Elements(self.session, self.held, self.left)
 
     def _elements_of(self, value: Value) -> Elements:
         """A tuple does not grow: items of several kinds are tuples of several kinds."""
-        return Elements(self.session, self.held, mixed=not isinstance(value, tuple))
+        return Elements(self.session, self.held, self.left, mixed=not isinstance(value, tuple))
 
     # -- lists of varying length ------------------------------------------------------------------
 

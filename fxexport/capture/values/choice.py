@@ -84,18 +84,28 @@ class Choice:
         )
 
 
-def first_in(value: Any, kinds: type | tuple[type, ...]) -> Any:
-    """The first value of some classes in an argument, looked for in plain containers and slices."""
+def first_in(
+    value: Any, kinds: type | tuple[type, ...], around: frozenset[int] = frozenset()
+) -> Any:
+    """The first value of some classes in an argument, looked for in plain containers and slices.
+
+    `around` has the identities of the containers that it is in: one may contain itself.
+    """
     if isinstance(value, kinds):
         return value
     if isinstance(value, slice):
-        value = (value.start, value.stop, value.step)
-    if type(value) is dict:
-        value = list(value.values())
-    if isinstance(value, (list, tuple)) and not isinstance(value, torch.Size):
-        found = (first_in(item, kinds) for item in value)
-        return next((one for one in found if one is not None), None)
-    return None
+        items: Any = (value.start, value.stop, value.step)
+    elif type(value) is dict:
+        items = value.values()
+    elif isinstance(value, (list, tuple)) and not isinstance(value, torch.Size):
+        items = value
+    else:
+        return None
+    if id(value) in around:
+        return None
+    within = around | {id(value)}
+    found = (first_in(item, kinds, within) for item in items)
+    return next((one for one in found if one is not None), None)
 
 
 def settled_to(value: Any, uncertain: Any, by: Any) -> Any:
