@@ -72,6 +72,7 @@ THEMES = (
     "loops_left_early",
     "membership",
     "tries",
+    "raised_by_kernels",
     "raised_exceptions",
     "raised_in_loops",
     "raised_pitfalls",

@@ -74,7 +74,7 @@ def branch_rt(x):
     return y
 
 
-PROGRAMS.add(branch_rt, *ROWS, expect="refuse")
+PROGRAMS.add(branch_rt, *ROWS)
 
 
 def branch_attr(x):

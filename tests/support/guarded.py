@@ -147,6 +147,34 @@ def decides_on_one_element(x: torch.Tensor) -> torch.Tensor:
     return x - 1
 
 
+def indexes_no_rows(x: torch.Tensor) -> torch.Tensor:
+    if x.shape[0] == 0:
+        return x[0]
+    return x.sum(0)
+
+
+def takes_the_largest_of_no_rows(x: torch.Tensor) -> torch.Tensor:
+    if x.shape[0] == 0:
+        return x.max(0).values
+    return x.sum(0)
+
+
+def multiplies_what_does_not_fit(x: torch.Tensor) -> torch.Tensor:
+    y = x[:, :2]
+    if x.max() > 10:
+        y = y @ torch.ones(3, 3)
+    return y.sum()
+
+
+def reshapes_a_large_row(x: torch.Tensor) -> torch.Tensor:
+    total = x.new_zeros(())
+    for row in x:
+        if row.max() > 10:
+            total = total + row[:2].view(3).sum()
+        total = total + row.sum()
+    return total
+
+
 def packs(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     packed = torch.nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True)
     return packed.data * 2
@@ -226,6 +254,22 @@ GUARDED = (
         ((ones, 1), (ones, 0), (ones, 2), (ones, -3)),
         ((ones, 3), (ones, -4)),
         "inside its 3 items",
+    ),
+    Guarded(indexes_no_rows, ((ones,), (mixed,), (ones[:1],)), ((none,),), "x_d0 >= 1|IndexError"),
+    Guarded(
+        takes_the_largest_of_no_rows, ((ones,), (ones[:1],)), ((none,),), "needs x_d0 >= 1|max"
+    ),
+    Guarded(
+        multiplies_what_does_not_fit,
+        ((ones,), (mixed,), (ones[:1],)),
+        ((large,), (large[1:],)),
+        "mat1 and mat2|same reduction dim",
+    ),
+    Guarded(
+        reshapes_a_large_row,
+        ((ones,), (none,), (mixed,)),
+        ((large,), (torch.cat([ones, large]),)),
+        "RuntimeError: shape",
     ),
     Guarded(
         packs,

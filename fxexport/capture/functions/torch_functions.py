@@ -23,6 +23,8 @@ from fxexport.capture.functions.sized_functions import NUMBERS_ONLY, OF_NUMBERS,
 from fxexport.capture.functions.undecided_calls import Call, UndecidedCalls
 from fxexport.capture.operators.dynamic_iterables import Dynamic, rows
 from fxexport.capture.operators.operators import Operators
+from fxexport.capture.raised_calls.caught import call_where_caught
+from fxexport.capture.raised_calls.on_paths import as_raised
 from fxexport.capture.recording.types import Function, OpArgs, OpKwargs, holds_dynamic
 from fxexport.capture.session.session import is_symbolic, sym_type
 from fxexport.codes.ids import Code
@@ -50,6 +52,8 @@ class FunctionMode(TorchFunctionMode):
         self._operators = operators
         self._session = operators.session
         self._undecided_calls = UndecidedCalls(self._session)
+        # How many calls of functions are inside each other just now.
+        self._depth = 0
         tensor: Any = torch.Tensor
         aten: Any = torch.ops.aten
         self._table: dict[object, Callable[..., object]] = {
@@ -135,6 +139,23 @@ class FunctionMode(TorchFunctionMode):
         kwargs: OpKwargs | None = None,
     ) -> object:
         kwargs = kwargs or {}
+        self._depth += 1
+        make = functools.partial(self._called, func, args, kwargs)
+        try:
+            if self._depth > 1:
+                return make()
+            return call_where_caught(self._session, func, args, kwargs, make)
+        except Exception as error:
+            if self._depth > 1:
+                raise
+            raised = as_raised(self._session, func, args, kwargs, error)
+            if raised is error:
+                raise
+            raise raised from None  # a cause would be another one in each recording
+        finally:
+            self._depth -= 1
+
+    def _called(self, func: Function, args: OpArgs, kwargs: OpKwargs) -> object:
         if "generator" in kwargs:
             if isinstance(func, torch._ops.OpOverload):
                 func = func.overloadpacket  # the overload without a generator

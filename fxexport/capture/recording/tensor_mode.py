@@ -17,6 +17,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.kernels.data_requirements import data_rule
+from fxexport.capture.kernels.index_requirements import index_rule
 from fxexport.capture.kernels.matrix_functions import MATRIX_FUNCTIONS
 from fxexport.capture.kernels.quantized_tensors import (
     refuse_quantized_operator,
@@ -83,6 +84,17 @@ class Watch(Protocol):
 
     def raises_unless(self, holds: torch.Tensor, text: str) -> None:
         """PyTorch raises where a condition on the data, bool[], does not hold."""
+
+    def may_catch_of_indices(self) -> bool:
+        """Whether the program may catch what is raised for an index that is outside."""
+
+    def raises_where_outside(
+        self, holds: torch.Tensor | bool | torch.SymBool, kind: type[Exception], *, writes: bool
+    ) -> None:
+        """PyTorch raises an exception of a class where indices are not inside.
+
+        `writes`: it has written something in place then.
+        """
 
     def reads_under_another_name(self, real: torch.Tensor) -> None:
         """A real tensor is met whose memory has been written through another one."""
@@ -337,6 +349,7 @@ class TensorMode(compat.UserMode):
                 out = func(*checked[0], **checked[1])
             self._raise_unless_solved(out[-1], func._schema.name.removeprefix("aten::"))
             return out
+        self._ask_of_indices(func, args, kwargs)
         self.dispatching += 1
         try:
             out = self._dispatched(func, args, kwargs)
@@ -351,6 +364,14 @@ class TensorMode(compat.UserMode):
             for holds, text in needs:
                 self.watch.raises_unless(holds, text)
         return out
+
+    def _ask_of_indices(self, func: torch._ops.OpOverload, args: OpArgs, kwargs: OpKwargs) -> None:
+        """Keeps both ways where the program may catch that an index is outside."""
+        rule = index_rule(func)
+        if rule is not None and self.watch.may_catch_of_indices():
+            with self:
+                for holds, kind in rule(*args, **kwargs):
+                    self.watch.raises_where_outside(holds, kind, writes=func._schema.is_mutable)
 
     def _raise_unless_solved(self, info: torch.Tensor, function: str) -> None:
         """What functions of linear algebra do with LAPACK's answer: 0 where there is a result."""

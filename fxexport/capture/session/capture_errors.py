@@ -14,7 +14,7 @@ from fxexport.source.exceptions import note_of
 from fxexport.source.frames import frames_of_traceback, user_location
 from fxexport.source.location import SourceLocation
 
-__all__ = ["in_words", "line_of", "refusal_of", "unsaid", "words_of"]
+__all__ = ["in_words", "line_of", "refusal_of", "unsaid", "without_names", "words_of"]
 
 # How PyTorch writes numbers that have no value while a model is captured (in "4xu0" as well).
 _SYMBOL = re.compile(r"(?<![^\Wx\d])(?:u|zuf)\d+(?![^\Wx])")
@@ -28,7 +28,7 @@ def unsaid(text: str) -> Unsaid:
 
 
 class Unsaid:
-    """Stands for the text of an exception that Python raises in words of its own."""
+    """Stands for the text of an exception that Python or PyTorch raises in words of its own."""
 
     def __init__(self, text: str) -> None:
         """`text` says in ours what was expected."""
@@ -36,7 +36,7 @@ class Unsaid:
 
     def _read(self, *args: object) -> Any:
         raise UnsupportedError(
-            f"the text of an exception that Python raises is read here ({self.fx_text})",
+            f"the text of an exception that Python or PyTorch raises is read here ({self.fx_text})",
             code=Code.EXCEPTION,
             location=user_location(),
             hint="test the condition with an if, and raise the exception there",
@@ -68,6 +68,11 @@ def in_words(text: str, names: Mapping[str, str]) -> str | None:
     """
     named = _SYMBOL.sub(lambda found: names.get(found[0], found[0]), text)
     return None if _SYMBOL.search(named) or _TYPES.search(named) else named
+
+
+def without_names(text: str, names: Mapping[str, str]) -> str:
+    """`in_words`, with a question mark for a number that has no name."""
+    return _SYMBOL.sub(lambda found: names.get(found[0], "?"), text)
 
 
 def refusal_of(

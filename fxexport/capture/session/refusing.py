@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterable
 from types import FrameType
 
+import torch
+
 from fxexport.capture.recording.types import Value
 from fxexport.capture.session.capture_errors import unsaid
 from fxexport.capture.session.identities import Identities
@@ -113,12 +115,33 @@ class Refusing(Identities):
         kind = getattr(builtins, error, None)
         if kind is None or not self.tries.may_catch(kind):
             return False
+        self._raise_unless(condition, text, kind)
+        return True
 
+    def _raise_unless(self, condition: Value, text: str, kind: type[BaseException]) -> None:
         def throw() -> None:
             raise note_raised(kind(unsaid(f"expected that {text}")))
 
         self.raise_where(condition, False, throw, (kind,))
-        return True
+
+    def may_catch_of_indices(self) -> bool:
+        """Whether the program may catch what is raised for an index that is outside."""
+        tries = self.tries
+        return tries.handling and (tries.may_catch(IndexError) or tries.may_catch(RuntimeError))
+
+    def raises_where_outside(
+        self, holds: torch.Tensor | bool | torch.SymBool, kind: type[Exception], *, writes: bool
+    ) -> None:
+        """Keeps both ways where the program may catch that indices are not inside.
+
+        Raises:
+            UnsupportedError: what is written in place before that is left as nothing defines.
+        """
+        if holds is True or not self.tries.may_catch(kind):
+            return
+        if writes:
+            raise self.tries.refusal()
+        self._raise_unless(holds, "all indices are inside", kind)
 
     def refuse_if_caught(self, error: str) -> None:
         """To be called where something is taken for granted without which PyTorch raises.

@@ -294,6 +294,8 @@ class Session(Refusing):
             error: name of the exception that the model raises otherwise.
             said: another sentence for the report.
         """
+        if self._noted_as_need(condition, text, error):
+            return
         if self.raises_where_caught(condition, text, error):
             return
         begin = f"{error}: " if error else ""
@@ -312,13 +314,24 @@ class Session(Refusing):
             text: the same in a sentence.
             error: what PyTorch raises otherwise; empty where it gives what nothing defines.
         """
-        if self.known(condition) is None:
+        known = self.known(condition)
+        if known is False and error and self.depth:
+            raise RuntimeError(f"expected that {text}")  # this path ends here
+        if known is None and not self._noted_as_need(condition, text, error):
             self.refuse_if_caught(error)
             self.guard(
                 condition, f"{error}: expected that {text}" if error else f"expected that {text}"
             )
             self.env.assume(condition, text)
             self.require(condition)
+
+    def _noted_as_need(self, condition: bool | torch.SymBool, text: str, error: str) -> bool:
+        """Whether a call is recorded to see what it needs; then the condition is noted."""
+        if self.tries.needs is None or not error or not isinstance(condition, torch.SymBool):
+            return False
+        self.tries.needs.append(condition.node.expr)
+        self.env.assume(condition, text)
+        return True
 
     def in_example(self, number: Size) -> int | None:
         """The size that a number is for the example; None where the example does not come."""

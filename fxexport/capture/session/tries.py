@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import CellType
 
+import sympy
 import torch
 
 from fxexport.capture.kernels.kernel_errors import kinds_raised_by
@@ -170,6 +171,7 @@ class Tries:
             innermost.
         raised: holds what the path or iteration that has just ended raises.
         needed: how often PyTorch may have raised an exception of a class for sizes.
+        needs: what is told of what a call needs of sizes, in place of all others.
         pending: what asks for another attempt and was caught by the program.
     """
 
@@ -185,6 +187,7 @@ class Tries:
         self.pending: list[PinNeeded] = []
         self.needed: Counter[Kind] = Counter()
         self._kinds: tuple[Kind, ...] = ()
+        self.needs: list[sympy.Basic] | None = None
 
     # -- statements --------------------------------------------------------------------------------
 
@@ -287,6 +290,15 @@ class Tries:
             yield
         finally:
             self._kinds = before
+
+    @contextlib.contextmanager
+    def noting_needs(self, needs: list[sympy.Basic]) -> Iterator[None]:
+        """Around a call: what it needs of sizes is noted in a list, and nowhere else."""
+        before, self.needs = self.needs, needs
+        try:
+            yield
+        finally:
+            self.needs = before
 
     # -- places where an exception may be raised ---------------------------------------------------
 

@@ -78,6 +78,12 @@ class Account:
     def told(self, fact: sympy.Basic) -> None:
         """Takes in a fact that the operator needs which is worked out just now."""
         session = self._session
+        if session.tries.needs is not None:
+            broadcast = isinstance(fact, sympy.Eq) and compat.asked_for_broadcasting()
+            compared = self._compared_by_operator(fact, broadcast)
+            if compared is None or not session.recorder.in_place:
+                session.tries.needs.append(fact if compared is None else compared)
+            return
         session.tries.note_needed(session.recorder.kernel)
         of_inputs = fact.free_symbols <= self._dimensions.keys()
         if of_inputs and session.depth == 0:
@@ -148,9 +154,13 @@ class Account:
         pairs = ((a, b) for other in others for a, b in zip(other[::-1], own[::-1], strict=False))
         for a, b in (map(expression, pair) for pair in pairs):
             fact = sympy.Or(sympy.Eq(a, b), sympy.Eq(a, 1))
-            known = session.depth == 0 and fact.free_symbols <= self._dimensions.keys()
             # PyTorch has its own error for what is certainly false.
-            if not known and fact.free_symbols and not session.env.certain(fact):
+            if not fact.free_symbols or session.env.certain(fact):
+                continue
+            if session.tries.needs is not None:
+                session.tries.needs.append(fact)
+            elif session.depth or not fact.free_symbols <= self._dimensions.keys():
+                session.tries.note_needed(session.recorder.kernel)
                 self._guard(fact)
 
     def _leave_to_operator(self, fact: sympy.Basic) -> None:

@@ -1,0 +1,1 @@
+"""Calls of PyTorch's functions that raise: on a path, or inside of what may catch it."""
