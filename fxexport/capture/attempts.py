@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fxexport.capture.cases import Case
 from fxexport.capture.one_attempt import Attempt, Found
 from fxexport.capture.request import CaptureRequest, Pins, pinned, refuse_pinned_state
-from fxexport.capture.session.refusals import AliasRefused, EnoughRefused, Place
+from fxexport.capture.session.refusals import EnoughRefused, MergeRefused, Place
 from fxexport.codes.ids import Code
 from fxexport.errors import FxExportError, ModelError, UnsupportedError
 from fxexport.graph.captured import CapturedGraph
@@ -110,7 +110,9 @@ def _with_choices(
     cases: Sequence[Case],
     error: UnsupportedError,
 ) -> Found | None:
-    """Another attempt, in which what has two names on some paths is not merged but a choice.
+    """Another attempt, in which what has two names or ranks on some paths is not merged.
+
+    It is a choice there.
 
     Merging is cheaper, and nearly always right: so it is tried first.
 
@@ -120,7 +122,7 @@ def _with_choices(
     apart: frozenset[Place] = frozenset()
     for _ in range(_MOST_PLACES):
         places = frozenset().union(
-            *(one.places for one in (error, *error.others) if isinstance(one, AliasRefused))
+            *(one.places for one in (error, *error.others) if isinstance(one, MergeRefused))
         )
         if places <= apart:
             return None

@@ -37,6 +37,7 @@ from fxexport.capture.sizes.relations import Relations
 from fxexport.capture.staging.patterns import TensorOf
 from fxexport.capture.state.keeper import StateKeeper
 from fxexport.capture.state.leaves import kept
+from fxexport.capture.taken_ranks import refuse_taken_ranks
 from fxexport.capture.torchscript import Interpreter
 from fxexport.codes.ids import Code
 from fxexport.errors import FxExportError, UnsupportedError
@@ -205,6 +206,7 @@ class Attempt:
             if isinstance(need, CaseNeeded):
                 return Found(empty, {}, [], case_of(need, self._dimensions, self._cases))
             return Found(empty, self._pins_for(need), [])
+        refuse_taken_ranks(module, [output.name for output in outputs])
         name_relations(module.graph, self._dimensions)
         constraints = Relations(session, self._dimensions).constraints()
         taken = {spec.name for spec in self._inputs}

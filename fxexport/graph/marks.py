@@ -7,10 +7,13 @@ says to another, or to the check of a target.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
 from torch import fx
+
+from fxexport.source.location import SourceLocation
 
 __all__ = [
     "BOUND",
@@ -22,6 +25,7 @@ __all__ = [
     "NO_BUFFER",
     "NO_CAPACITY",
     "RELATION",
+    "TOOK_RANK",
     "Mark",
     "Reason",
 ]
@@ -66,6 +70,10 @@ class Mark(Generic[T]):
         """What a node is marked with; None for a node without the mark."""
         return cast("T | None", node.meta.get(self.key))
 
+
+# On a branch: for each output that has the rank of one path where the other one's tensor is empty,
+# the line and the name of what holds it. Capture writes it.
+TOOK_RANK: Mark[Mapping[int, tuple[SourceLocation | None, str]]] = Mark("took rank")
 
 # What limits the iterations of a loop, as a text to put behind "a loop"; capture writes it.
 BOUND: Mark[str] = Mark("bound")

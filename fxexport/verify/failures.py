@@ -13,6 +13,7 @@ from fxexport.errors import (
     VerificationError,
 )
 from fxexport.graph.captured import CapturedGraph
+from fxexport.graph.marks import TOOK_RANK
 from fxexport.graph.user_functions import UserFunction
 from fxexport.lowering.registry import operator_name, user_lowering
 from fxexport.report.model import Verification
@@ -78,6 +79,12 @@ def disagreement(
         hint = "free some memory, or export with --no-verify (verify=False)"
     elif by_user := _forms_by_the_user(graph):
         hint = f"check the ONNX forms that were given for {', '.join(by_user)}"
+    elif line := _line_of_taken_rank(graph):
+        hint = (
+            f"if this is about a tensor without elements: at {line} one has the rank of the other "
+            "path; make it of that rank, x.new_zeros((0, 4)). Otherwise this is a bug of fxexport: "
+            "please report it with the model"
+        )
     else:
         hint = "this is a bug of fxexport: please report it with the model"
     return VerificationError(
@@ -127,3 +134,13 @@ def _forms_by_the_user(graph: CapturedGraph) -> list[str]:
                 if user_lowering(name) is not None:
                     names[name] = None
     return list(names)
+
+
+def _line_of_taken_rank(graph: CapturedGraph) -> str:
+    """A line at which an empty tensor has another path's rank; empty where there is none."""
+    for module in graph.graphs():
+        for node in module.graph.nodes:
+            for line, _ in (TOOK_RANK.of(node) or {}).values():
+                if line is not None:
+                    return f"{line.file}:{line.line}"
+    return ""

@@ -17,6 +17,7 @@ THEMES = (
     "caches",
     "scalars",
     "early_exits",
+    "empty_tensors",
     "shapes",
     "sized_functions",
     "python_features",

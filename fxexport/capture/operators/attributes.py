@@ -15,6 +15,7 @@ from fxexport.capture.operators.conditionals import Conditionals
 from fxexport.capture.operators.special_methods import attribute_function, special_method
 from fxexport.capture.operators.variables import read
 from fxexport.capture.session.journal import UNSET, AttributeSlot, put_attribute
+from fxexport.capture.session.refusals import rank_taken
 from fxexport.capture.session.session import Poison, Session, is_symbolic
 from fxexport.capture.staging.alternatives import for_each, is_one_of_tensors
 from fxexport.capture.staging.chosen_tensors import (
@@ -26,6 +27,9 @@ from fxexport.capture.values.maybe import Maybe, force, narrowed
 from fxexport.source.exceptions import errors_of_the_program
 
 __all__ = ["Attributes"]
+
+# Attributes of tensors that say their rank.
+_RANK = ("dim", "ndim", "ndimension")
 
 
 class Attributes:
@@ -61,6 +65,9 @@ class Attributes:
             owner = force(owner, AttributeError)
         if is_symbolic(owner):
             return self._of_number(owner, name)
+        taken = self._session.took_rank.get(owner) if isinstance(owner, torch.Tensor) else None
+        if taken is not None and name in _RANK:
+            raise rank_taken("what is asked for its rank here", [taken])
         known = attribute_function(owner, name)
         if isinstance(known, property):
             bound: Any = owner

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import NoReturn
 
 import sympy
@@ -16,11 +17,14 @@ __all__ = [
     "AliasRefused",
     "CaseNeeded",
     "EnoughRefused",
+    "MergeRefused",
     "PinNeeded",
     "Place",
     "Poison",
+    "RankTaken",
     "Way",
     "is_out_of_date",
+    "rank_taken",
 ]
 
 Place = tuple[SourceLocation | None, str]
@@ -30,8 +34,8 @@ Way = tuple[int, str]
 """A branch, and which of its paths: what is noted of it is so where that path is taken."""
 
 
-class AliasRefused(UnsupportedError):
-    """What was merged is written, or asked for its identity, and has another name on some paths.
+class MergeRefused(UnsupportedError):
+    """What was merged had to stay what it was on each path.
 
     Capture starts again, and leaves it a choice between the objects or tensors themselves.
 
@@ -39,11 +43,39 @@ class AliasRefused(UnsupportedError):
         places: where it was merged.
     """
 
+    _code = Code.OTHER_NAME
+
     def __init__(
         self, message: str, places: frozenset[Place], location: SourceLocation | None, hint: str
     ) -> None:
-        super().__init__(message, location=location, hint=hint, code=Code.OTHER_NAME)
+        super().__init__(message, location=location, hint=hint, code=self._code)
         self.places = places
+
+
+class AliasRefused(MergeRefused):
+    """What was merged is written, or asked for its identity, and has another name on some paths."""
+
+
+class RankTaken(MergeRefused):
+    """A result has the rank of another path where it is empty."""
+
+    _code = Code.RESULT
+
+
+def rank_taken(what: str, places: Iterable[Place]) -> RankTaken:
+    """The refusal where it shows that an empty tensor has another path's rank.
+
+    Args:
+        what: what has that rank.
+        places: where it was merged.
+    """
+    found = frozenset(places)
+    return RankTaken(
+        f"{what} has another number of dimensions where it has no elements",
+        found,
+        next((line for line, _ in found if line is not None), None),
+        "make the empty tensor of the rank that it has on the other path: x.new_zeros((0, 4))",
+    )
 
 
 class PinNeeded(Exception):

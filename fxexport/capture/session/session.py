@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Container, Iterable, Iterator, MutableMapping, Sequence, Set
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 import sympy
 import torch
 from torch import fx
+from torch.utils.weak import WeakIdKeyDictionary
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.recording.constants import Constants
@@ -130,6 +131,8 @@ class Session(Refusing):
         self.aliases = Aliases(self.journal)
         self.decisions = Decisions()
         self.facts = Facts(self.tensors.inner)
+        # Tensors that have another path's rank where they are empty, and where they were merged.
+        self.took_rank: MutableMapping[torch.Tensor, Place] = WeakIdKeyDictionary()
         self.chosen_numbers = ChosenNumbers(self.recorder, self.facts)
         # What a class of the program says about the truth of its objects; others as they are.
         self.own_truth: Callable[[Value], Value] = lambda value: value

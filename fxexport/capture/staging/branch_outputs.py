@@ -56,6 +56,7 @@ class BranchOutput:
         kind: int, float or bool; None for a tensor.
         dtype: of a tensor.
         promoted: whether it is a number of another type on one side.
+        took_rank: whether it has no elements on one side, where it has another rank.
         held: the fake tensor that a tensor holds on each side.
         place: where it is merged.
     """
@@ -66,7 +67,7 @@ class BranchOutput:
         self.then, self.other = then, other
         self.kind = kind
         self.dtype = dtype
-        self.promoted = False
+        self.promoted = self.took_rank = False
         self.place: Place | None = None
         self.held: dict[Side, torch.Tensor] = {}
 

@@ -31,6 +31,7 @@ from fxexport.capture.values.containers import (
 )
 from fxexport.capture.values.maybe import Maybe, narrowed
 from fxexport.graph.decisions import DECIDES, Decides
+from fxexport.graph.marks import TOOK_RANK
 from fxexport.graph.ops import branch
 from fxexport.source.location import SourceLocation
 
@@ -232,12 +233,21 @@ def _write_node(
     node = write_branch(recorder, condition_node, frames, operands, values, source)
     if decides is not None:
         DECIDES.put(node, decides)
+    taken = {
+        k: output.place
+        for k, output in enumerate(merge.outputs.all)
+        if output.took_rank and output.place is not None
+    }
+    if taken:
+        TOOK_RANK.put(node, taken)
     spoilt = {side: path.body.remembered.spoilt() for side, path in zip(_SIDES, paths, strict=True)}
     after = _After(session, merge, spoilt)
     for output, made in zip(merge.outputs.all, values, strict=True):
         value: Value = made
         if isinstance(made, torch.Tensor):
             value = wrapped = session.tensors.wrap(made)
+            if output.took_rank and output.place is not None:
+                session.took_rank[wrapped] = output.place
             for side in _SIDES:
                 with session.on_way(merge.branch, side):
                     session.merged_from(wrapped, output.on(side), place=output.place)

@@ -436,10 +436,9 @@ class Merge:
 
     def _of_two_tensors(self, then: torch.Tensor, other: torch.Tensor) -> BranchOutput:
         if then.dim() != other.dim():
-            if self._takes_rank("then", then, other):
-                return self.outputs.add(Filler(), other, other)
-            if self._takes_rank("other", other, then):
-                return self.outputs.add(then, Filler(), then)
+            output = self._of_one_rank(then, other)
+            if output is not None:
+                return output
             raise Mismatch(
                 f"a tensor of {then.dim()} dimensions on one, of {other.dim()} on the other"
             )
@@ -447,6 +446,19 @@ class Merge:
             raise Mismatch(f"a tensor of {then.dtype} on one, of {other.dtype} on the other")
         self._refuse_tagged(then, other)
         return self.outputs.add(then, other, then)
+
+    def _of_one_rank(self, then: torch.Tensor, other: torch.Tensor) -> BranchOutput | None:
+        """One output for two tensors of which one has no elements, and so takes any rank."""
+        if self._copies or self._tensors_apart:
+            return None
+        if self._takes_rank("then", then, other):
+            output = self.outputs.add(Filler(), other, other)
+        elif self._takes_rank("other", other, then):
+            output = self.outputs.add(then, Filler(), then)
+        else:
+            return None
+        output.took_rank = True
+        return output
 
     def _refuse_tagged(self, *tensors: torch.Tensor) -> None:
         if any(map(self.session.tensors.is_tagged, tensors)):
