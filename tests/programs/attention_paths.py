@@ -140,7 +140,7 @@ class NotChecked(nn.Module):
         return self.encoder(x, src_key_padding_mask=pad)
 
 
-PROGRAMS.add(NotChecked, ROWS[0], ROWS[2], ROWS[3], ROWS[4])
+PROGRAMS.add(NotChecked, *ROWS)
 
 
 def grouped_heads(q, k, v):

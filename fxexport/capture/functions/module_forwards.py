@@ -76,15 +76,18 @@ def encoder(
     """``nn.TransformerEncoder.forward``."""
     if mask is not None or src_key_padding_mask is None or not compat.encoder_is_fast(self, src):
         return nn.TransformerEncoder.forward(self, src, mask, src_key_padding_mask, is_causal)
+    kept = src_key_padding_mask == 0
+    places = torch.arange(kept.shape[1], device=kept.device)
+    first = places < kept.sum(-1, keepdim=True)
+    if self.mask_check:
+        padded = ~kept & (kept == first).all()
+    else:  # as many keys as the mask leaves, from the first one on, whichever they are
+        padded = ~first
+        src_key_padding_mask = padded
     output = src
     for layer in self.layers:
         output = layer(output, src_key_padding_mask=src_key_padding_mask)
-    kept = src_key_padding_mask == 0
-    places = torch.arange(kept.shape[1], device=kept.device)
-    at_the_end = (kept == (places < kept.sum(-1, keepdim=True))).all()
-    if not self.mask_check:
-        assert at_the_end, "nn.TransformerEncoder(mask_check=False) needs padding at the end"
-    output = output.masked_fill((~kept & at_the_end).unsqueeze(-1), 0.0)
+    output = output.masked_fill(padded.unsqueeze(-1), 0.0)
     return output if self.norm is None else self.norm(output)
 
 
