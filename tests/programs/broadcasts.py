@@ -316,3 +316,36 @@ def stretched_by_index(x):
 
 for _program in (stretched_by_expand, stretched_beside_products, stretched_by_index):
     PROGRAMS.add(_program, rand(2, 3), rand(2, 1), rand(1, 3), rand(4, 1) + 2, -rand(1, 3))
+
+
+def stretched_beside_outer_products(x):
+    table = torch.zeros(3, 3)
+    for k in range(x.shape[0]):
+        table = torch.addr(x[k], table[0], torch.ones(3)) + x.shape[1]
+    return table
+
+
+PROGRAMS.add(
+    stretched_beside_outer_products, rand(2, 3), rand(2, 1), rand(1, 3), rand(4, 1) + 2, -rand(1, 3)
+)
+TWO = [(rand(n, 4), rand(m, 4, seed=2)) for n, m in ((3, 3), (3, 1), (1, 1), (2, 2))]
+
+
+def what_an_outer_product_is_added_to(x, y):
+    z = y
+    if x.sum() > -1000:
+        z = torch.addr(y, x[:, 0], torch.ones(4))
+    return z, x.shape[0], y.shape[0]
+
+
+PROGRAMS.add(what_an_outer_product_is_added_to, *TWO, dynamic=BOTH)
+
+
+def what_a_mask_scatters_into(x, y):
+    z = y
+    if x.sum() > -1000:
+        z = y.masked_scatter(x > 0, torch.ones(20))
+    return z, x.shape[0], y.shape[0]
+
+
+PROGRAMS.add(what_a_mask_scatters_into, *TWO, (rand(1, 4), rand(3, 4)), dynamic=BOTH)

@@ -31,8 +31,9 @@ _ELEMENTWISE = frozenset(
 
 Together = Callable[[Sequence[torch.Tensor], Sequence[Sequence[int]]], Sequence[torch.Tensor]]
 
-# Operators whose operands meet in all dimensions, but whose kernels look at sizes by themselves.
-_OPERANDS = frozenset({aten.complex.default, aten.polar.default})
+# Operators whose first two operands meet in all dimensions, but whose kernels look at sizes by
+# themselves.
+_OPERANDS = frozenset({aten.complex.default, aten.polar.default, aten.masked_scatter.default})
 _INDEXED = frozenset(
     {
         aten.index.Tensor,
@@ -118,8 +119,8 @@ def fits_as_it_is(env: compat.SizeEnv, target: torch.Tensor, source: torch.Tenso
 def target_of(func: torch._ops.OpOverload, args: OpArgs) -> tuple[int, tuple[Size, ...]] | None:
     """The operand that alone is expanded, and to which sizes; None where kernels say it themselves.
 
-    What `copy_` stores; and what is added to batched products, whose kernels do not ask about these
-    sizes as those that broadcast do.
+    What `copy_` stores; and what is added to batched and outer products, whose kernels do not ask
+    about these sizes as those that broadcast do.
     """
     if func is aten.copy_.default:
         return 1, tuple(args[0].shape)
@@ -127,6 +128,8 @@ def target_of(func: torch._ops.OpOverload, args: OpArgs) -> tuple[int, tuple[Siz
         return 0, (args[1].shape[0], args[1].shape[1], args[2].shape[2])
     if func is aten.addbmm.default:
         return 0, (args[1].shape[1], args[2].shape[2])
+    if func is aten.addr.default:
+        return 0, (args[1].shape[0], args[2].shape[0])
     return None
 
 
