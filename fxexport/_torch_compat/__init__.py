@@ -62,6 +62,7 @@ from fxexport._torch_compat.modes import (
 )
 from fxexport._torch_compat.operators import (
     functional_variant,
+    has_fake_kernel,
     has_own_decomposition,
     is_batched,
     is_composite,
@@ -158,6 +159,7 @@ __all__ = [
     "follow_sizes",
     "fresh_size",
     "functional_variant",
+    "has_fake_kernel",
     "has_own_decomposition",
     "inner_of",
     "is_batched",

@@ -11,6 +11,7 @@ from torch._ops import OpOverload
 
 __all__ = [
     "functional_variant",
+    "has_fake_kernel",
     "has_own_decomposition",
     "is_batched",
     "is_composite",
@@ -39,6 +40,24 @@ def overload_named(name: str) -> OpOverload | None:
         getattr(getattr(torch.ops, namespace), packet, None), overload or "default", None
     )
     return found
+
+
+def has_fake_kernel(func: OpOverload) -> bool:
+    """Whether PyTorch can say what an operator of another library gives, without running it.
+
+    A kernel for meta tensors, one made of other operators, or what `register_fake` was given.
+    """
+    from torch._library.custom_ops import OPDEFS
+    from torch._library.simple_registry import singleton
+
+    name = func._schema.name
+    made = OPDEFS.get(name)  # PyTorch registers a fake kernel for these that only raises
+    if made is not None and made._abstract_fn is None and func._schema.returns:
+        return False
+    if any(map(functools.partial(torch._C._dispatch_has_kernel_for_dispatch_key, func.name()),
+               ("Meta", "CompositeImplicitAutograd", "CompositeExplicitAutograd"))):  # fmt: skip
+        return True
+    return singleton.find(name).fake_impl.kernel is not None
 
 
 def without_check(

@@ -740,3 +740,23 @@ def test_classes_of_pytorchs_trees_are_known_with_their_children() -> None:
         assert (made.a, made.b) == (3, 4)
     finally:
         _pytree._deregister_pytree_node(Pair)
+
+
+def test_operators_without_a_fake_kernel() -> None:
+    made = torch.library.Library("fxexport_compat", "DEF")
+    made.define("only_run(Tensor x) -> Tensor")
+    made.impl("only_run", lambda x: x * 2, "CPU")
+    made.define("of_others(Tensor x) -> Tensor")
+    made.impl("of_others", lambda x: x * 2, "CompositeImplicitAutograd")
+    assert not compat.has_fake_kernel(torch.ops.fxexport_compat.only_run.default)
+    assert compat.has_fake_kernel(torch.ops.fxexport_compat.of_others.default)
+    assert compat.has_fake_kernel(aten.add.Tensor)
+    torch.library.register_fake("fxexport_compat::only_run", lambda x: x.new_empty(x.shape))
+    assert compat.has_fake_kernel(torch.ops.fxexport_compat.only_run.default)
+    custom = torch.library.custom_op(
+        "fxexport_compat::made", lambda x: x * 2, mutates_args=(), schema="(Tensor x) -> Tensor"
+    )
+    assert not compat.has_fake_kernel(torch.ops.fxexport_compat.made.default)
+    custom.register_fake(lambda x: x.new_empty(x.shape))
+    assert compat.has_fake_kernel(torch.ops.fxexport_compat.made.default)
+    made._destroy()

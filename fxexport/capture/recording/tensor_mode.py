@@ -17,6 +17,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from fxexport import _torch_compat as compat
 from fxexport.capture.kernels.data_requirements import data_rule
+from fxexport.capture.kernels.foreign_operators import refuse_foreign_operator
 from fxexport.capture.kernels.index_requirements import index_rule
 from fxexport.capture.kernels.matrix_functions import MATRIX_FUNCTIONS
 from fxexport.capture.kernels.quantized_tensors import (
@@ -341,6 +342,7 @@ class TensorMode(compat.UserMode):
         if func.namespace == "profiler":
             return None  # of `record_function`, which the file has no use for
         refuse_quantized_operator(func)
+        refuse_foreign_operator(func)
         if func is compat.LINALG_CHECK:
             return self._raise_unless_solved(*args[:2])
         checked = compat.without_check(func, args, kwargs)

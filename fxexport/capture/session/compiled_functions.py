@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from types import FunctionType, MethodType
+from types import FunctionType, MethodType, ModuleType
 
 from fxexport import _torch_compat as compat
 from fxexport.codes.ids import Code
@@ -18,15 +18,26 @@ __all__ = ["refuse_compiled"]
 _KNOWN = frozenset({"torch", "numpy", "fxexport"})
 
 
+def _compiled_package(function: object) -> str:
+    """The package of a compiled function, or method of a compiled class; else Python's own."""
+    if isinstance(function, MethodType):
+        function = function.__func__
+    if isinstance(function, (FunctionType, type)):
+        return "builtins"
+    module = getattr(function, "__module__", None)
+    owner = getattr(function, "__self__", None)
+    if module is None and owner is not None and not isinstance(owner, ModuleType):
+        module = type(owner).__module__
+    return (module or "builtins").partition(".")[0]
+
+
 def refuse_compiled(function: object, given: Iterable[object]) -> None:
     """Refuses a call of compiled code with tensors, which hold nothing during capture.
 
     Raises:
         UnsupportedError: it is one.
     """
-    if isinstance(function, (FunctionType, MethodType, type)):
-        return
-    package = (getattr(function, "__module__", None) or "builtins").partition(".")[0]
+    package = _compiled_package(function)
     if package in _KNOWN or package in sys.stdlib_module_names:
         return
     if any(isinstance(value, compat.FunctionalTensor) for value in compat.leaves(list(given))):
