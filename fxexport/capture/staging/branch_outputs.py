@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
-from typing import Literal, TypeAlias, cast
+import functools
+import operator
+from collections.abc import Callable, Mapping, Sequence, Set
+from contextlib import AbstractContextManager
+from typing import Any, Literal, TypeAlias, cast
 
 import sympy
 import torch
@@ -14,6 +17,7 @@ from fxexport.capture.recording.types import (
     GraphValue,
     Operand,
     Size,
+    SymbolicNumber,
     Value,
     expression,
     is_symbolic,
@@ -34,6 +38,7 @@ __all__ = [
     "BranchOutput",
     "BranchOutputs",
     "Filler",
+    "Knowing",
     "ListPlan",
     "SequenceOutput",
     "Side",
@@ -41,6 +46,10 @@ __all__ = [
 ]
 
 Side: TypeAlias = Literal["then", "other"]
+_SIDES: tuple[Side, Side] = ("then", "other")
+
+
+Knowing: TypeAlias = Callable[[Side], AbstractContextManager[None]]
 
 
 class Filler:
@@ -115,10 +124,21 @@ class ListPlan:
 class BranchOutputs:
     """The outputs of one branch, in order."""
 
-    def __init__(self, session: Session, learnt: Sequence[Set[sympy.Basic]]) -> None:
-        """`learnt` are the facts about sizes that each path needs."""
+    def __init__(
+        self, session: Session, learnt: Sequence[Set[sympy.Basic]], knowing: Knowing
+    ) -> None:
+        """Begins.
+
+        Args:
+            session: the capture.
+            learnt: the facts about sizes that each path needs.
+            knowing: around what is asked of sizes on a path.
+        """
         self._session = session
         self.learnt = learnt
+        self._knowing = knowing
+        # side and number -> the bounds that it has there
+        self._bounds: dict[tuple[Side, sympy.Expr], Any] = {}
         # Where values are being merged just now.
         self.place: Place | None = None
         self.all: list[BranchOutput] = []
@@ -198,25 +218,49 @@ class BranchOutputs:
             return sequence_like(item, output.plan.length)
         if output.kind is not None:
             fresh = session.recorder.fresh_scalar(SYM_OF[output.kind])
+            if output.kind is int:
+                self._bound(fresh, {side: output.on(side) for side in _SIDES})
             if output.promoted:
                 session.promote(fresh)
             return fresh
-        shapes = [tuple(tensor.shape) for tensor in output.held.values()]
-        sizes = [self._size(dims) for dims in zip(*shapes, strict=True)] if shapes else []
+        rank = next((tensor.dim() for tensor in output.held.values()), 0)
+        sizes = [
+            self._size({side: tensor.shape[dim] for side, tensor in output.held.items()})
+            for dim in range(rank)
+        ]
         with compat.only_mode(session.fake_mode):
             return torch.empty(sizes, dtype=output.dtype)
 
-    def _size(self, dims: tuple[Size, ...]) -> Size:
+    def _size(self, sides: Mapping[Side, Size]) -> Size:
+        dims = tuple(sides.values())
         first, *rest = dims
         if self._session.in_scope(first) and all(self._session.same(first, d) for d in rest):
             # What the paths know of it may not hold after the branch.
             return self._session.never_negative(first)
         size = self._session.fresh_size()
+        self._bound(size, sides)
         if len(dims) == len(self.learnt):
             self._session.merged_sizes[expression(size)] = [
                 (expression(own), facts) for own, facts in zip(dims, self.learnt, strict=True)
             ]
         return size
+
+    def _bound(self, made: SymbolicNumber, sides: Mapping[Side, Value]) -> None:
+        """Gives a number the bounds that it has on all paths, as far as these are known."""
+        env = self._session.env
+        # What stands for nothing may be of size 0.
+        found = [] if len(sides) == len(_SIDES) else [compat.value_range(0, 0)]
+        for side, value in sides.items():
+            if not isinstance(value, (int, torch.SymInt)):
+                return
+            expr = sympy.sympify(expression(value))
+            if (side, expr) not in self._bounds:
+                with self._knowing(side):
+                    self._bounds[side, expr] = env.bound_sympy(expr)
+            found.append(self._bounds[side, expr])
+        bounds = functools.reduce(operator.or_, found)
+        if bounds.is_int:
+            env.set_bounds(expression(made), bounds)
 
 
 def spread_of(

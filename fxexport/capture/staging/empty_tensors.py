@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 
 import torch
 
@@ -42,15 +43,23 @@ class Emptiness:
 
     def _certain(self, side: str, tensor: torch.Tensor) -> bool:
         """Whether a tensor has no elements where one side's condition holds."""
-        fact, learnt = self._facts[side]
-        if not isinstance(fact, torch.SymBool):
+        if not isinstance(self._facts[side][0], torch.SymBool):
             return False
         session = self._session
-        with session.env.supposing():
-            with compat.no_recording():
-                session.env.assume(fact, "path condition")
-            for item in learnt.values():
-                session.env.learn(item)
+        with self.knowing(side):
             return any(
                 session.known(size <= 0) is True for size in session.tensors.inner(tensor).shape
             )
+
+    @contextlib.contextmanager
+    def knowing(self, side: str) -> Iterator[None]:
+        """Around what is asked where one side's condition holds."""
+        fact, learnt = self._facts[side]
+        session = self._session
+        with session.env.supposing():
+            if isinstance(fact, torch.SymBool):
+                with compat.no_recording():
+                    session.env.assume(fact, "path condition")
+            for item in learnt.values():
+                session.env.learn(item)
+            yield

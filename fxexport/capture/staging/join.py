@@ -131,8 +131,10 @@ def join(
     facts = {"then": (condition, bodies[0].learnt), "other": (opposite, bodies[1].learnt)}
     learnt = [{fact.expr for fact in body.learnt.values()} for body in bodies]
     writes = [body.writes for body in bodies]
-    takes_rank = Emptiness(session, facts).takes_rank
-    merge = Merge(session, writes, takes_rank, learnt, location, copies=copies)
+    known = Emptiness(session, facts)
+    merge = Merge(
+        session, writes, known.takes_rank, learnt, location, copies=copies, knowing=known.knowing
+    )
     touched = _touched(slots, paths)
     before = {key: slot.get() for key, slot in touched.items()}
     plans = {}

@@ -7,6 +7,7 @@ merged item by item. A variable that has no merged value is poisoned: only readi
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Sequence, Set
 from types import BuiltinMethodType, FunctionType, MethodType
@@ -25,6 +26,7 @@ from fxexport.capture.staging.branch_outputs import (
     BranchOutput,
     BranchOutputs,
     Filler,
+    Knowing,
     ListPlan,
     SequenceOutput,
     Side,
@@ -79,6 +81,7 @@ class Merge:
         location: SourceLocation | None = None,
         *,
         copies: bool = False,
+        knowing: Knowing = lambda _: contextlib.nullcontext(),
     ) -> None:
         """Begins a merge.
 
@@ -90,13 +93,14 @@ class Merge:
             learnt: the facts about sizes that each path needs.
             location: the line of the branch.
             copies: whether objects and tensors are merged whatever the place.
+            knowing: around what is asked of sizes on a path.
         """
         self._location, self._copies = location, copies
         # Whether objects, and tensors, that were there before stay what they are.
         self._apart = self._tensors_apart = False
         self.session = session
         self.branch = session.fresh_branch()
-        self.outputs = BranchOutputs(session, learnt)
+        self.outputs = BranchOutputs(session, learnt, knowing)
         self._takes_rank = takes_rank
         # identity -> container that was built here, of parts that may be leaves
         self.built: dict[int, Value] = {}
