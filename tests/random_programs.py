@@ -65,6 +65,15 @@ class RandomProgram:
             sizes = [min(max(size, low), high) for size in (sizes[0], low, high, 1, 2, 3)]
         return [self._row(rng, n, rng.choice((-0.7, 0.0, 0.7))) for n in sizes]
 
+    def outside(self, bounds: tuple[int, int]) -> list[tuple[Any, ...]]:
+        """Argument tuples of sizes that a range does not have."""
+        rng = random.Random(self.seed + 2)
+        low, high = bounds
+        sizes = sorted(
+            {n for n in (0, low - 1, high + 1, high + 3) if n >= 0 and not low <= n <= high}
+        )
+        return [self._row(rng, n, rng.choice((-0.7, 0.7))) for n in sizes]
+
     def _row(self, rng: random.Random, n: int, shift: float) -> tuple[Any, ...]:
         generator = torch.Generator().manual_seed(rng.randrange(10**6))
         makers: dict[str, Callable[[], Any]] = {
@@ -362,6 +371,8 @@ def _bounds(program: RandomProgram) -> tuple[int, int]:
 def run(program: RandomProgram, folder: Path, ranged: bool = False) -> Outcome:
     """Exports a random program and compares it on all its inputs.
 
+    With a range, the file must raise at sizes outside of it.
+
     Args:
         program: the program.
         folder: where its file goes.
@@ -374,7 +385,9 @@ def run(program: RandomProgram, folder: Path, ranged: bool = False) -> Outcome:
         return run_model(make, program.inputs(), dynamic=named)
     low, high = _bounds(program)
     dynamic = {**values, "x": {0: fxexport.Dim("n", low, high)}}
-    return run_model(make, program.inputs((low, high)), dynamic=dynamic)
+    return run_model(
+        make, program.inputs((low, high)), dynamic=dynamic, outside=program.outside((low, high))
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -85,6 +85,7 @@ def run_model(
     *,
     dynamic: Any = True,
     target: str = "onnxruntime",
+    outside: Sequence[tuple[Any, ...]] = (),
 ) -> Outcome:
     """Exports what `make` gives on the first inputs and compares on all of them.
 
@@ -95,6 +96,7 @@ def run_model(
         inputs: argument tuples; each call gets its own copy.
         dynamic: as for `fxexport.export`.
         target: whose dialect the file is in.
+        outside: argument tuples that the file does not promise to take: it must raise.
     """
     import fxexport
     from fxexport.errors import FxExportError
@@ -138,7 +140,19 @@ def run_model(
             difference = compare(wanted, actual)
             if difference:
                 return Outcome("wrong", f"{where}: {difference}")
+    for number, row in enumerate(outside):
+        if _answers(session, exported.graph, row):
+            return Outcome("wrong", f"outside set {number}: the file answers")
     return Outcome("agree")
+
+
+def _answers(session: Any, graph: Any, row: tuple[Any, ...]) -> bool:
+    """Whether ONNX Runtime gives anything for these arguments."""
+    try:
+        _run_session(session, graph, row)
+    except Exception:
+        return False
+    return True
 
 
 def _expected(result: Any, outputs: Sequence[Any]) -> list[Any]:

@@ -107,3 +107,16 @@ def test_a_refusal_is_not_a_crash(
 
     monkeypatch.setitem(vars(fxexport), "export", export)
     assert run_model(lambda: _doubled_if_positive, [POSITIVE]).status == status
+
+
+def test_a_file_that_answers_outside_of_its_promise_is_wrong() -> None:
+    def program(x: torch.Tensor) -> torch.Tensor:
+        return x + 1
+
+    rows = [(torch.ones(n),) for n in (2, 3)]
+    held = {"x": {0: fxexport.Dim("n", 2, 3)}}
+    outside = [(torch.ones(n),) for n in (0, 1, 4)]
+    assert run_model(lambda: program, rows, dynamic=held, outside=outside).status == "agree"
+    answers = run_model(lambda: program, rows, dynamic=True, outside=outside)
+    assert answers.status == "wrong"
+    assert "outside set 0: the file answers" in answers.details
