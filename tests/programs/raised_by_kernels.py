@@ -7,7 +7,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from tests.programs.program import Programs, rand
+from tests.programs.program import TORCH, Programs, rand
 
 PROGRAMS = Programs("raised_by_kernels")
 # All of them stay off the path that raises, unless it is caught.
@@ -226,7 +226,13 @@ def what_is_stretched_is_no_error(x):
     return y
 
 
-PROGRAMS.add(what_is_stretched_is_no_error, *SIZES, rand(4, 4)[:0])
+PROGRAMS.add(
+    what_is_stretched_is_no_error,
+    *SIZES,
+    rand(4, 4)[:0],
+    # What older PyTorch learns of sizes that are stretched is more than it needs.
+    expect="export" if TORCH >= (2, 14) else "either",
+)
 
 
 def added_in_place(x):
