@@ -21,6 +21,7 @@ from fxexport.source.location import SourceLocation
 from fxexport.targets.onnxruntime.session import OrtSession, RuntimeFailure
 from fxexport.verify.body_values import FileValues, Runs, Value, runs_of, scalar
 from fxexport.verify.compare import compare_outputs, compare_values, largest
+from fxexport.verify.coverage import MOST_TRIPS, TooManyIterations, watch
 from fxexport.verify.forced.controls import Switch
 from fxexport.verify.reference import copies
 from fxexport.verify.tolerance import USUAL, Asked, tolerance_for
@@ -49,6 +50,7 @@ def diagnose(
     expected: Sequence[Eager],
     working: torch.dtype | None,
     asked: Asked = USUAL,
+    seconds: float | None = None,
 ) -> Diagnosis:
     """Finds where PyTorch and the file part.
 
@@ -59,10 +61,14 @@ def diagnose(
         expected: PyTorch's results for them.
         working: the coarsest float dtype in the model.
         asked: the tolerances that the user asked for.
+        seconds: how long a run of the file may take.
     """
     try:
-        with torch.no_grad(), checked(graph):
-            outputs = graph.run(*copies(inputs))
+        with checked(graph):
+            outputs = watch(graph, copies(inputs), MOST_TRIPS).outputs
+    except TooManyIterations:
+        text = f"the captured graph's own loops make more than {MOST_TRIPS} iterations"
+        return Diagnosis(text)
     except Exception as error:  # the graph is what is in doubt
         return Diagnosis(f"the captured graph itself fails on these inputs: {error}")
     scale = largest(inputs)
@@ -77,9 +83,9 @@ def diagnose(
         )
     try:
         named = {spec.name: value for spec, value in zip(graph.inputs, inputs, strict=True)}
-        file = FileValues.of(model_path, named)
+        file = FileValues.of(model_path, named, seconds)
         found = first_difference(graph, file, inputs, working, asked)
-        plain = None if found else _without_optimization(graph, model_path, inputs)
+        plain = None if found else _without_optimization(graph, model_path, inputs, seconds)
     except RuntimeFailure as error:
         return Diagnosis(f"the captured graph is right, the file is not ({error.message})")
     if found is not None:
@@ -270,7 +276,11 @@ def _name_of(target: object) -> str:
 
 
 def _without_optimization(
-    graph: CapturedGraph, model_path: str | os.PathLike[str], inputs: Sequence[Eager]
+    graph: CapturedGraph,
+    model_path: str | os.PathLike[str],
+    inputs: Sequence[Eager],
+    seconds: float | None,
 ) -> list[Eager]:
     named = {spec.name: value for spec, value in zip(graph.inputs, inputs, strict=True)}
-    return without_padding(graph.outputs, OrtSession(model_path, optimize=False).run(named))
+    session = OrtSession(model_path, optimize=False)
+    return without_padding(graph.outputs, session.run(named, seconds))

@@ -15,7 +15,7 @@ from fxexport.report.goal_words import FORCED
 from fxexport.report.model import OutputDifference, VerifiedCase
 from fxexport.source.frames import frames_of_traceback
 from fxexport.source.location import SourceLocation
-from fxexport.targets.onnxruntime.session import RuntimeFailure
+from fxexport.targets.onnxruntime.session import RuntimeFailure, RuntimeOverdue
 from fxexport.verify.body_values import FileValues
 from fxexport.verify.cases import Case
 from fxexport.verify.compare import compare_outputs, largest
@@ -24,6 +24,7 @@ from fxexport.verify.coverage import (
     Outcome,
     Site,
     TooManyIterations,
+    TripLimit,
     Watched,
     watch,
 )
@@ -36,8 +37,10 @@ from fxexport.verify.forced.graph import forced_graph
 from fxexport.verify.forced.plan import Forcing, Planner, Unforceable
 from fxexport.verify.forced.program import DoesNotEnd, ForcedProgram
 from fxexport.verify.reference import EagerModel, copies
+from fxexport.verify.running_on import overdue_text, where_it_runs_on
 from fxexport.verify.searching.towards import Towards
 from fxexport.verify.starts import Starts
+from fxexport.verify.time_limit import TimeLimit
 from fxexport.verify.tolerance import USUAL, Asked, working_dtype
 from fxexport.verify.unchecked import GraphChecks
 
@@ -80,6 +83,7 @@ class ForcedWays:
         eager: runs the user's model in PyTorch.
         add: takes a comparison for the report.
         note: takes a note for the report.
+        limit: how long runs may take.
         values: whether values can be compared, not only dtypes.
         explain: whether the first wrong value can be looked for.
         asked: the tolerances that the user asked for.
@@ -96,6 +100,7 @@ class ForcedWays:
         eager: EagerModel,
         add: Callable[[VerifiedCase], None],
         note: Callable[[str], None],
+        limit: TimeLimit,
         *,
         values: bool,
         explain: bool = True,
@@ -106,6 +111,7 @@ class ForcedWays:
         self._eager = eager
         self._add = add
         self._note = note
+        self._limit = limit
         self._values = values
         self._explains = explain
         self._asked = asked
@@ -121,7 +127,7 @@ class ForcedWays:
         coverage: Coverage,
         starts: Starts,
         most: int,
-        max_trips: int,
+        trips: TripLimit,
         fixed: Collection[int] = (),
         steps: int = 0,
     ) -> None:
@@ -131,14 +137,14 @@ class ForcedWays:
             coverage: what was reached by inputs.
             starts: those inputs.
             most: how many sets of inputs may be run.
-            max_trips: loop trips in all that a run may make.
+            trips: loop trips in all that a run may make.
             fixed: the numbers of inputs that keep their values.
             steps: runs of the graph to move inputs where something around them is forced.
         """
         missing = list(coverage.missing())
         if not missing or not starts.cases:
             return
-        self._max_trips = max_trips
+        self._trips, self._most_trips = trips, trips.trips
         decisions = [one.control.decides.decision for one in coverage.sites if one.control.decides]
         decisions += [decision for _, decision in asked_in(self._graph.module)]
         decisions += self._graph.program.folded
@@ -279,7 +285,7 @@ class ForcedWays:
         if not forcing.decisions:
             return self._against_the_graph(wanted, case, run)
         controls = self._planner.controls
-        most = _DECISIONS * self._max_trips
+        most = _DECISIONS * self._most_trips
         try:
             followed = follow(
                 self._program,
@@ -306,9 +312,10 @@ class ForcedWays:
     def _watched(self, graph: CapturedGraph, case: Case) -> Watched | str:
         """A run of a graph, or why there is none."""
         try:
-            with self._graph_checks():
-                return watch(graph, copies(case.inputs), self._max_trips)
+            with self._graph_checks(), self._limit.timed():
+                return watch(graph, copies(case.inputs), self._trips.trips)
         except TooManyIterations:
+            self._trips.exceeded()
             return _ENDLESS
         except GuardError as guard:
             return f"the file takes for granted what is not so then: {guard}"
@@ -337,9 +344,15 @@ class ForcedWays:
         except NotInFile:
             return Outcome("not reached", _NOT_IN_FILE)
         except RuntimeFailure as failure:
-            if forcing.whole or not like_graph:
+            if forcing.whole:
                 return unsure
-            self._add_wrong(wanted, VerifiedCase(label, False, message=failure.message))
+            text, found = failure.message, None
+            if isinstance(failure, RuntimeOverdue):
+                text = overdue_text(failure, self._limit.took, case, self._graph)
+                found = self._first_wrong(forcing, case, graph, overdue=True)
+            text = text if found is None else f"{text}; {found.text}"
+            wrong = VerifiedCase(label, False, message=text)
+            self._add_wrong(wanted, wrong, found.location if found is not None else None)
             return Outcome("forced")
         differences = self._differences(case, followed.outputs, got)
         ok = all(difference.ok for difference in differences)
@@ -369,17 +382,25 @@ class ForcedWays:
         self.wrong_at = self.wrong_at or at or wanted.site.location
         self._add(case)
 
-    def _first_wrong(self, forcing: Forcing, case: Case, graph: CapturedGraph) -> Diagnosis | None:
-        """Where file and graph part; looked for once."""
+    def _first_wrong(
+        self, forcing: Forcing, case: Case, graph: CapturedGraph, *, overdue: bool = False
+    ) -> Diagnosis | None:
+        """Where file and graph part; looked for once.
+
+        Args:
+            forcing: what is forced.
+            case: the inputs.
+            graph: the graph with that forced.
+            overdue: whether the file did not come to its end.
+        """
         if self.wrong_at is not None or not self._explains:
             return None
         given = self._file.given(self._named(case), forcing.nodes)
-        file = FileValues(self._file.model, self._file.folder, given)
+        file = FileValues(self._file.model, self._file.folder, given, self._limit.seconds)
+        search = where_it_runs_on if overdue else first_difference
         forced = forcing.nodes.switches
         try:
-            return first_difference(
-                graph, file, case.inputs, self._working, self._asked, without=forced
-            )
+            return search(graph, file, case.inputs, self._working, self._asked, without=forced)
         except RuntimeFailure:
             return None
 
@@ -403,7 +424,11 @@ class ForcedWays:
             self.outcomes[one] = outcome
 
     def _run_file(self, case: Case, forcing: Forcing) -> list[Eager]:
-        got = self._file.run(self._named(case), forcing.nodes)
+        try:
+            got = self._file.run(self._named(case), forcing.nodes, self._limit.seconds)
+        except RuntimeOverdue:
+            self._limit.exceeded()
+            raise
         return without_padding(self._graph.outputs, got)
 
     def _named(self, case: Case) -> dict[str, Eager]:
@@ -437,7 +462,7 @@ class ForcedWays:
         differences: tuple[OutputDifference, ...],
     ) -> bool:
         """Whether nothing defines what differs."""
-        most = _DECISIONS * self._max_trips
+        most = _DECISIONS * self._most_trips
 
         def eager(inputs: list[Eager]) -> Sequence[Eager]:
             with self._program.forced(followed.decisions, most):
