@@ -1,4 +1,7 @@
-"""Files that ONNX Runtime dies of: what is said of them, and the operator that it dies in."""
+"""Files that ONNX Runtime dies of: what is said of them, and the operator that it dies in.
+
+What is said of those that do not come to their end is here as well.
+"""
 
 from __future__ import annotations
 
@@ -11,22 +14,27 @@ from torch import fx
 
 from fxexport.graph.captured import CapturedGraph, source_of
 from fxexport.graph.values import Eager
-from fxexport.targets.onnxruntime.session import OrtSession, RuntimeCrash, RuntimeFailure
+from fxexport.targets.onnxruntime.session import (
+    OrtSession,
+    RuntimeCrash,
+    RuntimeFailure,
+    RuntimeOverdue,
+)
 from fxexport.verify.cases import Case
 from fxexport.verify.diagnosis import Diagnosis
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["crash_text", "on_sizes", "where_it_crashes"]
+__all__ = ["crash_text", "overdue_text", "where_it_crashes"]
 
 
 def crash_text(crash: RuntimeCrash, case: Case, graph: CapturedGraph) -> str:
     """``ONNX Runtime crashed (SIGFPE) on sizes batch=0``."""
-    return crash.message + on_sizes(case, graph)
+    return crash.message + _on_sizes(case, graph)
 
 
-def on_sizes(case: Case, graph: CapturedGraph) -> str:
+def _on_sizes(case: Case, graph: CapturedGraph) -> str:
     """`` on sizes batch=0``; empty where there are none."""
     sizes = [f"{name}={size}" for name, size in case.sizes.items()] or [
         f"{spec.name} {list(value.shape)}"
@@ -34,6 +42,18 @@ def on_sizes(case: Case, graph: CapturedGraph) -> str:
         if isinstance(value, torch.Tensor)
     ]
     return f" on sizes {', '.join(sizes)}" if sizes else ""
+
+
+def overdue_text(overdue: RuntimeOverdue, took: float, case: Case, graph: CapturedGraph) -> str:
+    """What is said of a file that did not end in time.
+
+    Args:
+        overdue: the error.
+        took: the seconds that PyTorch took.
+        case: the inputs.
+        graph: the captured graph.
+    """
+    return f"{overdue.message}{_on_sizes(case, graph)}; PyTorch took {took:.2g} s"
 
 
 def where_it_crashes(

@@ -22,12 +22,12 @@ from fxexport.targets.onnxruntime.session import OrtSession, RuntimeFailure
 from fxexport.verify.body_values import FileValues, Runs, Value, runs_of, scalar
 from fxexport.verify.compare import compare_outputs, compare_values, largest
 from fxexport.verify.coverage import MOST_TRIPS, TooManyIterations, watch
-from fxexport.verify.forced.controls import Switch
+from fxexport.verify.forced.controls import Control, Switch, controls_of
 from fxexport.verify.reference import copies
 from fxexport.verify.tolerance import USUAL, Asked, tolerance_for
 from fxexport.verify.unchecked import checked
 
-__all__ = ["Diagnosis", "as_file_output", "diagnose", "first_difference"]
+__all__ = ["Diagnosis", "as_file_output", "diagnose", "first_difference", "where_it_runs_on"]
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,53 @@ def first_difference(
     search = _Search(graph, file, copies(inputs), working, asked, without)
     with torch.no_grad(), checked(graph):
         return search.below(graph.module, ())
+
+
+def where_it_runs_on(
+    graph: CapturedGraph,
+    file: FileValues,
+    inputs: Sequence[Eager],
+    working: torch.dtype | None,
+    asked: Asked,
+    *,
+    without: Collection[Switch] = (),
+) -> Diagnosis | None:
+    """The loop of an endless file that goes on, and the first wrong value; None if not found.
+
+    In a copy each loop makes at most one iteration more than in the graph's run on the same inputs.
+    So the copy ends, and can be compared with the graph.
+
+    Args:
+        graph: the captured graph, or one with decisions forced.
+        file: what the file computes on the same inputs.
+        inputs: they.
+        working: the coarsest float dtype in the model.
+        asked: the tolerances that the user asked for.
+        without: values that are not compared.
+    """
+    try:
+        with checked(graph):
+            trips = watch(graph, copies(inputs), MOST_TRIPS).trips
+    except TooManyIterations:
+        text = f"the captured graph's own loops make more than {MOST_TRIPS} iterations"
+        return Diagnosis(text)
+    except Exception:  # the graph is what is in doubt
+        return None
+    loops = [one for one in controls_of(graph.module) if one.kind == "loop"]
+    capped = file.capped({one.path: trips.get(one.path, 0) + 1 for one in loops})
+    try:
+        long = next((one for one in loops if _goes_on(capped, one, trips)), None)
+        wrong = first_difference(graph, capped, inputs, working, asked, without=without)
+    except RuntimeFailure:
+        return None
+    if long is None:
+        return wrong
+    location = source_of(long.node)
+    where = f" at {location.short}" if location is not None else ""
+    text = f"the loop{where} {_goes_on_text(trips.get(long.path, 0))}"
+    if wrong is None:
+        return Diagnosis(text, location)
+    return Diagnosis(f"{text}; {wrong.text}", wrong.location or location)
 
 
 class _Search:
@@ -284,3 +331,14 @@ def _without_optimization(
     named = {spec.name: value for spec, value in zip(graph.inputs, inputs, strict=True)}
     session = OrtSession(model_path, optimize=False)
     return without_padding(graph.outputs, session.run(named, seconds))
+
+
+def _goes_on(file: FileValues, loop: Control, trips: Mapping[Path, int]) -> bool:
+    """Whether a loop begins an iteration that the graph does not have."""
+    return trips.get(loop.path, 0) in file.iterations(loop.path)
+
+
+def _goes_on_text(trips: int) -> str:
+    if not trips:
+        return "makes iterations, where PyTorch's makes none"
+    return f"goes on where PyTorch's ends, after {trips} iteration{'s' * (trips > 1)}"

@@ -12,9 +12,8 @@ from fxexport.graph.values import Eager
 from fxexport.report.model import Verification
 from fxexport.verify.body_values import FileValues
 from fxexport.verify.crashes import where_it_crashes
-from fxexport.verify.diagnosis import Diagnosis, diagnose
+from fxexport.verify.diagnosis import Diagnosis, diagnose, where_it_runs_on
 from fxexport.verify.reference import copies
-from fxexport.verify.running_on import where_it_runs_on
 from fxexport.verify.time_limit import TimeLimit
 from fxexport.verify.tolerance import Asked
 

@@ -28,7 +28,13 @@ from fxexport.verify.coverage import (
     Watched,
     watch,
 )
-from fxexport.verify.diagnosis import Diagnosis, as_file_output, first_difference
+from fxexport.verify.crashes import overdue_text
+from fxexport.verify.diagnosis import (
+    Diagnosis,
+    as_file_output,
+    first_difference,
+    where_it_runs_on,
+)
 from fxexport.verify.excuses import Excuses
 from fxexport.verify.forced.controls import Control, Reached, asked_in, ways_to
 from fxexport.verify.forced.file import FileSwitch, ForcedFile, NotInFile
@@ -37,7 +43,6 @@ from fxexport.verify.forced.graph import forced_graph
 from fxexport.verify.forced.plan import Forcing, Planner, Unforceable
 from fxexport.verify.forced.program import DoesNotEnd, ForcedProgram
 from fxexport.verify.reference import EagerModel, copies
-from fxexport.verify.running_on import overdue_text, where_it_runs_on
 from fxexport.verify.searching.towards import Towards
 from fxexport.verify.starts import Starts
 from fxexport.verify.time_limit import TimeLimit

@@ -27,7 +27,7 @@ from fxexport.verify.calls import StepByStep, step_inputs
 from fxexport.verify.cases import EXAMPLE_LABEL, Case, CaseMaker, effort_for, user_cases
 from fxexport.verify.compare import compare_outputs, largest
 from fxexport.verify.coverage import Coverage, TooManyIterations, TripLimit, observe
-from fxexport.verify.crashes import crash_text
+from fxexport.verify.crashes import crash_text, overdue_text
 from fxexport.verify.excuses import Excuses, draws_numbers
 from fxexport.verify.failures import TripsExceeded, exceeded_text, model_error
 from fxexport.verify.first_fault import FirstFault
@@ -35,7 +35,6 @@ from fxexport.verify.forced.controls import Reached, ways_to
 from fxexport.verify.forced_ways import ForcedWays
 from fxexport.verify.outside import GuardCheck, refused, says_it_raises
 from fxexport.verify.reference import EagerModel, copies
-from fxexport.verify.running_on import overdue_text
 from fxexport.verify.searching.other_sizes import TriedSizes
 from fxexport.verify.searching.towards import Towards
 from fxexport.verify.starts import Starts
