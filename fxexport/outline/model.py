@@ -103,6 +103,7 @@ class Construct:
         place: the user's line, where the file says it.
         module: the path of the module that it belongs to, likewise.
         loop: of a Loop.
+        path: where it is in the captured graph, in a file of ours.
     """
 
     kind: str
@@ -111,6 +112,7 @@ class Construct:
     place: Place | None = None
     module: str = ""
     loop: Loop | None = None
+    path: tuple[str, ...] = field(default=(), compare=False)
 
 
 Step = Operators | Check | Construct

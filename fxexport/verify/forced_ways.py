@@ -135,6 +135,7 @@ class ForcedWays:
         trips: TripLimit,
         fixed: Collection[int] = (),
         steps: int = 0,
+        others: Sequence[Case] = (),
     ) -> None:
         """Forces what no input has reached; `outcomes` has what became of it.
 
@@ -145,6 +146,7 @@ class ForcedWays:
             trips: loop trips in all that a run may make.
             fixed: the numbers of inputs that keep their values.
             steps: runs of the graph to move inputs where something around them is forced.
+            others: further inputs for what stands in something that is forced.
         """
         missing = list(coverage.missing())
         if not missing or not starts.cases:
@@ -167,6 +169,7 @@ class ForcedWays:
         for one in wanted:
             self._lead(one, fixed)
             self._force(one)
+        self._inside(wanted, others)
         for one in wanted:
             self._elsewhere(one, missing, starts.sizes)
 
@@ -204,6 +207,29 @@ class ForcedWays:
         outcome = self._tried(wanted._replace(forcing=wanted.around), moved)
         if outcome.reached != "not reached":
             self.outcomes[wanted.site.path, wanted.goal] = outcome
+
+    def _inside(self, wanted: Sequence[_Wanted], cases: Sequence[Case]) -> None:
+        """Forces what is around goals alone, on values that decide inside of it one way or other.
+
+        A wrong condition is often right for those that were compared first.
+        """
+        done: list[Forcing] = []
+        for one in wanted:
+            if one.around is None or one.around in done:
+                continue
+            done.append(one.around)
+            graph = self._forced(one.around)
+            for case in cases:
+                if self._left <= 0:
+                    return
+                self._left -= 1
+                run = self._watched(graph, case)
+                if isinstance(run, str):
+                    continue
+                here = [goal for goal in one.site.goals if (one.site.path, goal) in run.seen]
+                if here:
+                    inside = one._replace(goal=here[0], forcing=one.around)
+                    self._follow(inside, case, graph, run)
 
     def _elsewhere(
         self, wanted: _Wanted, missing: Sequence[tuple[Site, str]], cases: Sequence[Case]

@@ -188,6 +188,7 @@ class _Verifier:
             trips,
             maker.fixed,
             effort.steps // 2,
+            maker.of_one_sign(),
         )
         if agrees:
             self._result.location = self._ways.wrong_at
