@@ -55,6 +55,8 @@ __all__ = ["ForcedWays"]
 _ENOUGH = 2
 _LEFT_OUT = "left out: the model is large"
 _ENDLESS = "its loops do not end then"
+_NOT_COMPARABLE = "its results are not comparable, see the notes"
+_NO_DECISION = "the program has no decision there that can be forced"
 _NOT_IN_FILE = "the file does not have it"
 _CONTRADICTED = "the values contradict what holds on this path"
 # A run of the program may take so many decisions for each iteration that loops may make.
@@ -314,7 +316,7 @@ class ForcedWays:
         if (wanted.site.path, wanted.goal) not in run.seen:
             return Outcome("not reached", "other decisions lead elsewhere")
         if not forcing.decisions:
-            return self._against_the_graph(wanted, case, run)
+            return self._against_the_graph(wanted, case, graph, run)
         controls = self._planner.controls
         most = _DECISIONS * self._most_trips
         try:
@@ -377,35 +379,58 @@ class ForcedWays:
         except RuntimeFailure as failure:
             if forcing.whole:
                 return unsure
-            text, found = failure.message, None
-            if isinstance(failure, RuntimeOverdue):
-                text = overdue_text(failure, self._limit.took, case, self._graph)
-                found = self._first_wrong(forcing, case, graph, overdue=True)
-            text = text if found is None else f"{text}; {found.text}"
-            wrong = VerifiedCase(label, False, message=text)
-            self._add_wrong(wanted, wrong, found.location if found is not None else None)
+            self._add_failed(wanted, label, case, graph, failure)
             return Outcome("forced")
         differences = self._differences(case, followed.outputs, got)
         ok = all(difference.ok for difference in differences)
         if not ok and forcing.whole:
             return unsure
         if not ok and self._is_excused(case, graph, followed, got, differences):
-            return Outcome("not reached", "its results are not comparable, see the notes")
+            return Outcome("not reached", _NOT_COMPARABLE)
         if not ok:
-            message = next(f"output {d.name!r}: {d.message}" for d in differences if not d.ok)
-            whose = (
-                "the captured graph is right, the file is not"
-                if like_graph
-                else "the captured graph differs from PyTorch as well"
-            )
-            found = self._first_wrong(forcing, case, graph) if like_graph else None
-            text = f"{message}; {found.text if found is not None else whose}"
-            wrong = VerifiedCase(label, ok, differences, text)
-            self._add_wrong(wanted, wrong, found.location if found is not None else None)
+            self._add_different(wanted, label, case, graph, differences, like_graph)
         else:
             self._add(VerifiedCase(label, ok, differences))
         self._reached(run.seen, Outcome("forced"))
         return Outcome("forced")
+
+    def _add_failed(
+        self,
+        wanted: _Wanted,
+        label: str,
+        case: Case,
+        graph: CapturedGraph,
+        failure: RuntimeFailure,
+    ) -> None:
+        """The file fails where the program does not."""
+        text, found = failure.message, None
+        if isinstance(failure, RuntimeOverdue):
+            text = overdue_text(failure, self._limit.took, case, self._graph)
+            found = self._first_wrong(wanted.forcing, case, graph, overdue=True)
+        text = text if found is None else f"{text}; {found.text}"
+        wrong = VerifiedCase(label, False, message=text)
+        self._add_wrong(wanted, wrong, found.location if found is not None else None)
+
+    def _add_different(
+        self,
+        wanted: _Wanted,
+        label: str,
+        case: Case,
+        graph: CapturedGraph,
+        differences: tuple[OutputDifference, ...],
+        like_graph: bool = True,
+    ) -> None:
+        """The file gives something else; `like_graph`: the graph gives what the program gives."""
+        message = next(f"output {d.name!r}: {d.message}" for d in differences if not d.ok)
+        whose = (
+            "the captured graph is right, the file is not"
+            if like_graph
+            else "the captured graph differs from PyTorch as well"
+        )
+        found = self._first_wrong(wanted.forcing, case, graph) if like_graph else None
+        text = f"{message}; {found.text if found is not None else whose}"
+        wrong = VerifiedCase(label, False, differences, text)
+        self._add_wrong(wanted, wrong, found.location if found is not None else None)
 
     def _add_wrong(
         self, wanted: _Wanted, case: VerifiedCase, at: SourceLocation | None = None
@@ -435,19 +460,39 @@ class ForcedWays:
         except RuntimeFailure:
             return None
 
-    def _against_the_graph(self, wanted: _Wanted, case: Case, run: Watched) -> Outcome:
+    def _against_the_graph(
+        self, wanted: _Wanted, case: Case, graph: CapturedGraph, run: Watched
+    ) -> Outcome:
         """Compares the file with the graph alone: the program has no such decision."""
+        label = f"{_goal_text(wanted)}; {case.label}"
         by_graph = without_padding(self._graph.outputs, list(run.outputs))
+        unsure = Outcome("not reached", _CONTRADICTED)
+        compared = Outcome("graph only", _NO_DECISION)
         try:
             got = self._run_file(case, wanted.forcing)
         except NotInFile:
             return Outcome("not reached", _NOT_IN_FILE)
         except RuntimeFailure as failure:
-            return Outcome("not reached", f"the file fails then: {failure.message}")
-        if all(d.ok for d in self._differences(case, by_graph, got)):
-            reason = "the program has no decision there that can be forced"
-            return Outcome("graph only", reason)
-        return Outcome("not reached", _CONTRADICTED)
+            if wanted.forcing.whole:
+                return unsure
+            self._add_failed(wanted, label, case, graph, failure)
+            return compared
+        differences = self._differences(case, by_graph, got)
+        if all(difference.ok for difference in differences):
+            return compared
+        if wanted.forcing.whole:
+            return unsure
+
+        def by_the_graph(inputs: list[Eager]) -> Sequence[Eager]:
+            with self._graph_checks():
+                outputs = watch(graph, copies(inputs), self._most_trips).outputs
+            return without_padding(self._graph.outputs, list(outputs))
+
+        excuses = Excuses(graph, by_the_graph, self._note)
+        if excuses.hold(case, by_graph, got, differences):
+            return Outcome("not reached", _NOT_COMPARABLE)
+        self._add_different(wanted, label, case, graph, differences)
+        return compared
 
     def _reached(self, seen: set[Reached], outcome: Outcome) -> None:
         """Notes what a compared run came by."""
