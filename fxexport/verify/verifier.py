@@ -128,6 +128,7 @@ class _Verifier:
         self._excuses = Excuses(graph, self._eager, self._note)
         self._guards = GuardCheck(graph)
         self._sizes = TriedSizes()
+        self._long: list[str] = []
         self._starts = Starts()
         self._ways = ForcedWays(
             graph,
@@ -215,6 +216,9 @@ class _Verifier:
                 return
             except RuntimeFailure as failure:
                 self._add(VerifiedCase(case.label, False, message=failure.message))
+                return
+            except TripsExceeded as exceeded:
+                self._note(f"{case.label}: nothing was compared: {exceeded.message}")
                 return
             except Exception as error:  # the user's model may raise anything
                 self._note(f"{case.label}: PyTorch raises {type(error).__name__}: {error}")
@@ -323,6 +327,7 @@ class _Verifier:
                 seen = self._observe(case, max_trips)
             except TooManyIterations:
                 if case.made:
+                    self._long.append(case.label)
                     return False
             except Exception:
                 seen = set()  # what PyTorch says to these inputs counts, see below
@@ -486,6 +491,9 @@ class _Verifier:
             result.message = self._refusal or "no inputs could be made"
             result.notes.append("give example inputs that the model accepts, or check_inputs")
             return result
+        if self._long:
+            labels = "; ".join(dict.fromkeys(self._long))
+            result.notes.append(f"not compared, since loops make too many iterations: {labels}")
         result.goals = self._coverage.goals(self._ways.outcomes)
         self._coverage.seen |= self._ways.compared()
         result.uncovered = self._coverage.uncovered(self._ways.outcomes)

@@ -139,6 +139,26 @@ def test_model_that_runs_on_for_made_inputs_is_left_there(tmp_path: Path) -> Non
     assert "rows=1" in labels
 
 
+def counting(x: torch.Tensor) -> torch.Tensor:
+    total = torch.zeros(())
+    while total < x.shape[0] * 30:
+        total = total + 1
+    return total + x.sum()
+
+
+def test_inputs_that_were_left_out_for_their_long_loops_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(verifier, "effort_for", lambda *_: Effort(8, 0, 0, 0, 4, 70))
+    exported = fxexport.export(counting, (X[:1],), dynamic={"x": {0: "rows"}}, verify=False)
+    result = exported.verify()
+    assert result.ok
+    told = "not compared, since loops make too many iterations: "
+    (note,) = (note for note in result.notes if note.startswith(told))
+    assert "rows=3" in note
+    assert all(case.label not in note for case in result.cases)
+
+
 @pytest.mark.usefixtures("few")
 def test_graph_whose_loop_has_no_end_is_not_run_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
