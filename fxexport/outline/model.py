@@ -104,6 +104,7 @@ class Construct:
         module: the path of the module that it belongs to, likewise.
         loop: of a Loop.
         path: where it is in the captured graph, in a file of ours.
+        share: its part of the file's time, where that was measured.
     """
 
     kind: str
@@ -113,6 +114,7 @@ class Construct:
     module: str = ""
     loop: Loop | None = None
     path: tuple[str, ...] = field(default=(), compare=False)
+    share: float | None = field(default=None, compare=False)
 
 
 Step = Operators | Check | Construct

@@ -12,6 +12,7 @@ from itertools import count
 
 from fxexport.outline.model import Check, Construct, Operators, Place, Step
 from fxexport.outline.text import loop_text, place_text, row_text
+from fxexport.outline.times import share_text
 from fxexport.page.decided import Decided, Home
 from fxexport.page.source import LABELS, SourceFile
 from fxexport.report.flow_marks import FlowMarks, SideMark, marks_of, reasons_of
@@ -43,6 +44,7 @@ class Box:
         anchor: its name on the page, for constructs.
         line: the name of its line on the page; empty where that is not shown.
         loop: how often a loop runs.
+        share: its part of the time, in words, where it was measured.
         arms: its bodies.
         marks: which of its sides were compared.
         notes: why others were not, and what was decided.
@@ -55,6 +57,7 @@ class Box:
     anchor: str = ""
     line: str = ""
     loop: str = ""
+    share: str = ""
     arms: tuple[ArmBox, ...] = ()
     marks: tuple[SideMark, ...] = ()
     notes: tuple[str, ...] = ()
@@ -139,6 +142,7 @@ class _Boxes:
             anchor,
             line,
             "" if step.loop is None else loop_text(step.loop),
+            share_text(step.share),
             tuple(
                 ArmBox(
                     arm.name,
