@@ -45,7 +45,7 @@ from fxexport.verify.forced.program import DoesNotEnd, ForcedProgram
 from fxexport.verify.reference import EagerModel, copies
 from fxexport.verify.searching.towards import Towards
 from fxexport.verify.starts import Starts
-from fxexport.verify.time_limit import TimeLimit
+from fxexport.verify.time_limit import RunsOn, TimeLimit
 from fxexport.verify.tolerance import USUAL, Asked, working_dtype
 from fxexport.verify.unchecked import GraphChecks
 
@@ -151,7 +151,10 @@ class ForcedWays:
             others: further inputs for what stands in something that is forced.
         """
         missing = list(coverage.missing())
-        if not missing or not starts.cases:
+        if not missing:
+            return
+        if not starts.cases:
+            self._left_out(missing, "no inputs were compared to begin with")
             return
         self._trips, self._most_trips = trips, trips.trips
         decisions = [one.control.decides.decision for one in coverage.sites if one.control.decides]
@@ -166,6 +169,7 @@ class ForcedWays:
             self._file = self._forced_file(wanted)
         except RuntimeFailure as failure:
             self._note(f"decisions could not be forced: {failure.message}")
+            self._left_out(missing, "decisions could not be forced, see the notes")
             return
         self._left, self._steps = most, steps
         for one in wanted:
@@ -174,6 +178,11 @@ class ForcedWays:
         self._inside(wanted, others)
         for one in wanted:
             self._elsewhere(one, missing, starts.sizes)
+
+    def _left_out(self, goals: Sequence[tuple[Site, str]], reason: str) -> None:
+        """Says of goals why nothing was tried for them, where nothing better is known."""
+        for site, goal in goals:
+            self.outcomes.setdefault((site.path, goal), Outcome("not reached", reason))
 
     def _force(self, wanted: _Wanted) -> None:
         """Forces one goal, on two sets of inputs where it can be."""
@@ -328,7 +337,7 @@ class ForcedWays:
                 self._graph.program,
                 most,
             )
-        except DoesNotEnd:
+        except (DoesNotEnd, RunsOn):
             return Outcome("not reached", _ENDLESS)
         except Astray as error:
             return Outcome("not reached", str(error))

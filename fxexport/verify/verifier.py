@@ -38,7 +38,7 @@ from fxexport.verify.reference import EagerModel, copies
 from fxexport.verify.searching.other_sizes import TriedSizes
 from fxexport.verify.searching.towards import Towards
 from fxexport.verify.starts import Starts
-from fxexport.verify.time_limit import TimeLimit, interrupted_after
+from fxexport.verify.time_limit import RunsOn, TimeLimit, interrupted_after
 from fxexport.verify.tolerance import USUAL, Asked, working_dtype
 from fxexport.verify.unchecked import GraphChecks, ReferenceChecks
 from fxexport.verify.vectors import UNDEFINED_SIGNS, vector_nodes, with_file_vectors
@@ -336,6 +336,9 @@ class _Verifier:
         except Exception as error:  # the user's model may raise anything
             if not case.made:
                 raise model_error(case, error) from error
+            if isinstance(error, RunsOn):
+                self._long.append(case.label)
+                return False
             text = f"PyTorch itself raises {type(error).__name__}: {error}"
             self._refusal = f"with {case.label}, {text}"
             self._sizes.raised.append(case.sizes)

@@ -136,6 +136,7 @@ def test_model_that_runs_on_for_made_inputs_is_left_there(tmp_path: Path) -> Non
     assert result.ok
     labels = [case.label for case in result.cases]
     assert "rows=5" not in labels
+    assert "not compared, since loops make too many iterations: rows=5" in result.notes
     assert "rows=1" in labels
 
 
@@ -207,6 +208,12 @@ def test_limit_follows_from_what_pytorch_took_and_is_halved_after_it_was_met() -
     for _ in range(100):
         limit.exceeded()
     assert limit.seconds == 301
+    with pytest.raises(RuntimeError), limit.timed():
+        raise RuntimeError
+    assert limit.took == 10.0
+    with limit.timed():
+        pass
+    assert limit.took < 10.0
     own = TimeLimit(0.5)
     own.exceeded()
     assert own.seconds == 0.5
