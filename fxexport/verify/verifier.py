@@ -24,7 +24,7 @@ from fxexport.targets.onnxruntime.session import (
     available,
 )
 from fxexport.verify.calls import StepByStep, step_inputs
-from fxexport.verify.cases import EXAMPLE_LABEL, Case, CaseMaker, effort_for, user_cases
+from fxexport.verify.cases import EXAMPLE_LABEL, Case, CaseMaker, Starts, effort_for, user_cases
 from fxexport.verify.compare import compare_outputs, largest
 from fxexport.verify.coverage import Coverage, TooManyIterations, TripLimit, observe
 from fxexport.verify.crashes import crash_text, overdue_text
@@ -32,12 +32,12 @@ from fxexport.verify.excuses import Excuses, draws_numbers
 from fxexport.verify.failures import TripsExceeded, exceeded_text, model_error
 from fxexport.verify.first_fault import FirstFault
 from fxexport.verify.forced.controls import Reached, ways_to
+from fxexport.verify.forced_comparison import Check
 from fxexport.verify.forced_ways import ForcedWays
 from fxexport.verify.outside import GuardCheck, refused, says_it_raises
 from fxexport.verify.reference import EagerModel, copies
 from fxexport.verify.searching.other_sizes import TriedSizes
 from fxexport.verify.searching.towards import Towards
-from fxexport.verify.starts import Starts
 from fxexport.verify.time_limit import RunsOn, TimeLimit, interrupted_after
 from fxexport.verify.tolerance import USUAL, Asked, working_dtype
 from fxexport.verify.unchecked import GraphChecks, ReferenceChecks
@@ -133,13 +133,9 @@ class _Verifier:
         self._ways = ForcedWays(
             graph,
             model_path,
-            self._eager,
-            self._add,
-            self._note,
-            self._limit,
-            values=not self._random,
-            explain=explain,
-            asked=asked,
+            Check(
+                self._eager, self._add, self._note, self._limit, not self._random, explain, asked
+            ),
         )
 
     def run(

@@ -16,6 +16,7 @@ pytest.importorskip("onnxruntime")
 
 import fxexport
 from fxexport.report.model import Goal, Verification
+from fxexport.targets.onnxruntime.session import RuntimeFailure
 from fxexport.verify.forced_ways import ForcedWays
 from tests.verify.programs_to_force import BY_FORCE
 
@@ -276,6 +277,22 @@ def test_condition_inside_of_what_is_forced_is_asked_on_values_of_one_sign(tmp_p
     next(node for node in nodes_of(file.graph) if node.op_type == "Abs").op_type = "Neg"
     onnx.save(file, path)
     assert not export.verify_file(str(path)).ok
+
+
+def test_goals_have_a_reason_where_the_copy_of_the_file_does_not_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeFailure("ONNX Runtime does not load it")
+
+    monkeypatch.setattr(ForcedWays, "_forced_file", fails)
+    result = verified(BY_FORCE[0], tmp_path / "m.onnx")
+    assert result.ok
+    assert missing(result)
+    assert {goal.reason for goal in missing(result)} == {
+        "decisions could not be forced, see the notes"
+    }
+    assert "decisions could not be forced: ONNX Runtime does not load it" in result.notes
 
 
 def test_less_than_the_required_coverage_is_an_error_of_its_own(tmp_path: Path) -> None:
