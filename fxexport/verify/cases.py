@@ -159,10 +159,10 @@ class CaseMaker:
         for regime in ("random", "negative", "small", "random"):
             yield self._case(f"values: {regime}", self._sizes.example, regime)
 
-    def of_one_sign(self) -> list[Case]:
+    def of_one_sign(self) -> Iterator[Case]:
         """Sizes of the example, values that are all above 0, and all below."""
-        regimes = ("positive", "negative")
-        return [self._case(f"values: {one}", self._sizes.example, one) for one in regimes]
+        for regime in ("positive", "negative"):
+            yield self._case(f"values: {regime}", self._sizes.example, regime)
 
     def of_profiles(self, note: Callable[[str], None]) -> Iterator[Case]:
         """Inputs at min, opt and max of every profile, and at a few sizes between.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from fxexport.graph.captured import CapturedGraph
 from fxexport.source.location import SourceLocation
@@ -57,7 +57,7 @@ class ForcedWays:
         trips: TripLimit,
         fixed: Collection[int] = (),
         steps: int = 0,
-        others: Sequence[Case] = (),
+        others: Iterable[Case] = (),
     ) -> None:
         """Forces what no input has reached; `outcomes` has what became of it.
 
@@ -97,7 +97,8 @@ class ForcedWays:
         for one in wanted:
             self._lead(runs, one, fixed)
             self._force(runs, one)
-        self._inside(runs, wanted, others)
+        nested = [one for one in wanted if one.around is not None]
+        self._inside(runs, nested, list(others) if nested else [])
         for one in wanted:
             self._elsewhere(runs, one, missing, starts.sizes)
 
