@@ -57,6 +57,7 @@ def verify_file(
     symbolic: bool | Collection[str] = False,
     rtol: float | None = None,
     atol: float | None = None,
+    verify_timeout: float | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Compares a file that was written before with a model, in ONNX Runtime and PyTorch.
@@ -77,6 +78,7 @@ def verify_file(
         symbolic: as for `export`.
         rtol: as for `export`.
         atol: as for `export`.
+        verify_timeout: as for `export`.
         progress: told about the stages.
 
     Returns:
@@ -114,6 +116,7 @@ def verify_file(
         capture=capture,
         method=method,
         symbolic=symbolic,
+        verify_timeout=verify_timeout,
         verify=False,
         progress=progress,
     )

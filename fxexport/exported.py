@@ -73,6 +73,7 @@ class Exported:
         stored: StoredProfiles,
         left_out: Collection[str] = (),
         asked: Asked = USUAL,
+        timeout: float | None = None,
     ) -> None:
         """Takes the parts of an export.
 
@@ -85,8 +86,10 @@ class Exported:
             stored: the profiles.
             left_out: weights that its file does not hold.
             asked: the tolerances that it is compared by.
+            timeout: how long each run of the file has then.
         """
         self._asked = asked
+        self._timeout = timeout
         self._left_out = frozenset(left_out)
         self.report = report
         self.profiles: list[Profile] = stored.profiles
@@ -286,5 +289,6 @@ class Exported:
             list(check_inputs),
             asked=self._asked if asked is None else asked,
             explain=explain,
+            timeout=self._timeout,
         )
         return self.report.verification

@@ -53,6 +53,7 @@ class ExportOptions:
     symbolic: bool | Collection[str] = False
     rtol: float | None = None
     atol: float | None = None
+    verify_timeout: float | None = None
     require_coverage: float | None = None
     progress: Progress = field(default_factory=NullProgress)
     notes: tuple[str, ...] = ()

@@ -66,6 +66,7 @@ from fxexport.targets.target import OLDEST_OPSET, Target
 from fxexport.torch_arguments import TAKEN_NAMES, TorchArguments, taken
 from fxexport.verify.failures import disagreement, too_little_compared
 from fxexport.verify.reference import Reference
+from fxexport.verify.time_limit import check_timeout
 from fxexport.verify.tolerance import Asked
 from fxexport.version import VERSION
 
@@ -102,6 +103,7 @@ def export(
     symbolic: bool | Collection[str] = False,
     rtol: float | None = None,
     atol: float | None = None,
+    verify_timeout: float | None = None,
     require_coverage: float | None = None,
     progress: Progress | None = None,
     **torch_arguments: Unpack[TorchArguments],
@@ -155,6 +157,9 @@ def export(
         rtol: what floats may be off by in the comparison, as a part of PyTorch's result; by default
             what two right implementations of a network differ by in its dtype.
         atol: what they may be off by besides.
+        verify_timeout: the seconds that each run of the file in the comparison has, with thirty
+            times what PyTorch takes added to them; a minute by default. A file that does not come
+            to its end in that time disagrees.
         require_coverage: how much of the control flow must have been compared with PyTorch, in
             percent of all paths of branches and trip counts of loops.
         progress: told about the stages.
@@ -198,6 +203,7 @@ def export(
         symbolic=symbolic,
         rtol=rtol,
         atol=atol,
+        verify_timeout=verify_timeout,
         require_coverage=require_coverage,
         progress=progress or NullProgress(),
     )
@@ -233,6 +239,7 @@ def run(options: ExportOptions) -> Exported:
         report.add("note", note)
     target = _checked(options, report)
     asked = Asked(options.rtol, options.atol)
+    check_timeout(options.verify_timeout)
     front_end = chosen_front_end(options.capture)
     model = _model_of(options, front_end)
     if options.verify:
@@ -254,7 +261,17 @@ def run(options: ExportOptions) -> Exported:
         report.add("note", text)
     reference = Reference(model.called, prepared, graph)
     without = _leave_out(options, model, graph, ir_model, report)
-    exported = Exported(graph, ir_model, report, prepared, reference, stored, without, asked)
+    exported = Exported(
+        graph,
+        ir_model,
+        report,
+        prepared,
+        reference,
+        stored,
+        without,
+        asked,
+        options.verify_timeout,
+    )
     if options.path is not None:
         _write(exported, options, os.fspath(options.path), stage)
     elif options.verify:

@@ -224,6 +224,7 @@ def _export(options: Options, progress: Progress) -> Exported:
                 check_inputs=call.check_inputs,
                 rtol=options.rtol,
                 atol=options.atol,
+                verify_timeout=options.verify_timeout,
                 external_data=options.external_data,
                 weights=options.weights,
                 outputs=options.outputs,
@@ -255,6 +256,7 @@ def _check_comparison(options: Options) -> None:
         "--check-inputs": bool(options.check_inputs),
         "--rtol": options.rtol is not None,
         "--atol": options.atol is not None,
+        "--verify-timeout": options.verify_timeout is not None,
     }
     for name, is_given in given.items():
         if is_given and not options.verify:

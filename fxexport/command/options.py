@@ -74,6 +74,15 @@ Atol = Annotated[
         show_default="by dtype and the largest numbers",
     ),
 ]
+VerifyTimeout = Annotated[
+    float | None,
+    typer.Option(
+        "--verify-timeout",
+        metavar="SECONDS",
+        help="How long each run of the file in the comparison may take.",
+        show_default="60, and 30 times what PyTorch takes",
+    ),
+]
 
 
 class Capture(StrEnum):
@@ -124,6 +133,7 @@ class Options:
     check_inputs: list[str] = field(default_factory=list)
     rtol: float | None = None
     atol: float | None = None
+    verify_timeout: float | None = None
     external_data: bool | None = None
     weights: str = "file"
     outputs: str = "merge"
@@ -270,6 +280,7 @@ def _command(
     ] = None,
     rtol: Rtol = None,
     atol: Atol = None,
+    verify_timeout: VerifyTimeout = None,
     require_coverage: Annotated[
         float | None,
         typer.Option(
@@ -390,6 +401,7 @@ def _command(
         check_inputs=check_inputs or [],
         rtol=rtol,
         atol=atol,
+        verify_timeout=verify_timeout,
         external_data=True if external_data else None,
         weights=weights.value,
         outputs=outputs.value,

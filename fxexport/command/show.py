@@ -47,12 +47,24 @@ def _command(
         _Form, typer.Option("--as", help="text; json, for programs; dot, for Graphviz.")
     ] = _Form.text,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --as json.")] = False,
+    times: Annotated[
+        str | None,
+        typer.Option(
+            "--times",
+            metavar="PROFILE.json",
+            help="ONNX Runtime's profile of runs of the file: each if and loop gets its share.",
+        ),
+    ] = None,
     json_schema: Annotated[bool, schema_option("outline")] = False,
 ) -> int:
     """Shows a file's inputs, its ifs and loops as a tree with their lines, and its contract."""
     from fxexport.outline.read import outline_of
 
     outline = outline_of(file)
+    if times is not None:
+        from fxexport.outline.times import with_times
+
+        outline = with_times(outline, times)
     if as_json or form is _Form.json:
         from fxexport.outline.data import outline_as_json
 

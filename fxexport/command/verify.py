@@ -12,7 +12,7 @@ from typer.exceptions import TyperException
 
 from fxexport.command.console import console_for
 from fxexport.command.misread import misread
-from fxexport.command.options import Atol, Capture, Inputs, Rtol, Train
+from fxexport.command.options import Atol, Capture, Inputs, Rtol, Train, VerifyTimeout
 from fxexport.command.schema import schema_option
 from fxexport.command.subcommand import read_by
 from fxexport.errors import FxExportError, VerificationError
@@ -34,6 +34,7 @@ class _Options:
     check_inputs: list[str] = field(default_factory=list)
     rtol: float | None = None
     atol: float | None = None
+    verify_timeout: float | None = None
     method: str | None = None
     capture: str = "auto"
     max_trips: int | None = None
@@ -94,6 +95,7 @@ def _command(
     ] = None,
     rtol: Rtol = None,
     atol: Atol = None,
+    verify_timeout: VerifyTimeout = None,
     method: Annotated[
         str | None, typer.Option("--method", metavar="NAME", help="The method that was exported.")
     ] = None,
@@ -130,6 +132,7 @@ def _command(
         check_inputs=check_inputs or [],
         rtol=rtol,
         atol=atol,
+        verify_timeout=verify_timeout,
         method=method,
         capture=capture.value,
         max_trips=max_trips,
@@ -195,6 +198,7 @@ def _compared(options: _Options, progress: Progress) -> Report:
             symbolic="all" in options.symbolic or options.symbolic,
             rtol=options.rtol,
             atol=options.atol,
+            verify_timeout=options.verify_timeout,
             progress=progress,
         )
         call.complete(report, "compared")

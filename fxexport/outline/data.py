@@ -53,5 +53,6 @@ def _construct(construct: Construct) -> dict[str, Any]:
         "place": None if construct.place is None else asdict(construct.place),
         "module": construct.module,
         "loop": None if construct.loop is None else asdict(construct.loop),
+        "time_share": construct.share,
         "arms": [{"name": arm.name, "steps": _steps(arm.steps)} for arm in construct.arms],
     }

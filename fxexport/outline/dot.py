@@ -7,6 +7,7 @@ from itertools import count
 
 from fxexport.outline.model import Check, Construct, Operators, Outline, Step
 from fxexport.outline.text import loop_text, place_text, row_text
+from fxexport.outline.times import share_text
 
 __all__ = ["outline_as_dot"]
 
@@ -71,6 +72,8 @@ def _label(step: Step) -> str:
         lines.append(step.name)
     if step.loop is not None:
         lines.append(loop_text(step.loop))
+    if step.share is not None:
+        lines.append(share_text(step.share))
     return "\n".join(lines)
 
 

@@ -103,6 +103,8 @@ class Construct:
         place: the user's line, where the file says it.
         module: the path of the module that it belongs to, likewise.
         loop: of a Loop.
+        path: where it is in the captured graph, in a file of ours.
+        share: its part of the file's time, where that was measured.
     """
 
     kind: str
@@ -111,6 +113,8 @@ class Construct:
     place: Place | None = None
     module: str = ""
     loop: Loop | None = None
+    path: tuple[str, ...] = field(default=(), compare=False)
+    share: float | None = field(default=None, compare=False)
 
 
 Step = Operators | Check | Construct

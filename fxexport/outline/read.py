@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from fxexport.errors import UsageError
-from fxexport.file_keys import CONTRACT, GUARD, MODULE
+from fxexport.file_keys import CONTRACT, GUARD, MODULE, NODE
 from fxexport.files.profiles import load_message, stored_in
 from fxexport.outline.model import Arm, Check, Construct, Loop, Operators, Outline, Step
 from fxexport.outline.places import place_of
@@ -129,6 +129,7 @@ class _Reader:
             place_of(node, metadata),
             metadata.get(MODULE, ""),
             _loop_of(node, body) if node.op_type == "Loop" else None,
+            tuple(metadata[NODE].split("/")) if NODE in metadata else (),
         )
 
     def _has_control_flow(self, called: _Function) -> bool:

@@ -23,6 +23,7 @@ from fxexport.outline.model import (
     depth_of,
     promises_in,
 )
+from fxexport.outline.times import share_text
 from fxexport.report import layout
 from fxexport.report.layout import (
     highlighted,
@@ -158,6 +159,8 @@ def _label(step: Step, full: bool, numbers: bool) -> Text:
         label.append("  ").append(step.name, "cyan")
     if step.loop is not None:
         label.append(f"  ({loop_text(step.loop)})", "dim")
+    if step.share is not None:
+        label.append(f"  {share_text(step.share)}", "magenta")
     return label
 
 

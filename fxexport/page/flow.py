@@ -1,4 +1,8 @@
-"""The control flow of a file as nested boxes that are linked with the lines of its source."""
+"""The control flow of a file as nested boxes that are linked with the lines of its source.
+
+Each has the marks that the terminal's tree has: which sides were compared, how, and why others were
+not. What was decided at export is no construct of the file, and stands where it is in the source.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,14 @@ from itertools import count
 
 from fxexport.outline.model import Check, Construct, Operators, Place, Step
 from fxexport.outline.text import loop_text, place_text, row_text
-from fxexport.page.source import SourceFile
+from fxexport.outline.times import share_text
+from fxexport.page.decided import Decided, Home
+from fxexport.page.source import LABELS, SourceFile
+from fxexport.report.flow_marks import FlowMarks, SideMark, marks_of, reasons_of
+from fxexport.report.layout import short_path
+from fxexport.report.model import Report
+from fxexport.report.source_tree import Entry, SourceTree
+from fxexport.source.location import SourceLocation
 
 __all__ = ["ArmBox", "Box", "Links", "boxes_of"]
 
@@ -27,13 +38,17 @@ class Box:
     """One step of a file.
 
     Attributes:
-        kind: "operators", "check", or the type of a construct.
+        kind: "operators", "check", "decided", or the type of a construct.
         text: what it does, or the line of code it was made for.
         place: ``file:line`` of that; empty where the file does not say it.
         anchor: its name on the page, for constructs.
         line: the name of its line on the page; empty where that is not shown.
         loop: how often a loop runs.
+        share: its part of the time, in words, where it was measured.
         arms: its bodies.
+        marks: which of its sides were compared.
+        notes: why others were not, and what was decided.
+        tag: of what was decided, its kind and a word for it.
     """
 
     kind: str
@@ -42,7 +57,11 @@ class Box:
     anchor: str = ""
     line: str = ""
     loop: str = ""
+    share: str = ""
     arms: tuple[ArmBox, ...] = ()
+    marks: tuple[SideMark, ...] = ()
+    notes: tuple[str, ...] = ()
+    tag: tuple[str, str] = ("", "")
 
 
 class Links:
@@ -74,36 +93,80 @@ class Links:
         return name
 
 
-def boxes_of(steps: Sequence[Step], links: Links) -> tuple[Box, ...]:
+def boxes_of(steps: Sequence[Step], links: Links, report: Report) -> tuple[Box, ...]:
     """The boxes of some steps.
 
     Args:
         steps: what a file does.
         links: of the page that they stand on.
+        report: of the export.
     """
-    return tuple(_box(step, links) for step in steps)
+    boxes = _Boxes(links, report)
+    return (*boxes.of(steps, ((), "")), *boxes.rest())
 
 
-def _box(step: Step, links: Links) -> Box:
-    if isinstance(step, Operators):
-        return Box("operators", row_text(step.types))
-    if isinstance(step, Check):
-        return Box("check", step.text)
-    line = links.line_of(step.place)
-    anchor = links.new_box(line)
-    code = "" if step.place is None else step.place.code
-    return Box(
-        step.kind,
-        code or step.name,
-        place_text(step.place),
-        anchor,
-        line,
-        "" if step.loop is None else loop_text(step.loop),
-        tuple(
-            ArmBox(arm.name, boxes_of(arm.steps, links), sum(_operators_in(arm.steps)))
-            for arm in step.arms
-        ),
-    )
+class _Boxes:
+    """Makes boxes, each with what a report says of it."""
+
+    def __init__(self, links: Links, report: Report) -> None:
+        self._links = links
+        self._goals = FlowMarks(report)
+        self._decided = Decided(SourceTree.of(report, libraries=False))
+
+    def of(self, steps: Sequence[Step], home: Home) -> tuple[Box, ...]:
+        """The boxes of a body."""
+        boxes: list[Box] = []
+        for step in steps:
+            if isinstance(step, Operators):
+                boxes.append(Box("operators", row_text(step.types)))
+            elif isinstance(step, Check):
+                boxes.append(Box("check", step.text))
+            else:
+                boxes += map(self._of_decided, self._decided.before(step.path))
+                boxes.append(self._of_construct(step))
+        return (*boxes, *map(self._of_decided, self._decided.last(home)))
+
+    def rest(self) -> Iterator[Box]:
+        """What was decided and has no place in the file."""
+        return map(self._of_decided, self._decided.rest())
+
+    def _of_construct(self, step: Construct) -> Box:
+        line = self._links.line_of(step.place)
+        anchor = self._links.new_box(line)
+        code = "" if step.place is None else step.place.code
+        goals = self._goals.at(step.path)
+        return Box(
+            step.kind,
+            code or step.name,
+            place_text(step.place),
+            anchor,
+            line,
+            "" if step.loop is None else loop_text(step.loop),
+            share_text(step.share),
+            tuple(
+                ArmBox(
+                    arm.name,
+                    self.of(arm.steps, (step.path, arm.name)),
+                    sum(_operators_in(arm.steps)),
+                )
+                for arm in step.arms
+            ),
+            tuple(marks_of(goals)),
+            (*self._decided.notes.get(step.path, ()), *reasons_of(goals)),
+        )
+
+    def _of_decided(self, entry: Entry) -> Box:
+        at: SourceLocation | None = entry.location
+        line = "" if at is None else self._links.line_at(at.file, at.line)
+        return Box(
+            "decided",
+            "" if at is None else at.code,
+            "" if at is None else f"{short_path(at.file)}:{at.line}",
+            self._links.new_box(line),
+            line,
+            notes=(*dict.fromkeys(entry.notes), *reasons_of(self._goals.of_entry(entry))),
+            tag=(entry.kind, LABELS[entry.kind]),
+        )
 
 
 def _operators_in(steps: Sequence[Step]) -> Iterator[int]:

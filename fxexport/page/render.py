@@ -44,7 +44,7 @@ def report_page(
     files = files_of(report, error)
     links = Links(files)
     steps = () if outline is None else outline.steps
-    boxes = boxes_of(steps, links)
+    boxes = boxes_of(steps, links, shown) if outline is not None else ()
     return template(_HERE, "page.html.jinja").render(
         title=shown.model or shown.path,
         verdict=verdict_of(report, error),

@@ -13,7 +13,7 @@ from fxexport.report.layout import short_path
 from fxexport.report.model import Report
 from fxexport.source.location import SourceLocation
 
-__all__ = ["Mark", "Part", "ShownLine", "SourceFile", "files_of"]
+__all__ = ["LABELS", "Mark", "Part", "ShownLine", "SourceFile", "files_of"]
 
 _WHOLE = 300
 """Lines of a file that is shown whole; of a longer one those around its marks are."""
@@ -21,7 +21,7 @@ _WHOLE = 300
 _AROUND = 4
 """Lines that are shown on either side of a marked one."""
 
-_LABELS = {
+LABELS = {
     "branch": "If",
     "loop": "Loop",
     "selected": "Where",
@@ -113,7 +113,7 @@ def _marks_of(report: Report | None) -> Iterable[tuple[SourceLocation, Mark]]:
         return
     for found in report.findings:
         if found.location is not None:
-            yield found.location, Mark(found.kind, _LABELS[found.kind], found.message)
+            yield found.location, Mark(found.kind, LABELS[found.kind], found.message)
     if report.verification is None:
         return
     for goal in report.verification.goals:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from fxexport.report.goal_words import NEVER, SIDES
+from fxexport.report.flow_marks import FlowMarks, marks_of, reasons_of
 from fxexport.report.layout import (
     Label,
     highlighted,
@@ -21,7 +21,6 @@ from fxexport.report.layout import (
 )
 from fxexport.report.model import Finding, Goal, Report
 from fxexport.report.source_tree import Entry, SourceTree, entries_in
-from fxexport.source.location import SourceLocation
 
 __all__ = ["print_control_flow"]
 
@@ -42,8 +41,6 @@ _NAMES = {
     "folded": ("decided", "cyan"),
     "unrolled": ("written out", "cyan"),
 }
-
-_Key = tuple[str, SourceLocation | None]
 
 
 def print_control_flow(console: Console, report: Report, *, verbose: bool = False) -> None:
@@ -105,10 +102,7 @@ class _Drawing:
         self._room = None if verbose else _CAP
         self._aligned = console.is_terminal
         self._ascii = console.options.ascii_only
-        self._goals: dict[_Key, list[Goal]] = {}
-        if report.verification is not None and report.verification.ran:
-            for goal in report.verification.goals:
-                self._goals.setdefault((goal.kind, goal.location), []).append(goal)
+        self._goals = FlowMarks(report)
 
     def grow(self, tree: Tree, entries: Sequence[Entry]) -> None:
         """Adds entries below a node of the tree."""
@@ -121,27 +115,11 @@ class _Drawing:
             self._add(tree, entry)
 
     def _add(self, tree: Tree, entry: Entry) -> None:
-        here = tree.add(self._label(entry, self._goals_of(entry)))
+        here = tree.add(self._label(entry, self._goals.of_entry(entry)))
         filled = {name: inner for name, inner in entry.arms.items() if inner}
         for name, inner in filled.items():
             named = entry.kind in ("branch", "selected") or len(filled) > 1
             self.grow(here.add(Text(name, "bold")) if named else here, inner)
-
-    def _goals_of(self, entry: Entry) -> list[Goal]:
-        """What is to be compared of an entry.
-
-        A loop that is written out and may end early asks at each iteration whether it has. Others
-        may have ifs of their own, as in ``while a and b``: what was not compared of them is told.
-        """
-        asked = self._goals.get(("branch", entry.location), [])
-        if entry.kind == "unrolled":
-            return [goal for goal in asked if not goal.compared]
-        goals = self._goals.get((entry.kind, entry.location), [])
-        if entry.site is not None:
-            goals = [goal for goal in goals if goal.path in entry.site.paths]
-        if entry.kind == "loop":
-            goals += [goal for goal in asked if not goal.compared]
-        return goals
 
     def _label(self, entry: Entry, goals: Sequence[Goal]) -> Label:
         name, style = _NAMES[entry.kind]
@@ -152,7 +130,7 @@ class _Drawing:
             head.append("  ").append(place, "cyan")
             code = highlighted(entry.location.code)
         notes = [Text(text, "dim") for text in self._first(entry.notes)]
-        notes += [Text(text, "yellow") for text in _reasons(goals)]
+        notes += [Text(text, "yellow") for text in reasons_of(goals)]
         if entry.site is None:
             return Label(head, code, notes=notes)
         if entry.site.bound:
@@ -173,38 +151,13 @@ class _Drawing:
 
     def _marks(self, goals: Sequence[Goal]) -> Text:
         """What was compared of each path, or of each number of iterations."""
-        sides: dict[str, list[Goal]] = {}
-        for goal in goals:
-            sides.setdefault(goal.goal, []).append(goal)
         text = Text()
-        for name, those in sides.items():
-            text.append("  " if text else "").append(f"{SIDES.get(name, name)} ")
-            text.append_text(self._mark(those))
+        for mark in marks_of(goals):
+            text.append("  " if text else "").append(f"{mark.side} ")
+            if not mark.compared:
+                text.append(mark.how, "bold yellow")
+                continue
+            text.append("ok" if self._ascii else "✔", "green")
+            if mark.how:
+                text.append(f" {mark.how}", "cyan")
         return text
-
-    def _mark(self, goals: Sequence[Goal]) -> Text:
-        """Whether a side was compared; for several constructs of one line, for how many."""
-        compared = [goal for goal in goals if goal.compared]
-        if len(compared) < len(goals):
-            seen = f"{len(compared)} of {len(goals)}"
-            by_graph = all(goal.reached == "graph only" for goal in goals)
-            none = "graph only" if by_graph else "never"
-            return Text(seen if compared else none, "bold yellow")
-        forced = sum(goal.reached == "forced" for goal in goals)
-        text = Text("ok" if self._ascii else "✔", "green")
-        if forced:
-            text.append(" forced" if forced == len(goals) else f" {forced} forced", "cyan")
-        return text
-
-
-def _reasons(goals: Sequence[Goal]) -> Iterator[str]:
-    """Why something was not compared, a line a reason."""
-    found: dict[str, list[str]] = {}
-    for goal in goals:
-        if not goal.compared and goal.reason:
-            sides = found.setdefault(goal.reason, [])
-            side = NEVER.get(goal.goal, goal.goal)
-            if side not in sides:
-                sides.append(side)
-    for reason, sides in found.items():
-        yield f"{', '.join(sides)}: {reason}"

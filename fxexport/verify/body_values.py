@@ -51,20 +51,61 @@ class FileValues:
         model: the file, without the weights beside it.
         folder: where these are.
         inputs: what it is given.
+        seconds: how long a run may take.
     """
 
-    def __init__(self, model: onnx.ModelProto, folder: str, inputs: Mapping[str, Eager]) -> None:
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        folder: str,
+        inputs: Mapping[str, Eager],
+        seconds: float | None = None,
+    ) -> None:
         self._model = model
         self._folder = folder
         self._inputs = inputs
+        self._seconds = seconds
 
     @classmethod
-    def of(cls, path: str | os.PathLike[str], inputs: Mapping[str, Eager]) -> FileValues:
+    def of(
+        cls,
+        path: str | os.PathLike[str],
+        inputs: Mapping[str, Eager],
+        seconds: float | None = None,
+    ) -> FileValues:
         """Those of a file on the disk."""
         import onnx
 
         model = onnx.load(os.fspath(path), "protobuf", load_external_data=False)
-        return cls(model, os.path.dirname(os.path.realpath(path)), inputs)
+        return cls(model, os.path.dirname(os.path.realpath(path)), inputs, seconds)
+
+    def capped(self, trips: Mapping[Path, int]) -> FileValues:
+        """Those of a copy whose loops make at most so many iterations at a time."""
+        import onnx
+
+        model = onnx.ModelProto()
+        model.CopyFrom(self._model)
+        for k, (path, most) in enumerate(trips.items()):
+            outer, _ = _way_to(model.graph, path[:-1])
+            node = None if outer is None else _node_at(outer, path)
+            if outer is not None and node is not None and node.op_type == "Loop":
+                _cap(outer, node, most, f"fxexport.capped.{k}")
+        return FileValues(model, self._folder, self._inputs, self._seconds)
+
+    def iterations(self, path: Path) -> set[int]:
+        """The numbers of the iterations that a loop begins; none where the file does not have it.
+
+        Raises:
+            RuntimeFailure: ONNX Runtime fails on the copy.
+        """
+        inside = (*path, "body")
+        graph, _ = _way_to(self._model.graph, inside)
+        if graph is None:
+            return set()
+        given = [(graph.input[0].name, torch.int64)]
+        session = OrtSession(self._handing_out(inside, given), data_folder=self._folder)
+        (numbers,) = session.run(self._inputs, self._seconds)
+        return {int(number) for number in numbers}
 
     def at(
         self, path: Path, wanted: Mapping[fx.Node, str], dtypes: Mapping[fx.Node, torch.dtype]
@@ -89,7 +130,7 @@ class FileValues:
             chunk = known[start : start + _CHUNK]
             values = [(names[wanted[node]], dtypes.get(node)) for node in chunk]
             session = OrtSession(self._handing_out(path, values), data_folder=self._folder)
-            got = session.run(self._inputs)
+            got = session.run(self._inputs, self._seconds)
             yield chunk, got if path else [[value] for value in got]
 
     def _handing_out(self, path: Path, values: Sequence[tuple[str, torch.dtype | None]]) -> bytes:
@@ -166,13 +207,31 @@ def _way_to(root: onnx.GraphProto, path: Path) -> tuple[onnx.GraphProto | None, 
     """A body, and the Ifs and Loops on the way to it; None where the file does not have it."""
     graph, way = root, []
     for end in range(2, len(path) + 1, 2):
-        name, part = "/".join(path[: end - 1]), path[end - 1]
-        node = next((node for node in graph.node if _prop(node, NODE) == name), None)
-        if node is None:
+        node, part = _node_at(graph, path[: end - 1]), path[end - 1]
+        if node is None or part not in dict(bodies_in_file(node)):
             return None, []
         way.append(_Way(graph, node, part))
         graph = dict(bodies_in_file(node))[part]
     return graph, way
+
+
+def _node_at(graph: onnx.GraphProto, path: Path) -> onnx.NodeProto | None:
+    """The If or Loop that a graph of a file has for one of the captured graph."""
+    return next((node for node in graph.node if _prop(node, NODE) == "/".join(path)), None)
+
+
+def _cap(graph: onnx.GraphProto, node: onnx.NodeProto, most: int, name: str) -> None:
+    """Lets a Loop make at most so many iterations."""
+    import onnx
+
+    index = next(k for k, one in enumerate(graph.node) if one.output == node.output)
+    value = onnx.helper.make_tensor(name, onnx.TensorProto.INT64, [], [most])
+    made = [onnx.helper.make_node("Constant", [], [name], value=value)]
+    if node.input[0]:
+        made.append(onnx.helper.make_node("Min", [node.input[0], name], [f"{name}.least"]))
+    node.input[0] = made[-1].output[0]
+    for k, one in enumerate(made):
+        graph.node.insert(index + k, one)
 
 
 def _names_in(graph: onnx.GraphProto) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The sets of inputs that a file is compared on."""
+"""The sets of inputs that a file is compared on, and those of them that decisions are forced on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fxexport.graph.captured import CapturedGraph
 from fxexport.graph.values import Eager
 from fxexport.inputs import PreparedInputs, StoredInputs
 from fxexport.profiles.profile import sizes_text
-from fxexport.verify.forced.controls import Control
+from fxexport.verify.forced.controls import Control, Reached
 from fxexport.verify.outside import excluded_sizes, moved_alone
 from fxexport.verify.searching.made_values import EXAMPLE, REGIMES, ValueMaker, numbers_in
 from fxexport.verify.searching.other_sizes import SizeMaker, Sizes
@@ -25,6 +25,7 @@ __all__ = [
     "Case",
     "CaseMaker",
     "Effort",
+    "Starts",
     "effort_for",
     "user_cases",
 ]
@@ -33,6 +34,10 @@ __all__ = [
 # take all of the memory.
 MOST_ELEMENTS = 2**25
 EXAMPLE_LABEL = "example inputs"
+# Sets of inputs that are kept for each goal, and of other sizes each.
+_CASES, _SIZES = 3, 8
+# Of them so many are moved.
+_STARTS = 2
 
 
 @dataclass(frozen=True)
@@ -152,6 +157,11 @@ class CaseMaker:
     def other_values(self) -> Iterator[Case]:
         """Sizes of the example, other values."""
         for regime in ("random", "negative", "small", "random"):
+            yield self._case(f"values: {regime}", self._sizes.example, regime)
+
+    def of_one_sign(self) -> Iterator[Case]:
+        """Sizes of the example, values that are all above 0, and all below."""
+        for regime in ("positive", "negative"):
             yield self._case(f"values: {regime}", self._sizes.example, regime)
 
     def of_profiles(self, note: Callable[[str], None]) -> Iterator[Case]:
@@ -277,3 +287,46 @@ def _count(sizes: Sequence[int]) -> int:
     for size in sizes:
         count *= size
     return count
+
+
+@dataclass
+class Starts:
+    """Inputs that were compared: where forcing begins.
+
+    Attributes:
+        cases: the first few.
+        sizes: the first ones of other sizes each.
+        reaching: inputs for everything that some input reaches.
+    """
+
+    cases: list[Case] = field(default_factory=list)
+    sizes: list[Case] = field(default_factory=list)
+    reaching: dict[Reached, list[Case]] = field(default_factory=dict)
+
+    def add(self, case: Case, seen: set[Reached]) -> None:
+        """Notes inputs on which file and PyTorch were compared."""
+        if len(self.sizes) < _SIZES and all(one.sizes != case.sizes for one in self.sizes):
+            self.sizes.append(case)
+        for known in (self.cases, *(self.reaching.setdefault(one, []) for one in seen)):
+            # Zeros and empty tensors tell least: what is wrong may be right for them.
+            known.append(case)
+            known.sort(key=_says_little)
+            del known[_CASES:]
+
+    def before(self, ways: Sequence[tuple[Control, str]]) -> list[Case]:
+        """Inputs that come to a branch or loop; none where no input does.
+
+        Args:
+            ways: the branches and loops around it, and the way to it.
+        """
+        if not ways:
+            return self.cases[:_STARTS]
+        control, way = ways[-1]
+        return self.reaching.get((control.path, way), [])[:_STARTS]
+
+
+def _says_little(case: Case) -> bool:
+    """Whether results on some inputs are likely to be alike, whatever is computed."""
+    tensors = [value for value in case.inputs if isinstance(value, torch.Tensor)]
+    floats = [tensor for tensor in tensors if tensor.is_floating_point()] or tensors
+    return bool(floats) and all(not t.numel() or bool((t == t.flatten()[0]).all()) for t in floats)

@@ -169,8 +169,10 @@ def _compare_output(
         return OutputDifference(spec.name, not message, message=message)
     want = as_tensor(expected, spec.kind)
     if want is None and spec.kind == "tensor" and got.dim() == 0 and _is_number(expected):
-        # A number on one path and a tensor on the other are a tensor in the file, as reported.
-        want = torch.tensor(expected).to(got.dtype)
+        # A number on one path and a tensor on the other are a tensor in the file, as reported. Of
+        # a coarser kind it cannot be: 2.7 is no whole number.
+        number = torch.tensor(expected)
+        want = number.to(got.dtype) if torch.can_cast(number.dtype, got.dtype) else number
     if spec.promoted:
         given = expected if isinstance(expected, torch.Tensor) else torch.tensor(expected)
         if torch.promote_types(given.dtype, got.dtype) == got.dtype:

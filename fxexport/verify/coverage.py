@@ -20,14 +20,21 @@ from fxexport.verify.forced.controls import Control, Reached, controls_of
 from fxexport.verify.forced.possible_trips import PossibleTrips
 
 __all__ = [
+    "MOST_TRIPS",
     "Coverage",
     "Outcome",
     "Site",
     "TooManyIterations",
+    "TripLimit",
     "Watched",
     "observe",
     "watch",
 ]
+
+MOST_TRIPS = 200_000
+"""Beyond so many iterations in all a graph's loops are taken to have no end."""
+
+_FEW_TRIPS = 500
 
 _LOOP_GOALS = ("no trip", "one trip", "several trips")
 _ANY_ITERATION = "any trip"
@@ -149,6 +156,24 @@ class Coverage:
         return (outer[:-1], side) in self.seen
 
 
+class TripLimit:
+    """How many iterations the loops of a run may make in all, where many inputs are tried.
+
+    A model that has no end on one of them may have none on most: each time it was met, the limit is
+    half of what it was.
+
+    Attributes:
+        trips: the limit of the next run.
+    """
+
+    def __init__(self, trips: int) -> None:
+        self.trips = trips
+
+    def exceeded(self) -> None:
+        """A run has met it."""
+        self.trips = max(self.trips // 2, min(self.trips, _FEW_TRIPS))
+
+
 @dataclass(frozen=True)
 class Watched:
     """One run of a graph.
@@ -156,10 +181,12 @@ class Watched:
     Attributes:
         seen: which bodies ran, and how often.
         outputs: what it gave.
+        trips: the most iterations that each loop made at a time, where it was come by.
     """
 
     seen: set[Reached]
     outputs: tuple[Eager, ...]
+    trips: Mapping[Path, int]
 
 
 def observe(graph: CapturedGraph, inputs: Sequence[Eager], max_trips: int) -> set[Reached]:
@@ -180,7 +207,7 @@ def watch(graph: CapturedGraph, inputs: Sequence[Eager], max_trips: int) -> Watc
     run = _Run(max_trips)
     with torch.no_grad():
         outputs = _Watcher(graph.module, (), run).run(*inputs)
-    return Watched(run.seen, tuple(outputs))
+    return Watched(run.seen, tuple(outputs), run.trips)
 
 
 def _goals_of(control: Control, possible: PossibleTrips) -> tuple[str, ...]:
@@ -204,6 +231,7 @@ class _Run:
 
     iterations_left: int
     seen: set[Reached] = field(default_factory=set)
+    trips: dict[Path, int] = field(default_factory=dict)
 
     def iteration(self) -> None:
         self.iterations_left -= 1
@@ -211,6 +239,7 @@ class _Run:
             raise TooManyIterations
 
     def looped(self, path: Path, iterations: int) -> None:
+        self.trips[path] = max(iterations, self.trips.get(path, 0))
         self.seen.add((path, _LOOP_GOALS[min(iterations, 2)]))
         if iterations:
             self.seen.add((path, _ANY_ITERATION))

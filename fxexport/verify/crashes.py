@@ -1,4 +1,7 @@
-"""Files that ONNX Runtime dies of: what is said of them, and the operator that it dies in."""
+"""Files that ONNX Runtime dies of: what is said of them, and the operator that it dies in.
+
+What is said of those that do not come to their end is here as well.
+"""
 
 from __future__ import annotations
 
@@ -11,30 +14,53 @@ from torch import fx
 
 from fxexport.graph.captured import CapturedGraph, source_of
 from fxexport.graph.values import Eager
-from fxexport.targets.onnxruntime.session import OrtSession, RuntimeCrash, RuntimeFailure
+from fxexport.targets.onnxruntime.session import (
+    OrtSession,
+    RuntimeCrash,
+    RuntimeFailure,
+    RuntimeOverdue,
+)
 from fxexport.verify.cases import Case
 from fxexport.verify.diagnosis import Diagnosis
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["crash_text", "where_it_crashes"]
+__all__ = ["crash_text", "overdue_text", "where_it_crashes"]
 
 
 def crash_text(crash: RuntimeCrash, case: Case, graph: CapturedGraph) -> str:
     """``ONNX Runtime crashed (SIGFPE) on sizes batch=0``."""
+    return crash.message + _on_sizes(case, graph)
+
+
+def _on_sizes(case: Case, graph: CapturedGraph) -> str:
+    """`` on sizes batch=0``; empty where there are none."""
     sizes = [f"{name}={size}" for name, size in case.sizes.items()] or [
         f"{spec.name} {list(value.shape)}"
         for spec, value in zip(graph.inputs, case.inputs, strict=False)
         if isinstance(value, torch.Tensor)
     ]
-    return crash.message + (f" on sizes {', '.join(sizes)}" if sizes else "")
+    return f" on sizes {', '.join(sizes)}" if sizes else ""
+
+
+def overdue_text(overdue: RuntimeOverdue, took: float, case: Case, graph: CapturedGraph) -> str:
+    """What is said of a file that did not end in time.
+
+    Args:
+        overdue: the error.
+        took: the seconds that PyTorch took.
+        case: the inputs.
+        graph: the captured graph.
+    """
+    return f"{overdue.message}{_on_sizes(case, graph)}; PyTorch took {took:.2g} s"
 
 
 def where_it_crashes(
     graph: CapturedGraph,
     model_path: str | os.PathLike[str],
     inputs: Sequence[Eager],
+    seconds: float | None = None,
 ) -> Diagnosis | None:
     """The first operator of the file that ONNX Runtime dies in; None if it dies in none alone.
 
@@ -42,9 +68,10 @@ def where_it_crashes(
         graph: the captured graph; each of its values has the same name in the file.
         model_path: the file.
         inputs: inputs on which it dies.
+        seconds: how long a run may take.
     """
     named = {spec.name: value for spec, value in zip(graph.inputs, inputs, strict=False)}
-    parts = _Beginnings(model_path, named)
+    parts = _Beginnings(model_path, named, seconds)
     alive, dies = 0, parts.count
     if not parts.die(dies):
         return None
@@ -62,11 +89,14 @@ def where_it_crashes(
 class _Beginnings:
     """A file cut off behind one of its nodes."""
 
-    def __init__(self, model_path: str | os.PathLike[str], named: Mapping[str, Any]) -> None:
+    def __init__(
+        self, model_path: str | os.PathLike[str], named: Mapping[str, Any], seconds: float | None
+    ) -> None:
         import onnx
 
         self._folder = os.path.dirname(os.path.realpath(model_path))
         self._named = named
+        self._seconds = seconds
         self._proto = onnx.load(os.fspath(model_path), "protobuf", load_external_data=False)
         self._nodes = list(self._proto.graph.node)
         self.count = len(self._nodes)
@@ -90,7 +120,8 @@ class _Beginnings:
             _typeless(name) for node in nodes for name in node.output if name and name not in used
         )
         try:
-            OrtSession(self._proto.SerializeToString(), data_folder=self._folder).run(self._named)
+            session = OrtSession(self._proto.SerializeToString(), data_folder=self._folder)
+            session.run(self._named, self._seconds)
         except RuntimeCrash:
             return True
         except RuntimeFailure:  # it fails, and lives

@@ -21,12 +21,13 @@ from fxexport.source.location import SourceLocation
 from fxexport.targets.onnxruntime.session import OrtSession, RuntimeFailure
 from fxexport.verify.body_values import FileValues, Runs, Value, runs_of, scalar
 from fxexport.verify.compare import compare_outputs, compare_values, largest
-from fxexport.verify.forced.controls import Switch
+from fxexport.verify.coverage import MOST_TRIPS, TooManyIterations, watch
+from fxexport.verify.forced.controls import Control, Switch, controls_of
 from fxexport.verify.reference import copies
 from fxexport.verify.tolerance import USUAL, Asked, tolerance_for
 from fxexport.verify.unchecked import checked
 
-__all__ = ["Diagnosis", "as_file_output", "diagnose", "first_difference"]
+__all__ = ["Diagnosis", "as_file_output", "diagnose", "first_difference", "where_it_runs_on"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ def diagnose(
     expected: Sequence[Eager],
     working: torch.dtype | None,
     asked: Asked = USUAL,
+    seconds: float | None = None,
 ) -> Diagnosis:
     """Finds where PyTorch and the file part.
 
@@ -59,10 +61,14 @@ def diagnose(
         expected: PyTorch's results for them.
         working: the coarsest float dtype in the model.
         asked: the tolerances that the user asked for.
+        seconds: how long a run of the file may take.
     """
     try:
-        with torch.no_grad(), checked(graph):
-            outputs = graph.run(*copies(inputs))
+        with checked(graph):
+            outputs = watch(graph, copies(inputs), MOST_TRIPS).outputs
+    except TooManyIterations:
+        text = f"the captured graph's own loops make more than {MOST_TRIPS} iterations"
+        return Diagnosis(text)
     except Exception as error:  # the graph is what is in doubt
         return Diagnosis(f"the captured graph itself fails on these inputs: {error}")
     scale = largest(inputs)
@@ -77,9 +83,9 @@ def diagnose(
         )
     try:
         named = {spec.name: value for spec, value in zip(graph.inputs, inputs, strict=True)}
-        file = FileValues.of(model_path, named)
+        file = FileValues.of(model_path, named, seconds)
         found = first_difference(graph, file, inputs, working, asked)
-        plain = None if found else _without_optimization(graph, model_path, inputs)
+        plain = None if found else _without_optimization(graph, model_path, inputs, seconds)
     except RuntimeFailure as error:
         return Diagnosis(f"the captured graph is right, the file is not ({error.message})")
     if found is not None:
@@ -133,6 +139,53 @@ def first_difference(
     search = _Search(graph, file, copies(inputs), working, asked, without)
     with torch.no_grad(), checked(graph):
         return search.below(graph.module, ())
+
+
+def where_it_runs_on(
+    graph: CapturedGraph,
+    file: FileValues,
+    inputs: Sequence[Eager],
+    working: torch.dtype | None,
+    asked: Asked,
+    *,
+    without: Collection[Switch] = (),
+) -> Diagnosis | None:
+    """The loop of an endless file that goes on, and the first wrong value; None if not found.
+
+    In a copy each loop makes at most one iteration more than in the graph's run on the same inputs.
+    So the copy ends, and can be compared with the graph.
+
+    Args:
+        graph: the captured graph, or one with decisions forced.
+        file: what the file computes on the same inputs.
+        inputs: they.
+        working: the coarsest float dtype in the model.
+        asked: the tolerances that the user asked for.
+        without: values that are not compared.
+    """
+    try:
+        with checked(graph):
+            trips = watch(graph, copies(inputs), MOST_TRIPS).trips
+    except TooManyIterations:
+        text = f"the captured graph's own loops make more than {MOST_TRIPS} iterations"
+        return Diagnosis(text)
+    except Exception:  # the graph is what is in doubt
+        return None
+    loops = [one for one in controls_of(graph.module) if one.kind == "loop"]
+    capped = file.capped({one.path: trips.get(one.path, 0) + 1 for one in loops})
+    try:
+        long = next((one for one in loops if _goes_on(capped, one, trips)), None)
+        wrong = first_difference(graph, capped, inputs, working, asked, without=without)
+    except RuntimeFailure:
+        return None
+    if long is None:
+        return wrong
+    location = source_of(long.node)
+    where = f" at {location.short}" if location is not None else ""
+    text = f"the loop{where} {_goes_on_text(trips.get(long.path, 0))}"
+    if wrong is None:
+        return Diagnosis(text, location)
+    return Diagnosis(f"{text}; {wrong.text}", wrong.location or location)
 
 
 class _Search:
@@ -270,7 +323,22 @@ def _name_of(target: object) -> str:
 
 
 def _without_optimization(
-    graph: CapturedGraph, model_path: str | os.PathLike[str], inputs: Sequence[Eager]
+    graph: CapturedGraph,
+    model_path: str | os.PathLike[str],
+    inputs: Sequence[Eager],
+    seconds: float | None,
 ) -> list[Eager]:
     named = {spec.name: value for spec, value in zip(graph.inputs, inputs, strict=True)}
-    return without_padding(graph.outputs, OrtSession(model_path, optimize=False).run(named))
+    session = OrtSession(model_path, optimize=False)
+    return without_padding(graph.outputs, session.run(named, seconds))
+
+
+def _goes_on(file: FileValues, loop: Control, trips: Mapping[Path, int]) -> bool:
+    """Whether a loop begins an iteration that the graph does not have."""
+    return trips.get(loop.path, 0) in file.iterations(loop.path)
+
+
+def _goes_on_text(trips: int) -> str:
+    if not trips:
+        return "makes iterations, where PyTorch's makes none"
+    return f"goes on where PyTorch's ends, after {trips} iteration{'s' * (trips > 1)}"

@@ -75,6 +75,11 @@ def disagreement(
             "whoever runs the file so loses the process; a range keeps sizes out, as in "
             '--dynamic "x:0=batch[1..64]"; please report it with the model'
         )
+    elif "did not come to its end within" in verification.message:
+        hint = (
+            "this is a bug of fxexport: please report it with the model; where the file is right "
+            "and slow, give it more time (--verify-timeout, verify_timeout)"
+        )
     elif "ONNX Runtime's process was ended (" in verification.message:
         hint = "free some memory, or export with --no-verify (verify=False)"
     elif by_user := _forms_by_the_user(graph):

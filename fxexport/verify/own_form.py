@@ -22,7 +22,9 @@ _OPSET = 21
 class OwnForms:
     """Runs operators as files hold them, in ONNX Runtime."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float | None = None) -> None:
+        """`seconds`: how long each may take."""
+        self._seconds = seconds
         self._sessions: dict[Hashable, OrtSession] = {}
 
     def __call__(
@@ -48,7 +50,7 @@ class OwnForms:
         key = (func, x.dtype, tuple(x.shape), rest, tuple(kwargs.items()))
         if key not in self._sessions:
             self._sessions[key] = _session(func, x, rest, kwargs, results)
-        found = self._sessions[key].run({"x": x})
+        found = self._sessions[key].run({"x": x}, self._seconds)
         return [value.to(x.device) for value in found]
 
 

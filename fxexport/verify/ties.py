@@ -23,6 +23,7 @@ from fxexport.graph.marked_run import MarkedRun
 from fxexport.graph.paths import Path
 from fxexport.graph.sequences import SEQUENCE_FUNCTIONS, sequence_length
 from fxexport.graph.values import Eager
+from fxexport.verify.coverage import MOST_TRIPS, TooManyIterations
 from fxexport.verify.tie_search import tied_results
 from fxexport.verify.unchecked import checked
 
@@ -60,13 +61,26 @@ class Traced:
 
 
 def trace_ties(graph: CapturedGraph, inputs: Sequence[Eager]) -> list[Traced]:
-    """Runs the graph eagerly; gives its outputs and the ties that each of them hangs on."""
+    """Runs the graph eagerly; gives its outputs and the ties that each of them hangs on.
+
+    Raises:
+        TooManyIterations: its loops seem to have no end.
+    """
     with torch.no_grad(), checked(graph):
-        return _Run(Traced, Traced).graph(graph.module, (), [Traced(value) for value in inputs])
+        return _Run().graph(graph.module, (), [Traced(value) for value in inputs])
 
 
 class _Run(MarkedRun[Traced]):
     """A run whose values carry ties."""
+
+    def __init__(self) -> None:
+        super().__init__(Traced, Traced)
+        self._left = MOST_TRIPS
+
+    def iterates(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise TooManyIterations
 
     def marked(self, value: Any) -> Traced:
         return Traced(value)

@@ -29,16 +29,17 @@ UNDEFINED_SIGNS = (
 )
 
 
-def with_file_vectors(run: Callable[[], _T]) -> _T | None:
+def with_file_vectors(run: Callable[[], _T], seconds: float | None = None) -> _T | None:
     """What a model gives where its factorisations give the vectors that files have.
 
     Args:
         run: runs it in PyTorch.
+        seconds: how long the file's form of one may run.
 
     Returns:
         None where it met none, or what the file has for one are no vectors of its matrix.
     """
-    mode = _FileVectors()
+    mode = _FileVectors(seconds)
     try:
         with mode:
             result = run()
@@ -56,10 +57,10 @@ class _FileVectors(compat.ProgramMode):
 
     supports_higher_order_operators = True
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float | None) -> None:
         super().__init__()
         self.used = False
-        self._forms = OwnForms()
+        self._forms = OwnForms(seconds)
 
     def __torch_dispatch__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Iterator, Sequence
@@ -19,23 +20,25 @@ from fxexport.targets.onnxruntime.session import (
     OrtSession,
     RuntimeCrash,
     RuntimeFailure,
+    RuntimeOverdue,
     available,
 )
 from fxexport.verify.calls import StepByStep, step_inputs
-from fxexport.verify.cases import EXAMPLE_LABEL, Case, CaseMaker, effort_for, user_cases
+from fxexport.verify.cases import EXAMPLE_LABEL, Case, CaseMaker, Starts, effort_for, user_cases
 from fxexport.verify.compare import compare_outputs, largest
-from fxexport.verify.coverage import Coverage, TooManyIterations, observe
-from fxexport.verify.crashes import crash_text, where_it_crashes
-from fxexport.verify.diagnosis import diagnose
+from fxexport.verify.coverage import Coverage, TooManyIterations, TripLimit, observe
+from fxexport.verify.crashes import crash_text, overdue_text
 from fxexport.verify.excuses import Excuses, draws_numbers
 from fxexport.verify.failures import TripsExceeded, exceeded_text, model_error
+from fxexport.verify.first_fault import FirstFault
 from fxexport.verify.forced.controls import Reached, ways_to
+from fxexport.verify.forced_comparison import Check
 from fxexport.verify.forced_ways import ForcedWays
 from fxexport.verify.outside import GuardCheck, refused, says_it_raises
 from fxexport.verify.reference import EagerModel, copies
 from fxexport.verify.searching.other_sizes import TriedSizes
 from fxexport.verify.searching.towards import Towards
-from fxexport.verify.starts import Starts
+from fxexport.verify.time_limit import RunsOn, TimeLimit, interrupted_after
 from fxexport.verify.tolerance import USUAL, Asked, working_dtype
 from fxexport.verify.unchecked import GraphChecks, ReferenceChecks
 from fxexport.verify.vectors import UNDEFINED_SIGNS, vector_nodes, with_file_vectors
@@ -57,6 +60,7 @@ def verify(
     budget_cases: int = 8,
     asked: Asked = USUAL,
     explain: bool = True,
+    timeout: float | None = None,
 ) -> Verification:
     """Compares a file in ONNX Runtime with eager PyTorch.
 
@@ -71,6 +75,8 @@ def verify(
         asked: the tolerances that the user asked for.
         explain: whether values in the file have the names of those in the graph, so that the first
             one that is wrong can be looked for.
+        timeout: the seconds that a run of the file has, with what PyTorch's own time adds to them;
+            None for a minute.
 
     Returns:
         Every comparison, and what no comparison reached.
@@ -86,7 +92,7 @@ def verify(
             ran=False,
             message=f"ONNX Runtime is not installed; {INSTALL_HINT}",
         )
-    verifier = _Verifier(graph, model_path, reference, asked, explain)
+    verifier = _Verifier(graph, model_path, reference, asked, explain, timeout)
     return verifier.run(cases, prepared, seed, budget_cases)
 
 
@@ -100,6 +106,7 @@ class _Verifier:
         reference: EagerModel,
         asked: Asked,
         explain: bool,
+        timeout: float | None,
     ) -> None:
         self._graph = graph
         self._path = model_path
@@ -107,27 +114,28 @@ class _Verifier:
         self._specs = [spec for spec in graph.outputs if spec.of_model]
         self._working = working_dtype(graph)
         self._asked = asked
-        self._explains = explain
         self._random = draws_numbers(graph)
         self._vectors = bool(vector_nodes(graph))
         self._coverage = Coverage.of(graph)
         self._result = Verification(ran=True, tolerances=str(asked))
+        self._limit = TimeLimit(timeout)
+        self._fault = FirstFault(
+            self._result, graph, model_path, self._working, asked, self._limit, explain
+        )
         self._refusal = ""
         self._checks = ReferenceChecks(graph)
         self._graph_checks = GraphChecks(graph)
         self._excuses = Excuses(graph, self._eager, self._note)
         self._guards = GuardCheck(graph)
         self._sizes = TriedSizes()
+        self._long: list[str] = []
         self._starts = Starts()
         self._ways = ForcedWays(
             graph,
             model_path,
-            self._eager,
-            self._add,
-            self._note,
-            values=not self._random,
-            explain=explain,
-            asked=asked,
+            Check(
+                self._eager, self._add, self._note, self._limit, not self._random, explain, asked
+            ),
         )
 
     def run(
@@ -141,7 +149,7 @@ class _Verifier:
                 return Verification(ran=False, message=failure.message)
             self._add(VerifiedCase("loading the file", False, message=failure.message))
             if isinstance(failure, RuntimeCrash):
-                self._say_where(user_cases[0].inputs if user_cases else [])
+                self._fault.crash(user_cases[0].inputs if user_cases else [])
             return self._result
         if self._random:
             self._note("the model draws random numbers: only dtypes and ranks were compared")
@@ -165,17 +173,19 @@ class _Verifier:
         self._say_unmoved(maker, effort.max_trips)
         if self._guards.checked:
             self._compare_outside(maker)
-        self._search(self._by_sizes(maker), effort.max_trips)
-        self._search(self._by_margins(maker, effort.steps), effort.max_trips)
-        self._search(maker.searching(effort.tries), effort.max_trips)
+        trips = TripLimit(effort.max_trips)
+        self._search(self._by_sizes(maker), trips)
+        self._search(self._by_margins(maker, effort.steps), trips)
+        self._search(maker.searching(effort.tries), trips)
         agrees = self._result.ok
         self._ways.run(
             self._coverage,
             self._starts,
             effort.forced,
-            effort.max_trips,
+            trips,
             maker.fixed,
             effort.steps // 2,
+            maker.of_one_sign(),
         )
         if agrees:
             self._result.location = self._ways.wrong_at
@@ -197,8 +207,14 @@ class _Verifier:
             except RuntimeCrash as crash:
                 self._crashed(case, crash)
                 return
+            except RuntimeOverdue as overdue:
+                self._overdue(case, overdue)
+                return
             except RuntimeFailure as failure:
                 self._add(VerifiedCase(case.label, False, message=failure.message))
+                return
+            except TripsExceeded as exceeded:
+                self._note(f"{case.label}: nothing was compared: {exceeded.message}")
                 return
             except Exception as error:  # the user's model may raise anything
                 self._note(f"{case.label}: PyTorch raises {type(error).__name__}: {error}")
@@ -212,12 +228,17 @@ class _Verifier:
             if not ok:
                 self._explain(case, expected, got)
                 return
-            self._coverage.seen |= self._observed(case, _USER_ITERATIONS) or set()
+            with contextlib.suppress(Exception):  # what the graph says to these inputs is no matter
+                self._coverage.seen |= self._observe(case, _USER_ITERATIONS)
             state.keep(expected, got)
 
     def _run_file(self, inputs: Sequence[Eager]) -> list[Eager]:
         names = (spec.name for spec in self._graph.inputs)
-        got = self._session.run(dict(zip(names, inputs, strict=True)))
+        try:
+            got = self._session.run(dict(zip(names, inputs, strict=True)), self._limit.seconds)
+        except RuntimeOverdue:
+            self._limit.exceeded()
+            raise
         for spec, value in zip(self._graph.outputs, got, strict=True):
             if spec.exceeded and bool(value):
                 raise TripsExceeded(exceeded_text(self._graph))
@@ -229,7 +250,7 @@ class _Verifier:
         differences = self._as_they_are(case, expected, got)
         if not self._vectors or all(difference.ok for difference in differences):
             return differences
-        again = with_file_vectors(lambda: self._eager(case.inputs))
+        again = with_file_vectors(lambda: self._eager(case.inputs), self._limit.seconds)
         if again is None:
             return differences
         others = self._as_they_are(case, again, got)
@@ -255,15 +276,22 @@ class _Verifier:
         begin = f"with {case.label}, "
         return f": {self._refusal[len(begin) :]}" if self._refusal.startswith(begin) else ""
 
-    def _search(self, cases: Iterator[Case], max_trips: int) -> None:
+    def _search(self, cases: Iterator[Case], trips: TripLimit) -> None:
         """Compares on those cases that reach something new."""
         while not self._coverage.complete():
             case = next(cases, None)
             if case is None:
                 return
-            seen = self._observed(case, max_trips)
-            if seen is not None and self._coverage.is_news(seen):
-                self._compare(case, max_trips)
+            most = trips.trips
+            try:
+                seen = self._observe(case, most)
+            except TooManyIterations:
+                trips.exceeded()
+                continue
+            except Exception:  # made inputs may be anything to the model
+                continue
+            if self._coverage.is_news(seen):
+                self._compare(case, most)
 
     def _by_sizes(self, maker: CaseMaker) -> Iterator[Case]:
         """Inputs of sizes that lead to what was not reached, where sizes decide it."""
@@ -282,15 +310,6 @@ class _Verifier:
                     yield dataclasses.replace(start, label=label, inputs=values, made=True)
                     break
 
-    def _observed(self, case: Case, max_trips: int) -> set[Reached] | None:
-        """What the graph does with a case; None when it fails or does not end."""
-        try:
-            return self._observe(case, max_trips)
-        except TooManyIterations:
-            return None
-        except Exception:  # made inputs may be anything to the model
-            return None
-
     def _observe(self, case: Case, max_trips: int) -> set[Reached]:
         with self._graph_checks():
             return observe(self._graph, copies(case.inputs), max_trips)
@@ -304,14 +323,18 @@ class _Verifier:
                 seen = self._observe(case, max_trips)
             except TooManyIterations:
                 if case.made:
+                    self._long.append(case.label)
                     return False
             except Exception:
                 seen = set()  # what PyTorch says to these inputs counts, see below
         try:
-            expected = self._eager(case.inputs)
+            expected = self._eager(case.inputs) if case.made else self._called(case.inputs)
         except Exception as error:  # the user's model may raise anything
             if not case.made:
                 raise model_error(case, error) from error
+            if isinstance(error, RunsOn):
+                self._long.append(case.label)
+                return False
             text = f"PyTorch itself raises {type(error).__name__}: {error}"
             self._refusal = f"with {case.label}, {text}"
             self._sizes.raised.append(case.sizes)
@@ -340,6 +363,8 @@ class _Verifier:
             return True
         except RuntimeCrash as crash:
             return self._crashed(case, crash)
+        except RuntimeOverdue as overdue:
+            return self._overdue(case, overdue)
         except RuntimeFailure as failure:
             guard = self._guards.failed(failure)
             if guard and case.made and not says_it_raises(guard):
@@ -373,16 +398,16 @@ class _Verifier:
             self._note(f"{case.label}: nothing was compared: {text}")
             return False
         self._add(VerifiedCase(case.label, False, message=text))
-        if sum(not c.ok for c in self._result.cases) == 1 and not crash.from_outside:
-            self._say_where(copies(case.inputs))
+        if not crash.from_outside:
+            self._fault.crash(case.inputs)
         return True
 
-    def _say_where(self, inputs: Sequence[Eager]) -> None:
-        """Says of the first disagreement, a crash, in which operator it is."""
-        found = where_it_crashes(self._graph, self._path, inputs)
-        if found is not None:
-            self._result.message += f"; {found.text}"
-            self._result.location = found.location
+    def _overdue(self, case: Case, overdue: RuntimeOverdue) -> bool:
+        """A file that does not come to its end is a disagreement: PyTorch does."""
+        text = overdue_text(overdue, self._limit.took, case, self._graph)
+        self._add(VerifiedCase(case.label, False, message=text))
+        self._fault.endless(case.inputs)
+        return True
 
     def _hold_to_guard(self, case: Case, max_trips: int, error: str) -> None:
         """Where PyTorch raises, and the contract says so, the file must raise too."""
@@ -407,6 +432,10 @@ class _Verifier:
             text = crash_text(crash, case, self._graph)
             self._note(f"{case.label}: {text}, outside of what the file takes for granted")
             return False
+        except RuntimeOverdue as overdue:
+            text = f"{overdue.message}, outside of what it takes for granted"
+            self._note(f"{case.label}: {text}")
+            return False
         except (RuntimeFailure, TripsExceeded):
             return False
         return True
@@ -427,10 +456,16 @@ class _Verifier:
             if text:
                 self._note(text)
 
-    def _eager(self, inputs: Sequence[Eager]) -> list[Eager]:
+    def _called(self, inputs: Sequence[Eager]) -> list[Eager]:
         """PyTorch's outputs; inputs and the random state are left as they are."""
-        with torch.random.fork_rng(devices=[]), torch.no_grad(), self._checks():
+        seeded = torch.random.fork_rng(devices=[])
+        with seeded, torch.no_grad(), self._checks(), self._limit.timed():
             return list(self._reference(copies(inputs)))
+
+    def _eager(self, inputs: Sequence[Eager]) -> list[Eager]:
+        """The same for inputs that were made, on which the model may run for ever."""
+        with interrupted_after(self._limit.seconds):
+            return self._called(inputs)
 
     def _add(self, case: VerifiedCase) -> None:
         self._result.cases.append(case)
@@ -439,20 +474,10 @@ class _Verifier:
 
     def _explain(self, case: Case, expected: list[Eager], got: list[Eager] | None = None) -> None:
         """Says once where the first disagreement starts."""
-        wrong = [c for c in self._result.cases if not c.ok]
-        if len(wrong) > 1:
-            return
-        usual = got and self._asked and self._as_they_are(case, expected, got, USUAL)
-        if usual and all(difference.ok for difference in usual):
-            self._result.message += f"; they agree but for what was asked: {self._asked}"
-            return
-        if not self._explains:
-            return
-        found = diagnose(
-            self._graph, self._path, copies(case.inputs), expected, self._working, self._asked
-        )
-        self._result.message += f"; {found.text}"
-        self._result.location = found.location
+        alone = False
+        if got and self._asked:
+            alone = all(one.ok for one in self._as_they_are(case, expected, got, USUAL))
+        self._fault.difference(case.inputs, expected, by_asked_alone=alone)
 
     def _note(self, text: str) -> None:
         if text not in self._result.notes:
@@ -465,6 +490,9 @@ class _Verifier:
             result.message = self._refusal or "no inputs could be made"
             result.notes.append("give example inputs that the model accepts, or check_inputs")
             return result
+        if self._long:
+            labels = "; ".join(dict.fromkeys(self._long))
+            result.notes.append(f"not compared, since loops make too many iterations: {labels}")
         result.goals = self._coverage.goals(self._ways.outcomes)
         self._coverage.seen |= self._ways.compared()
         result.uncovered = self._coverage.uncovered(self._ways.outcomes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import linecache
 import re
 from collections.abc import Iterator
@@ -16,7 +17,9 @@ import fxexport
 from fxexport.errors import OutputError, UnsupportedError
 from fxexport.outline.model import Arm, Construct, Operators, Outline, Place
 from fxexport.page.render import report_page
+from fxexport.page.save import text_of
 from fxexport.page.source import files_of
+from fxexport.report.flow_marks import FlowMarks, marks_of, reasons_of
 from fxexport.report.model import (
     FindingKind,
     OutputDifference,
@@ -26,6 +29,9 @@ from fxexport.report.model import (
     VerifiedCase,
 )
 from fxexport.report.signature import dimension
+from fxexport.report.sites import Arm as Arm_
+from fxexport.report.sites import Site
+from fxexport.report.source_tree import SourceTree, entries_in
 from fxexport.source.location import SourceLocation
 
 CODE = '''"""A text
@@ -120,6 +126,72 @@ def test_a_line_and_its_box_are_linked_both_ways(source: Path) -> None:
     assert "kept as a branch" in page.text
     assert "1 If" in page.text
     assert "values pass through" in page.text
+
+
+def marked(x: torch.Tensor, wide: bool = True) -> torch.Tensor:
+    if wide:
+        x = x * 2
+    if x.sum().sin() > 2:
+        x = x + 1
+    for _ in range(3):
+        if x.sum() > 0:
+            x = x - 1
+    for row in x:
+        if row.sin() > 2:
+            return x[7]
+    return x
+
+
+def together(text: str) -> str:
+    return "".join(text.split())
+
+
+def test_boxes_have_the_marks_of_the_terminals_tree(tmp_path: Path) -> None:
+    exported = fxexport.export(
+        marked, (torch.randn(3),), tmp_path / "m.onnx", dynamic={"x": {0: "n"}}
+    )
+    report = exported.report
+    page = read(text_of("html", report))
+    shown = together(page.text[page.text.index("The file's control flow") :])
+    assert together("if x.sum().sin() > 2: then ✓ forced else ✓") in shown
+    assert together("for _ in range(3): this loop is written out: 3 iterations") in shown
+    # Each mark and reason of the terminal's tree, for each construct that it stands for.
+    goals = FlowMarks(report)
+    for entry in entries_in(SourceTree.of(report, libraries=False).entries):
+        for path in entry.site.paths if entry.site is not None else ():
+            for mark in marks_of(goals.at(path)):
+                sign = "✓" if mark.compared else "–"
+                assert together(f"{mark.side} {sign} {mark.how}") in shown
+        for reason in reasons_of(goals.of_entry(entry)):
+            assert together(reason) in shown
+
+
+THREE = """
+def forward(x, wide):
+    if wide:
+        x = x + 1
+    if x.sum() > 0:
+        x = x + 1
+    if not wide:
+        x = x + 1
+"""
+
+
+def test_what_was_decided_stands_where_it_is_in_the_source(tmp_path: Path) -> None:
+    path = tmp_path / "model.py"
+    path.write_text(THREE)
+    report = a_report(path)
+    arms = (Arm_("then", 1), Arm_("else", 0))
+    report.control_flow = (Site("branch", at(path, 5), arms, paths=(("branch",),)),)
+    report.add("folded", "always true", at(path, 3))
+    report.add("folded", "never true", at(path, 7))
+    (construct,) = an_outline(path).steps
+    steps = (Operators(("Neg",)), dataclasses.replace(construct, path=("branch",)))
+    outline = dataclasses.replace(an_outline(path), steps=steps)
+    page = read(report_page(report, outline))
+    flow = page.text[page.text.index("The file's control flow") :]
+    places = [flow.index(text) for text in ("Neg", "always true", "if x.sum() > 0:", "never true")]
+    assert places == sorted(places)
 
 
 def test_the_page_needs_nothing_beside_it_and_runs_nothing(source: Path) -> None:

@@ -76,6 +76,10 @@ def test_tensors(expected: torch.Tensor, got: torch.Tensor, ok: bool) -> None:
         (3, torch.tensor(4.0), "tensor", False),
         (3, torch.tensor([3]), "tensor", False),
         (None, torch.tensor(3), "tensor", False),
+        # of a coarser kind it has lost something
+        (2.7, torch.tensor(2), "tensor", False),
+        (3, torch.tensor(True), "tensor", False),
+        (True, torch.tensor(1), "tensor", True),
     ],
 )
 def test_python_scalars(expected: Any, got: torch.Tensor, kind: str, ok: bool) -> None:

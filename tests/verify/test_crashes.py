@@ -112,11 +112,11 @@ def test_want_of_memory_for_made_inputs_is_noted_and_no_fault(
 ) -> None:
     asked = RuntimeProcess._asked
 
-    def dies_at_five(self: RuntimeProcess, request: dict[str, object], parts: object) -> object:
+    def dies_at_five(self: RuntimeProcess, request: dict[str, object], *rest: object) -> object:
         feed = request.get("feed")
         if feed and feed[0][1]["shape"][0] == 5:  # type: ignore[index]
             raise ProcessDied("SIGKILL", from_outside=True)
-        return asked(self, request, parts)  # type: ignore[arg-type]
+        return asked(self, request, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(RuntimeProcess, "_asked", dies_at_five)
     path = onnx_file(tmp_path / "m.onnx", DIES)

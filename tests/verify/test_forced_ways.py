@@ -16,6 +16,7 @@ pytest.importorskip("onnxruntime")
 
 import fxexport
 from fxexport.report.model import Goal, Verification
+from fxexport.targets.onnxruntime.session import RuntimeFailure
 from fxexport.verify.forced_ways import ForcedWays
 from tests.verify.programs_to_force import BY_FORCE
 
@@ -239,6 +240,59 @@ def test_torchscript_is_compared_with_the_graph_alone(subject: Any, tmp_path: Pa
     (goal,) = missing(result)
     assert goal.reached == "graph only"
     assert "no decision there that can be forced" in goal.reason
+
+
+@torch.jit.script
+def scripted_atan(x: torch.Tensor) -> torch.Tensor:
+    if bool(x.sum().sin() > 2):
+        x = torch.atan(x)
+    return x * 2
+
+
+@pytest.mark.parametrize("wrong", ["Cos", "Acosh"])
+def test_fault_in_what_is_compared_with_the_graph_alone_is_a_disagreement(
+    wrong: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "m.onnx"
+    export = exported(scripted_atan, path)
+    assert export.verify_file(str(path)).ok
+    with_fault(path, wrong)
+    result = export.verify_file(str(path))
+    assert not result.ok
+    assert "the first wrong value is that of aten.atan.default" in result.message
+
+
+def test_condition_inside_of_what_is_forced_is_asked_on_values_of_one_sign(tmp_path: Path) -> None:
+    def model(x: torch.Tensor) -> torch.Tensor:
+        if x.sum().sin() > 2:
+            x = x * 3
+            while x.abs().max() > 1:
+                x = x / 2
+        return x
+
+    path = tmp_path / "m.onnx"
+    export = exported(model, path)
+    file = onnx.load(path)
+    # Of the first iteration's condition alone: wrong where a large element is above 0.
+    next(node for node in nodes_of(file.graph) if node.op_type == "Abs").op_type = "Neg"
+    onnx.save(file, path)
+    assert not export.verify_file(str(path)).ok
+
+
+def test_goals_have_a_reason_where_the_copy_of_the_file_does_not_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeFailure("ONNX Runtime does not load it")
+
+    monkeypatch.setattr(ForcedWays, "_forced_file", fails)
+    result = verified(BY_FORCE[0], tmp_path / "m.onnx")
+    assert result.ok
+    assert missing(result)
+    assert {goal.reason for goal in missing(result)} == {
+        "decisions could not be forced, see the notes"
+    }
+    assert "decisions could not be forced: ONNX Runtime does not load it" in result.notes
 
 
 def test_less_than_the_required_coverage_is_an_error_of_its_own(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 from fxexport.targets.onnxruntime.arena import Arena
 from fxexport.targets.onnxruntime.worker import IDLE_CODE
 
-__all__ = ["Message", "ProcessDied", "RuntimeProcess"]
+__all__ = ["Message", "ProcessDied", "ProcessOverdue", "RuntimeProcess"]
 
 Message = dict[str, Any]
 _WORKER = Path(__file__).with_name("worker.py")
@@ -47,6 +47,18 @@ class ProcessDied(Exception):
         super().__init__(how)
         self.how = how
         self.from_outside = from_outside
+
+
+class ProcessOverdue(Exception):
+    """The process had no answer in time, and was ended.
+
+    Attributes:
+        seconds: how long it had.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"no answer in {seconds:g} s")
+        self.seconds = seconds
 
 
 class RuntimeProcess:
@@ -123,7 +135,11 @@ class RuntimeProcess:
         self._dropped.append(session)
 
     def ask(
-        self, request: Message, parts: Sequence[memoryview] = (), into: Any = None
+        self,
+        request: Message,
+        parts: Sequence[memoryview] = (),
+        into: Any = None,
+        seconds: float | None = None,
     ) -> tuple[Message, Any]:
         """Asks for something, and waits for the answer.
 
@@ -132,16 +148,18 @@ class RuntimeProcess:
                 `parts`, and the process gets the places.
             parts: bytes that go along.
             into: makes of an answer what it stands for, while the arena holds it.
+            seconds: how long it may take, its start apart; None for as long as it likes.
 
         Returns:
             The answer, and what `into` has made of it.
 
         Raises:
             ProcessDied: it ended before.
+            ProcessOverdue: it took longer, and was ended.
         """
         with self._lock:
             try:
-                answer = self._asked(request, parts)
+                answer = self._asked(request, parts, seconds)
             except BaseException:  # Ctrl-C as well: nobody would take the answer
                 self.end()
                 raise
@@ -149,7 +167,9 @@ class RuntimeProcess:
             self._arena.trim()
             return answer, found
 
-    def _asked(self, request: Message, parts: Sequence[memoryview]) -> Message:
+    def _asked(
+        self, request: Message, parts: Sequence[memoryview], seconds: float | None
+    ) -> Message:
         if not self._started:
             self._greet()
         if self.failure:
@@ -157,7 +177,22 @@ class RuntimeProcess:
         places, size = self._arena.write(parts)
         dropped = [self._dropped.popleft() for _ in range(len(self._dropped))]
         self._send({**request, "places": places, "bytes": size, "drop": dropped})
-        return self._answer()
+        return self._answer() if seconds is None else self._answer_within(seconds)
+
+    def _answer_within(self, seconds: float) -> Message:
+        """The answer; the process is ended where there is none in time."""
+        watch = _Watch(self._process, seconds)
+        try:
+            answer = self._answer()
+        except ProcessDied:
+            if watch.ended_it:
+                raise ProcessOverdue(seconds) from None
+            raise
+        finally:
+            watch.stop()
+        if watch.ended_it:  # just now: nobody is there for the next request
+            raise ProcessOverdue(seconds)
+        return answer
 
     def _greet(self) -> None:
         """Takes the answer to the first request, which was sent at the start."""
@@ -228,6 +263,35 @@ class RuntimeProcess:
         self._printed.seek(max(0, self._printed.tell() - 4000))
         lines = self._printed.read().decode(errors="replace").strip().splitlines()
         return f": {lines[-1]}" if lines else ""
+
+
+class _Watch:
+    """Ends a process after a time: one that computes cannot be asked to stop.
+
+    Attributes:
+        ended_it: whether it did.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], seconds: float) -> None:
+        self.ended_it = False
+        self._process = process
+        self._stopped = False
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def stop(self) -> None:
+        """The answer is there; from now on the process lives."""
+        with self._lock:
+            self._stopped = True
+        self._timer.cancel()
+
+    def _end(self) -> None:
+        with self._lock:
+            if not self._stopped:
+                self.ended_it = True
+                self._process.kill()
 
 
 atexit.register(RuntimeProcess.end_shared)

@@ -13,13 +13,19 @@ import torch
 from fxexport.codes.ids import Code
 from fxexport.errors import FxExportError
 from fxexport.targets.onnxruntime.arena import Arena
-from fxexport.targets.onnxruntime.process import Message, ProcessDied, RuntimeProcess
+from fxexport.targets.onnxruntime.process import (
+    Message,
+    ProcessDied,
+    ProcessOverdue,
+    RuntimeProcess,
+)
 
 __all__ = [
     "INSTALL_HINT",
     "OrtSession",
     "RuntimeCrash",
     "RuntimeFailure",
+    "RuntimeOverdue",
     "available",
     "start_early",
 ]
@@ -81,6 +87,18 @@ class RuntimeCrash(RuntimeFailure):
     def __init__(self, message: str, *, from_outside: bool) -> None:
         super().__init__(message, lacking=from_outside)
         self.from_outside = from_outside
+
+
+class RuntimeOverdue(RuntimeFailure):
+    """A file did not come to its end in time; the process that ran it was ended.
+
+    Attributes:
+        seconds: how long it had.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the file did not come to its end within {seconds:.3g} s")
+        self.seconds = seconds
 
 
 def available() -> bool:
@@ -155,12 +173,13 @@ class OrtSession:
         if process is not None:
             process.drop(self._number)
 
-    def run(self, inputs: Mapping[str, Any]) -> list[Any]:
+    def run(self, inputs: Mapping[str, Any], seconds: float | None = None) -> list[Any]:
         """Runs the file.
 
         Args:
             inputs: a tensor or a Python scalar for each input, by name; further ones are left
                 out.
+            seconds: how long it may take; None for as long as it likes.
 
         Returns:
             The outputs in order, on the CPU; nothing is shared with ONNX Runtime. A tensor each, or
@@ -168,6 +187,7 @@ class OrtSession:
 
         Raises:
             RuntimeCrash: when ONNX Runtime dies.
+            RuntimeOverdue: when it takes longer.
             RuntimeFailure: when ONNX Runtime fails.
         """
         parts: list[memoryview] = []
@@ -182,19 +202,25 @@ class OrtSession:
             named = zip(self.output_names, answer["results"], strict=True)
             return [_result(name, spec, arena) for name, spec in named]
 
-        answer, found = self._asked(request, parts, results)
+        answer, found = self._asked(request, parts, results, seconds)
         if "error" in answer:
             raise RuntimeFailure(f"ONNX Runtime fails on the file: {_said(answer)}")
         return found  # type: ignore[no-any-return]
 
     def _asked(
-        self, request: Message, parts: Sequence[memoryview], into: Any
+        self,
+        request: Message,
+        parts: Sequence[memoryview],
+        into: Any,
+        seconds: float | None,
     ) -> tuple[Message, Any]:
         """The answer to a request about this file; a process that is gone is replaced before."""
         for last in (False, True):
             try:
                 process = self._here()
-                return process.ask({**request, "session": self._number}, parts, into)
+                return process.ask({**request, "session": self._number}, parts, into, seconds)
+            except ProcessOverdue as overdue:
+                raise RuntimeOverdue(overdue.seconds) from None
             except ProcessDied as death:
                 # It may have left for want of work just now, without a look at the request.
                 if last or death.how:

@@ -94,14 +94,21 @@ class ForcedFile:
         self.folder = os.path.dirname(os.path.realpath(path))
         self._session = OrtSession(model.SerializeToString(), data_folder=self.folder)
 
-    def run(self, inputs: Mapping[str, Eager], forced: ForcedNodes) -> list[Eager]:
+    def run(
+        self, inputs: Mapping[str, Eager], forced: ForcedNodes, seconds: float | None = None
+    ) -> list[Eager]:
         """Runs the file with decisions forced.
+
+        Args:
+            inputs: what it is given.
+            forced: the decisions.
+            seconds: how long it may take.
 
         Raises:
             NotInFile: the file has no place for one of them.
             RuntimeFailure: ONNX Runtime fails.
         """
-        return self._session.run(self.given(inputs, forced))
+        return self._session.run(self.given(inputs, forced), seconds)
 
     def given(self, inputs: Mapping[str, Eager], forced: ForcedNodes) -> dict[str, Eager]:
         """What the copy is given so that it decides so.

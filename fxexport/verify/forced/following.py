@@ -90,6 +90,8 @@ def follow(
         alike = False
     for decision, outcome in forcing.decisions.items():
         if decision not in taken and decision in plain:
+            if bool(outcome) not in program.decider.unforced.get(decision, ()):
+                raise Astray(f"Python alone decides line {decision.line}")
             alike = False
         elif decision not in taken:
             raise Astray(f"PyTorch does not come to line {decision.line} then")

@@ -32,6 +32,7 @@ class Decider:
         forced: outcomes of decisions, and how often loops are to be gone through.
         taken: the outcomes of each decision, and how often each loop was.
         contradicted: forced decisions on what Python itself knows, where it says otherwise.
+        unforced: the outcomes of decisions that Python alone has taken.
     """
 
     def __init__(self, decisions: Iterable[Decision], plain: Collection[Decision]) -> None:
@@ -41,6 +42,7 @@ class Decider:
         self.forced: Mapping[Decision, bool | int] = {}
         self.taken: dict[Decision, set[bool | int]] = {}
         self.contradicted: set[Decision] = set()
+        self.unforced: dict[Decision, set[bool]] = {}
         self._loops: list[_Loop] = []
         self._left = 0
         self._last: object = None
@@ -48,7 +50,7 @@ class Decider:
     def begin(self, forced: Mapping[Decision, bool | int], most: int) -> None:
         """Before a run of the program that may take `most` decisions."""
         self.forced, self.taken, self._loops, self._left = forced, {}, [], most
-        self.contradicted = set()
+        self.contradicted, self.unforced = set(), {}
 
     def end(self) -> None:
         """After a run."""
@@ -62,6 +64,7 @@ class Decider:
         decision = self._decisions[number]
         self._last = value
         if decision in self._plain and not isinstance(value, torch.Tensor):
+            self.unforced.setdefault(decision, set()).add(bool(value))
             return bool(value)
         outcome = bool(self.forced[decision]) if decision in self.forced else bool(value)
         if not isinstance(value, torch.Tensor) and bool(value) is not outcome:

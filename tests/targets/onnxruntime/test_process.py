@@ -26,6 +26,7 @@ from fxexport.targets.onnxruntime.session import (
     OrtSession,
     RuntimeCrash,
     RuntimeFailure,
+    RuntimeOverdue,
     start_early,
 )
 from tests.support.onnx_bytes import endless_loop, identity, scores
@@ -72,6 +73,16 @@ def test_end_from_outside_is_no_crash_of_the_file(number: int) -> None:
     with pytest.raises(RuntimeCrash, match=r"was ended .* for want of memory perhaps") as caught:
         session.run({"n": 2**62})
     assert caught.value.from_outside
+
+
+def test_run_that_does_not_end_in_time_is_ended_and_the_session_lives_on() -> None:
+    session, other = OrtSession(endless_loop()), OrtSession(identity(1, ["n"]))
+    for _ in range(2):
+        with pytest.raises(RuntimeOverdue, match=r"did not come to its end within 0.3 s$"):
+            session.run({"n": 2**62}, 0.3)
+        (total,) = session.run({"n": 3}, 60.0)
+        assert total.item() == 6
+        assert runs(other)
 
 
 def test_one_that_left_for_want_of_work_is_replaced(

@@ -12,6 +12,9 @@ import pytest
 
 from fxexport.graph.decisions import ProgramRead
 from fxexport.source.decisions import Decision, DecisionKind
+from fxexport.verify.forced.following import Astray, Followed, follow
+from fxexport.verify.forced.graph import ForcedNodes
+from fxexport.verify.forced.plan import Forcing
 from fxexport.verify.forced.program import DoesNotEnd, ForcedProgram
 
 
@@ -160,3 +163,21 @@ def test_plain_occurrences_of_a_decision_are_left_alone() -> None:
     read = ProgramRead([weakref.ref(both)], plain=frozenset([decision]))  # type: ignore[arg-type]
     with ForcedProgram(read, [decision]).forced({decision: True}, 100):
         assert both(-1) == "other"
+
+
+@pytest.mark.parametrize(("value", "comes"), [(3, True), (-3, False)])
+def test_what_python_alone_decides_is_not_taken_for_forced(value: int, comes: bool) -> None:
+    decision = first(both, "if", text="if x")
+    assert isinstance(both, FunctionType)
+    read = ProgramRead([weakref.ref(both)], plain=frozenset({decision}))
+    forced = ForcedProgram(read, [decision])
+    forcing = Forcing(ForcedNodes({}, {}, {}), {decision: True}, certain=True, whole=False)
+
+    def followed() -> Followed:
+        return follow(forced, lambda: [both(value)], forcing, {}, read, 100)
+
+    if comes:
+        assert not followed().alike
+        return
+    with pytest.raises(Astray, match=f"Python alone decides line {decision.line}"):
+        followed()
