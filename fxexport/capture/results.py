@@ -35,6 +35,7 @@ from fxexport.errors import ModelError, UnsupportedError, UsageError
 from fxexport.graph import scalars
 from fxexport.graph.outputs import items_of, named_leaves
 from fxexport.graph.signature import OutputSpec
+from fxexport.source.frames import standing_at
 from fxexport.source.location import SourceLocation
 
 __all__ = ["Output", "Results", "output_specs"]
@@ -123,6 +124,15 @@ class Results:
         """The outputs of a leaf: what may be None has a flag, a list one for each column."""
         if isinstance(value, Poison):
             raise value.refuse()
+        at = value.fx_location if isinstance(value, (Maybe, Choice)) else None
+        if at is None:
+            return self._of_several_or_one(path, value)
+        # What is written for it stands where it has become one of several.
+        return standing_at(at.file, at.line, at.function)(
+            lambda: self._of_several_or_one(path, value)
+        )
+
+    def _of_several_or_one(self, path: str, value: object) -> list[Output]:
         if isinstance(value, Maybe):
             return self._of_optional(path, value)
         if isinstance(value, Choice):
