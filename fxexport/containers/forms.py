@@ -22,12 +22,14 @@ class ContainerForm:
     Attributes:
         parts: gives what an object holds, by name, in order: tensors, numbers, containers of them.
         rebuild: makes an object like another one around other parts: ``rebuild(like, parts)``.
+        counts: tells the numbers, by name, that change with each call: they are always inputs.
         as_output: what an object that the model returns is called, wherever in the result it is;
             "" for the name of its place.
     """
 
     parts: Callable[[Any], Mapping[str, Any]]
     rebuild: Callable[[Any, Mapping[str, Any]], Any]
+    counts: Callable[[str], bool] = lambda name: False
     as_output: str = ""
 
 
@@ -120,5 +122,10 @@ def _with_attributes(like: Any, parts: Mapping[str, Any]) -> Any:
 
 
 _OBJECT = ContainerForm(_attributes_that_are_inputs, _with_attributes)
-_CACHE = ContainerForm(transformers_caches.parts_of, transformers_caches.with_parts, "present")
+_CACHE = ContainerForm(
+    transformers_caches.parts_of,
+    transformers_caches.with_parts,
+    transformers_caches.is_count,
+    "present",
+)
 _PYTREE = ContainerForm(compat.pytree_parts, compat.pytree_like)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import enum
 import types
@@ -57,7 +58,9 @@ def fresh(value: Any, others: Mapping[int, Any] | None = None) -> Any:
     try:
         return copy.deepcopy(value, memo)
     except Exception:  # of locks, generators and the like there are no copies
-        return copy.copy(value)
+        with contextlib.suppress(Exception):
+            return copy.copy(value)
+        return value
 
 
 def within(value: object) -> Iterator[object]:

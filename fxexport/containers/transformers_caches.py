@@ -13,7 +13,7 @@ from typing import Any
 
 from fxexport.containers.objects import attributes_of, fresh, holds_tensors
 
-__all__ = ["is_cache", "parts_of", "with_parts"]
+__all__ = ["is_cache", "is_count", "parts_of", "with_parts"]
 
 _NAMES = {"keys": "key", "values": "value"}
 _SIDES = {"self_attention_cache": "decoder", "cross_attention_cache": "encoder"}
@@ -30,6 +30,11 @@ def is_cache(value: object) -> bool:
         if isinstance(kind := getattr(module, name, None), type)
     )
     return isinstance(value, kinds)
+
+
+def is_count(name: str) -> bool:
+    """Whether a part is a number that changes with each call."""
+    return name.rpartition(".")[2] in _COUNTS
 
 
 def parts_of(cache: Any) -> dict[str, Any]:

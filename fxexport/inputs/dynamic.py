@@ -79,6 +79,8 @@ def read_dynamic(dynamic: Any, tree: InputTree) -> DynamicRequests:
     for leaf in leaves:
         if isinstance(leaf.value, TensorSpec):
             reader.read_spec(leaf, leaf.value)
+        if leaf.counts:
+            reader.requests.scalars.add(leaf)
     if dynamic is True:
         for leaf in leaves:
             reader.everything(leaf, pinnable=True)

@@ -26,10 +26,12 @@ class Leaf:
     Attributes:
         path: how a user names it: parameter, then indices, keys and fields.
         value: a tensor (NumPy arrays become tensors), a TensorSpec, or any Python value.
+        counts: whether it is a number that changes with each call, and so an input.
     """
 
     path: str
     value: Any
+    counts: bool = False
 
 
 @dataclass(eq=False)
@@ -60,6 +62,10 @@ def take_apart(path: str, value: Any) -> Node:
             value = _from_numpy(path, value)
         return Leaf(path, value)
     children = [take_apart(_child_path(path, key), part) for key, part in parts.items()]
+    form = form_of(value)
+    for name, child in zip(parts, children, strict=True):
+        if form is not None and isinstance(child, Leaf):
+            child.counts = form.counts(name) and type(child.value) in (int, float)
     return Container(path, value, list(parts), children)
 
 

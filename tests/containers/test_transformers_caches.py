@@ -31,6 +31,12 @@ def cache(length: int) -> Any:
     return transformers.DynamicCache(rows)
 
 
+def argument_of(model: Any) -> str:
+    """What the cache is called; it has another name since transformers 5."""
+    parameters = inspect.signature(model.forward).parameters
+    return next(name for name in ("cache", "past_key_values") if name in parameters)
+
+
 def test_parts_have_the_names_that_runtimes_expect() -> None:
     both = transformers.EncoderDecoderCache(cache(3), cache(5))
     assert list(parts_of(cache(3))) == [".0.key", ".0.value", ".1.key", ".1.value"]
@@ -55,14 +61,24 @@ def test_how_much_a_sliding_layer_has_seen_is_a_part_as_well() -> None:
     assert parts_of(sliding)[".0.cumulative_length"] == 6
 
 
+def test_it_is_an_input_and_an_output() -> None:
+    torch.manual_seed(0)
+    config = transformers.MistralConfig(**CONFIG, sliding_window=4)
+    model = transformers.MistralForCausalLM(config).eval()
+    sliding = transformers.DynamicCache(config=config)
+    for k in range(2):
+        sliding.update(torch.rand(1, 2, 6, 8), torch.rand(1, 2, 6, 8), k)
+    given = argument_of(model)
+    found = fxexport.export(model, {"input_ids": torch.tensor([[1]]), given: sliding})
+    assert f"{given}.1.cumulative_length" in [spec.name for spec in found.graph.inputs]
+    assert "present.1.cumulative_length" in [spec.name for spec in found.graph.outputs]
+    assert found.report.verification is not None
+    assert found.report.verification.ok
+
+
 def test_one_file_makes_the_first_step_and_all_others() -> None:
     model = llama()
-    # The argument has another name since transformers 5.
-    given = next(
-        name
-        for name in ("cache", "past_key_values")
-        if name in inspect.signature(model.forward).parameters
-    )
+    given = argument_of(model)
     found = fxexport.export(
         model,
         {"input_ids": torch.tensor([[1, 2, 3]]), given: cache(4)},

@@ -27,8 +27,20 @@ def _compiled_package(function: object) -> str:
     module = getattr(function, "__module__", None)
     owner = getattr(function, "__self__", None)
     if module is None and owner is not None and not isinstance(owner, ModuleType):
-        module = type(owner).__module__
+        module = _class_with(owner, getattr(function, "__name__", "")).__module__
     return (module or "builtins").partition(".")[0]
+
+
+def _class_with(owner: object, name: str) -> type:
+    """The class that a compiled method of an object is from: Python's own, for one of a subclass.
+
+    A class may have a method of that name in Python, which calls this one.
+    """
+    kind = owner if isinstance(owner, type) else type(owner)
+    for cls in kind.__mro__:
+        if name in vars(cls) and not isinstance(vars(cls)[name], FunctionType):
+            return cls
+    return kind
 
 
 def refuse_compiled(function: object, given: Iterable[object]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -102,3 +103,31 @@ def test_a_method_of_a_compiled_class_is_refused_by_name() -> None:
 
     with pytest.raises(fxexport.UnsupportedError, match="add_session_config_entry is compiled"):
         fxexport.export(program, (X,), verify=False)
+
+
+class Fields(OrderedDict[str, Any]):
+    """As results of models are: attributes that are items too."""
+
+    def __setitem__(self, key: str, value: object) -> None:
+        super().__setitem__(key, value)
+        super().__setattr__(key, value)
+
+
+class Rows(list[Any]):
+    def append(self, row: object) -> None:
+        super().append(row)
+
+
+@pytest.mark.parametrize("kind", ["dict", "list"])
+def test_pythons_own_methods_of_a_subclass_are_not_compiled_code(kind: str) -> None:
+    def program(x: torch.Tensor) -> torch.Tensor:
+        if kind == "dict":
+            fields = Fields()
+            fields["x"] = x * 2
+            return fields.x + 1  # type: ignore[attr-defined, no-any-return]
+        rows = Rows()
+        rows.append(x * 2)
+        return rows[0] + 1  # type: ignore[no-any-return]
+
+    exported = fxexport.export(program, (torch.ones(3),), verify=False)
+    assert torch.equal(exported.graph.run(torch.ones(3))[0], torch.full((3,), 3.0))
