@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from fxexport.graph.paths import Path
 from fxexport.report.goal_words import NEVER, SIDES
 from fxexport.report.model import Goal, Report
 from fxexport.report.source_tree import Entry
 from fxexport.source.location import SourceLocation
+
+if TYPE_CHECKING:
+    from fxexport.graph.paths import Path
 
 __all__ = ["FlowMarks", "SideMark", "marks_of", "reasons_of"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -46,7 +45,7 @@ class Reference:
         """
         args, kwargs = self._prepared.rebuild(values)
         called = self._model if self._state else untouched(self._model)
-        with torch.no_grad(), _uncompiled(), self._left_as_found():
+        with torch.no_grad(), _uncompiled(self._model), self._left_as_found():
             if self._state:
                 self._put_in(values[-len(self._state) :])
             results = self._unshared(flat_outputs(called(*args, **kwargs), self._outputs))
@@ -81,11 +80,22 @@ class Reference:
                 tensor.copy_(value)
 
 
-def _uncompiled() -> contextlib.AbstractContextManager[object]:
-    """Runs what `torch.compile` has wrapped as it is: compiling takes long and rounds anew."""
-    if "torch._dynamo" not in sys.modules:  # then nothing is compiled, and to import it takes long
-        return contextlib.nullcontext()
-    return torch.compiler.set_stance("force_eager")
+def _uncompiled(model: Callable[..., Any]) -> contextlib.AbstractContextManager[object]:
+    """Runs modules in `torch.compile` as they are: compiling takes long and rounds anew.
+
+    Of models without any nothing is said: torch.cond and its like compile themselves, and may not
+    be kept from it.
+    """
+    owner = getattr(model, "__self__", model)
+    modules = owner.modules() if isinstance(owner, torch.nn.Module) else ()
+    if any(map(_is_compiled, modules)):
+        return torch.compiler.set_stance("force_eager")
+    return contextlib.nullcontext()
+
+
+def _is_compiled(module: torch.nn.Module) -> bool:
+    in_place = getattr(module, "_compiled_call_impl", None) is not None
+    return in_place or "_orig_mod" in dict(module.named_children())
 
 
 def copies(values: Sequence[Eager]) -> list[Eager]:

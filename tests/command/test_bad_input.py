@@ -93,8 +93,8 @@ CASES: dict[str, tuple[str | None, str, int, list[str]]] = {
         2,
         ["no data", "example_inputs"],
     ),
-    "a wrong shape": (GOOD, "--input x=float32[2,5]", 1, ["net.py:13", "self.fc(x)"]),
-    "a wrong rank": (GOOD, "--input x=float32[]", 1, ["net.py:13"]),
+    "a wrong shape": (GOOD, "--input x=float32[2,5]", 1, ["net.py:14", "self.fc(x)"]),
+    "a wrong rank": (GOOD, "--input x=float32[]", 1, ["net.py:14"]),
     "a wrong dtype": (GOOD, "--input x=int64[2,4]", 1, ["net.py:13", "dtype"]),
     "a model that raises": (
         HEAD + "def model(x):\n    raise ValueError('wrong weather')\n" + RUNS,

@@ -157,4 +157,5 @@ for program in (
     alias_setpop,
     alias_in_a_while,
 ):
-    PROGRAMS.add(program, *ROWS, dynamic={"x": {0: "n"}})
+    # In TorchScript, `pop` of one of several lists is refused where one of them is empty.
+    PROGRAMS.add(program, *ROWS, dynamic={"x": {0: "n"}}, scripted=program is not alias)

@@ -311,7 +311,6 @@ for program in (
 ):
     PROGRAMS.add(program, *ROWS, dynamic={"x": {0: "n"}})
 for program, text in (
-    (one_dict_at_all_places, "item of a list"),
     (one_dict_appended_each_time, "item of a list"),
     (an_old_one_or_a_new_one, "another name"),
     (from_another_list, "item of a list"),
@@ -319,3 +318,10 @@ for program, text in (
     (one_of_two_that_are_there, "another name"),
 ):
     PROGRAMS.add(program, *ROWS, dynamic={"x": {0: "n"}}, expect="refuse", match=text)
+PROGRAMS.add(
+    one_dict_at_all_places,
+    *[row for row in ROWS if row.shape[0]],
+    dynamic={"x": {0: "n"}},
+    expect="refuse",
+    match="item of a list",
+)

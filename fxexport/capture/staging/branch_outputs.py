@@ -251,7 +251,7 @@ class BranchOutputs:
         # What stands for nothing may be of size 0.
         found = [] if len(sides) == len(_SIDES) else [compat.value_range(0, 0)]
         for side, value in sides.items():
-            if not isinstance(value, (int, torch.SymInt)):
+            if not isinstance(value, (int, torch.SymInt)) or isinstance(value, bool):
                 return
             expr = sympy.sympify(expression(value))
             if (side, expr) not in self._bounds:
