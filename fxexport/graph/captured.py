@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -75,6 +75,11 @@ class CapturedGraph:
         """Runs the graph eagerly in PyTorch on flat inputs; returns the flat outputs."""
         with torch.no_grad():
             return tuple(self.module(*flat_inputs))
+
+    def by_name(self, flat_inputs: Sequence[Eager]) -> dict[str, Eager]:
+        """Flat inputs as a file takes them."""
+        names = (spec.name for spec in self.inputs)
+        return dict(zip(names, flat_inputs, strict=True))
 
     def graphs(self) -> Iterator[fx.GraphModule]:
         """The root and all bodies, parents first."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from fxexport.containers import form_of, joined_path
+from fxexport.containers import declared_form, form_of, joined_path
 from fxexport.errors import UsageError
 from fxexport.inputs.specs import TensorSpec
 
@@ -62,7 +62,7 @@ def take_apart(path: str, value: Any) -> Node:
             value = _from_numpy(path, value)
         return Leaf(path, value)
     children = [take_apart(_child_path(path, key), part) for key, part in parts.items()]
-    form = form_of(value)
+    form = declared_form(value)
     for name, child in zip(parts, children, strict=True):
         if form is not None and isinstance(child, Leaf):
             child.counts = form.counts(name) and type(child.value) in (int, float)

@@ -7,7 +7,12 @@ from typing import Any
 
 from torch import nn
 
-__all__ = ["unwrapped"]
+__all__ = ["compiled_in", "unwrapped"]
+
+
+def compiled_in(module: nn.Module) -> nn.Module | None:
+    """The module that `torch.compile` has made another one of; None of others."""
+    return dict(module.named_children()).get("_orig_mod")
 
 
 def unwrapped(model: Callable[..., Any]) -> tuple[Callable[..., Any], list[str]]:
@@ -25,7 +30,7 @@ def unwrapped(model: Callable[..., Any]) -> tuple[Callable[..., Any], list[str]]
         if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
             around.append(type(model).__name__)
             model = model.module
-        elif isinstance(inner := dict(model.named_children()).get("_orig_mod"), nn.Module):
+        elif (inner := compiled_in(model)) is not None:
             around.append("torch.compile")
             model = inner
         else:

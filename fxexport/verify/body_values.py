@@ -19,7 +19,7 @@ from fxexport.graph.ops import branch, loop
 from fxexport.graph.paths import Path
 from fxexport.graph.values import Eager
 from fxexport.targets.onnxruntime.session import OrtSession
-from fxexport.verify.forced.file import bodies_in_file
+from fxexport.verify.forced.file import bodies_in_file, insert_before
 
 if TYPE_CHECKING:
     import onnx
@@ -175,7 +175,7 @@ def _hand_out(
     seen = [given]
     for depth, step in enumerate(way):
         if step.node.op_type == "Loop":
-            body = dict(bodies_in_file(step.node))[step.part]
+            body = bodies_in_file(step.node)[step.part]
             step.node.input.append(seen[-1])
             seen.append(f"{base}.carried.{depth}")
             body.input.append(info(seen[-1]))
@@ -189,10 +189,10 @@ def _hand_out(
         after = f"{base}.after.{depth}"
         if node.op_type == "Loop":
             carried = len(node.input) - 3
-            dict(bodies_in_file(node))[part].output.insert(1 + carried, info(made))
+            bodies_in_file(node)[part].output.insert(1 + carried, info(made))
             node.output.insert(carried, after)
         else:
-            for name, body in bodies_in_file(node):
+            for name, body in bodies_in_file(node).items():
                 handed = made
                 if name != part:
                     handed = f"{base}.same.{depth}"
@@ -208,10 +208,11 @@ def _way_to(root: onnx.GraphProto, path: Path) -> tuple[onnx.GraphProto | None, 
     graph, way = root, []
     for end in range(2, len(path) + 1, 2):
         node, part = _node_at(graph, path[: end - 1]), path[end - 1]
-        if node is None or part not in dict(bodies_in_file(node)):
+        body = None if node is None else bodies_in_file(node).get(part)
+        if node is None or body is None:
             return None, []
         way.append(_Way(graph, node, part))
-        graph = dict(bodies_in_file(node))[part]
+        graph = body
     return graph, way
 
 
@@ -224,14 +225,12 @@ def _cap(graph: onnx.GraphProto, node: onnx.NodeProto, most: int, name: str) -> 
     """Lets a Loop make at most so many iterations."""
     import onnx
 
-    index = next(k for k, one in enumerate(graph.node) if one.output == node.output)
     value = onnx.helper.make_tensor(name, onnx.TensorProto.INT64, [], [most])
     made = [onnx.helper.make_node("Constant", [], [name], value=value)]
     if node.input[0]:
         made.append(onnx.helper.make_node("Min", [node.input[0], name], [f"{name}.least"]))
     node.input[0] = made[-1].output[0]
-    for k, one in enumerate(made):
-        graph.node.insert(index + k, one)
+    insert_before(graph, node, made)
 
 
 def _names_in(graph: onnx.GraphProto) -> dict[str, str]:

@@ -67,8 +67,7 @@ def diagnose(
         with checked(graph):
             outputs = watch(graph, copies(inputs), MOST_TRIPS).outputs
     except TooManyIterations:
-        text = f"the captured graph's own loops make more than {MOST_TRIPS} iterations"
-        return Diagnosis(text)
+        return _graph_without_end()
     except Exception as error:  # the graph is what is in doubt
         return Diagnosis(f"the captured graph itself fails on these inputs: {error}")
     scale = largest(inputs)
@@ -82,7 +81,7 @@ def diagnose(
             "the captured graph differs from PyTorch as well, so the model was not captured right"
         )
     try:
-        named = {spec.name: value for spec, value in zip(graph.inputs, inputs, strict=True)}
+        named = graph.by_name(inputs)
         file = FileValues.of(model_path, named, seconds)
         found = first_difference(graph, file, inputs, working, asked)
         plain = None if found else _without_optimization(graph, model_path, inputs, seconds)
@@ -167,8 +166,7 @@ def where_it_runs_on(
         with checked(graph):
             trips = watch(graph, copies(inputs), MOST_TRIPS).trips
     except TooManyIterations:
-        text = f"the captured graph's own loops make more than {MOST_TRIPS} iterations"
-        return Diagnosis(text)
+        return _graph_without_end()
     except Exception:  # the graph is what is in doubt
         return None
     loops = [one for one in controls_of(graph.module) if one.kind == "loop"]
@@ -328,7 +326,7 @@ def _without_optimization(
     inputs: Sequence[Eager],
     seconds: float | None,
 ) -> list[Eager]:
-    named = {spec.name: value for spec, value in zip(graph.inputs, inputs, strict=True)}
+    named = graph.by_name(inputs)
     session = OrtSession(model_path, optimize=False)
     return without_padding(graph.outputs, session.run(named, seconds))
 
@@ -342,3 +340,7 @@ def _goes_on_text(trips: int) -> str:
     if not trips:
         return "makes iterations, where PyTorch's makes none"
     return f"goes on where PyTorch's ends, after {trips} iteration{'s' * (trips > 1)}"
+
+
+def _graph_without_end() -> Diagnosis:
+    return Diagnosis(f"the captured graph's own loops make more than {MOST_TRIPS} iterations")

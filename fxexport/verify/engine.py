@@ -59,7 +59,7 @@ def verify_engine(
     found = []
     cases = (maker.of_profiles(lambda _: None), maker.other_values(), maker.searching(_TRIES))
     for case in itertools.chain(*cases):
-        named = dict(zip((spec.name for spec in graph.inputs), case.inputs, strict=True))
+        named = graph.by_name(case.inputs)
         if not _within(prepared.profiles, named):
             continue
         try:

@@ -62,7 +62,7 @@ class FirstFault:
         """The file does not come to its end: says which loop goes on."""
         if not self._is_first() or not self._named:
             return
-        given = dict(zip((spec.name for spec in self._graph.inputs), inputs, strict=True))
+        given = self._graph.by_name(inputs)
         file = FileValues.of(self._path, given, self._limit.seconds)
         self._say(where_it_runs_on(self._graph, file, inputs, self._working, self._asked))
 

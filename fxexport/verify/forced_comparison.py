@@ -279,7 +279,7 @@ class ForcedComparison:
         """
         if self.wrong_at is not None or not self._check.explain:
             return None
-        given = self._file.given(self._named(case), forcing.nodes)
+        given = self._file.given(self._graph.by_name(case.inputs), forcing.nodes)
         file = FileValues(self._file.model, self._file.folder, given, self._check.limit.seconds)
         search = where_it_runs_on if overdue else first_difference
         forced = forcing.nodes.switches
@@ -331,15 +331,13 @@ class ForcedComparison:
 
     def _run_file(self, case: Case, forcing: Forcing) -> list[Eager]:
         try:
-            got = self._file.run(self._named(case), forcing.nodes, self._check.limit.seconds)
+            got = self._file.run(
+                self._graph.by_name(case.inputs), forcing.nodes, self._check.limit.seconds
+            )
         except RuntimeOverdue:
             self._check.limit.exceeded()
             raise
         return without_padding(self._graph.outputs, got)
-
-    def _named(self, case: Case) -> dict[str, Eager]:
-        names = (spec.name for spec in self._graph.inputs)
-        return dict(zip(names, case.inputs, strict=True))
 
     def _as_outputs(self, run: Watched) -> list[Eager]:
         """What the graph gives, as the file gives it."""

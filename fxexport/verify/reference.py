@@ -14,6 +14,7 @@ from fxexport.graph.complex_values import as_complex, as_real
 from fxexport.graph.outputs import flat_outputs
 from fxexport.graph.values import Eager
 from fxexport.inputs import PreparedInputs
+from fxexport.inputs.wrapped import compiled_in
 
 __all__ = ["EagerModel", "Reference", "copies", "copy_of"]
 
@@ -32,6 +33,9 @@ class Reference:
         self._state = graph.state
         self._outputs = graph.outputs
         buffers = list(model.buffers()) if isinstance(model, torch.nn.Module) else []
+        owner = getattr(model, "__self__", model)
+        modules = owner.modules() if isinstance(owner, torch.nn.Module) else ()
+        self._is_compiled = any(map(_is_compiled, modules))
         self._written = list({id(t): t for t in [*buffers, *graph.written]}.values())
 
     def __call__(self, values: list[Eager]) -> list[Eager]:
@@ -45,12 +49,22 @@ class Reference:
         """
         args, kwargs = self._prepared.rebuild(values)
         called = self._model if self._state else untouched(self._model)
-        with torch.no_grad(), _uncompiled(self._model), self._left_as_found():
+        with torch.no_grad(), self._uncompiled(), self._left_as_found():
             if self._state:
                 self._put_in(values[-len(self._state) :])
             results = self._unshared(flat_outputs(called(*args, **kwargs), self._outputs))
             after = state_leaves(self._model)
             return [*results, *(_plain(after[e.path].value, e) for e in self._state)]
+
+    def _uncompiled(self) -> contextlib.AbstractContextManager[object]:
+        """Runs modules in `torch.compile` as they are: compiling takes long and rounds anew.
+
+        Of models without any nothing is said: torch.cond and its like compile themselves, and may
+        not be kept from it.
+        """
+        if self._is_compiled:
+            return torch.compiler.set_stance("force_eager")
+        return contextlib.nullcontext()
 
     def _unshared(self, results: list[Eager]) -> list[Eager]:
         """Results that do not change when the state is put back, or in the next call."""
@@ -80,22 +94,9 @@ class Reference:
                 tensor.copy_(value)
 
 
-def _uncompiled(model: Callable[..., Any]) -> contextlib.AbstractContextManager[object]:
-    """Runs modules in `torch.compile` as they are: compiling takes long and rounds anew.
-
-    Of models without any nothing is said: torch.cond and its like compile themselves, and may not
-    be kept from it.
-    """
-    owner = getattr(model, "__self__", model)
-    modules = owner.modules() if isinstance(owner, torch.nn.Module) else ()
-    if any(map(_is_compiled, modules)):
-        return torch.compiler.set_stance("force_eager")
-    return contextlib.nullcontext()
-
-
 def _is_compiled(module: torch.nn.Module) -> bool:
     in_place = getattr(module, "_compiled_call_impl", None) is not None
-    return in_place or "_orig_mod" in dict(module.named_children())
+    return in_place or compiled_in(module) is not None
 
 
 def copies(values: Sequence[Eager]) -> list[Eager]:

@@ -233,9 +233,8 @@ class _Verifier:
             state.keep(expected, got)
 
     def _run_file(self, inputs: Sequence[Eager]) -> list[Eager]:
-        names = (spec.name for spec in self._graph.inputs)
         try:
-            got = self._session.run(dict(zip(names, inputs, strict=True)), self._limit.seconds)
+            got = self._session.run(self._graph.by_name(inputs), self._limit.seconds)
         except RuntimeOverdue:
             self._limit.exceeded()
             raise

@@ -140,8 +140,9 @@ class NumberFunctions:
         one = len(args) == 1 and isinstance(args[0], list | tuple)
         given = args[0] if of_list and one else () if of_list else args
         given = [arg for arg in (*given, *kwargs.values()) if arg is not None]
-        known = kwargs.keys() <= inspect.signature(staged).parameters.keys()
-        if not known or not any(map(is_symbolic, given)) or not all(map(_is_number, given)):
+        if not any(map(is_symbolic, given)) or not all(map(_is_number, given)):
+            return function(*args, **kwargs)
+        if not kwargs.keys() <= inspect.signature(staged).parameters.keys():
             return function(*args, **kwargs)
         return self._operators.call(staged)(*args, **kwargs)
 

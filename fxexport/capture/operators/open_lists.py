@@ -36,14 +36,13 @@ from fxexport.capture.session.list_runs import (
 )
 from fxexport.capture.session.loans import Loan
 from fxexport.capture.session.session import Session, is_symbolic
-from fxexport.capture.staging.item_tensors import objects_in
 from fxexport.capture.staging.lending import lent
 from fxexport.capture.staging.list_elements import Elements
 from fxexport.capture.staging.patterns import Parts, TensorOf
 from fxexport.capture.staging.runs import every, single, things_in, with_item, without
 from fxexport.capture.staging.sequence_items import item_of
 from fxexport.capture.staging.sequence_nodes import join
-from fxexport.capture.values.containers import rebuild_like
+from fxexport.capture.values.containers import objects_in, rebuild_like
 from fxexport.capture.values.kinds import Mismatch
 from fxexport.capture.values.maybe import Maybe, is_dynamic
 from fxexport.codes.ids import Code

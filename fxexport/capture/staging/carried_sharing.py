@@ -17,7 +17,7 @@ from fxexport.capture.session.refusals import Place
 from fxexport.capture.session.session import Session
 from fxexport.capture.session.transaction import Body
 from fxexport.capture.staging.alternatives import made_since
-from fxexport.capture.staging.item_tensors import is_spoilt, objects_in, tensors_in
+from fxexport.capture.staging.item_tensors import is_spoilt, tensors_in
 from fxexport.capture.staging.runs import hold
 from fxexport.capture.values.choice import Choice, cases_of
 from fxexport.capture.values.containers import (
@@ -25,6 +25,7 @@ from fxexport.capture.values.containers import (
     holds_choice,
     is_mutable,
     keys_of,
+    objects_in,
     parts_of,
     same_kind,
 )

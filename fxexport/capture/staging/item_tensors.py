@@ -13,7 +13,7 @@ from fxexport.capture.session.list_runs import Spread
 from fxexport.capture.session.session import Session
 from fxexport.capture.staging.patterns import Number, TensorOf, sequence_like
 from fxexport.capture.staging.sequence_nodes import join
-from fxexport.capture.values.containers import is_mutable, parts_of
+from fxexport.capture.values.containers import objects_in, parts_of
 from fxexport.capture.values.kinds import as_kind
 from fxexport.graph.sequences import SequenceVal
 
@@ -116,14 +116,6 @@ def tensors_in(
         yield cast("torch.Tensor", item.views.source)
     for part in apart(item) or []:
         yield from tensors_in(part, apart)
-
-
-def objects_in(item: Value) -> Iterator[Value]:
-    """The objects in an item of a list that can be changed."""
-    if is_mutable(item):
-        yield item
-    for part in parts_of(item) or []:
-        yield from objects_in(part)
 
 
 def is_spoilt(items: Iterable[Value], spoilt: Container[int]) -> bool:

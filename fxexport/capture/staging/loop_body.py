@@ -35,7 +35,7 @@ from fxexport.capture.staging.carried_sharing import (
     stay_out,
 )
 from fxexport.capture.staging.conditions import condition_of
-from fxexport.capture.staging.item_tensors import objects_in, tensors_in
+from fxexport.capture.staging.item_tensors import tensors_in
 from fxexport.capture.staging.patterns import Constant, ListOf, Pattern, Ran, Variable, make
 from fxexport.capture.staging.raised_paths import run_to_its_end
 from fxexport.capture.staging.runs import shared_kinds
@@ -43,6 +43,7 @@ from fxexport.capture.values.choice import Choice
 from fxexport.capture.values.containers import (
     holds_choice,
     is_mutable,
+    objects_in,
     parts_of,
     rebuild_like,
 )

@@ -32,7 +32,6 @@ from fxexport.capture.staging.branch_outputs import (
     Side,
 )
 from fxexport.capture.staging.closures import ClosurePlans
-from fxexport.capture.staging.item_tensors import objects_in
 from fxexport.capture.staging.list_elements import Elements
 from fxexport.capture.staging.patterns import leaves_of
 from fxexport.capture.values import maybe as optional
@@ -42,6 +41,7 @@ from fxexport.capture.values.containers import (
     is_mutable,
     keyed_like,
     keys_of,
+    objects_in,
     parts_of,
     rebuild_like,
     same_kind,

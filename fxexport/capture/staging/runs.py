@@ -11,7 +11,7 @@ from fxexport.capture.recording.types import Size, Value
 from fxexport.capture.session.list_runs import Spread, length_of
 from fxexport.capture.session.loans import kind_of
 from fxexport.capture.session.session import Session
-from fxexport.capture.staging.item_tensors import objects_in, tensors_in
+from fxexport.capture.staging.item_tensors import tensors_in
 from fxexport.capture.staging.list_elements import Elements
 from fxexport.capture.staging.patterns import Number, Pattern, TensorOf, leaves_of
 from fxexport.capture.staging.sequence_items import (
@@ -21,6 +21,7 @@ from fxexport.capture.staging.sequence_items import (
     item_tensors,
 )
 from fxexport.capture.staging.sequence_nodes import emit_sequence, join
+from fxexport.capture.values.containers import objects_in
 from fxexport.capture.values.kinds import Mismatch
 from fxexport.codes.ids import Code
 from fxexport.errors import UnsupportedError

@@ -22,7 +22,6 @@ from fxexport.capture.staging.item_tensors import (
     flattened,
     is_ragged,
     joined,
-    objects_in,
     tensors_in,
 )
 from fxexport.capture.staging.patterns import (
@@ -39,7 +38,7 @@ from fxexport.capture.staging.patterns import (
 )
 from fxexport.capture.staging.run_loop import rows_made
 from fxexport.capture.staging.sequence_nodes import emit_sequence, emit_tensor, seen_as
-from fxexport.capture.values.containers import rebuild_like
+from fxexport.capture.values.containers import objects_in, rebuild_like
 from fxexport.capture.values.maybe import HOLE
 from fxexport.graph import sequences
 from fxexport.graph.sequences import SequenceVal

@@ -6,6 +6,7 @@ import dataclasses
 import enum
 import functools
 from collections import defaultdict, deque
+from collections.abc import Iterator
 from types import BuiltinMethodType, FunctionType, MethodType, SimpleNamespace
 from typing import Any, cast
 
@@ -31,6 +32,7 @@ __all__ = [
     "is_plain_object",
     "keyed_like",
     "keys_of",
+    "objects_in",
     "of_one_form",
     "parts_of",
     "rebuild_like",
@@ -249,6 +251,14 @@ def is_mutable(value: object) -> bool:
     if _is_dataclass(value):
         return not type(value).__dataclass_params__.frozen  # type: ignore[attr-defined]
     return is_plain_object(value)
+
+
+def objects_in(value: object) -> Iterator[object]:
+    """The objects in a value that can be written to where they are, itself first."""
+    if is_mutable(value):
+        yield value
+    for part in parts_of(value) or []:
+        yield from objects_in(part)
 
 
 def has_identity(value: object) -> bool:

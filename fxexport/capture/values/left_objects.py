@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from fxexport.capture.recording.types import Value
 from fxexport.capture.session.journal import Writes
-from fxexport.capture.values.containers import is_mutable, parts_of, rebuild_like
+from fxexport.capture.values.containers import objects_in, parts_of, rebuild_like
 
 __all__ = ["LeftObjects"]
 
@@ -27,7 +27,7 @@ class LeftObjects:
         changed = {slot.key[1] for slot in slots if slot.key[0] in _OF_OBJECTS}
         # By the identity of each: one like it, with its parts as they are now.
         self._left: dict[int, Value] = {}
-        for thing in (one for end in ends for one in _objects_in(end)) if changed else ():
+        for thing in (one for end in ends for one in objects_in(end)) if changed else ():
             if id(thing) in changed and id(thing) not in self._left:
                 self._left[id(thing)] = rebuild_like(thing, parts_of(thing) or [])
 
@@ -38,10 +38,3 @@ class LeftObjects:
     def parts_of(self, value: Value) -> list[Value] | None:
         """The parts that a value had (see `containers.parts_of`)."""
         return parts_of(self.of(value))
-
-
-def _objects_in(value: Value) -> Iterator[Value]:
-    if is_mutable(value):
-        yield value
-    for part in parts_of(value) or []:
-        yield from _objects_in(part)

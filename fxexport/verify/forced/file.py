@@ -8,7 +8,7 @@ they are; those inside of it go along with the copy, while it is compared.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fxexport.file_keys import NODE, VALUES
@@ -140,7 +140,7 @@ class ForcedFile:
             path = tuple(names[0].split("/")) if names else ()
             if path:
                 self._places[path] = _Place(node, graph)
-            for part, body in bodies_in_file(node):
+            for part, body in bodies_in_file(node).items():
                 if path:
                     self._graphs[(*path, part)] = body
                 self._find(body)
@@ -201,7 +201,7 @@ class ForcedFile:
         free, on = self._inputs(path, onnx.TensorProto.BOOL)
         value, new = place.node.input[0], f"{place.node.input[0]}.{self._numbers[path]}"
         place.node.input[0] = new
-        self._insert_before(place, _either(value, free, on, new))
+        insert_before(place.graph, place.node, _either(value, free, on, new))
 
     def _add_loop(self, path: Path) -> None:
         """Forces the trips of one Loop."""
@@ -224,26 +224,28 @@ class ForcedFile:
         made.append(helper.make_node("Where", [free, bound, trips], [most]))
         made.append(helper.make_node("Or", [node.input[1], forced], [going]))
         node.input[0], node.input[1] = most, going
-        self._insert_before(place, made)
-        body = dict(bodies_in_file(node))["body"]
+        insert_before(place.graph, place.node, made)
+        body = bodies_in_file(node)["body"]
         again = f"{_PREFIX}.again.{k}"
         body.node.append(helper.make_node("Or", [body.output[0].name, forced], [again]))
         body.output[0].name = again
 
-    def _insert_before(self, place: _Place, nodes: Sequence[onnx.NodeProto]) -> None:
-        # What is inserted moves the others: a node is found by what it gives.
-        given = list(place.node.output)
-        index = next(k for k, node in enumerate(place.graph.node) if list(node.output) == given)
-        for k, node in enumerate(nodes):
-            place.graph.node.insert(index + k, node)
 
-
-def bodies_in_file(node: onnx.NodeProto) -> Iterator[tuple[str, onnx.GraphProto]]:
-    """The bodies of a node, each with its name in a path."""
+def bodies_in_file(node: onnx.NodeProto) -> dict[str, onnx.GraphProto]:
+    """The bodies of a node, by their names in a path."""
     names = {"then_branch": BODIES["branch"][0], "else_branch": BODIES["branch"][1]}
-    for attribute in node.attribute:
-        if attribute.HasField("g"):
-            yield names.get(attribute.name, attribute.name), attribute.g
+    return {names.get(a.name, a.name): a.g for a in node.attribute if a.HasField("g")}
+
+
+def insert_before(
+    graph: onnx.GraphProto, node: onnx.NodeProto, nodes: Sequence[onnx.NodeProto]
+) -> None:
+    """Puts nodes before another one of a graph of a file."""
+    # What is inserted moves the others: a node is found by what it gives.
+    given = list(node.output)
+    index = next(k for k, one in enumerate(graph.node) if list(one.output) == given)
+    for k, one in enumerate(nodes):
+        graph.node.insert(index + k, one)
 
 
 def _either(value: str, free: str, on: str, new: str) -> list[onnx.NodeProto]:
@@ -263,7 +265,7 @@ def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
         for k, name in enumerate(node.input):
             if name == old:
                 node.input[k] = new
-        for _, body in bodies_in_file(node):
+        for body in bodies_in_file(node).values():
             _rename(body, old, new)
     for output in graph.output:
         if output.name == old:
